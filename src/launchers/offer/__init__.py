@@ -1,0 +1,1 @@
+"""What is on offer: offers and the launchers.yaml that describes them."""

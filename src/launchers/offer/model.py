@@ -1,0 +1,160 @@
+"""What is on offer: groups, partitions, node shapes and the rights to use them.
+
+Everything here is frozen data; `None` always means *unknown*, which is not zero: an unknown capacity does not
+reject a job, it is an assumption that the answer reports.  Memory is in bytes, time in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import field, frozen
+
+
+@frozen
+class Device:
+    """Equal accelerators of one node.
+
+    `kind` is cuda, rocm, mps, or gpu where nobody said.  `memory` is the nominal size of one device,
+    `min_memory` the smallest memory request that its owner accepts on it (`min_mem_ratio`).  `type` is the
+    GRES type under which Slurm knows the device, None for an untyped GRES.
+    """
+
+    kind: str = "gpu"
+    count: int | None = None
+    memory: int | None = None
+    model: str | None = None
+    min_memory: int = 0
+    type: str | None = None
+
+
+@frozen
+class Shape:
+    """Nodes that are alike: matching cost grows with shapes, not with nodes.
+
+    `cores` are CPUs as Slurm counts and allocates them: hardware threads where a node has several per core, in
+    which case Slurm hands them out `threads_per_core` at a time.  `available` of `count` nodes were neither
+    down nor drained when the facts were read.  `hosts` is a folded host list such as ``rtx-[01-02]``.
+    `hints` are the features that say something about the devices (a `features_regex` matched them).
+    """
+
+    name: str
+    cores: int | None = None
+    memory: int | None = None
+    devices: tuple[Device, ...] = ()
+    features: frozenset[str] = frozenset()
+    hints: frozenset[str] = frozenset()
+    count: int | None = None
+    available: int | None = None
+    hosts: str = ""
+    threads_per_core: int = 1
+    mem_per_core: int | None = None
+
+
+@frozen
+class Limit:
+    """A bound on one amount of a job: ``Limit("gres/gpu", 4, "QoS gpu MaxTRESPerJob")``.
+
+    `what` is "duration", "nodes", a TRES of the whole job ("cpu", "mem", "gres/gpu", "gres/gpu:a100"), the same
+    per node with the suffix "/node" ("mem/node"), "mem/cpu", or TRES-minutes with the suffix "*min".
+    `least` makes it a minimum.  Amounts of memory are bytes, durations seconds.
+    """
+
+    what: str
+    value: int
+    by: str
+    least: bool = False
+
+
+@frozen
+class Defaults:
+    """What Slurm gives where a job does not say (DefMemPerCPU and friends); None where nothing is set."""
+
+    mem_per_cpu: int | None = None
+    mem_per_node: int | None = None
+    mem_per_gpu: int | None = None
+    cpus_per_gpu: int | None = None
+    duration: int | None = None
+
+
+@frozen
+class Access:
+    """A way to be let in: QoS and account (None: Slurm's own default), their priority and limits.
+
+    `rank` orders accesses that are equal otherwise: 0 for what the user gets by default.
+    """
+
+    qos: str | None = None
+    account: str | None = None
+    priority: float = 0
+    limits: tuple[Limit, ...] = ()
+    rank: int = 0
+    closed: str | None = None
+
+
+@frozen
+class Partition:
+    """A partition (or the one unnamed partition of a machine): node shapes, accesses, limits.
+
+    `closed` says why it takes no jobs at all.  `exclusive` partitions allocate whole nodes.
+    """
+
+    name: str
+    shapes: tuple[Shape, ...]
+    accesses: tuple[Access, ...] = (Access(),)
+    priority: float = 0
+    limits: tuple[Limit, ...] = ()
+    defaults: Defaults = Defaults()
+    exclusive: bool = False
+    closed: str | None = None
+
+
+@frozen
+class Group:
+    """A launcher group: one entry under `local:` or `slurm:` of launchers.yaml, ready to be matched.
+
+    `gres` is how this cluster wants GPUs spelled: gpus_per_node, gres or gres_typed.  `unreachable` says why a
+    group that must be read from its cluster could not be.
+    """
+
+    name: str
+    scheduler: str
+    partitions: tuple[Partition, ...]
+    weight: float = 0
+    tags: frozenset[str] = frozenset()
+    choose: str = "tightest"
+    connector: str = "local"
+    gres: str = "gpus_per_node"
+    memory_constraint: bool = True
+    sbatch: tuple[tuple[str, str | int | bool], ...] = ()
+    tokens: tuple[tuple[str, int], ...] = ()
+    unreachable: str | None = None
+    where: str = ""
+    notes: tuple[str, ...] = field(default=(), eq=False)
+
+    def offers(self) -> Iterator[Offer]:
+        """The smallest things that can be chosen here, in the order of the file."""
+        for partition in self.partitions:
+            for shape in partition.shapes:
+                for access in partition.accesses:
+                    yield Offer(self, partition, shape, access)
+
+
+@frozen(eq=False)
+class Offer:
+    """The smallest thing that can be chosen: (group, partition, node shape, QoS and account)."""
+
+    group: Group
+    partition: Partition
+    shape: Shape
+    access: Access
+
+    @property
+    def name(self) -> str:
+        """A name for people, unique within the group: ``partition/shape qos=.. account=..``."""
+        parts = [f"{self.partition.name}/{self.shape.name}" if self.partition.name else self.shape.name]
+        if self.access.qos:
+            parts.append(f"qos={self.access.qos}")
+        if self.access.account:
+            parts.append(f"account={self.access.account}")
+        return " ".join(parts)
