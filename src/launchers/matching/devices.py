@@ -1,0 +1,139 @@
+"""Give every wanted accelerator its own device: an assignment problem, solved exactly.
+
+Wanted accelerators that are equal and devices that are equal are treated as one with a number, so that the cost
+depends on how many kinds there are and not on how many devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from launchers.offer.catalogue import same_model
+from launchers.offer.model import Device
+from launchers.requirement import Accelerator
+
+PLENTY = 1 << 40
+"""Stands for "nobody said how many": no count of devices comes near it."""
+ASSUMED = 1 << 70
+"""Cost of a device about which something is unknown: dearer than any waste of memory, so known devices go first."""
+
+
+@frozen
+class Match:
+    """How one device serves one wanted accelerator: memory wasted (bytes) and what had to be assumed."""
+
+    waste: int
+    assumed: tuple[str, ...]
+
+    @property
+    def cost(self) -> int:
+        """One number to minimise: assumptions first, then waste."""
+        return self.waste + ASSUMED * bool(self.assumed)
+
+
+def refusal(wanted: Accelerator, device: Device) -> str | None:
+    """The first reason code why this device cannot serve, None when it can."""
+    if "gpu" not in (wanted.kind, device.kind) and wanted.kind != device.kind:
+        return "gpu-kind"
+    if wanted.model and device.model and not same_model(wanted.model, device.model):
+        return "gpu-model"
+    if device.memory is not None and wanted.memory > device.memory:
+        return "gpu-memory"
+    if wanted.memory < device.min_memory and not (wanted.model and not wanted.memory):
+        return "gpu-min-memory"
+    return None
+
+
+def serves(wanted: Accelerator, device: Device) -> Match:
+    """How a device that is not refused serves: unknown facts become assumptions."""
+    assumed = []
+    if wanted.kind != "gpu" and device.kind == "gpu":
+        assumed.append(f"that the GPUs are {wanted.kind}")
+    if wanted.model and not device.model:
+        assumed.append(f"that the GPU model is {wanted.model}")
+    if wanted.memory and device.memory is None:
+        assumed.append("GPU memory, which is not known")
+    if device.count is None:
+        assumed.append("the number of GPUs per node, which is not known")
+    waste = 0 if device.memory is None else device.memory - wanted.memory
+    return Match(waste, tuple(assumed))
+
+
+def grouped(wanted: Sequence[Accelerator]) -> list[tuple[Accelerator, int]]:
+    """Equal accelerators as one with a number, in order of first appearance."""
+    counts: dict[Accelerator, int] = {}
+    for one in wanted:
+        counts[one] = counts.get(one, 0) + 1
+    return list(counts.items())
+
+
+def assign(wants: Sequence[tuple[Accelerator, int]], devices: Sequence[Device]) -> list[list[int]] | None:
+    """How many of each device class serve each wanted class, at the least cost; None when they cannot all be served.
+
+    Successive shortest paths on the small graph source -> wants -> devices -> sink (a min-cost flow), which is
+    exact.  The result has a row per want and a column per device class.
+    """
+    capacity = [PLENTY if device.count is None else device.count for device in devices]
+    cost = [
+        [None if refusal(want, device) else serves(want, device).cost for device in devices] for want, _ in wants
+    ]
+    flow = [[0] * len(devices) for _ in wants]
+    for row, (_, number) in enumerate(wants):
+        left = number
+        while left:
+            path = _cheapest_path(row, cost, flow, capacity)
+            if path is None:
+                return None
+            amount = min(left, _bottleneck(path, flow, capacity))
+            for index, (want, device) in enumerate(path):
+                flow[want][device] += amount
+                if index + 1 < len(path):
+                    flow[path[index + 1][0]][device] -= amount
+            left -= amount
+    return flow
+
+
+def _bottleneck(path: list[tuple[int, int]], flow: list[list[int]], capacity: list[int]) -> int:
+    last = path[-1][1]
+    room = capacity[last] - sum(row[last] for row in flow)
+    moved = [flow[path[index + 1][0]][device] for index, (_, device) in enumerate(path[:-1])]
+    return min([room, *moved])
+
+
+def _cheapest_path(
+    start: int, cost: list[list[int | None]], flow: list[list[int]], capacity: list[int]
+) -> list[tuple[int, int]] | None:
+    """The cheapest way to serve one more of `start`, moving others where that pays: [(want, device), ...].
+
+    Each pair takes one device for that want; where the device is full, the want of the next pair gives it up.
+    Bellman-Ford, since giving a device up has a negative cost.
+    """
+    best: dict[int, tuple[int, list[tuple[int, int]]]] = {}
+    frontier: dict[int, tuple[int, list[tuple[int, int]]]] = {start: (0, [])}
+    settled: dict[int, int] = {start: 0}
+    while frontier:
+        reached: dict[int, tuple[int, list[tuple[int, int]]]] = {}
+        for want, (spent, path) in frontier.items():
+            for device, price in enumerate(cost[want]):
+                if price is None:
+                    continue
+                total = spent + price
+                if device in best and best[device][0] <= total:
+                    continue
+                best[device] = (total, [*path, (want, device)])
+                for other, row in enumerate(flow):
+                    if other == want or not row[device]:
+                        continue
+                    freed = total - (cost[other][device] or 0)
+                    if other not in settled or freed < settled[other]:
+                        settled[other] = freed
+                        reached[other] = (freed, best[device][1])
+        frontier = reached
+    open_ends = [
+        (total, path)
+        for device, (total, path) in best.items()
+        if sum(row[device] for row in flow) < capacity[device]
+    ]
+    return min(open_ends, default=(0, None), key=lambda end: end[0])[1]
