@@ -76,9 +76,7 @@ def assign(wants: Sequence[tuple[Accelerator, int]], devices: Sequence[Device]) 
     exact.  The result has a row per want and a column per device class.
     """
     capacity = [PLENTY if device.count is None else device.count for device in devices]
-    cost = [
-        [None if refusal(want, device) else serves(want, device).cost for device in devices] for want, _ in wants
-    ]
+    cost = [[None if refusal(want, device) else serves(want, device).cost for device in devices] for want, _ in wants]
     flow = [[0] * len(devices) for _ in wants]
     for row, (_, number) in enumerate(wants):
         left = number
@@ -132,8 +130,6 @@ def _cheapest_path(
                         reached[other] = (freed, best[device][1])
         frontier = reached
     open_ends = [
-        (total, path)
-        for device, (total, path) in best.items()
-        if sum(row[device] for row in flow) < capacity[device]
+        (total, path) for device, (total, path) in best.items() if sum(row[device] for row in flow) < capacity[device]
     ]
     return min(open_ends, default=(0, None), key=lambda end: end[0])[1]

@@ -1,0 +1,261 @@
+"""Explain an answer from the matcher's own trials: funnels, reasons, and the nearest requirement that would match.
+
+Nothing here knows a rule of matching: the funnel counts rejections by their codes, and a relaxation is proposed only
+after `fit` itself has accepted it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from attrs import evolve, field, frozen
+
+from launchers.matching.fit import STAGES, Fit, Rejection, fit
+from launchers.matching.select import Answer, Trial
+from launchers.offer.model import Group, Offer
+from launchers.requirement import Accelerator, Alternative, format_memory, format_timespan
+
+GIB = 1024**3
+
+
+@frozen
+class Step:
+    """One stage of a funnel: what is asked there, and how many offers are left after it."""
+
+    code: str
+    label: str
+    left: int
+
+
+@frozen(eq=False)
+class Funnel:
+    """How the offers of one group fared with one alternative, stage after stage."""
+
+    group: Group
+    index: int
+    offers: int
+    steps: tuple[Step, ...]
+
+
+@frozen
+class Change:
+    """One thing to change in a requirement: `what` from `asked` to `to` (bytes, seconds or a count)."""
+
+    what: str
+    asked: int | str | None
+    to: int | str | None
+    text: str
+
+
+@frozen(eq=False)
+class Relaxation:
+    """A requirement near the one asked for that would match, and what to change to get there."""
+
+    offers: tuple[Offer, ...]
+    alternative: Alternative
+    changes: tuple[Change, ...]
+    distance: tuple[int, float] = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """One line for people: ``would match gpu_p4 if duration were 20h or less``."""
+        names = list(dict.fromkeys(offer.partition.name or offer.group.name for offer in self.offers))
+        return f"would match {', '.join(names)} if {' and '.join(change.text for change in self.changes)}"
+
+
+# -- funnel ----------------------------------------------------------------------------------------------------
+
+
+def funnels(answer: Answer) -> Iterator[Funnel]:
+    """A funnel per alternative tried and group considered, in the order of the file."""
+    for index, trials in enumerate(answer.trials):
+        alternative = answer.requirement.alternatives[index]
+        groups: dict[int, list[Trial]] = {}
+        for trial in trials:
+            groups.setdefault(id(trial.offer.group), []).append(trial)
+        for tried in groups.values():
+            yield _funnel(tried, index, alternative)
+
+
+def _funnel(tried: Sequence[Trial], index: int, alternative: Alternative) -> Funnel:
+    first = [
+        min(STAGES.index(reason.code) for reason in trial.outcome)
+        for trial in tried
+        if not isinstance(trial.outcome, Fit)
+    ]
+    left = len(tried)
+    steps = []
+    for position, code in enumerate(STAGES):
+        label = stage_label(code, alternative)
+        gone = first.count(position)
+        if label or gone:
+            left -= gone
+            steps.append(Step(code, label or code, left))
+    return Funnel(tried[0].offer.group, index, len(tried), tuple(steps))
+
+
+def stage_label(code: str, alternative: Alternative) -> str:
+    """What an alternative asks at a stage, such as ``mem>=40G``; empty when it asks nothing there."""
+    accelerators = alternative.accelerators
+    memories = sorted({one.memory for one in accelerators if one.memory})
+    labels = {
+        "gpu-kind": "/".join(sorted({one.kind for one in accelerators})),
+        "gpu-model": "/".join(sorted({f"model={one.model}" for one in accelerators if one.model})),
+        "gpu-memory": "/".join(f"mem>={format_memory(memory)}" for memory in memories),
+        "gpu-count": f"count>={len(accelerators)}" if accelerators else "",
+        "memory": f"cpu mem>={format_memory(alternative.cpu_memory)}" if alternative.cpu_memory else "",
+        "cores": f"cores>={alternative.cores}" if alternative.cores else "",
+        "nodes": f"nodes>={alternative.nodes}" if alternative.nodes > 1 else "",
+        "duration": f"duration<={format_timespan(alternative.duration)}" if alternative.duration else "",
+    }
+    return labels.get(code, "")
+
+
+# -- reasons in words ------------------------------------------------------------------------------------------
+
+
+def reason(rejection: Rejection) -> str:
+    """A rejection in words, with both numbers."""
+    asked, offered = (_number(rejection, value) for value in (rejection.asked, rejection.offered))
+    by = f" ({rejection.by})" if rejection.by else ""
+    sentences = {
+        "closed": f"takes no jobs: {offered}",
+        "gpu-kind": f"asked {asked} devices, offers {offered}",
+        "gpu-model": f"asked GPU model {asked}, offers {offered}",
+        "gpu-memory": f"asked {asked} of GPU memory, offers {offered}",
+        "gpu-min-memory": f"asked {asked} of GPU memory, its owner wants at least {offered}{by}",
+        "gpu-count": f"asked {asked} GPUs per node, offers {offered}",
+        "gpu-assignment": f"cannot give each of the {asked} GPUs asked its own device ({offered} devices)",
+        "memory": f"asked {asked} of memory per node, offers {offered}",
+        "cores": f"asked {asked} cores per node, offers {offered}",
+        "nodes": f"asked {asked} nodes, offers {offered}{by}",
+        "duration": f"asked {asked}, allows {offered}{by}",
+        "limit": f"asked {asked} {rejection.what}, allows {offered}{by}",
+        "minimum": f"asked {asked} {rejection.what}, wants at least {offered}{by}",
+    }
+    return sentences[rejection.code]
+
+
+def _number(rejection: Rejection, value: int | str | None) -> str:
+    if not isinstance(value, int):
+        return str(value)
+    if rejection.code == "duration" or rejection.what == "duration":
+        return format_timespan(value)
+    if "memory" in rejection.code or rejection.what.startswith("mem"):
+        return format_memory(value) if value else "0"
+    return str(value)
+
+
+# -- the nearest relaxation ------------------------------------------------------------------------------------
+
+
+def relaxations(answer: Answer, most: int = 3) -> list[Relaxation]:
+    """The nearest requirements that would match, nearest first: fewest changes, then the smallest ones."""
+    found: dict[tuple[Change, ...], Relaxation] = {}
+    for index, trials in enumerate(answer.trials):
+        for trial in trials:
+            relaxed = _relax(trial, answer.requirement.alternatives[index])
+            if relaxed is None:
+                continue
+            known = found.get(relaxed.changes)
+            offers = known.offers + relaxed.offers if known else relaxed.offers
+            found[relaxed.changes] = evolve(relaxed, offers=offers)
+    return sorted(found.values(), key=lambda one: (one.distance, one.text))[:most]
+
+
+def _relax(trial: Trial, alternative: Alternative) -> Relaxation | None:
+    """Follow what an offer objects to until it agrees; None when something cannot be had there at any price."""
+    changes: dict[str, Change] = {}
+    relaxed, outcome = alternative, trial.outcome
+    for _ in range(4):
+        if isinstance(outcome, Fit):
+            break
+        for rejection in outcome:
+            step = _concede(relaxed, rejection)
+            if step is None:
+                return None
+            relaxed, change = step
+            changes[change.what] = change
+        outcome = fit(trial.offer, relaxed)
+    if not isinstance(outcome, Fit) or not changes:
+        return None
+    distance = sum(_far(change) for change in changes.values())
+    return Relaxation((trial.offer,), relaxed, tuple(changes.values()), (len(changes), distance))
+
+
+def _far(change: Change) -> float:
+    if isinstance(change.asked, int) and isinstance(change.to, int) and change.asked > 0 and change.to > 0:
+        return abs(math.log(change.to / change.asked))
+    return 1.0
+
+
+def _concede(alternative: Alternative, rejection: Rejection) -> tuple[Alternative, Change] | None:
+    """The alternative with the one thing changed that a rejection is about; None where no change would help."""
+    to = rejection.offered
+    if rejection.code in ("gpu-model", "gpu-kind") and rejection.accelerator:
+        return _concede_device(alternative, rejection)
+    if not isinstance(to, int) or to < 1:
+        return None
+    if rejection.code in ("gpu-memory", "gpu-min-memory", "gpu-count") and rejection.accelerator:
+        return _concede_device(alternative, rejection)
+    named = {"memory": "cpu_memory", "cores": "cores", "nodes": "nodes", "duration": "duration"}
+    what = {"nodes": "nodes", "duration": "duration", "cpu": "cores", "mem": "cpu_memory", "gres/gpu": "gpus"}
+    name = named.get(rejection.code) or what.get(rejection.what)
+    if name is None:
+        return None
+    least = rejection.code == "minimum"
+    if name == "gpus":
+        return _concede_gpus(alternative, to, least)
+    value = to // max(1, alternative.nodes) if name in ("cores", "cpu_memory") and rejection.what in what else to
+    if least:
+        value = -(-to // alternative.nodes) if name in ("cores", "cpu_memory") else to
+    if value < 1:
+        return None
+    words = {"cpu_memory": "memory", "cores": "cores", "nodes": "nodes", "duration": "duration"}[name]
+    shown = format_memory(value) if name == "cpu_memory" else format_timespan(value) if name == "duration" else value
+    text = f"{words} were {shown} or {'more' if least else 'less'}"
+    return evolve(alternative, **{name: value}), Change(words, getattr(alternative, name), value, text)
+
+
+def _concede_device(alternative: Alternative, rejection: Rejection) -> tuple[Alternative, Change] | None:
+    want, to = rejection.accelerator, rejection.offered
+    assert want is not None
+    others = [one for one in alternative.accelerators if one != want]
+    mine = [one for one in alternative.accelerators if one == want]
+    if rejection.code == "gpu-kind":
+        if to == "none":
+            return None
+        change = Change("GPU kind", want.kind, to, f"any kind of GPU would do ({to} here)")
+        changed = [evolve(want, kind="gpu")] * len(mine)
+    elif rejection.code == "gpu-model":
+        change = Change("GPU model", want.model, to, f"any GPU model would do ({to} here)")
+        changed = [evolve(want, model=None)] * len(mine)
+    elif rejection.code == "gpu-count":
+        assert isinstance(to, int)
+        change = Change("GPUs", len(mine), to, f"GPUs per node were {to} or fewer")
+        changed = mine[:to]
+    else:
+        memory = _rounded(to) if rejection.code == "gpu-min-memory" else to
+        assert isinstance(memory, int)
+        bound = "more" if rejection.code == "gpu-min-memory" else "less"
+        change = Change("GPU memory", want.memory, memory, f"GPU memory were {format_memory(memory)} or {bound}")
+        changed = [evolve(want, memory=memory)] * len(mine)
+    return evolve(alternative, accelerators=tuple(others + changed)), change
+
+
+def _rounded(memory: int | str | None) -> int:
+    """Up to whole GiB: a share such as 0.7 of 24G is 16.8G, and nobody types that."""
+    assert isinstance(memory, int)
+    return -(-memory // GIB) * GIB
+
+
+def _concede_gpus(alternative: Alternative, total: int, least: bool) -> tuple[Alternative, Change] | None:
+    each = -(-total // alternative.nodes) if least else total // alternative.nodes
+    have = len(alternative.accelerators)
+    if each < 1 or (least and have and len(set(alternative.accelerators)) > 1):
+        return None
+    model = alternative.accelerators[0] if have else Accelerator("gpu")
+    accelerators = alternative.accelerators[:each] if not least else (model,) * each
+    text = f"GPUs per node were {each} or {'more' if least else 'fewer'}"
+    return evolve(alternative, accelerators=accelerators), Change("GPUs", have, each, text)

@@ -1,0 +1,312 @@
+"""Does one offer fit one alternative?  Either a Fit, or every reason why not.
+
+The rules are Slurm's where Slurm has rules (man slurm.conf, partitions; man sacctmgr, limits; facts/slurm.md,
+"The trap"): what would make a job wait for ever makes an offer not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from attrs import field, frozen
+
+from launchers.matching.devices import assign, grouped, refusal, serves
+from launchers.offer.model import Device, Limit, Offer
+from launchers.requirement import Accelerator, Alternative
+
+MIB = 1024**2
+
+STAGES = (
+    "closed",
+    "gpu-kind",
+    "gpu-model",
+    "gpu-memory",
+    "gpu-min-memory",
+    "gpu-count",
+    "gpu-assignment",
+    "memory",
+    "cores",
+    "nodes",
+    "duration",
+    "limit",
+    "minimum",
+)
+"""The reason codes, in the order in which the funnel of an explanation takes them."""
+
+Wants = list[tuple[Accelerator, int]]
+
+
+@frozen
+class Rejection:
+    """Why an offer does not fit: a reason code of STAGES and the two numbers (bytes, seconds or counts).
+
+    `what` is the thing bounded for codes that serve several (a TRES for "limit" and "minimum"), `by` says who sets
+    the bound, `accelerator` which wanted device it is about.
+    """
+
+    code: str
+    asked: int | str | None = None
+    offered: int | str | None = None
+    by: str = ""
+    what: str = ""
+    accelerator: Accelerator | None = None
+
+
+@frozen
+class Ask:
+    """What would be asked of the scheduler, per node; 0 cores or memory means that nothing is said about it.
+
+    `devices` maps GRES types (None: untyped) to numbers.  `cpus` and `mem` are what the scheduler would allocate
+    for it on one node of this shape: threads of whole cores, default memory; None where that is not known.
+    """
+
+    nodes: int
+    cores: int
+    memory: int
+    devices: tuple[tuple[str | None, int], ...]
+    duration: int | None
+    cpus: int | None = field(default=None, eq=False)
+    mem: int | None = field(default=None, eq=False)
+
+
+@frozen(eq=False)
+class Fit:
+    """An offer that serves alternative number `index`, what it would be asked, and what had to be assumed.
+
+    `waste` is (GPU memory, GPUs, cores, memory) beyond the need, of what would be allocated.
+    """
+
+    offer: Offer
+    index: int
+    ask: Ask
+    waste: tuple[int, int, int, int]
+    assumed: tuple[str, ...] = ()
+
+
+def fit(offer: Offer, alternative: Alternative, index: int = 0, *, pooled: bool = False) -> Fit | tuple[Rejection, ...]:
+    """Whether the job that `alternative` describes could ever start on this offer.
+
+    `pooled` leaves the number of nodes of this one shape out, for jobs that are spread over several shapes.
+    """
+    wants = grouped(alternative.accelerators)
+    flow = assign(wants, offer.shape.devices) if wants else []
+    ask = ask_of(offer, alternative, _spelled(offer, wants, flow))
+    rejections = list(_closed(offer))
+    if flow is None:
+        rejections += _device_rejections(wants, offer.shape.devices)
+    rejections += _capacity_rejections(offer, alternative, ask, pooled)
+    rejections += _limit_rejections(offer, ask)
+    if rejections:
+        return tuple(rejections)
+    return Fit(
+        offer,
+        index,
+        ask,
+        _waste(offer, alternative, ask, wants, flow or []),
+        _assumed(offer, alternative, wants, flow or []),
+    )
+
+
+def bounds(offer: Offer) -> tuple[Limit, ...]:
+    """Every limit that a job on this offer meets."""
+    return offer.partition.limits + offer.access.limits
+
+
+# -- what is asked ---------------------------------------------------------------------------------------------
+
+
+def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | None, int], ...]) -> Ask:
+    """What to ask for so that this alternative starts on this offer.
+
+    A memory per CPU that is capped costs CPUs (MaxMemPerCPU: Slurm raises the CPU count itself, so we say it),
+    and where the cluster's default memory would not fit, a memory that fits is asked for in words.
+    """
+    partition, shape = offer.partition, offer.shape
+    gpus = sum(number for _, number in devices)
+    cores, memory = alternative.cores, _whole_mib(alternative.cpu_memory)
+    per_cpu = min((limit.value for limit in bounds(offer) if limit.what == "mem/cpu"), default=None)
+    if memory and not offer.group.memory_constraint and shape.mem_per_core:
+        cores, memory = max(cores, -(-memory // shape.mem_per_core)), 0
+    if memory and per_cpu:
+        cores = max(cores, -(-memory // per_cpu))
+    cpus = cores or gpus * (partition.defaults.cpus_per_gpu or 0) or 1
+    cpus = -(-cpus // shape.threads_per_core) * shape.threads_per_core
+    if partition.exclusive:
+        cpus = max(cpus, shape.cores or 0)
+    mem: int | None = memory
+    if not memory:
+        default = _default_memory(offer, cpus, gpus)
+        mem = shape.memory if default is None else default
+        cap = _memory_cap(offer, alternative.nodes, cpus, per_cpu)
+        if cap is not None and (mem is None or mem > cap):
+            memory = mem = cap
+    return Ask(alternative.nodes, cores, memory, devices, alternative.duration, cpus, mem)
+
+
+def _whole_mib(memory: int) -> int:
+    return -(-memory // MIB) * MIB
+
+
+def _default_memory(offer: Offer, cpus: int, gpus: int) -> int | None:
+    """What Slurm gives a job that asks for no memory (man slurm.conf, DefMemPer*); None: the whole node's."""
+    defaults = offer.partition.defaults
+    if gpus and defaults.mem_per_gpu:
+        return gpus * defaults.mem_per_gpu
+    if defaults.mem_per_cpu:
+        return cpus * defaults.mem_per_cpu
+    return defaults.mem_per_node
+
+
+def _memory_cap(offer: Offer, nodes: int, cpus: int, per_cpu: int | None) -> int | None:
+    """The most memory per node that the limits of this offer let a job have; None where nothing bounds it."""
+    caps = [cpus * per_cpu] if per_cpu else []
+    caps += [limit.value for limit in bounds(offer) if limit.what == "mem/node" and not limit.least]
+    caps += [limit.value // nodes for limit in bounds(offer) if limit.what == "mem" and not limit.least]
+    if offer.shape.memory is not None:
+        caps.append(offer.shape.memory)
+    return min(caps) // MIB * MIB if caps else None
+
+
+def _spelled(offer: Offer, wants: Wants, flow: list[list[int]] | None) -> tuple[tuple[str | None, int], ...]:
+    """Numbers of devices by GRES type; untyped where this cluster has no types, or types cannot say it.
+
+    When nothing could be assigned the number still counts, so that limits see it.
+    """
+    if not wants:
+        return ()
+    counts: dict[str | None, int] = {}
+    for row in flow or []:
+        for device, number in zip(offer.shape.devices, row, strict=True):
+            if number:
+                counts[device.type] = counts.get(device.type, 0) + number
+    if flow is None or offer.group.gres == "gres" or None in counts:
+        return ((None, sum(number for _, number in wants)),)
+    return tuple(sorted(counts.items(), key=lambda item: item[0] or ""))
+
+
+# -- reasons why not -------------------------------------------------------------------------------------------
+
+
+def _closed(offer: Offer) -> Iterator[Rejection]:
+    for reason in (offer.partition.closed, offer.access.closed):
+        if reason:
+            yield Rejection("closed", offered=reason)
+
+
+def _device_rejections(wants: Wants, devices: Sequence[Device]) -> list[Rejection]:
+    """For each wanted accelerator the first stage at which no device, or too few, are left."""
+    found = []
+    for want, number in wants:
+        left = list(devices)
+        for code in ("gpu-kind", "gpu-model", "gpu-memory", "gpu-min-memory"):
+            refused = [device for device in left if refusal(want, device) == code]
+            left = [device for device in left if device not in refused]
+            if not left:
+                found.append(_refused(code, want, refused, devices))
+                break
+        else:
+            count = sum(device.count or 0 for device in left)
+            if count < number:
+                found.append(Rejection("gpu-count", number, count, accelerator=want))
+    if not found:
+        total = sum(device.count or 0 for device in devices)
+        found.append(Rejection("gpu-assignment", sum(number for _, number in wants), total))
+    return found
+
+
+def _refused(code: str, want: Accelerator, refused: list[Device], devices: Sequence[Device]) -> Rejection:
+    if code == "gpu-kind":
+        kinds = ", ".join(sorted({device.kind for device in devices})) or "none"
+        return Rejection(code, want.kind, kinds, accelerator=want)
+    if code == "gpu-model":
+        models = ", ".join(sorted({device.model or "?" for device in refused}))
+        return Rejection(code, want.model, models, accelerator=want)
+    if code == "gpu-memory":
+        return Rejection(code, want.memory, max(device.memory or 0 for device in refused), accelerator=want)
+    return Rejection(code, want.memory, min(device.min_memory for device in refused), "min_mem_ratio", accelerator=want)
+
+
+def _capacity_rejections(offer: Offer, alternative: Alternative, ask: Ask, pooled: bool) -> Iterator[Rejection]:
+    shape = offer.shape
+    if shape.memory is not None and _whole_mib(alternative.cpu_memory) > shape.memory:
+        yield Rejection("memory", alternative.cpu_memory, shape.memory)
+    if shape.cores is not None and (ask.cores or 1) > shape.cores:
+        yield Rejection("cores", ask.cores or 1, shape.cores)
+    if not pooled and shape.count is not None and ask.nodes > shape.count:
+        yield Rejection("nodes", ask.nodes, shape.count)
+
+
+def _limit_rejections(offer: Offer, ask: Ask) -> Iterator[Rejection]:
+    for limit in bounds(offer):
+        asked = amount(ask, limit.what)
+        if asked is None or (asked >= limit.value if limit.least else asked <= limit.value):
+            continue
+        code = "minimum" if limit.least else limit.what if limit.what in ("duration", "nodes") else "limit"
+        yield Rejection(code, asked, limit.value, limit.by, limit.what)
+
+
+def amount(ask: Ask, what: str) -> int | None:
+    """How much of `what` (the vocabulary of `Limit.what`) a job asks for; None when that is not known."""
+    if what == "duration":
+        return None if ask.duration is None else -(-ask.duration // 60) * 60
+    if what.endswith("*min"):
+        minutes, of = amount(ask, "duration"), amount(ask, what.removesuffix("*min"))
+        return None if minutes is None or of is None else of * (minutes // 60)
+    if what.endswith("/node"):
+        return _per_node(ask, what.removesuffix("/node"))
+    if what in ("nodes", "node"):
+        return ask.nodes
+    each = _per_node(ask, what)
+    return None if each is None else each * ask.nodes
+
+
+def _per_node(ask: Ask, tres: str) -> int | None:
+    if tres == "cpu":
+        return ask.cpus
+    if tres == "mem":
+        return ask.mem
+    if tres == "gres/gpu":
+        return sum(number for _, number in ask.devices)
+    if tres.startswith("gres/gpu:"):
+        counts = dict(ask.devices)
+        return None if None in counts else counts.get(tres.removeprefix("gres/gpu:"), 0)
+    return None
+
+
+# -- how well it fits ------------------------------------------------------------------------------------------
+
+
+def _waste(
+    offer: Offer, alternative: Alternative, ask: Ask, wants: Wants, flow: list[list[int]]
+) -> tuple[int, int, int, int]:
+    gpu_memory = sum(
+        number * serves(want, device).waste
+        for (want, _), row in zip(wants, flow, strict=True)
+        for device, number in zip(offer.shape.devices, row, strict=True)
+        if number
+    )
+    gpus = memory = 0
+    if offer.partition.exclusive:
+        gpus = sum(device.count or 0 for device in offer.shape.devices) - len(alternative.accelerators)
+        memory = (offer.shape.memory or 0) - alternative.cpu_memory
+    cores = (ask.cpus or 0) - (alternative.cores or 1)
+    return gpu_memory, max(0, gpus), max(0, cores), max(0, memory)
+
+
+def _assumed(offer: Offer, alternative: Alternative, wants: Wants, flow: list[list[int]]) -> tuple[str, ...]:
+    """What nobody stated and the fit relies on, in words, without repeats."""
+    shape = offer.shape
+    found: dict[str, None] = {}
+    for (want, _), row in zip(wants, flow, strict=True):
+        for device, number in zip(shape.devices, row, strict=True):
+            if number:
+                found.update(dict.fromkeys(serves(want, device).assumed))
+    if alternative.cores and shape.cores is None:
+        found["the number of cores, which is not known"] = None
+    if alternative.cpu_memory and shape.memory is None:
+        found["the memory of the nodes, which is not known"] = None
+    if alternative.nodes > 1 and shape.count is None:
+        found["the number of nodes, which is not known"] = None
+    if shape.available == 0:
+        found["that a node comes back: all were down or drained when last seen"] = None
+    return tuple(found)

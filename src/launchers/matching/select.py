@@ -1,0 +1,316 @@
+"""Match a requirement against groups: try every offer, rank those that fit, merge the equal best into one answer.
+
+The order is DESIGN's, lexicographic, the first difference decides: alternative, group weight, partition and QoS
+priority, known before assumed, waste, name.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+
+from attrs import evolve, field, frozen
+
+from launchers.matching.fit import Ask, Fit, Rejection, fit
+from launchers.matching.formula import Formula, admits, formula
+from launchers.offer.model import Group, Offer, Shape
+from launchers.requirement import Alternative, Requirement
+from launchers.slurm.args import SlurmArgs
+
+RANKS = ("alternative", "weight", "priority", "known", "waste")
+"""The names of the first five ranks, in order; the sixth is the name."""
+
+Rank = tuple[int, float, float, bool, tuple[int, int, int, int]]
+
+
+@frozen(eq=False)
+class Trial:
+    """One offer tried against one alternative: a Fit, or the reasons why not."""
+
+    offer: Offer
+    outcome: Fit | tuple[Rejection, ...]
+
+
+@frozen(eq=False)
+class Candidate:
+    """Offers that serve together: one, or several shapes of one partition for a job that no single one can hold."""
+
+    fits: tuple[Fit, ...]
+    rank: Rank
+
+    @property
+    def best(self) -> Fit:
+        """The fit that names the candidate."""
+        return self.fits[0]
+
+
+@frozen(eq=False)
+class Selection:
+    """The answer: where the job goes and what is asked there.
+
+    `fits` are the offers merged into it, the first being the best one.  `slurm_args` is None on this machine.
+    `passed_over` are the other candidates that fit, each with the rank (of RANKS, or "name") that decided.
+    """
+
+    alternative: Alternative
+    group: Group
+    fits: tuple[Fit, ...]
+    ask: Ask
+    formula: Formula
+    slurm_args: SlurmArgs | None
+    assumed: tuple[str, ...]
+    passed_over: tuple[tuple[Candidate, str], ...] = field(repr=False)
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """The names of the partitions merged into the answer, sorted."""
+        return tuple(sorted({fit.offer.partition.name for fit in self.fits}))
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """The offers merged into the answer, best first."""
+        return tuple(fit.offer for fit in self.fits)
+
+
+@frozen(eq=False)
+class Answer:
+    """Everything that matching found out: the selection if there is one, and every trial behind it.
+
+    `trials` has one tuple per alternative that was tried; after a match the later ones are tried only when asked.
+    `skipped` are groups that were not considered, with the reason.
+    """
+
+    requirement: Requirement
+    trials: tuple[tuple[Trial, ...], ...] = field(repr=False)
+    selection: Selection | None
+    skipped: tuple[tuple[Group, str], ...]
+
+
+def match(
+    requirement: Requirement,
+    groups: Iterable[Group],
+    *,
+    tags: Iterable[str] = (),
+    widest: bool = False,
+    thorough: bool = False,
+    rng: random.Random | None = None,
+) -> Answer:
+    """Find the best place for `requirement` among `groups`.
+
+    `tags` keeps groups that carry any of them; a plain string is one tag.  `widest` overrides each group's
+    `choose`.  `thorough` tries the alternatives after the matching one too, for a full explanation.
+    """
+    wanted = {tags} if isinstance(tags, str) else set(tags)
+    considered, skipped = _considered(groups, wanted)
+    trials: list[tuple[Trial, ...]] = []
+    selection = None
+    for index, alternative in enumerate(requirement.alternatives):
+        tried = tuple(Trial(offer, fit(offer, alternative, index)) for group in considered for offer in group.offers())
+        trials.append(tried)
+        if selection is None:
+            selection = _select(alternative, _candidates(alternative, index, tried, widest), tried, widest, rng)
+        if selection is not None and not thorough:
+            break
+    return Answer(requirement, tuple(trials), selection, skipped)
+
+
+def _considered(groups: Iterable[Group], tags: set[str]) -> tuple[list[Group], tuple[tuple[Group, str], ...]]:
+    considered, skipped = [], []
+    for group in groups:
+        if tags and not tags & group.tags:
+            skipped.append((group, "has none of the tags asked for"))
+        elif group.unreachable:
+            skipped.append((group, group.unreachable))
+        else:
+            considered.append(group)
+    return considered, tuple(skipped)
+
+
+# -- ranking ---------------------------------------------------------------------------------------------------
+
+
+def _rank(found: Fit, widest: bool) -> Rank:
+    offer = found.offer
+    tight = not widest and offer.group.choose != "widest"
+    priority = offer.partition.priority + offer.access.priority
+    return (
+        found.index,
+        -offer.group.weight,
+        -priority,
+        bool(found.assumed),
+        found.waste if tight else (0, 0, 0, 0),
+    )
+
+
+def _name(found: Fit) -> tuple[int, str, str, str, str, str]:
+    """What decides between equals: what a user gets by default, then names."""
+    offer = found.offer
+    qos, account = offer.access.qos or "", offer.access.account or ""
+    return offer.access.rank, offer.group.name, offer.partition.name, offer.shape.name, qos, account
+
+
+def _order(candidate: Candidate) -> tuple[Rank, tuple[int, str, str, str, str, str]]:
+    return candidate.rank, _name(candidate.best)
+
+
+def _candidates(alternative: Alternative, index: int, trials: Sequence[Trial], widest: bool) -> list[Candidate]:
+    """Every offer that fits alone and, for several nodes, every partition whose shapes can hold the job together."""
+    single = [trial.outcome for trial in trials if isinstance(trial.outcome, Fit)]
+    found = [Candidate((one,), _rank(one, widest)) for one in single]
+    return found + (_pooled(alternative, index, trials, widest) if alternative.nodes > 1 else [])
+
+
+def _pooled(alternative: Alternative, index: int, trials: Sequence[Trial], widest: bool) -> list[Candidate]:
+    pools: dict[tuple[int, int, Ask], list[Fit]] = {}
+    alone = set()
+    for trial in trials:
+        offer = trial.offer
+        outcome = trial.outcome
+        if not isinstance(outcome, Fit) and all(reason.code == "nodes" and not reason.by for reason in outcome):
+            outcome = fit(offer, alternative, index, pooled=True)
+        if not isinstance(outcome, Fit):
+            continue
+        place = (id(offer.partition), id(offer.access), outcome.ask)
+        pools.setdefault(place, []).append(outcome)
+        if outcome is trial.outcome:
+            alone.add(place)
+    candidates = []
+    for place, fits in pools.items():
+        members = _enough(sorted(fits, key=lambda one: (_rank(one, widest), _name(one))), alternative.nodes)
+        if place not in alone and members:
+            candidates.append(Candidate(members, max(_rank(one, widest) for one in members)))
+    return candidates
+
+
+def _enough(fits: list[Fit], nodes: int) -> tuple[Fit, ...]:
+    """The first shapes that have `nodes` nodes together; empty when all together have too few."""
+    total = 0
+    for index, found in enumerate(fits):
+        total += nodes if found.offer.shape.count is None else found.offer.shape.count
+        if total >= nodes:
+            return tuple(fits[: index + 1])
+    return ()
+
+
+# -- choosing and merging --------------------------------------------------------------------------------------
+
+
+def _select(
+    alternative: Alternative,
+    candidates: list[Candidate],
+    trials: Sequence[Trial],
+    widest: bool,
+    rng: random.Random | None,
+) -> Selection | None:
+    if not candidates:
+        return None
+    ordered = sorted(candidates, key=_order)
+    best = _drawn(ordered, rng) if ordered[0].best.offer.group.choose == "random" else ordered[0]
+    equals = [one for one in ordered if one.rank == best.rank and _agree(one, best)]
+    if best.best.offer.group.choose == "random":
+        equals = [best]
+    merged, said = _merge(best, equals, trials)
+    inside = {id(one) for one in merged}
+    passed_over = tuple((one, _decided(one, best)) for one in ordered if not {id(f) for f in one.fits} <= inside)
+    assumed = dict.fromkeys(text for one in merged for text in one.assumed)
+    if not said.exact:
+        assumed["that Slurm picks a node that fits: no feature or host name tells them apart"] = None
+    group, ask = best.best.offer.group, best.best.ask
+    args = _slurm_args(group, merged, ask, said) if group.scheduler == "slurm" else None
+    return Selection(alternative, group, merged, ask, said, args, tuple(assumed), passed_over)
+
+
+def _agree(one: Candidate, best: Candidate) -> bool:
+    """Whether two candidates can be one submission: same cluster, QoS, account and the very same request."""
+    mine, other = one.best.offer, best.best.offer
+    return (
+        mine.group is other.group
+        and (mine.access.qos, mine.access.account) == (other.access.qos, other.access.account)
+        and one.best.ask == best.best.ask
+    )
+
+
+def _drawn(ordered: list[Candidate], rng: random.Random | None) -> Candidate:
+    """One of the best of each group that draws, by group weight: for those who want to spread."""
+    first: dict[int, list[Candidate]] = {}
+    for one in ordered:
+        group = one.best.offer.group
+        if group.choose == "random":
+            equal = first.setdefault(id(group), [])
+            if not equal or equal[0].rank == one.rank:
+                equal.append(one)
+    rng = rng or random.Random()  # noqa: S311 - spreads jobs, guards nothing
+    pools = list(first.values())
+    weights = [max(pool[0].best.offer.group.weight, 0) for pool in pools]
+    pool = rng.choices(pools, weights if any(weights) else None)[0]
+    return rng.choice(pool)
+
+
+def _merge(best: Candidate, equals: list[Candidate], trials: Sequence[Trial]) -> tuple[tuple[Fit, ...], Formula]:
+    """Merge what can be said exactly: all equals at once, else one after the other, leaving out what cannot."""
+    everything = tuple(one for candidate in equals for one in candidate.fits)
+    said = _say(everything, trials)
+    if said.exact and not said.exclude:
+        return everything, said
+    merged = best.fits
+    said = _say(merged, trials)
+    for candidate in equals:
+        if candidate is best:
+            continue
+        wider = merged + candidate.fits
+        attempt = _say(wider, trials)
+        if attempt.exact and len(attempt.exclude) <= len(said.exclude):
+            merged, said = wider, attempt
+    return merged, said
+
+
+def _say(fits: Sequence[Fit], trials: Sequence[Trial]) -> Formula:
+    """The formula for these fits against all other nodes of their partitions that Slurm would admit."""
+    ask = fits[0].ask
+    places = {(id(one.offer.partition), id(one.offer.access)) for one in fits}
+    chosen = {id(one.offer.shape) for one in fits}
+    bad: list[Shape] = []
+    wasteful: list[Shape] = []
+    for trial in trials:
+        offer = trial.offer
+        if (id(offer.partition), id(offer.access)) not in places or id(offer.shape) in chosen:
+            continue
+        if not admits(ask, offer.shape):
+            continue
+        (wasteful if _fits_itself(trial.outcome) else bad).append(offer.shape)
+    return formula([one.offer.shape for one in fits], bad, wasteful)
+
+
+def _fits_itself(outcome: Fit | tuple[Rejection, ...]) -> bool:
+    """Whether one node of the shape does what is needed, however many of them there are."""
+    return isinstance(outcome, Fit) or all(reason.code == "nodes" for reason in outcome)
+
+
+def _decided(one: Candidate, best: Candidate) -> str:
+    for name, mine, other in zip(RANKS, one.rank, best.rank, strict=True):
+        if mine != other:
+            return name
+    return "name"
+
+
+def _slurm_args(group: Group, fits: tuple[Fit, ...], ask: Ask, said: Formula) -> SlurmArgs:
+    access = fits[0].offer.access
+    types = [str(number) if kind is None else f"{kind}:{number}" for kind, number in ask.devices]
+    spelled = ",".join(types)
+    args = SlurmArgs(
+        time=None if ask.duration is None else -(-ask.duration // 60),
+        partition=",".join(sorted({one.offer.partition.name for one in fits})) or None,
+        nodes=ask.nodes,
+        cpus_per_task=ask.cores or None,
+        mem=ask.memory or None,
+        constraint=said.constraint or None,
+        exclude=",".join(said.exclude) or None,
+        qos=access.qos,
+        account=access.account,
+        additional_params=group.sbatch,
+    )
+    if not spelled:
+        return args
+    if group.gres == "gpus_per_node":
+        return evolve(args, gpus_per_node=spelled)
+    return evolve(args, gres=",".join(f"gpu:{item}" for item in types))
