@@ -1,0 +1,51 @@
+"""The one error of the language: what is wrong, where, what could stand there, and the nearest word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+WIDTH = 100
+"""Longest piece of a source line that is shown."""
+
+
+class RequirementSyntaxError(ValueError):
+    """A requirement that cannot be read.  `str()` is the whole message, with the source and a caret under the place.
+
+    `line` and `column` count from 1; `expected` says in words what could stand there; `suggestion` is a word or
+    text to write instead, empty where there is none.
+    """
+
+    def __init__(
+        self, reason: str, source: str, offset: int, expected: Sequence[str] = (), suggestion: str = "", length: int = 1
+    ) -> None:
+        self.reason = reason
+        self.source = source
+        self.offset = min(max(offset, 0), len(source))
+        self.expected = tuple(expected)
+        self.suggestion = suggestion
+        self.line = source.count("\n", 0, self.offset) + 1
+        self.column = self.offset - (source.rfind("\n", 0, self.offset) + 1) + 1
+        self.length = max(1, length)
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        lines = [f"line {self.line}, column {self.column}: {self.reason}", *self._shown()]
+        if self.expected:
+            lines.append(f"expected {_either(self.expected)}")
+        if self.suggestion:
+            lines.append(f"did you mean {self.suggestion}?")
+        return "\n".join(lines)
+
+    def _shown(self) -> tuple[str, str]:
+        """The source line, cut around the place, and a caret under it; control characters shown as blanks."""
+        whole = self.source.split("\n")[self.line - 1]
+        start = max(0, self.column - 1 - WIDTH // 2) if len(whole) > WIDTH else 0
+        piece = whole[start : start + WIDTH]
+        head, tail = "..." if start else "", "..." if start + WIDTH < len(whole) else ""
+        clean = "".join(letter if letter.isprintable() else " " for letter in piece)
+        room = max(1, min(self.length, len(piece) - (self.column - 1 - start)))
+        return f"    {head}{clean}{tail}", "    " + " " * (len(head) + self.column - 1 - start) + "^" * room
+
+
+def _either(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

@@ -1,0 +1,201 @@
+"""Requirements as Python objects: immutable, hashable, equal when they mean the same.
+
+Resources are per node: ``nodes=2 & cuda()*4`` is two nodes with four devices each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+
+from attrs import evolve, field, frozen
+
+from launchers.requirement.units import format_memory, format_timespan, parse_memory, parse_timespan
+
+KINDS = ("cuda", "rocm", "mps", "gpu")
+"""The kinds of accelerator; `gpu` is any of them."""
+MAX_COUNT = 100_000
+"""No job asks for more nodes, cores or devices."""
+MAX_DEVICES = 4096
+"""No node has more accelerators."""
+_BARE_MODEL = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
+MAX_ALTERNATIVES = 256
+"""Distributing parentheses multiplies alternatives; more than this is a mistake, not a requirement."""
+
+
+@frozen
+class Accelerator:
+    """One wanted device: its kind, memory in bytes (0: not asked) and model."""
+
+    kind: str
+    memory: int = 0
+    model: str | None = None
+
+    def __str__(self) -> str:
+        arguments = [f"mem={format_memory(self.memory)}"] if self.memory else []
+        if self.model:
+            arguments.append(f"model={_model_text(self.model)}")
+        return f"{self.kind}({', '.join(arguments)})"
+
+
+def _model_text(model: str) -> str:
+    return model if _BARE_MODEL.fullmatch(model) else f'"{model}"'
+
+
+def _canonical(accelerators: Iterable[Accelerator]) -> tuple[Accelerator, ...]:
+    return tuple(sorted(accelerators, key=lambda one: (one.kind, one.memory, one.model or "")))
+
+
+@frozen
+class Alternative:
+    """One conjunction: everything in it is wanted.  Durations in seconds, memory in bytes, 0 or None: not asked."""
+
+    duration: int | None = None
+    cpu_memory: int = 0
+    cores: int = 0
+    accelerators: tuple[Accelerator, ...] = field(default=(), converter=_canonical)
+    nodes: int = 1
+
+    def __str__(self) -> str:
+        terms = [f"duration={format_timespan(self.duration)}"] if self.duration else []
+        if self.nodes > 1:
+            terms.append(f"nodes={self.nodes}")
+        cpu = [f"mem={format_memory(self.cpu_memory)}"] if self.cpu_memory else []
+        if self.cores:
+            cpu.append(f"cores={self.cores}")
+        counts: dict[Accelerator, int] = {}
+        for one in self.accelerators:
+            counts[one] = counts.get(one, 0) + 1
+        devices = [f"{one} * {count}" if count > 1 else str(one) for one, count in counts.items()]
+        if cpu or not (terms or devices):
+            terms.append(f"cpu({', '.join(cpu)})")
+        return " & ".join(terms + devices)
+
+    def __and__(self, other: Alternative) -> Alternative:
+        durations = [value for value in (self.duration, other.duration) if value is not None]
+        if len(self.accelerators) + len(other.accelerators) > MAX_DEVICES:
+            raise ValueError(f"more than {MAX_DEVICES} accelerators on one node: no node has so many")
+        return Alternative(
+            duration=max(durations, default=None),
+            cpu_memory=max(self.cpu_memory, other.cpu_memory),
+            cores=max(self.cores, other.cores),
+            accelerators=self.accelerators + other.accelerators,
+            nodes=max(self.nodes, other.nodes),
+        )
+
+
+def _distinct(alternatives: Iterable[Alternative]) -> tuple[Alternative, ...]:
+    return tuple(dict.fromkeys(alternatives))
+
+
+@frozen
+class Requirement:
+    """What a job needs: alternatives, the first preferred."""
+
+    alternatives: tuple[Alternative, ...] = field(converter=_distinct)
+
+    @alternatives.validator
+    def _some(self, _: object, value: tuple[Alternative, ...]) -> None:
+        if not value:
+            raise ValueError("a requirement has at least one alternative")
+
+    def __str__(self) -> str:
+        return " | ".join(str(alternative) for alternative in self.alternatives)
+
+    def __and__(self, other: object) -> Requirement:
+        """Both: alternatives are combined pairwise, keeping the order of preference (left first)."""
+        if not isinstance(other, Requirement):
+            return NotImplemented
+        if len(self.alternatives) * len(other.alternatives) > MAX_ALTERNATIVES:
+            raise ValueError(f"more than {MAX_ALTERNATIVES} alternatives once the parentheses are multiplied out")
+        return Requirement(tuple(mine & theirs for mine in self.alternatives for theirs in other.alternatives))
+
+    def __or__(self, other: object) -> Requirement:
+        """Either, this one preferred."""
+        if not isinstance(other, Requirement):
+            return NotImplemented
+        if len(self.alternatives) + len(other.alternatives) > MAX_ALTERNATIVES:
+            raise ValueError(f"more than {MAX_ALTERNATIVES} alternatives")
+        return Requirement(self.alternatives + other.alternatives)
+
+    def __mul__(self, count: object) -> Requirement:
+        """So many of these accelerators, in every alternative.
+
+        Raises ValueError for a count below 1 and for anything but accelerators: twice a duration or a CPU could
+        mean several things (`multiply_duration`, `nodes`).
+        """
+        if isinstance(count, bool) or not isinstance(count, int):
+            return NotImplemented
+        if count < 1:
+            raise ValueError(f"a number of accelerators is 1 or more, not {count}")
+        for one in self.alternatives:
+            if one != Alternative(accelerators=one.accelerators) or not one.accelerators:
+                raise ValueError(f"only accelerators can be multiplied, not {one}")
+            if len(one.accelerators) * count > MAX_DEVICES:
+                raise ValueError(f"{count} is too many accelerators on one node: no node has more than {MAX_DEVICES}")
+        return Requirement(tuple(evolve(one, accelerators=one.accelerators * count) for one in self.alternatives))
+
+    __rmul__ = __mul__
+
+    def multiply_duration(self, factor: float) -> Requirement:
+        """The same with every duration multiplied, rounded to seconds; ValueError when nothing would be left."""
+        if not factor > 0:
+            raise ValueError(f"a duration can be multiplied by more than zero only, not {factor}")
+        return Requirement(
+            tuple(
+                one if one.duration is None else evolve(one, duration=parse_timespan(round(one.duration * factor)))
+                for one in self.alternatives
+            )
+        )
+
+
+def cpu(mem: str | int | None = None, cores: int | None = None) -> Requirement:
+    """CPU memory ("64G", or bytes) and cores of each node."""
+    memory = 0 if mem is None else parse_memory(mem)
+    return Requirement((Alternative(cpu_memory=memory, cores=0 if cores is None else _count(cores, "cores")),))
+
+
+def _device(kind: str, mem: str | int | None, model: str | None) -> Requirement:
+    if model is not None and (not model.strip() or '"' in model or not model.isprintable()):
+        raise ValueError(f"{model!r} is not the name of a GPU model")
+    memory = 0 if mem is None else parse_memory(mem)
+    return Requirement((Alternative(accelerators=(Accelerator(kind, memory, model),)),))
+
+
+def cuda_gpu(mem: str | int | None = None, model: str | None = None) -> Requirement:
+    """One NVIDIA GPU with at least this much memory ("24G", or bytes)."""
+    return _device("cuda", mem, model)
+
+
+def rocm_gpu(mem: str | int | None = None, model: str | None = None) -> Requirement:
+    """One AMD GPU with at least this much memory."""
+    return _device("rocm", mem, model)
+
+
+def mps_gpu(mem: str | int | None = None, model: str | None = None) -> Requirement:
+    """One Apple GPU with at least this much memory."""
+    return _device("mps", mem, model)
+
+
+def gpu(mem: str | int | None = None, model: str | None = None) -> Requirement:
+    """One GPU of any kind with at least this much memory."""
+    return _device("gpu", mem, model)
+
+
+def duration(timespan: str | int | timedelta) -> Requirement:
+    """How long the job runs at most ("4 days", seconds, or a timedelta)."""
+    return Requirement((Alternative(duration=parse_timespan(timespan)),))
+
+
+def nodes(number: int) -> Requirement:
+    """How many nodes; everything else is wanted on each of them."""
+    return Requirement((Alternative(nodes=_count(number, "nodes")),))
+
+
+def _count(number: int, what: str) -> int:
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"{what} is a whole number, not {number!r}")
+    if not 1 <= number <= MAX_COUNT:
+        raise ValueError(f"{what} is between 1 and {MAX_COUNT}, not {number}")
+    return number

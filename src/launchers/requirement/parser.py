@@ -1,0 +1,215 @@
+"""Text to Requirement, by the grammar in grammar/requirement.lark."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from functools import cache, reduce
+from operator import and_, or_
+from typing import TYPE_CHECKING, Any
+
+from launchers.requirement.errors import RequirementSyntaxError
+from launchers.requirement.model import KINDS, MAX_COUNT, Accelerator, Alternative, Requirement
+from launchers.requirement.units import parse_memory, parse_timespan
+
+if TYPE_CHECKING:
+    from lark import Lark, Token
+
+MAX_SOURCE = 1_000_000
+"""Longest text that is read at all."""
+
+_TERMS = ("duration", "nodes", "cpu", *KINDS)
+_WORDS = {
+    "durations": "duration=", "time": "duration=", "walltime": "duration=", "hours": "duration=", "node": "nodes=",
+    "cpus": "cpu(cores=...)", "core": "cpu(cores=...)", "cores": "cpu(cores=...)", "mem": "cpu(mem=...)",
+    "memory": "cpu(mem=...)", "ram": "cpu(mem=...)", "gpus": "gpu(...)", "nvidia": "cuda(...)", "amd": "rocm(...)",
+    "metal": "mps(...)", "and": "&", "or": "|",
+}  # fmt: skip
+_ARGUMENTS = {"memory": "mem", "ram": "mem", "cpus": "cores", "core": "cores", "name": "model", "type": "model"}
+_NAMES = {
+    "_DURATION": "duration=", "_NODES": "nodes=", "_CPU": "cpu(...)", "KIND": "cuda(...), rocm(...), mps(...), gpu(...)",
+    "_MEM": "mem=", "_CORES": "cores=", "_MODEL": "model=", "MEMORY": "an amount of memory such as 24G",
+    "TIMESPAN": "a duration such as 4 days", "INT": "a whole number", "MODEL": "the name of a GPU model such as A100",
+    "EQUAL": "=", "COMMA": ",", "STAR": "*", "AMPERSAND": "&", "VBAR": "|", "LPAR": "(", "RPAR": ")",
+    "$END": "the end",
+}  # fmt: skip
+
+
+class _Misread(Exception):  # noqa: N818 - a signal inside this module, not an error that anybody sees
+    """A value that the grammar let through and that means nothing, at a token."""
+
+    def __init__(self, reason: str, token: Token) -> None:
+        self.reason, self.token = reason, token
+
+
+def _read(reader: Callable[[str], int], token: Token) -> int:
+    try:
+        return reader(str(token).strip())
+    except ValueError as error:
+        raise _Misread(str(error), token) from error
+
+
+def _whole(text: str) -> int:
+    if text.startswith("-"):
+        raise ValueError(f"a number here is between 1 and {MAX_COUNT}, not {text[:20]}")
+    if not re.fullmatch(r"[0-9]+", text, re.ASCII):
+        raise ValueError(f"{text[:20]!r} is not a whole number")
+    if len(text) > 12 or not 1 <= int(text) <= MAX_COUNT:
+        raise ValueError(f"a number here is between 1 and {MAX_COUNT}, not {text[:20]}")
+    return int(text)
+
+
+def _arguments(pairs: list[tuple[str, Any, Token] | None]) -> dict[str, Any]:
+    """Arguments by name; the same one twice is an error at the second."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        if pair is None:
+            continue
+        name, value, token = pair
+        if name in found:
+            raise _Misread(f"{name}= is given twice", token)
+        found[name] = value
+    return found
+
+
+def _one(**fields: Any) -> Requirement:
+    return Requirement((Alternative(**fields),))
+
+
+class _Builder:
+    """The grammar's rules as Python; called by the parser as it reduces."""
+
+    def union(self, parts: list[Requirement]) -> Requirement:
+        return reduce(or_, parts)
+
+    def conjunction(self, parts: list[Requirement]) -> Requirement:
+        return reduce(and_, parts)
+
+    def duration(self, parts: list[Token]) -> Requirement:
+        return _one(duration=_read(parse_timespan, parts[0]))
+
+    def nodes(self, parts: list[Token]) -> Requirement:
+        return _one(nodes=_read(_whole, parts[0]))
+
+    def mem(self, parts: list[Token]) -> tuple[str, int, Token]:
+        return "mem", _read(parse_memory, parts[0]), parts[0]
+
+    def cores(self, parts: list[Token]) -> tuple[str, int, Token]:
+        return "cores", _read(_whole, parts[0]), parts[0]
+
+    def model(self, parts: list[Token]) -> tuple[str, str, Token]:
+        text = str(parts[0]).strip('"')
+        if not text.strip() or not text.isprintable():
+            raise _Misread("the name of a GPU model is empty or not printable", parts[0])
+        return "model", text, parts[0]
+
+    def cpu(self, parts: list[Any]) -> Requirement:
+        given = _arguments(parts)
+        return _one(cpu_memory=given.get("mem", 0), cores=given.get("cores", 0))
+
+    def accelerator(self, parts: list[Any]) -> Requirement:
+        given = _arguments(parts[1:])
+        return _one(accelerators=(Accelerator(str(parts[0]), given.get("mem", 0), given.get("model")),))
+
+    def times(self, parts: list[Any]) -> Requirement:
+        requirement, token = parts if isinstance(parts[0], Requirement) else (parts[1], parts[0])
+        count = _read(_whole, token)
+        try:
+            return requirement * count  # type: ignore[no-any-return]
+        except ValueError as error:
+            raise _Misread(str(error), token) from error
+
+    def start(self, parts: list[Requirement]) -> Requirement:
+        return parts[0]
+
+
+@cache
+def _parser() -> Lark:
+    from importlib.resources import files
+
+    from lark import Lark, Transformer
+
+    rules = type("_Rules", (_Builder, Transformer), {})
+    grammar = files("launchers.requirement").joinpath("requirement.lark").read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr", lexer="contextual", transformer=rules(), maybe_placeholders=False)
+
+
+def parse(text: str) -> Requirement:
+    """Read a requirement such as ``duration=4 days & cuda(mem=24G)*2 | cuda(mem=80G)``.
+
+    Raises RequirementSyntaxError for anything else, whatever the text; never another error.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a requirement is text, not {type(text).__name__}")
+    if len(text) > MAX_SOURCE:
+        raise RequirementSyntaxError(f"a requirement of {len(text)} characters is not a requirement", text[:200], 0)
+    from lark.exceptions import UnexpectedInput
+
+    try:
+        return _parser().parse(text)  # type: ignore[return-value]
+    except _Misread as problem:
+        start = problem.token.start_pos or 0
+        length = len(str(problem.token).rstrip())
+        raise RequirementSyntaxError(problem.reason, text, start, length=length) from None
+    except UnexpectedInput as problem:
+        raise _explained(problem, text) from None
+    except ValueError as problem:  # a combination that the model refuses, such as too many alternatives
+        raise RequirementSyntaxError(str(problem), text, 0) from None
+
+
+def _explained(problem: Any, text: str) -> RequirementSyntaxError:
+    """What the parser found in the way, in the words of the language."""
+    wanted = set(getattr(problem, "allowed", None) or getattr(problem, "expected", None) or ())
+    offset = problem.pos_in_stream
+    if offset is None or offset < 0 or getattr(getattr(problem, "token", None), "type", "") == "$END":
+        offset = len(text)
+    while offset < len(text) and text[offset].isspace():
+        offset += 1
+    if text.count("(", 0, offset) <= text.count(")", 0, offset):
+        wanted.discard("RPAR")  # LALR states are shared with those inside parentheses
+    found = re.match(r"[^\W\d]\w*|[0-9][\w.]*", text[offset:])
+    word = found.group() if found else text[offset : offset + 1]
+    expected = tuple(text for name, text in _NAMES.items() if name in wanted)
+    return RequirementSyntaxError(
+        _reason(word, wanted, text, offset), text, offset, expected, _nearest(word, wanted), len(word)
+    )
+
+
+def _reason(word: str, wanted: set[str], text: str, offset: int) -> str:
+    if not text.strip():
+        return "the requirement is empty"
+    if not word:
+        return "the requirement ends too early"
+    if word == "-":
+        return "a number here cannot be negative"
+    if not word.isprintable():
+        return f"character {word!r} cannot stand in a requirement"
+    if "_CPU" in wanted and (word[0].isalpha() or word[0] == "_"):
+        return f"{word[:40]!r} is not something a job can need"
+    if wanted & {"_MEM", "_CORES"} and word[0].isalnum():
+        return f"{word[:40]!r} is not an argument here"
+    return f"{word[:40]!r} cannot stand here"
+
+
+def _nearest(word: str, wanted: set[str]) -> str:
+    """The nearest word that could stand in this place; empty where nothing is near."""
+    if not word or not word[0].isalnum():
+        return ""
+    low = word.lower()
+    if "_CPU" in wanted:
+        if low in _WORDS:
+            return _WORDS[low]
+        near = difflib.get_close_matches(low, [*_TERMS, *_WORDS], n=1, cutoff=0.6)
+        return _WORDS.get(near[0], near[0]) if near else ""
+    if {"_MEM", "_CORES", "_MODEL"} & wanted:
+        names = [name for name, key in (("mem", "_MEM"), ("cores", "_CORES"), ("model", "_MODEL")) if key in wanted]
+        if low in _ARGUMENTS and _ARGUMENTS[low] in names:
+            return f"{_ARGUMENTS[low]}="
+        near = difflib.get_close_matches(low, names, n=1, cutoff=0.6)
+        if near:
+            return f"{near[0]}="
+        if "model" in names and not low[0].isdigit():
+            return f"model={word}"
+        return f"mem={word}" if low[0].isdigit() and "mem" in names else ""
+    return _WORDS[low] if low in ("and", "or") else ""
