@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -143,8 +144,14 @@ def _number(rejection: Rejection, value: int | str | None) -> str:
     if rejection.code == "duration" or rejection.what == "duration":
         return format_timespan(value)
     if "memory" in rejection.code or rejection.what.startswith("mem"):
-        return format_memory(value) if value else "0"
+        return _memory(value)
     return str(value)
+
+
+def _memory(size: int) -> str:
+    """Memory for people: exact where that is short, else to a tenth of a GiB."""
+    exact = format_memory(size) if size else "0"
+    return exact if len(exact) <= 6 else f"{size / GIB:.1f}G"
 
 
 # -- the nearest relaxation ------------------------------------------------------------------------------------
@@ -215,7 +222,8 @@ def _concede(alternative: Alternative, rejection: Rejection) -> tuple[Alternativ
     words = {"cpu_memory": "memory", "cores": "cores", "nodes": "nodes", "duration": "duration"}[name]
     shown = format_memory(value) if name == "cpu_memory" else format_timespan(value) if name == "duration" else value
     text = f"{words} were {shown} or {'more' if least else 'less'}"
-    return evolve(alternative, **{name: value}), Change(words, getattr(alternative, name), value, text)
+    changed: dict[str, Any] = {name: value}
+    return evolve(alternative, **changed), Change(words, getattr(alternative, name), value, text)
 
 
 def _concede_device(alternative: Alternative, rejection: Rejection) -> tuple[Alternative, Change] | None:

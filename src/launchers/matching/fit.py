@@ -223,7 +223,8 @@ def _refused(code: str, want: Accelerator, refused: list[Device], devices: Seque
         return Rejection(code, want.model, models, accelerator=want)
     if code == "gpu-memory":
         return Rejection(code, want.memory, max(device.memory or 0 for device in refused), accelerator=want)
-    return Rejection(code, want.memory, min(device.min_memory for device in refused), "min_mem_ratio", accelerator=want)
+    least = min(refused, key=lambda device: device.min_memory)
+    return Rejection(code, want.memory, least.min_memory, least.min_because, accelerator=want)
 
 
 def _capacity_rejections(offer: Offer, alternative: Alternative, ask: Ask, pooled: bool) -> Iterator[Rejection]:

@@ -16,7 +16,7 @@ class Device:
     """Equal accelerators of one node.
 
     `kind` is cuda, rocm, mps, or gpu where nobody said.  `memory` is the nominal size of one device,
-    `min_memory` the smallest memory request that its owner accepts on it (`min_mem_ratio`).  `type` is the
+    `min_memory` the smallest memory request that its owner accepts on it, `min_because` the rule that says so.  `type` is the
     GRES type under which Slurm knows the device, None for an untyped GRES.
     """
 
@@ -25,6 +25,7 @@ class Device:
     memory: int | None = None
     model: str | None = None
     min_memory: int = 0
+    min_because: str = ""
     type: str | None = None
 
 
@@ -126,7 +127,7 @@ class Group:
     connector: str = "local"
     gres: str = "gpus_per_node"
     memory_constraint: bool = True
-    sbatch: tuple[tuple[str, str | int | bool], ...] = ()
+    sbatch: tuple[tuple[str, str | int | float | bool], ...] = ()
     tokens: tuple[tuple[str, int], ...] = ()
     unreachable: str | None = None
     where: str = ""

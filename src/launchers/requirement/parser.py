@@ -28,7 +28,8 @@ _WORDS = {
 }  # fmt: skip
 _ARGUMENTS = {"memory": "mem", "ram": "mem", "cpus": "cores", "core": "cores", "name": "model", "type": "model"}
 _NAMES = {
-    "_DURATION": "duration=", "_NODES": "nodes=", "_CPU": "cpu(...)", "KIND": "cuda(...), rocm(...), mps(...), gpu(...)",
+    "_DURATION": "duration=", "_NODES": "nodes=", "_CPU": "cpu(...)",
+    "KIND": "cuda(...), rocm(...), mps(...), gpu(...)",
     "_MEM": "mem=", "_CORES": "cores=", "_MODEL": "model=", "MEMORY": "an amount of memory such as 24G",
     "TIMESPAN": "a duration such as 4 days", "INT": "a whole number", "MODEL": "the name of a GPU model such as A100",
     "EQUAL": "=", "COMMA": ",", "STAR": "*", "AMPERSAND": "&", "VBAR": "|", "LPAR": "(", "RPAR": ")",

@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import Enum
+from typing import Any
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from launchers.requirement import parse_memory
 from launchers.slurm.times import parse_time
@@ -64,9 +65,9 @@ def _params(value: Mapping[str, Scalar] | Iterable[tuple[str, Scalar]]) -> tuple
     return tuple(value.items() if isinstance(value, Mapping) else value)
 
 
-def _one_line(_: object, attribute: object, value: object) -> None:
+def _one_line(_: Any, attribute: Attribute[Any], value: Any) -> None:
     if isinstance(value, str) and not value.isprintable():
-        name = getattr(attribute, "name", "a value")
+        name = attribute.name
         raise ValueError(f"{name} holds a line break or control character, which sbatch would misread: {value!r}")
 
 

@@ -1,0 +1,1 @@
+"""This machine: what it offers, and the scheduler that runs jobs on it."""

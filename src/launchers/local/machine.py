@@ -1,0 +1,230 @@
+"""What this process may use of this machine: cores, memory and accelerators, bounded by affinity and cgroups."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+from launchers.connector import CommandError, Connector, LocalConnector
+from launchers.offer.catalogue import identify, nominal_memory
+from launchers.offer.model import Access, Device, Group, Partition, Shape
+
+MIB = 1024**2
+NVIDIA_QUERY = (
+    "nvidia-smi",
+    "--query-gpu=index,uuid,name,memory.total,mig.mode.current",
+    "--format=csv,noheader,nounits",
+)
+VISIBLE = {"cuda": "CUDA_VISIBLE_DEVICES", "rocm": "ROCR_VISIBLE_DEVICES"}
+"""The variables that show a process only some devices."""
+
+
+@frozen
+class LocalDevice:
+    """One accelerator of this machine; `handle` is what its VISIBLE variable takes (a UUID or an index)."""
+
+    kind: str
+    handle: str
+    model: str | None
+    memory: int | None
+
+
+@frozen
+class Machine:
+    """What this process may use: cores, memory in bytes, accelerators, and notes on what could not be read."""
+
+    cores: int
+    memory: int | None
+    devices: tuple[LocalDevice, ...]
+    notes: tuple[str, ...] = ()
+
+
+def probe(connector: Connector | None = None, environ: Mapping[str, str] | None = None) -> Machine:
+    """Look at this machine, as far as this process is let; never raises for a tool that is missing or broken."""
+    connector = connector or LocalConnector()
+    environ = os.environ if environ is None else environ
+    notes: list[str] = []
+    devices = [*nvidia(connector, notes), *amd(connector, notes), *apple()]
+    visible = tuple(device for device in devices if _visible(device, devices, environ))
+    return Machine(cores(), memory(), visible, tuple(notes))
+
+
+def group(machine: Machine, name: str = "this machine") -> Group:
+    """A probed machine as the launcher group that there is without any configuration."""
+    classes: dict[tuple[str, str | None, int | None], int] = {}
+    for one in machine.devices:
+        key = (one.kind, one.model, one.memory)
+        classes[key] = classes.get(key, 0) + 1
+    devices = tuple(Device(kind, count, size, model) for (kind, model, size), count in classes.items())
+    shape = Shape(name, machine.cores, machine.memory, devices, count=1, available=1)
+    return Group(name, "local", (Partition("", (shape,), (Access(),)),), tags=frozenset({"local"}), notes=machine.notes)
+
+
+# -- cores and memory ------------------------------------------------------------------------------------------
+
+
+def cores(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """CPUs that this process may run on: its affinity, and any cgroup quota, at least one."""
+    try:
+        allowed = len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        allowed = os.cpu_count() or 1
+    quotas = [quota for folder in _cgroups(root, own) if (quota := _quota(folder)) is not None]
+    return max(1, min([allowed, *(int(quota) for quota in quotas)]))
+
+
+def memory(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int | None:
+    """Bytes of memory that this process may use: what the machine has, and any cgroup limit up the tree."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None
+    limits = []
+    for folder in _cgroups(root, own):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            text = _read(folder / name)
+            if text.isdigit():
+                limits.append(int(text))
+    return min([total, *limits])
+
+
+def _cgroups(root: Path, own: Path) -> list[Path]:
+    """The folders of this process's cgroups and of all above them, in version 1 and 2 layouts."""
+    folders = []
+    for line in _read(own).splitlines():
+        _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+        if controllers and not set(controllers.split(",")) & {"cpu", "memory"}:
+            continue
+        base = root / controllers if controllers else root
+        parts = [part for part in path.split("/") if part and part != ".."]
+        folders += [base.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
+    return folders
+
+
+def _quota(folder: Path) -> float | None:
+    """CPUs of a CFS quota: cpu.max of version 2, cpu.cfs_quota_us of version 1."""
+    text = _read(folder / "cpu.max").split() or [
+        _read(folder / "cpu.cfs_quota_us"),
+        _read(folder / "cpu.cfs_period_us"),
+    ]
+    if len(text) == 2 and text[0].isdigit() and text[1].isdigit() and int(text[1]):
+        return int(text[0]) / int(text[1])
+    return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+# -- accelerators ----------------------------------------------------------------------------------------------
+
+
+def nvidia(connector: Connector, notes: list[str]) -> list[LocalDevice]:
+    """NVIDIA GPUs as nvidia-smi tells them; MIG slices instead of a card that is cut up."""
+    out = _ask(connector, NVIDIA_QUERY, notes)
+    if out is None:
+        return []
+    sliced = _ask(connector, ("nvidia-smi", "-L"), notes) if "Enabled" in out else None
+    return read_nvidia(out, sliced or "", notes)
+
+
+def read_nvidia(query: str, listing: str, notes: list[str]) -> list[LocalDevice]:
+    """Devices from the output of NVIDIA_QUERY and, for MIG, of ``nvidia-smi -L``."""
+    found = []
+    slices = _mig_slices(listing)
+    for line in query.splitlines():
+        cells = [cell.strip() for cell in line.split(",")]
+        if len(cells) != 5 or not cells[0].isdigit():
+            if line.strip():
+                notes.append(f"nvidia-smi said what is not understood: {line.strip()[:80]}")
+            continue
+        index, uuid, name, size, mig = cells
+        if mig == "Enabled" and index in slices:
+            for profile, mig_uuid in slices[index]:
+                card = identify(f"{name} MIG {profile}")
+                found.append(LocalDevice("cuda", mig_uuid, f"{name} MIG {profile}", card.memory[0] if card else None))
+            continue
+        bytes_ = nominal_memory(int(size) * MIB, name) if size.isdigit() else None
+        found.append(LocalDevice("cuda", uuid or index, name, bytes_))
+    return found
+
+
+def _mig_slices(listing: str) -> dict[str, list[tuple[str, str]]]:
+    slices: dict[str, list[tuple[str, str]]] = {}
+    card = ""
+    for line in listing.splitlines():
+        if head := re.match(r"GPU (\d+):", line):
+            card = head[1]
+        elif part := re.match(r"\s+MIG (\S+)\s+Device\s+\d+: \(UUID: ([^)]+)\)", line):
+            slices.setdefault(card, []).append((part[1], part[2]))
+    return slices
+
+
+def amd(
+    connector: Connector, notes: list[str], kfd: Path = Path("/sys/class/kfd/kfd/topology/nodes")
+) -> list[LocalDevice]:
+    """AMD GPUs: rocm-smi where there is a driver at all."""
+    if not kfd.is_dir():
+        return []
+    out = _ask(connector, ("rocm-smi", "--showproductname", "--showmeminfo", "vram", "--json"), notes)
+    return [] if out is None else read_amd(out, notes)
+
+
+def read_amd(text: str, notes: list[str]) -> list[LocalDevice]:
+    """Devices from the JSON of rocm-smi."""
+    try:
+        cards = json.loads(text[text.index("{") :])
+    except ValueError:
+        notes.append("rocm-smi printed no JSON")
+        return []
+    found = []
+    for name in sorted(cards, key=lambda card: (len(card), card)):
+        if not re.fullmatch(r"card\d+", name):
+            continue
+        card = cards[name]
+        model = card.get("Card Series") or card.get("Card series") or card.get("Card model")
+        size = str(card.get("VRAM Total Memory (B)", ""))
+        bytes_ = nominal_memory(int(size), model) if size.isdigit() else None
+        found.append(LocalDevice("rocm", name.removeprefix("card"), model, bytes_))
+    return found
+
+
+def apple() -> list[LocalDevice]:
+    """The GPU of an Apple processor; its memory is the machine's."""
+    if platform.system() == "Darwin" and platform.machine() == "arm64":
+        return [LocalDevice("mps", "0", platform.processor() or "Apple", None)]
+    return []
+
+
+def _ask(connector: Connector, argv: tuple[str, ...], notes: list[str]) -> str | None:
+    """What a tool says; None when it is not there or has nothing to say, with a note unless it is merely absent."""
+    try:
+        outcome = connector.run(argv, timeout=10)
+    except CommandError as error:
+        if "there is no command" not in str(error):
+            notes.append(str(error))
+        return None
+    if outcome.status != 0:
+        notes.append(f"{argv[0]}: {outcome.complaint}")
+        return None
+    return outcome.stdout
+
+
+def _visible(device: LocalDevice, devices: list[LocalDevice], environ: Mapping[str, str]) -> bool:
+    """Whether this process was shown the device: CUDA_VISIBLE_DEVICES and its like list indices or UUIDs."""
+    name = VISIBLE.get(device.kind)
+    if name is None or name not in environ:
+        return True
+    alike = [one for one in devices if one.kind == device.kind]
+    index = str(alike.index(device))
+    shown = [part.strip() for part in environ[name].split(",")]
+    return any(part == index or (len(part) > 4 and device.handle.startswith(part)) for part in shown)

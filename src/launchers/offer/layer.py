@@ -1,0 +1,91 @@
+"""Lay a hand-written Slurm entry over the facts of its cluster: what a person wrote wins, key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from launchers.offer.schema import Count, Name, NodesSpec, PartitionSpec, SlurmGroup
+
+
+def over(facts: SlurmGroup, own: SlurmGroup) -> SlurmGroup:
+    """The entry `own` with everything it does not say taken from `facts`.
+
+    Partitions are combined by name and node blocks by host (a block without hosts speaks of all nodes that have its
+    features), so that one line about three nodes is enough.
+    """
+    merged: SlurmGroup = _laid(facts, own)
+    both = {name: spec for name, spec in (facts.partitions or {}).items() if name in (own.partitions or {})}
+    partitions = dict(merged.partitions or {})
+    for name, spec in both.items():
+        written = (own.partitions or {})[name]
+        partitions[name] = attrs.evolve(partitions[name], nodes=_nodes(spec, written))
+    return attrs.evolve(merged, partitions=partitions or None, facts=None, query_slurm=None)
+
+
+def _laid(below: Any, above: Any) -> Any:
+    """attrs objects field by field, mappings key by key; otherwise the upper one, if it says anything."""
+    if above is None:
+        return below
+    if isinstance(below, dict) and isinstance(above, dict):
+        return {key: _laid(below.get(key), above.get(key)) for key in (*below, *(k for k in above if k not in below))}
+    if attrs.has(type(above)) and type(below) is type(above):
+        names = [one.name for one in attrs.fields(type(above))]
+        return type(above)(**{name: _laid(getattr(below, name), getattr(above, name)) for name in names})
+    return above
+
+
+def _nodes(facts: PartitionSpec, own: PartitionSpec) -> tuple[NodesSpec, ...] | None:
+    if own.nodes is None or facts.nodes is None:
+        return own.nodes if own.nodes is not None else facts.nodes
+    blocks: list[NodesSpec] = list(facts.nodes)
+    extra: list[NodesSpec] = []
+    for written in own.nodes:
+        if written.hosts is None:
+            blocks = [_onto(block, written) if _has(block, written) else block for block in blocks]
+        else:
+            blocks, unknown = _split(blocks, written)
+            extra += unknown
+    return (*blocks, *extra)
+
+
+def _has(block: NodesSpec, written: NodesSpec) -> bool:
+    return set(written.features or ()) <= set(block.features or ())
+
+
+def _onto(block: NodesSpec, written: NodesSpec) -> NodesSpec:
+    """What is written about some nodes, over their facts; who they are and what Slurm calls them stays."""
+    laid: NodesSpec = _laid(block, attrs.evolve(written, hosts=None, count=None, features=None))
+    if written.gpu is not None and written.accelerators is None:
+        return attrs.evolve(laid, accelerators=None)
+    return laid
+
+
+def _split(blocks: Sequence[NodesSpec], written: NodesSpec) -> tuple[list[NodesSpec], list[NodesSpec]]:
+    """Cut the hosts written about out of the blocks that have them; hosts that no block has make one of their own."""
+    from ClusterShell.NodeSet import NodeSet
+
+    hosts = NodeSet(_folded(written))
+    result: list[NodesSpec] = []
+    for block in blocks:
+        have = NodeSet(_folded(block)) if block.hosts else NodeSet()
+        inside, outside = have & hosts, have - hosts
+        if not inside:
+            result.append(block)
+            continue
+        if outside:
+            result.append(_sized(block, outside))
+        result.append(_onto(_sized(block, inside), written))
+        hosts -= inside
+    return result, [_sized(written, hosts)] if hosts else []
+
+
+def _folded(block: NodesSpec) -> str:
+    return ",".join(block.hosts) if isinstance(block.hosts, tuple) else str(block.hosts)
+
+
+def _sized(block: NodesSpec, hosts: Any) -> NodesSpec:
+    available = None if block.available is None else Count(min(block.available, len(hosts)))
+    return attrs.evolve(block, hosts=Name(str(hosts)), count=Count(len(hosts)), available=available)

@@ -1,0 +1,299 @@
+"""launchers.yaml to schema objects: strict, every problem at once, each with its place in the file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path as FilePath
+from typing import Any, Literal, Union, get_args, get_origin
+
+import attrs
+import cattrs
+from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
+from cattrs.gen import make_dict_structure_fn
+
+from launchers.offer import schema
+from launchers.offer.problems import ConfigError, Problem
+from launchers.offer.tree import Path, Tree, read_tree
+from launchers.requirement import parse_memory, parse_timespan
+
+_NAME = re.compile(r"[^\s,\"'`$\\;|&<>(){}*?\x00-\x1f]+")
+_FOLDED = re.compile(r"[A-Za-z0-9_.,\[\]-]+")
+
+
+class _BadValueError(ValueError):
+    """A value that does not fit its place: a code of `problems.CODES`, what is wrong, what to write instead."""
+
+    def __init__(self, code: str, message: str, suggestion: str = "") -> None:
+        super().__init__(message)
+        self.code, self.suggestion = code, suggestion
+
+
+@attrs.frozen
+class Config:
+    """A loaded launchers.yaml: the schema objects, and the tree that knows where everything stands."""
+
+    document: schema.Document
+    tree: Tree = attrs.field(repr=False)
+
+    @property
+    def file(self) -> str:
+        """The file as it is named in messages."""
+        return self.tree.file
+
+
+def load(path: FilePath) -> Config:
+    """Read and structure a file; raises ConfigError with all its problems, also when it cannot be read."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError([Problem(str(path), 1, 1, "LC100", "", error.strerror or str(error))]) from None
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8 text (byte {error.start})"
+        raise ConfigError([Problem(str(path), 1, 1, "LC100", "", message)]) from None
+    return loads(text, str(path))
+
+
+def loads(text: str, file: str = "<text>") -> Config:
+    """The same for text; `file` is how messages name it."""
+    tree = read_tree(text, file)
+    if tree.data is None:
+        tree.data = {}
+    if not isinstance(tree.data, dict):
+        message = "a launchers.yaml is a mapping with local: and slurm:"
+        raise ConfigError([tree.problem("LC102", (), f"{message}, not {_kind(tree.data)}")])
+    try:
+        return Config(_converter().structure(tree.data, schema.Document), tree)
+    except ClassValidationError as error:
+        raise ConfigError(_problems(error, schema.Document, (), tree)) from None
+
+
+# -- values ----------------------------------------------------------------------------------------------------
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "nothing"
+    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
+    shown = f" ({value!r})" if isinstance(value, str | int | float) and len(repr(value)) < 60 else ""
+    return names.get(type(value), type(value).__name__) + shown
+
+
+def _memory(value: Any) -> int:
+    if not isinstance(value, str):
+        raise _BadValueError("LC103", f"memory is text with a unit, not {_kind(value)}", f"write {value}G or {value}M")
+    try:
+        return parse_memory(value)
+    except ValueError as error:
+        raise _BadValueError("LC103", str(error)) from None
+
+
+def _duration(value: Any) -> int:
+    if not isinstance(value, str):
+        raise _BadValueError(
+            "LC104", f"a duration is text with a unit, not {_kind(value)}", f"write {value}h or {value} min"
+        )
+    try:
+        return parse_timespan(value)
+    except ValueError as error:
+        raise _BadValueError("LC104", str(error)) from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        hint = f"write '{value}'" if isinstance(value, int | float | bool) else ""
+        raise _BadValueError("LC102", f"text is expected here, not {_kind(value)}", hint)
+    return value
+
+
+def _name(value: Any) -> str:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+    if not (_NAME.fullmatch(text) or _FOLDED.fullmatch(text)) or not text.isprintable() or len(text) > 65536:
+        raise _BadValueError("LC109", f"{text[:60]!r} is not a name: no spaces, commas, quotes or shell signs")
+    return text
+
+
+def _line(value: Any) -> str:
+    text = _text(value)
+    if not text.isprintable() or not text.strip():
+        raise _BadValueError("LC109", f"{text[:60]!r} must be one line of printable text: it may reach an sbatch file")
+    return text
+
+
+def _regex(value: Any) -> str:
+    try:
+        return re.compile(_text(value)).pattern
+    except re.error as error:
+        raise _BadValueError("LC105", f"{value!r} is not a regular expression: {error}") from None
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        hint = f"write {value} without quotes" if isinstance(value, str) and value.isdigit() else ""
+        raise _BadValueError("LC102", f"a whole number is expected here, not {_kind(value)}", hint)
+    if not 0 <= value < 2**63:
+        raise _BadValueError("LC102", f"a number from 0 up is expected here, not {value}")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        hint = f"write {value} without quotes" if isinstance(value, str) and value[:1].isdigit() else ""
+        raise _BadValueError("LC102", f"a number is expected here, not {_kind(value)}", hint)
+    return float(value)
+
+
+def _ratio(value: Any) -> float:
+    ratio = _number(value)
+    if not 0 <= ratio <= 1:
+        raise _BadValueError("LC102", f"a number from 0 to 1 is expected here, not {value}")
+    return ratio
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _BadValueError("LC102", f"true or false is expected here, not {_kind(value)}")
+    return value
+
+
+_VALUES: dict[Any, Callable[[Any], Any]] = {
+    schema.Memory: _memory,
+    schema.Duration: _duration,
+    schema.Name: _name,
+    schema.Line: _line,
+    schema.Regex: _regex,
+    schema.Count: _count,
+    schema.Ratio: _ratio,
+    float: _number,
+    bool: _flag,
+    str: _text,
+}
+_NEW_TYPES = tuple(kind for kind in _VALUES if not isinstance(kind, type))
+_UNIONS = (Union, types.UnionType)
+
+
+def _chosen(choices: tuple[str, ...], value: Any) -> str:
+    if value in choices and isinstance(value, str):
+        return value
+    near = difflib.get_close_matches(str(value).lower(), [str(one).lower() for one in choices], n=1)
+    hint = next((f"did you mean {one}?" for one in choices if near and one.lower() == near[0]), "")
+    raise _BadValueError("LC110", f"one of {', '.join(choices)} is expected here, not {_kind(value)}", hint)
+
+
+def _either(value: Any, kind: Any, converter: cattrs.Converter) -> Any:
+    """Unions in the schema: optional values, one or a list of them, a memory or a count, a scalar."""
+    members = [one for one in get_args(kind) if one is not type(None)]
+    if value is None:
+        raise _BadValueError("LC102", "nothing stands here", "give a value or leave the key out")
+    if kind == schema.Scalar | None or set(members) == set(get_args(schema.Scalar)):
+        return _scalar(value)
+    if set(members) == {schema.Memory, schema.Count}:
+        return _memory(value) if isinstance(value, str) else _count(value)
+    lists = [one for one in members if get_origin(one) is tuple]
+    others = [one for one in members if one not in lists]
+    wanted = lists[0] if lists and (isinstance(value, list) or not others) else others[0]
+    return converter.structure(value, wanted)
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, str):
+        return _line(value)
+    if not isinstance(value, bool | int | float):
+        raise _BadValueError("LC102", f"text, a number, or true is expected here, not {_kind(value)}")
+    return value
+
+
+def _listed(value: Any, kind: Any, converter: cattrs.Converter) -> tuple[Any, ...]:
+    (of, _) = get_args(kind)
+    if not isinstance(value, list):
+        raise _BadValueError("LC102", f"a list is expected here, not {_kind(value)}", "write [a, b]")
+    return tuple(_each(enumerate(value), lambda item: converter.structure(item, of)))
+
+
+def _mapped(value: Any, kind: Any, converter: cattrs.Converter) -> dict[Any, Any]:
+    of_key, of = get_args(kind)
+    if not isinstance(value, dict):
+        raise _BadValueError("LC102", f"a mapping is expected here, not {_kind(value)}", "write name: value")
+    for name in value:
+        converter.structure(name, of_key)
+    return dict(zip(value, _each(value.items(), lambda item: converter.structure(item, of)), strict=True))
+
+
+def _each(items: Any, structure: Callable[[Any], Any]) -> Iterator[Any]:
+    """Structure every item, then report all that failed with their index or name."""
+    errors: list[Exception] = []
+    found = []
+    for index, item in items:
+        try:
+            found.append(structure(item))
+        except Exception as error:
+            error.__notes__ = [cattrs.IterableValidationNote(f"at {index}", index, object)]
+            errors.append(error)
+    if errors:
+        raise IterableValidationError("some items", errors, list)
+    return iter(found)
+
+
+@cache
+def _converter() -> cattrs.Converter:
+    """One converter: forbids unknown keys, collects all errors, and knows the schema's kinds of value."""
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+    for builtin in (float, bool, str):
+        converter.register_structure_hook(builtin, lambda value, kind: _VALUES[kind](value))
+    hooks: list[tuple[Callable[[Any], bool], Callable[[Any, Any], Any]]] = [
+        (lambda wanted: wanted in _NEW_TYPES, lambda value, kind: _VALUES[kind](value)),
+        (lambda wanted: get_origin(wanted) is tuple, lambda value, kind: _listed(value, kind, converter)),
+        (lambda wanted: get_origin(wanted) is dict, lambda value, kind: _mapped(value, kind, converter)),
+        (lambda wanted: get_origin(wanted) is Literal, lambda value, kind: _chosen(get_args(kind), value)),
+        (lambda wanted: get_origin(wanted) in _UNIONS, lambda value, kind: _either(value, kind, converter)),
+    ]
+    for applies, hook in hooks:
+        converter.register_structure_hook_func(applies, hook)
+
+    def for_class(kind: Any) -> Callable[[Any, Any], Any]:
+        generated: Any = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
+
+        def structure(value: Any, wanted: Any) -> Any:
+            if not isinstance(value, dict):
+                raise _BadValueError("LC102", f"a mapping is expected here, not {_kind(value)}", "write key: value")
+            return generated(value, wanted)
+
+        return structure
+
+    converter.register_structure_hook_factory(attrs.has, for_class)
+    return converter
+
+
+# -- problems --------------------------------------------------------------------------------------------------
+
+
+def _problems(error: BaseException, kind: Any, path: Path, tree: Tree) -> list[Problem]:
+    """Every leaf of cattrs' tree of errors as a problem at its place."""
+    if isinstance(error, ClassValidationError):
+        named, rest = error.group_exceptions()
+        found = [one for inner, note in named for one in _problems(inner, note.type, (*path, note.name), tree)]
+        kind = error.cl
+        return found + [one for inner in rest for one in _problems(inner, kind, path, tree)]
+    if isinstance(error, IterableValidationError):
+        items, rest = error.group_exceptions()
+        found = [one for inner, note in items for one in _problems(inner, note.type, (*path, note.index), tree)]
+        return found + [one for inner in rest for one in _problems(inner, kind, path, tree)]
+    if isinstance(error, ForbiddenExtraKeysError):
+        return [_unknown(name, error.cl, path, tree) for name in sorted(error.extra_fields)]
+    if isinstance(error, _BadValueError):
+        return [tree.problem(error.code, path, str(error), error.suggestion)]
+    raise error
+
+
+def _unknown(name: str, kind: type, path: Path, tree: Tree) -> Problem:
+    names = [one.name for one in attrs.fields(kind)]
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"
+    if name == "gpus" and "gpu" in names:
+        hint = "did you mean gpu?"
+    if name == "oar" and kind is schema.Document:
+        hint = "OAR clusters are not read yet"
+    return tree.problem("LC101", (*path, name), f"unknown key {name!r}", hint, key=True)

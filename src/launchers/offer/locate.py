@@ -1,0 +1,40 @@
+"""Which launchers.yaml is used, and where it is looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+NAME = "launchers.yaml"
+
+
+@frozen
+class Located:
+    """The file that is used (None: there is none) and every place looked at before, in order, with its reason."""
+
+    used: Path | None
+    looked_for: tuple[tuple[Path, str], ...]
+
+
+def locate(explicit: str | Path | None, environ: Mapping[str, str], cwd: Path) -> Located:
+    """`--config`, `$LAUNCHERS_CONFIG`, `./launchers.yaml`, the user's folder, the site's; the first that is there.
+
+    A file that was named is used whether it exists or not, so that a wrong name is an error and not a surprise.
+    """
+    if explicit:
+        path = Path(explicit).expanduser()
+        return Located(path, ((path, "--config"),))
+    named = environ.get("LAUNCHERS_CONFIG")
+    if named:
+        path = Path(named).expanduser()
+        return Located(path, ((path, "$LAUNCHERS_CONFIG"),))
+    home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or "~").expanduser() / ".config")
+    places = (
+        (cwd / NAME, "this folder"),
+        (Path(home) / "launchers" / NAME, "the user's"),
+        (Path("/etc/launchers") / NAME, "the site's"),
+    )
+    used = next((path for path, _ in places if path.exists()), None)
+    return Located(used, places)

@@ -1,0 +1,1 @@
+"""Slurm: what it prints, read into facts and offers; what is sent to it."""
