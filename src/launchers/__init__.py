@@ -1,0 +1,49 @@
+"""launchers: say what a job needs, get the launcher that really starts it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from launchers.launcher import Launcher as Launcher
+    from launchers.launcher import LauncherNotFoundError as LauncherNotFoundError
+    from launchers.launcher import find_launcher as find_launcher
+    from launchers.offer.problems import ConfigError as ConfigError
+    from launchers.requirement import Requirement as Requirement
+    from launchers.requirement import RequirementSyntaxError as RequirementSyntaxError
+    from launchers.requirement import cpu as cpu
+    from launchers.requirement import cuda_gpu as cuda_gpu
+    from launchers.requirement import duration as duration
+    from launchers.requirement import gpu as gpu
+    from launchers.requirement import mps_gpu as mps_gpu
+    from launchers.requirement import nodes as nodes
+    from launchers.requirement import parse as parse
+    from launchers.requirement import rocm_gpu as rocm_gpu
+    from launchers.slurm.args import MailType as MailType
+    from launchers.slurm.args import SlurmArgs as SlurmArgs
+
+__version__ = "0.1.0"
+
+_HOME = {
+    **dict.fromkeys(("Launcher", "LauncherNotFoundError", "find_launcher"), "launchers.launcher"),
+    "ConfigError": "launchers.offer.problems",
+    **dict.fromkeys(("Requirement", "RequirementSyntaxError", "parse"), "launchers.requirement"),
+    **dict.fromkeys(("cpu", "cuda_gpu", "rocm_gpu", "mps_gpu", "gpu", "duration", "nodes"), "launchers.requirement"),
+    **dict.fromkeys(("MailType", "SlurmArgs"), "launchers.slurm.args"),
+}
+__all__ = [*sorted(_HOME), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import launchers` costs nothing."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'launchers' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -98,8 +99,6 @@ class LocalConnector:
 
 def _end(process: subprocess.Popen[str]) -> None:
     """Kill the whole group at once: a command that hangs may ignore anything gentler."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.communicate()

@@ -6,10 +6,10 @@ import json
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from launchers.connector import CommandError, Connector, LocalConnector
 from launchers.offer.catalogue import identify, nominal_memory
@@ -57,13 +57,36 @@ def probe(connector: Connector | None = None, environ: Mapping[str, str] | None 
 
 def group(machine: Machine, name: str = "this machine") -> Group:
     """A probed machine as the launcher group that there is without any configuration."""
-    classes: dict[tuple[str, str | None, int | None], int] = {}
-    for one in machine.devices:
-        key = (one.kind, one.model, one.memory)
-        classes[key] = classes.get(key, 0) + 1
-    devices = tuple(Device(kind, count, size, model) for (kind, model, size), count in classes.items())
-    shape = Shape(name, machine.cores, machine.memory, devices, count=1, available=1)
+    shape = Shape(name, machine.cores, machine.memory, _classes(machine), count=1, available=1)
     return Group(name, "local", (Partition("", (shape,), (Access(),)),), tags=frozenset({"local"}), notes=machine.notes)
+
+
+def _classes(machine: Machine) -> tuple[Device, ...]:
+    """Equal devices as one class with their handles."""
+    handles: dict[tuple[str, str | None, int | None], list[str]] = {}
+    for one in machine.devices:
+        handles.setdefault((one.kind, one.model, one.memory), []).append(one.handle)
+    return tuple(
+        Device(kind, len(have), size, model, handles=tuple(have)) for (kind, model, size), have in handles.items()
+    )
+
+
+def filled(groups: tuple[Group, ...], probed: Collection[str]) -> tuple[Group, ...]:
+    """Local groups by name in `probed`, with what they do not say taken from this machine."""
+    machine = probe()
+
+    def fill(group: Group) -> Group:
+        partition = group.partitions[0]
+        shape = partition.shapes[0]
+        shape = evolve(
+            shape,
+            cores=machine.cores if shape.cores is None else shape.cores,
+            memory=machine.memory if shape.memory is None else shape.memory,
+            devices=shape.devices or _classes(machine),
+        )
+        return evolve(group, partitions=(evolve(partition, shapes=(shape,)),), notes=machine.notes)
+
+    return tuple(fill(one) if one.scheduler == "local" and one.name in probed else one for one in groups)
 
 
 # -- cores and memory ------------------------------------------------------------------------------------------
@@ -98,7 +121,7 @@ def _cgroups(root: Path, own: Path) -> list[Path]:
     """The folders of this process's cgroups and of all above them, in version 1 and 2 layouts."""
     folders = []
     for line in _read(own).splitlines():
-        _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers and not set(controllers.split(",")) & {"cpu", "memory"}:
             continue
         base = root / controllers if controllers else root

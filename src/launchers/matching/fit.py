@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import field, frozen
 
-from launchers.matching.devices import assign, grouped, refusal, serves
+from launchers.offer.assign import assign, grouped, refusal, serves
 from launchers.offer.model import Device, Limit, Offer
 from launchers.requirement import Accelerator, Alternative
 
@@ -138,7 +138,7 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
         default = _default_memory(offer, cpus, gpus)
         mem = shape.memory if default is None else default
         cap = _memory_cap(offer, alternative.nodes, cpus, per_cpu)
-        if cap is not None and (mem is None or mem > cap):
+        if cap is not None and (mem is None or mem // MIB * MIB > cap):
             memory = mem = cap
     return Ask(alternative.nodes, cores, memory, devices, alternative.duration, cpus, mem)
 

@@ -15,9 +15,10 @@ from attrs import field, frozen
 class Device:
     """Equal accelerators of one node.
 
-    `kind` is cuda, rocm, mps, or gpu where nobody said.  `memory` is the nominal size of one device,
-    `min_memory` the smallest memory request that its owner accepts on it, `min_because` the rule that says so.  `type` is the
+    `kind` is cuda, rocm, mps, or gpu where nobody said.  `memory` is the nominal size of one device, `min_memory`
+    the smallest memory request that its owner accepts on it, `min_because` the rule that says so.  `type` is the
     GRES type under which Slurm knows the device, None for an untyped GRES.
+    `handles` are what shows the devices of this machine to a process (indices or UUIDs).
     """
 
     kind: str = "gpu"
@@ -27,6 +28,7 @@ class Device:
     min_memory: int = 0
     min_because: str = ""
     type: str | None = None
+    handles: tuple[str, ...] = ()
 
 
 @frozen

@@ -1,0 +1,79 @@
+"""The command `launchers`: parses flags, prints.  Each command's module is imported only when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+FOUND, NO_MATCH, BAD_INPUT, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+COMMANDS = {
+    "find": "find the best launcher for a requirement",
+    "explain": "say why a requirement matches what it matches, or nothing",
+    "run": "find the best launcher and run a command there",
+    "list": "list the launcher groups and what they offer",
+    "check": "check a launchers.yaml and list everything that is wrong with it",
+    "schema": "print the JSON Schema of launchers.yaml",
+    "where": "say which launchers.yaml is used, and where it is looked for",
+    "completion": "print a completion script for your shell",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors that say what to do in the words of the command that was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error and exit with status 2."""
+        self.exit(BAD_INPUT, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
+
+
+def parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands, or of one, so that no other command's module need be imported."""
+    from launchers import __version__
+
+    top = Parser(prog="launchers", description="Say what a job needs, get the launcher that really starts it.")
+    top.add_argument("--version", action="version", version=f"launchers {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, help in COMMANDS.items():
+        command = commands.add_parser(name, help=help, description=help.capitalize() + ".")
+        if only in (None, name):
+            import_module(f"launchers.cli.{name}").arguments(command)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status is 0, 1 (nothing matches), 2 (the input is wrong) or 3 (cannot be reached)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    cut = words.index("--") if "--" in words else len(words)
+    words, behind = words[:cut], words[cut + 1 :]
+    name = next((word for word in words if not word.startswith("-")), "")
+    try:
+        options = parser(name).parse_args(words, argparse.Namespace(argv=behind))
+        return int(import_module(f"launchers.cli.{options.command}").run(options))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FOUND
+    except Exception as error:
+        return _told(error)
+
+
+def _told(error: Exception) -> int:
+    """Print a mistake of the user's on stderr and give its exit status; anything else is ours and goes on."""
+    from launchers.launcher import UNREACHABLE as OUT_OF_REACH
+    from launchers.launcher import LauncherNotFoundError
+    from launchers.offer.problems import ConfigError
+    from launchers.requirement import RequirementSyntaxError
+
+    if isinstance(error, LauncherNotFoundError):
+        print(f"launchers: {error}", file=sys.stderr)
+        return UNREACHABLE if error.kind == OUT_OF_REACH else NO_MATCH
+    if isinstance(error, RequirementSyntaxError | ConfigError):
+        print(f"launchers: {error}" if isinstance(error, RequirementSyntaxError) else error, file=sys.stderr)
+        return BAD_INPUT
+    raise error

@@ -1,0 +1,65 @@
+"""`launchers check`: everything that is wrong with a launchers.yaml."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from launchers.cli import show
+from launchers.cli.report import VERSION
+from launchers.offer.check import check
+from launchers.offer.loader import load, loads
+from launchers.offer.locate import locate
+from launchers.offer.problems import ConfigError, Problem
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    """Options of this command."""
+    command.add_argument(
+        "file", metavar="FILE", nargs="?", help="the file to check, - for stdin (default: the one in use)"
+    )
+    command.add_argument("--json", action="store_true", help="print JSON (its shape: docs/json.md)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print every problem; status 1 when one of them is an error."""
+    problems = _problems(options.file)
+    errors = sum(problem.is_error for problem in problems)
+    if options.json:
+        show.emit({"version": VERSION, "errors": errors, "problems": [_json(problem) for problem in problems]})
+    else:
+        for problem in problems:
+            print(problem)
+        warnings = len(problems) - errors
+        counts = [f"{n} {word}{'s' * (n != 1)}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+        print(" and ".join(counts) or "no problems found", file=sys.stderr)
+    return 1 if errors else 0
+
+
+def _problems(file: str | None) -> list[Problem]:
+    try:
+        if file == "-":
+            config = loads(sys.stdin.read(), "<stdin>")
+        else:
+            path = Path(file) if file else locate(None, os.environ, Path.cwd()).used
+            if path is None:
+                return [Problem("launchers.yaml", 1, 1, "LC100", "", "there is none", "see: launchers where")]
+            config = load(path)
+    except ConfigError as error:
+        return list(error.problems)
+    return check(config)
+
+
+def _json(problem: Problem) -> dict[str, object]:
+    return {
+        "code": problem.code,
+        "severity": "error" if problem.is_error else "warning",
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "path": problem.path,
+        "message": problem.message,
+        "suggestion": problem.suggestion or None,
+    }

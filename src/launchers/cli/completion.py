@@ -1,0 +1,22 @@
+"""`launchers completion`: a completion script for a shell, written by shtab."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    """Options of this command."""
+    command.add_argument(
+        "shell", choices=("bash", "zsh", "tcsh"), help='for example: eval "$(launchers completion bash)"'
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the script."""
+    import shtab
+
+    from launchers.cli import parser
+
+    print(shtab.complete(parser(), shell=options.shell))
+    return 0

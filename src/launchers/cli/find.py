@@ -1,0 +1,39 @@
+"""`launchers find`: the best launcher for a requirement."""
+
+from __future__ import annotations
+
+import argparse
+
+from launchers.cli import options as shared
+from launchers.cli import show
+from launchers.cli.report import selection_json, selection_rows
+from launchers.launcher import Launcher, chosen, combined, load_groups
+from launchers.matching import match
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    """Options of this command."""
+    shared.requirement(command)
+    shared.as_json(command)
+    command.add_argument("--sbatch", action="store_true", help="print the #SBATCH lines")
+
+
+def find(options: argparse.Namespace) -> Launcher:
+    """The launcher that the options ask for, with warnings about what could not be read."""
+    requirement = combined(options.expr)
+    groups, located = load_groups(options.config, refresh=options.refresh)
+    answer = match(requirement, groups, tags=options.tag, widest=options.widest)
+    shared.warn(answer)
+    return chosen(answer, located)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the selection."""
+    launcher = find(options)
+    if options.json:
+        show.emit(selection_json(launcher.answer, launcher.selection))
+    elif options.sbatch:
+        print(launcher.sbatch() or f"# {launcher.group.name} is this machine: nothing is sent to Slurm")
+    else:
+        show.table(selection_rows(launcher.selection))
+    return 0

@@ -1,0 +1,79 @@
+"""`launchers list`: the groups and what they offer."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from launchers.cli import options as shared
+from launchers.cli import show
+from launchers.cli.report import VERSION, describe, offer_json
+from launchers.launcher import load_groups
+from launchers.offer.model import Group, Offer
+from launchers.requirement import format_memory, format_timespan
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    """Options of this command."""
+    shared.places(command)
+    shared.as_json(command)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print every group, and its partitions with their shapes of node."""
+    groups, located = load_groups(options.config, refresh=options.refresh)
+    wanted = [group for group in groups if not options.tag or set(options.tag) & group.tags]
+    if options.json:
+        config = str(located.used) if located.used else None
+        show.emit({"version": VERSION, "config": config, "groups": [_json(group) for group in wanted]})
+        return 0
+    for group in wanted:
+        tags = f" tags={','.join(sorted(group.tags))}" if group.tags else ""
+        print(f"{group.name} ({group.scheduler}) weight={group.weight:g}{tags}")
+        if group.unreachable:
+            print(f"  cannot be reached: {group.unreachable}")
+        rows = [_row(offer) for offer in _distinct(group)]
+        if rows:
+            head = ("  PARTITION", "NODES", "CORES", "MEMORY", "GPUS", "TIME", "QOS", "ACCOUNTS", "STATE")
+            show.table(rows, head)
+    return 0
+
+
+def _distinct(group: Group) -> list[Offer]:
+    """One offer per partition and shape: QoS and accounts are listed together."""
+    return [
+        Offer(group, partition, shape, partition.accesses[0])
+        for partition in group.partitions
+        for shape in partition.shapes
+    ]
+
+
+def _row(offer: Offer) -> tuple[str, ...]:
+    shape, partition = offer.shape, offer.partition
+    limits = [limit.value for limit in (*partition.limits, *offer.access.limits) if limit.what == "duration"]
+    qos = sorted({access.qos for access in partition.accesses if access.qos})
+    accounts = sorted({access.account for access in partition.accesses if access.account})
+    return (
+        f"  {partition.name or '-'}",
+        f"{'?' if shape.count is None else shape.count} {shape.name}",
+        "?" if shape.cores is None else str(shape.cores),
+        "?" if shape.memory is None else format_memory(shape.memory),
+        ", ".join(describe(device) for device in shape.devices) or "-",
+        format_timespan(min(limits)) if limits else "-",
+        ",".join(qos) or "-",
+        ",".join(accounts) or "-",
+        partition.closed or "up",
+    )
+
+
+def _json(group: Group) -> dict[str, Any]:
+    return {
+        "name": group.name,
+        "scheduler": group.scheduler,
+        "weight": group.weight,
+        "tags": sorted(group.tags),
+        "choose": group.choose,
+        "unreachable": group.unreachable,
+        "notes": list(group.notes),
+        "offers": [offer_json(offer) for offer in group.offers()],
+    }

@@ -1,0 +1,43 @@
+"""Options and warnings that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from launchers.matching import Answer
+
+
+def requirement(command: argparse.ArgumentParser) -> None:
+    """What is needed, and where it may be."""
+    command.add_argument(
+        "expr", metavar="EXPR", nargs="+", help="a requirement such as 'cuda(mem=24G)*2'; several are alternatives"
+    )
+    places(command)
+    command.add_argument("--widest", action="store_true", help="merge everything that fits, not only the tightest fit")
+
+
+def places(command: argparse.ArgumentParser) -> None:
+    """Which groups are considered."""
+    command.add_argument(
+        "--tag", metavar="T", action="append", default=[], help="only groups with this tag (repeat: any)"
+    )
+    config(command)
+
+
+def config(command: argparse.ArgumentParser) -> None:
+    """Which file is used."""
+    command.add_argument("--config", metavar="FILE", help="the launchers.yaml to use (see: launchers where)")
+    command.add_argument("--refresh", action="store_true", help="read live clusters again, whatever is cached")
+
+
+def as_json(command: argparse.ArgumentParser) -> None:
+    """For programs."""
+    command.add_argument("--json", action="store_true", help="print JSON (its shape: docs/json.md)")
+
+
+def warn(answer: Answer) -> None:
+    """Name on stderr the groups that were passed over because they cannot be read."""
+    for group, why in answer.skipped:
+        if group.unreachable == why:
+            print(f"launchers: warning: {group.name} is passed over: {why}", file=sys.stderr)

@@ -1,0 +1,184 @@
+"""Answers as rows for people and as JSON for programs (docs/json.md says what the JSON holds)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from launchers.matching import Answer, Fit, Rejection, Selection, funnels, reason, relaxations
+from launchers.offer.model import Device, Offer
+from launchers.requirement import Alternative, format_memory, format_timespan
+
+VERSION = 1
+
+
+def selection_rows(selection: Selection) -> list[tuple[str, str]]:
+    """A selection as name and value."""
+    need, ask, args = selection.alternative, selection.ask, selection.slurm_args
+    rows = [("launcher", selection.group.name), ("need", str(need))]
+    if args is not None:
+        rows.append(("partition", ", ".join(selection.partitions)))
+        rows += [
+            (name, value)
+            for name, value in (
+                ("account", args.account),
+                ("QoS", args.qos),
+                ("constraint", args.constraint),
+                ("exclude", args.exclude),
+            )
+            if value
+        ]
+    if ask.nodes > 1:
+        rows.append(("nodes", str(ask.nodes)))
+    if need.accelerators:
+        rows.append(("GPUs per node", _devices(selection)))
+    if ask.cores:
+        rows.append(("cores", str(ask.cores)))
+    memory = ask.memory or need.cpu_memory
+    if memory:
+        rows.append(("memory", format_memory(memory)))
+    if ask.duration:
+        rows.append(("time", f"{format_timespan(ask.duration)} ({ask.duration / 3600:g} hours)"))
+    rows += [("assumed", text) for text in selection.assumed]
+    rows += [("offers", offer.name) for offer in selection.offers if offer.partition.name]
+    return rows
+
+
+def _devices(selection: Selection) -> str:
+    parts = [f"{number} x {kind}" if kind else str(number) for kind, number in selection.ask.devices]
+    models = sorted({describe(device) for offer in selection.offers for device in offer.shape.devices})
+    return f"{' + '.join(parts)} (of {', '.join(models)})"
+
+
+def describe(device: Device) -> str:
+    """One class of devices in a few words: ``2 x A100 40G``."""
+    count = "?" if device.count is None else str(device.count)
+    memory = "unknown memory" if device.memory is None else format_memory(device.memory)
+    return f"{count} x {device.model or device.kind} {memory}"
+
+
+# -- JSON ------------------------------------------------------------------------------------------------------
+
+
+def offer_json(offer: Offer) -> dict[str, Any]:
+    """An offer."""
+    shape = offer.shape
+    return {
+        "group": offer.group.name,
+        "partition": offer.partition.name or None,
+        "nodes": {"name": shape.name, "count": shape.count, "available": shape.available},
+        "qos": offer.access.qos,
+        "account": offer.access.account,
+        "priority": offer.partition.priority + offer.access.priority,
+        "cores": shape.cores,
+        "memory": shape.memory,
+        "features": sorted(shape.features),
+        "accelerators": [
+            {"kind": one.kind, "model": one.model, "memory": one.memory, "count": one.count, "type": one.type}
+            for one in shape.devices
+        ],
+        "limits": [
+            {"what": limit.what, "value": limit.value, "minimum": limit.least, "by": limit.by}
+            for limit in (*offer.partition.limits, *offer.access.limits)
+        ],
+        "closed": offer.partition.closed or offer.access.closed,
+    }
+
+
+def need_json(need: Alternative) -> dict[str, Any]:
+    """An alternative."""
+    return {
+        "text": str(need),
+        "duration": need.duration,
+        "nodes": need.nodes,
+        "cores": need.cores or None,
+        "memory": need.cpu_memory or None,
+        "accelerators": [
+            {"kind": one.kind, "model": one.model, "memory": one.memory or None} for one in need.accelerators
+        ],
+    }
+
+
+def selection_json(answer: Answer, selection: Selection) -> dict[str, Any]:
+    """The answer to `find`."""
+    args = selection.slurm_args
+    return {
+        "version": VERSION,
+        "requirement": str(answer.requirement),
+        "alternative": answer.requirement.alternatives.index(selection.alternative),
+        "need": need_json(selection.alternative),
+        "group": selection.group.name,
+        "scheduler": selection.group.scheduler,
+        "partitions": [name for name in selection.partitions if name],
+        "qos": selection.offers[0].access.qos,
+        "account": selection.offers[0].access.account,
+        "slurm": dict(args.options()) if args else None,
+        "sbatch": args.directives() if args else None,
+        "assumed": list(selection.assumed),
+        "offers": [offer_json(offer) for offer in selection.offers],
+        "skipped": [{"group": group.name, "reason": why} for group, why in answer.skipped],
+    }
+
+
+def _rejection_json(rejection: Rejection) -> dict[str, Any]:
+    return {
+        "code": rejection.code,
+        "what": rejection.what or None,
+        "asked": rejection.asked,
+        "offered": rejection.offered,
+        "by": rejection.by or None,
+        "text": reason(rejection),
+    }
+
+
+def explanation_json(answer: Answer) -> dict[str, Any]:
+    """The answer to `explain`."""
+    selection = answer.selection
+    return {
+        "version": VERSION,
+        "requirement": str(answer.requirement),
+        "matches": selection is not None,
+        "selection": selection_json(answer, selection) if selection else None,
+        "passed_over": [
+            {"offer": offer_json(candidate.best.offer), "decided_by": why}
+            for candidate, why in (selection.passed_over if selection else ())
+        ],
+        "alternatives": list(_alternatives(answer)),
+        "relaxations": [
+            {
+                "text": one.text,
+                "need": need_json(one.alternative),
+                "changes": [{"what": c.what, "asked": c.asked, "to": c.to} for c in one.changes],
+                "offers": [offer.name for offer in one.offers],
+            }
+            for one in relaxations(answer)
+        ],
+        "skipped": [{"group": group.name, "reason": why} for group, why in answer.skipped],
+    }
+
+
+def _alternatives(answer: Answer) -> Iterator[dict[str, Any]]:
+    found = list(funnels(answer))
+    for index, trials in enumerate(answer.trials):
+        yield {
+            "need": need_json(answer.requirement.alternatives[index]),
+            "funnels": [
+                {
+                    "group": one.group.name,
+                    "offers": one.offers,
+                    "steps": [{"code": step.code, "asked": step.label, "left": step.left} for step in one.steps],
+                }
+                for one in found
+                if one.index == index
+            ],
+            "offers": [
+                {
+                    "offer": trial.offer.name,
+                    "group": trial.offer.group.name,
+                    "fits": isinstance(trial.outcome, Fit),
+                    "assumed": list(trial.outcome.assumed) if isinstance(trial.outcome, Fit) else [],
+                    "rejections": [] if isinstance(trial.outcome, Fit) else [_rejection_json(r) for r in trial.outcome],
+                }
+                for trial in trials
+            ],
+        }

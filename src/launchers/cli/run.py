@@ -1,0 +1,249 @@
+"""`launchers run`: find the best launcher, and run a command there as if it were here."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from launchers.cli import options as shared
+from launchers.cli.find import find
+from launchers.launcher import Launcher
+
+TICK = 0.25
+"""Seconds between two looks at the output of a job elsewhere."""
+ASK = 2.0
+"""Seconds between two questions to Slurm about a job's state."""
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    """Options of this command; the command to run stands behind ``--``."""
+    command.usage = "launchers run EXPR [EXPR...] [options] -- CMD..."
+    shared.requirement(command)
+    command.add_argument("--detach", action="store_true", help="print the job id and leave it running")
+    command.add_argument("--quiet", action="store_true", help="do not say on stderr where it runs")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; the exit status is its own."""
+    if not options.argv:
+        print(
+            "launchers run: what is to be run stands behind --: launchers run 'cpu(cores=2)' -- make", file=sys.stderr
+        )
+        return 2
+    launcher = find(options)
+    if not options.quiet and sys.stderr.isatty():
+        where = ", ".join(name for name in launcher.selection.partitions if name)
+        print(f"launchers: running on {launcher.group.name}{f' ({where})' if where else ''}", file=sys.stderr)
+    return run_command(launcher, options.argv, detach=options.detach)
+
+
+def run_command(launcher: Launcher, argv: Sequence[str], *, detach: bool = False) -> int:
+    """Run `argv` where the launcher says, with its output here; its exit status (128 + n for signal n)."""
+    if launcher.slurm_args is not None:
+        return _on_slurm(launcher, list(argv), detach)
+    return _detached(launcher, list(argv)) if detach else _here(launcher, list(argv))
+
+
+# -- on this machine -------------------------------------------------------------------------------------------
+
+
+def _here(launcher: Launcher, argv: list[str]) -> int:
+    """In the foreground: wait for room on this machine, then be the command's terminal."""
+    from launchers.launcher import capacity
+    from launchers.local.jobs import born, impossible
+    from launchers.local.ledger import Scarce, locked
+    from launchers.local.scheduler import PATIENCE, visible
+
+    job, room = launcher.local_job(), capacity(launcher.group)
+    if why := impossible(job, room):
+        raise ValueError(f"it {why}")
+    told = ""
+    while True:
+        with locked() as ledger:
+            granted = ledger.grant(job, room)
+            if not isinstance(granted, Scarce):
+                env = {**os.environ, **visible(room, granted)}
+                try:
+                    child = subprocess.Popen(argv, env=env)
+                except OSError as error:
+                    print(f"launchers: cannot run {argv[0]}: {error.strerror}", file=sys.stderr)
+                    return 127 if isinstance(error, FileNotFoundError) else 126
+                ledger.claim(job, granted, child.pid, born(child.pid))
+                break
+        if granted.says != told and sys.stderr.isatty():
+            told = granted.says
+            print(f"launchers: waiting for {told}", file=sys.stderr)
+        time.sleep(PATIENCE)
+    try:
+        return _attend(child, job.time_limit)
+    finally:
+        with locked() as ledger:
+            ledger.release(child.pid)
+
+
+def _attend(child: subprocess.Popen[bytes], limit: int | None) -> int:
+    """Wait for a child; pass on signals that the terminal does not pass on by itself; end it when time is up."""
+    at_terminal = sys.stdin.isatty()
+
+    def pass_on(number: int, _: Any) -> None:
+        if number != signal.SIGINT or not at_terminal:
+            child.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        status = child.wait(limit)
+    except subprocess.TimeoutExpired:
+        print(f"launchers: time limit of {limit} s reached", file=sys.stderr)
+        child.terminate()
+        try:
+            status = child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            status = child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 128 - status if status < 0 else status
+
+
+def _detached(launcher: Launcher, argv: list[str]) -> int:
+    """In the background, under a scheduler of its own."""
+    import secrets
+
+    from attrs import evolve
+
+    from launchers.launcher import capacity
+    from launchers.local import scheduler
+
+    id = secrets.token_hex(6)
+    folder = Path.cwd() / ".launchers" / "jobs" / f"{id}.scheduler"
+    folder.mkdir(mode=0o700, parents=True)
+    out, err = folder / "stdout", folder / "stderr"
+    job = evolve(
+        launcher.local_job(),
+        id=id,
+        argv=tuple(argv),
+        cwd=str(Path.cwd()),
+        stdout=str(out),
+        stderr=str(err),
+        name=argv[0],
+    )
+    scheduler.submit(folder, capacity(launcher.group), [job])
+    print(id)
+    print(f"launchers: output goes to {out} and {err.name} beside it", file=sys.stderr)
+    return 0
+
+
+# -- on Slurm --------------------------------------------------------------------------------------------------
+
+
+def on_node(argv: list[str], cwd: str) -> int:
+    """What the submitit job does on the node: run the command, its output in files of its own."""
+    import submitit
+
+    paths = submitit.JobEnvironment().paths
+    env = {name: value for name, value in os.environ.items() if not name.startswith("SUBMITIT_")}
+    with _output(paths, "out").open("ab") as out, _output(paths, "err").open("ab") as err:
+        try:
+            return subprocess.call(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        except OSError as error:
+            err.write(f"launchers: cannot run {argv[0]}: {error.strerror}\n".encode())
+            return 127 if isinstance(error, FileNotFoundError) else 126
+
+
+def _output(paths: Any, kind: str) -> Path:
+    return Path(paths.folder) / f"{paths.job_id}_command.{kind}"
+
+
+def _on_slurm(launcher: Launcher, argv: list[str], detach: bool) -> int:
+    """Submit through submitit, then follow the job's output until it ends."""
+    executor = launcher.executor(name=f"launchers-{Path(argv[0]).name}"[:60])
+    try:
+        job = executor.submit(on_node, argv, str(Path.cwd()))
+    except Exception as error:
+        if type(error).__name__ != "FailedJobError":
+            raise
+        from launchers.launcher import NOTHING_MATCHES, LauncherNotFoundError
+
+        lines = "\n  ".join(launcher.slurm_args.flags()) if launcher.slurm_args else ""
+        said = str(error).strip().splitlines()
+        message = "sbatch refused what was chosen:\n  " + "\n  ".join(said[-3:]) + f"\nit was asked:\n  {lines}"
+        raise LauncherNotFoundError(message, NOTHING_MATCHES, launcher.answer) from error
+    if detach:
+        print(job.job_id)
+        print(f"launchers: output goes to {_output(job.paths, 'out')} and .err beside it", file=sys.stderr)
+        return 0
+    try:
+        return _follow(job)
+    except KeyboardInterrupt:
+        job.cancel(check=False)
+        print(f"launchers: job {job.job_id} is cancelled", file=sys.stderr)
+        return 130
+
+
+def _follow(job: Any) -> int:
+    """Copy the job's output here as it comes; its exit status when it has ended."""
+    from launchers.connector import LocalConnector
+    from launchers.slurm.states import JobState, in_words, job_state
+
+    def terminated(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, terminated)
+    tails = (Tail(_output(job.paths, "out"), sys.stdout), Tail(_output(job.paths, "err"), sys.stderr))
+    state, asked, told, gone = JobState("PENDING"), 0.0, "", 0
+    try:
+        while not job.paths.result_pickle.exists():
+            for tail in tails:
+                tail.copy()
+            if time.monotonic() - asked > ASK:
+                asked = time.monotonic()
+                state = job_state(LocalConnector(), str(job.job_id))
+                if state.state == "PENDING" and state.reason != told and sys.stderr.isatty():
+                    told = state.reason
+                    print(f"launchers: job {job.job_id} {in_words(told)}", file=sys.stderr)
+                gone = gone + 1 if state.ended or state.state == "UNKNOWN" else 0
+                if gone > 3:  # a file system may be slower than the scheduler
+                    return _lost(job, state.state, tails)
+            time.sleep(TICK)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    for tail in tails:
+        tail.copy()
+    status = job.result()
+    return 128 - status if status < 0 else int(status)
+
+
+def _lost(job: Any, state: str, tails: Sequence[Tail]) -> int:
+    """A job that ended with no exit status of its command: the scheduler ended it."""
+    for tail in tails:
+        tail.copy()
+    print(f"launchers: job {job.job_id} ended {state} before its command did; log: {job.paths.stderr}", file=sys.stderr)
+    return 1
+
+
+class Tail:
+    """A growing file, copied to a stream."""
+
+    def __init__(self, path: Path, to: IO[str]) -> None:
+        self.path, self.to, self.position = path, to, 0
+
+    def copy(self) -> None:
+        """Write what has come since the last time."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.position)
+                fresh = file.read()
+        except FileNotFoundError:
+            return
+        if fresh:
+            self.position += len(fresh)
+            self.to.flush()
+            os.write(self.to.fileno(), fresh)

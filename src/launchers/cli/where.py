@@ -1,0 +1,34 @@
+"""`launchers where`: which launchers.yaml is used, and where it is looked for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from launchers.cli import show
+from launchers.cli.report import VERSION
+from launchers.offer.locate import locate
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    """Options of this command."""
+    command.add_argument("--config", metavar="FILE", help="as for the other commands")
+    command.add_argument("--json", action="store_true", help="print JSON (its shape: docs/json.md)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the places in the order in which they are looked at."""
+    located = locate(options.config, os.environ, Path.cwd())
+    rows = [
+        ("used" if path == located.used else "there" if path.exists() else "-", str(path), why)
+        for path, why in located.looked_for
+    ]
+    if options.json:
+        places = [{"path": path, "why": why, "exists": Path(path).exists()} for _, path, why in rows]
+        show.emit({"version": VERSION, "used": str(located.used) if located.used else None, "looked_for": places})
+        return 0
+    show.table(rows)
+    if located.used is None:
+        print("none of these is there: the one launcher is this machine")
+    return 0

@@ -1,0 +1,250 @@
+"""Find the best launcher for a requirement, and submit there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from launchers.matching import Answer, Selection, match, reason, relaxations
+from launchers.offer.locate import Located, locate
+from launchers.offer.model import Group
+from launchers.requirement import Requirement, parse
+
+if TYPE_CHECKING:
+    from submitit import Executor, Job
+
+    from launchers.local.jobs import Capacity, LocalJob
+    from launchers.offer.schema import SlurmGroup
+    from launchers.slurm.args import SlurmArgs
+
+NOTHING_CONFIGURED, NOTHING_MATCHES, UNREACHABLE = "nothing-configured", "nothing-matches", "unreachable"
+
+
+class LauncherNotFoundError(LookupError):
+    """No launcher for a requirement; the message is the short explanation.
+
+    `kind` tells the three failures apart: "nothing-configured", "nothing-matches", "unreachable".  `answer` is all
+    that matching found out, None where it never came to that.
+    """
+
+    def __init__(self, message: str, kind: str, answer: Answer | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.answer = answer
+
+
+@frozen(eq=False)
+class Launcher:
+    """One chosen placement: where a job goes and what is asked there."""
+
+    answer: Answer = field(repr=False)
+    selection: Selection
+
+    @property
+    def group(self) -> Group:
+        """The launcher group that was chosen."""
+        return self.selection.group
+
+    @property
+    def slurm_args(self) -> SlurmArgs | None:
+        """What sbatch will be asked; None on this machine."""
+        return self.selection.slurm_args
+
+    def sbatch(self) -> str:
+        """The ``#SBATCH`` lines that will be sent; empty on this machine."""
+        return "\n".join(self.slurm_args.directives()) if self.slurm_args else ""
+
+    def executor(self, folder: str | Path | None = None, **parameters: Any) -> Executor:
+        """A fresh submitit executor with every parameter set: they persist, so one is used for one kind of job.
+
+        `folder` is for logs and pickles (``./.launchers/jobs`` by default) and, on a cluster, must be on a file
+        system that the nodes see.  `parameters` are further parameters of submitit.  Raises LauncherNotFoundError
+        when the cluster cannot be reached from here.
+        """
+        place = Path(folder) if folder is not None else Path.cwd() / ".launchers" / "jobs"
+        if "%" not in str(place):
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.slurm_args is None:
+            from launchers.local.executor import Executor as LocalExecutor
+
+            return LocalExecutor(place, self.local_job(), capacity(self.group))
+        need_slurm(self.group, self.answer)
+        from submitit import SlurmExecutor
+
+        executor = SlurmExecutor(place)
+        executor.update_parameters(**{**self.slurm_args.submitit(), **parameters})
+        return executor
+
+    def submit(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
+        """Run a function there: a submitit Job, with `result()`, `state`, `cancel()` and the logs."""
+        return self.executor().submit(function, *args, **kwargs)
+
+    def local_job(self) -> LocalJob:
+        """The resources of one job of this machine."""
+        from launchers.local.jobs import LocalJob, Wanted
+
+        wanted = self.selection.alternative
+        return LocalJob(
+            id="",
+            argv=(),
+            cwd="",
+            stdout=os.devnull,
+            stderr=os.devnull,
+            cores=wanted.cores or 1,
+            memory=wanted.cpu_memory,
+            wanted=tuple(Wanted(one.kind, one.memory, one.model) for one in wanted.accelerators),
+            tokens=tuple((name, 1) for name, _ in self.group.tokens),
+            time_limit=wanted.duration,
+        )
+
+
+def capacity(group: Group) -> Capacity:
+    """What jobs of a `local:` group may take together; devices described by hand are numbered in their order."""
+    from launchers.local.jobs import Capacity
+
+    shape = group.partitions[0].shapes[0]
+    devices: list[tuple[str, str, str | None, int | None]] = []
+    for device in shape.devices:
+        handles = device.handles or tuple(str(len(devices) + index) for index in range(device.count or 1))
+        devices += [(device.kind, handle, device.model, device.memory) for handle in handles]
+    return Capacity(shape.cores, shape.memory, tuple(devices), group.tokens)
+
+
+def need_slurm(group: Group, answer: Answer | None = None) -> None:
+    """Raise LauncherNotFoundError unless Slurm's commands are here."""
+    missing = [command for command in ("sbatch", "srun") if shutil.which(command) is None]
+    if missing:
+        message = (
+            f"{group.name} matches but cannot be reached: no {' and no '.join(missing)} on PATH.  "
+            "Run this where Slurm's commands are, or load the module that brings them."
+        )
+        raise LauncherNotFoundError(message, UNREACHABLE, answer)
+
+
+# -- finding ---------------------------------------------------------------------------------------------------
+
+
+def find_launcher(
+    *requirements: str | Requirement,
+    tags: Iterable[str] = (),
+    config: str | Path | None = None,
+    widest: bool = False,
+) -> Launcher:
+    """The best launcher for the first of `requirements` that can be met anywhere.
+
+    `tags` keeps the groups that carry any of them.  `config` is a launchers.yaml; without it the usual places are
+    looked at (`launchers where`), and where there is none, this machine is the one launcher.  Raises
+    RequirementSyntaxError, ConfigError, and LauncherNotFoundError with the reasons when there is none.
+    """
+    groups, located = load_groups(config)
+    answer = match(combined(requirements), groups, tags=tags, widest=widest)
+    return chosen(answer, located)
+
+
+def combined(requirements: Iterable[str | Requirement]) -> Requirement:
+    """Several requirements as alternatives, in their order; ValueError when there are none."""
+    parsed = [one if isinstance(one, Requirement) else parse(one) for one in requirements]
+    if not parsed:
+        raise ValueError("a requirement is needed, such as 'cuda(mem=24G)'")
+    return reduce(or_, parsed)
+
+
+def chosen(answer: Answer, located: Located | None = None) -> Launcher:
+    """The launcher of an answer; raises LauncherNotFoundError with the short explanation when there is none."""
+    if answer.selection is not None:
+        return Launcher(answer, answer.selection)
+    raise LauncherNotFoundError(*_failure(answer, located), answer)
+
+
+def _failure(answer: Answer, located: Located | None) -> tuple[str, str]:
+    where = f" ({located.used})" if located and located.used else ""
+    if not answer.trials or not any(answer.trials):
+        lost = [f"{group.name}: {why}" for group, why in answer.skipped if group.unreachable == why]
+        if lost:
+            return f"no launcher can be reached{where}:\n  " + "\n  ".join(lost), UNREACHABLE
+        if answer.skipped:
+            return f"no launcher group has any of these tags{where}", NOTHING_MATCHES
+        return f"no launcher is configured{where}: it has no usable group", NOTHING_CONFIGURED
+    lines = [f"nothing matches {answer.requirement}{where}"]
+    lines += [f"  {line}" for line in summary(answer)]
+    return "\n".join(lines), NOTHING_MATCHES
+
+
+def summary(answer: Answer, most: int = 6) -> list[str]:
+    """Why nothing matched, in few lines: the offers that came nearest, and what would have matched."""
+    rows: dict[str, list[str]] = {}
+    refused = [(t.offer, t.outcome) for trials in answer.trials for t in trials if isinstance(t.outcome, tuple)]
+    for offer, outcome in sorted(refused, key=lambda pair: len(pair[1])):
+        why = "; ".join(reason(one) for one in outcome)
+        rows.setdefault(why, []).append(offer.partition.name or offer.group.name)
+    lines = [f"{', '.join(dict.fromkeys(names))}: {why}" for why, names in list(rows.items())[:most]]
+    if len(rows) > most:
+        lines.append(f"... and {len(rows) - most} more reasons: launchers explain shows all")
+    return lines + [one.text for one in relaxations(answer)]
+
+
+# -- groups ----------------------------------------------------------------------------------------------------
+
+
+def load_groups(
+    config: str | Path | None = None, environ: Mapping[str, str] | None = None, *, refresh: bool = False
+) -> tuple[tuple[Group, ...], Located]:
+    """The groups of the launchers.yaml in force, clusters that must be asked asked; without one, this machine.
+
+    Raises ConfigError for a file that cannot be used.
+    """
+    located = locate(config, os.environ if environ is None else environ, Path.cwd())
+    if located.used is None:
+        from launchers.local import machine
+
+        return (machine.group(machine.probe()),), located
+    from launchers.offer.build import build
+    from launchers.offer.loader import load
+
+    document = load(located.used).document
+    facts: dict[int, SlurmGroup | str] = {}
+    for index, spec in enumerate(document.slurm or ()):
+        if spec.disabled:
+            continue
+        if spec.facts is not None:
+            facts[index] = read_facts(located.used.parent / Path(spec.facts).expanduser())
+        elif spec.query_slurm:
+            facts[index] = ask_cluster(refresh=refresh)
+    groups = build(document, facts)
+    probed = {spec.id or f"local[{index}]" for index, spec in enumerate(document.local or ()) if spec.probe}
+    if probed:
+        from launchers.local import machine
+
+        groups = machine.filled(groups, probed)
+    return groups, located
+
+
+def read_facts(path: Path) -> SlurmGroup:
+    """The Slurm entry of a facts file, which is a launchers.yaml that `launchers convert` wrote.
+
+    Raises ConfigError when it is not one.
+    """
+    from launchers.offer.loader import load
+    from launchers.offer.problems import ConfigError, Problem
+
+    groups = load(path).document.slurm or ()
+    if len(groups) != 1:
+        message = f"a facts file has one slurm: entry, this has {len(groups)}"
+        raise ConfigError([Problem(str(path), 1, 1, "LC111", "slurm", message)])
+    return groups[0]
+
+
+def ask_cluster(*, refresh: bool = False) -> SlurmGroup | str:
+    """What the live cluster says, or why it cannot be read."""
+    if shutil.which("scontrol") is None:
+        return "query_slurm: there is no scontrol on PATH, so its cluster cannot be read from here"
+    from launchers.slurm.query import query
+
+    return query(refresh=refresh)

@@ -1,0 +1,196 @@
+"""Jobs of this machine as data on disk: the table of what to run, and the journal of what became of it.
+
+A folder holds the jobs of one submission: `capacity.json`, `jobs.jsonl`, `events.jsonl`, and per job a small folder
+with its exit status.  The words for states are Slurm's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, define, frozen
+
+PENDING, RUNNING, COMPLETED = "PENDING", "RUNNING", "COMPLETED"
+FAILED, TIMEOUT, CANCELLED = "FAILED", "TIMEOUT", "CANCELLED"
+ENDED = frozenset({COMPLETED, FAILED, TIMEOUT, CANCELLED})
+
+
+@frozen
+class Wanted:
+    """One accelerator a job wants: kind ("gpu": any), memory in bytes, model."""
+
+    kind: str = "gpu"
+    memory: int = 0
+    model: str | None = None
+
+
+@frozen
+class Capacity:
+    """What the jobs of a folder may take of this machine together with all others; None: not bounded.
+
+    `devices` are (kind, handle, model, memory); `tokens` how many jobs may hold each token at once.
+    """
+
+    cores: int | None = None
+    memory: int | None = None
+    devices: tuple[tuple[str, str, str | None, int | None], ...] = ()
+    tokens: tuple[tuple[str, int], ...] = ()
+
+
+@frozen
+class LocalJob:
+    """One job: what to run, what it needs, and after which jobs of the same folder.
+
+    `after` has (kind, job id) with Slurm's kinds ok, any, notok, started; `time_limit` is in seconds, and
+    `warning` says so many seconds before it, by SIGUSR2.  A job that ends with status `requeue` runs again, at most
+    `requeues` times.
+    """
+
+    id: str
+    argv: tuple[str, ...]
+    cwd: str
+    stdout: str
+    stderr: str
+    name: str = ""
+    env: tuple[tuple[str, str], ...] = ()
+    cores: int = 1
+    memory: int = 0
+    wanted: tuple[Wanted, ...] = ()
+    tokens: tuple[tuple[str, int], ...] = ()
+    time_limit: int | None = None
+    warning: int = 0
+    requeue: int | None = None
+    requeues: int = 6
+    after: tuple[tuple[str, str], ...] = ()
+
+
+@define
+class Status:
+    """What is known of a job: its state, exit status, reason, process, start and end (seconds of the epoch)."""
+
+    state: str = PENDING
+    exit: int | None = None
+    reason: str = ""
+    pid: int | None = None
+    born: int | None = None
+    started: float | None = None
+    ended: float | None = None
+    tries: int = 0
+    devices: tuple[str, ...] = ()
+
+
+def private(folder: Path) -> Path:
+    """Make a folder (and those above it) for this user alone."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def write_table(folder: Path, capacity: Capacity, jobs: Iterable[LocalJob]) -> None:
+    """Write what is to be run, whole or not at all."""
+    private(folder)
+    lines = "".join(json.dumps(asdict(job)) + "\n" for job in jobs)
+    for name, text in (("capacity.json", json.dumps(asdict(capacity))), ("jobs.jsonl", lines)):
+        fresh = folder / f".{name}.new"
+        with fresh.open("w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        fresh.rename(folder / name)
+
+
+def _pairs(value: Any) -> tuple[tuple[Any, ...], ...]:
+    return tuple(tuple(item) for item in value)
+
+
+def read_table(folder: Path) -> tuple[Capacity, dict[str, LocalJob]]:
+    """The capacity and jobs of a folder, by id, in the order in which they were given."""
+    told = json.loads((folder / "capacity.json").read_text(encoding="utf-8"))
+    capacity = Capacity(told["cores"], told["memory"], _pairs(told["devices"]), _pairs(told["tokens"]))
+    jobs = {}
+    with (folder / "jobs.jsonl").open(encoding="utf-8") as lines:
+        for line in lines:
+            entry = json.loads(line)
+            entry["argv"] = tuple(entry["argv"])
+            entry["wanted"] = tuple(Wanted(**one) for one in entry["wanted"])
+            for key in ("env", "tokens", "after"):
+                entry[key] = _pairs(entry[key])
+            jobs[entry["id"]] = LocalJob(**entry)
+    return capacity, jobs
+
+
+def read_statuses(folder: Path) -> dict[str, Status]:
+    """What became of the jobs of a folder, by folding its journal; a job that is not in it is pending."""
+    statuses: dict[str, Status] = {}
+    try:
+        text = (folder / "events.jsonl").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return statuses
+    for line in text.splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # the last line of a scheduler that was killed while writing it
+        apply(statuses.setdefault(event["job"], Status()), event)
+    return statuses
+
+
+def apply(status: Status, event: Mapping[str, Any]) -> None:
+    """Bring a status up to date with one event of the journal."""
+    if event["event"] == "intent":
+        status.tries = event["tries"]
+        status.devices = tuple(event.get("devices", ()))
+    elif event["event"] == "start":
+        status.state, status.pid, status.born = RUNNING, event["pid"], event["born"]
+        status.started = event["time"]
+    elif event["event"] == "requeue":
+        status.state, status.pid, status.reason = PENDING, None, event.get("reason", "")
+    elif event["event"] == "end":
+        status.state, status.exit = event["state"], event.get("exit")
+        status.reason, status.ended, status.pid = event.get("reason", ""), event["time"], None
+
+
+def unmet(job: LocalJob, statuses: Mapping[str, Status]) -> tuple[bool, str]:
+    """Whether a job still waits for others, and, if it never can any more, why (as Slurm: DependencyNeverSatisfied)."""
+    waits = False
+    for kind, parent in job.after:
+        status = statuses.get(parent, Status())
+        if kind == "started":
+            waits = waits or (status.started is None and status.state not in ENDED)
+        elif status.state not in ENDED:
+            waits = True
+        elif (kind == "ok" and status.state != COMPLETED) or (kind == "notok" and status.state == COMPLETED):
+            return False, f"DependencyNeverSatisfied: {parent} ended {status.state}"
+    return waits, ""
+
+
+def impossible(job: LocalJob, capacity: Capacity) -> str:
+    """Why a job could never run here however long it waited; empty when it could."""
+    if capacity.cores is not None and job.cores > capacity.cores:
+        return f"asks {job.cores} cores of {capacity.cores}"
+    if capacity.memory is not None and job.memory > capacity.memory:
+        return f"asks {job.memory} bytes of memory of {capacity.memory}"
+    if len(job.wanted) > len(capacity.devices):
+        return f"asks {len(job.wanted)} accelerators of {len(capacity.devices)}"
+    for name, number in job.tokens:
+        if number > dict(capacity.tokens).get(name, number):
+            return f"asks {number} of token {name}, of which there are {dict(capacity.tokens)[name]}"
+    return ""
+
+
+def born(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot: a pid alone may be used again.  None when it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in ("Z", "X") else int(fields[19])
+
+
+def alive(pid: int | None, when: int | None) -> bool:
+    """Whether that very process still runs (a zombie does not)."""
+    return pid is not None and when is not None and born(pid) == when

@@ -1,0 +1,178 @@
+"""Warnings: what loads and still cannot work, or does not mean what it seems to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from launchers.offer.access import judged
+from launchers.offer.build import REGEX_GROUPS, slurm_group
+from launchers.offer.catalogue import identify
+from launchers.offer.loader import Config
+from launchers.offer.model import Limit, Partition
+from launchers.offer.problems import Problem
+from launchers.offer.schema import AcceleratorSpec, LimitsSpec, NodeConfiguration, PartitionSpec, SlurmGroup
+from launchers.offer.tree import Path
+
+_TRES_FIELDS = ("max_tres", "max_tres_per_node", "max_tres_per_user", "max_tres_per_account", "grp_tres", "min_tres")
+
+
+def check(config: Config) -> list[Problem]:
+    """Every warning about a file that loads, in the order of the file."""
+    found = [*_tags(config), *_models(config)]
+    for index, group in enumerate(config.document.slurm or ()):
+        path: Path = ("slurm", index)
+        found += _regexes(config, group, path)
+        found += _names(config, group, path)
+        found += _limits(config, group, path)
+        if not (group.facts or group.query_slurm):
+            found += _unreachable(config, group, path)
+    return sorted(found)
+
+
+def _tags(config: Config) -> Iterator[Problem]:
+    for kind in ("local", "slurm"):
+        for index, group in enumerate(getattr(config.document, kind) or ()):
+            for number, tag in enumerate(group.tags or ()):
+                if tag != tag.strip() or "," in tag:
+                    path = (kind, index, "tags", number)
+                    yield config.tree.problem(
+                        "LC205", path, f"nobody can select the tag {tag!r}", "no blanks or commas"
+                    )
+
+
+def _regexes(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]:
+    features = {
+        name
+        for spec in (group.partitions or {}).values()
+        for nodes in spec.nodes or ()
+        for name in nodes.features or ()
+    }
+    for number, pattern in enumerate(group.features_regex or ()):
+        where = (*path, "features_regex", number)
+        compiled = re.compile(pattern)
+        if not set(compiled.groupindex) & set(REGEX_GROUPS):
+            hint = f"use (?P<cuda_memory>...) or another of {', '.join(REGEX_GROUPS)}"
+            yield config.tree.problem("LC203", where, f"{pattern!r} has no group that says anything", hint)
+        elif features and not any(compiled.fullmatch(one) for one in features):
+            hint = "it has to match a whole feature"
+            yield config.tree.problem("LC204", where, f"{pattern!r} matches none of the features listed here", hint)
+    for name in group.features or {}:
+        if features and name not in features:
+            yield config.tree.problem(
+                "LC206", (*path, "features", name), f"no node here has the feature {name}", key=True
+            )
+
+
+def _names(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]:
+    """QoS and accounts that are used and not defined (errors), or defined and not used (warnings)."""
+    partitions = group.partitions or {}
+    for table, field in (("qos", "qos"), ("accounts", "accounts")):
+        defined = getattr(group, table)
+        used = {name for spec in partitions.values() for name in getattr(spec, field) or ()}
+        if table == "qos":
+            used |= {spec.partition_qos for spec in partitions.values() if spec.partition_qos}
+            used |= {name for one in (group.accounts or {}).values() for name in one.qos or ()}
+        if defined and not (group.facts or group.query_slurm):
+            for name, spec in partitions.items():
+                for number, used_name in enumerate(getattr(spec, field) or ()):
+                    if used_name not in defined:
+                        where = (*path, "partitions", name, field, number)
+                        hint = f"defined are {', '.join(defined)}"
+                        yield config.tree.problem("LC108", where, f"{used_name} is not defined under {table}:", hint)
+        limited = table == "qos" and any(getattr(spec, field) is not None for spec in partitions.values())
+        for name in defined or {}:
+            if limited and name not in used:
+                message = f"no partition or account uses the QoS {name}"
+                yield config.tree.problem("LC202", (*path, table, name), message, key=True)
+
+
+def _limits(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]:
+    specs: list[tuple[Path, LimitsSpec | None]] = [((*path, "limits"), group.limits)]
+    for table in ("qos", "accounts", "partitions"):
+        for name, spec in (getattr(group, table) or {}).items():
+            specs.append(((*path, table, name, "limits"), spec.limits))
+    for where, limits in specs:
+        for field in _TRES_FIELDS:
+            for tres in (getattr(limits, field) or {}) if limits else ():
+                if not judged(tres):
+                    message = f"a requirement says nothing about {tres}: jobs may wait for it all the same"
+                    yield config.tree.problem("LC208", (*where, field, tres), message, key=True)
+
+
+def _models(config: Config) -> Iterator[Problem]:
+    known = config.document.gpus or {}
+    for path, spec in _accelerators(config):
+        if spec.model and spec.memory is None and spec.model not in known:
+            card = identify(spec.model)
+            if card is None:
+                hint = "give memory:, or define it under gpus:"
+                yield config.tree.problem("LC207", (*path, "model"), f"the GPU model {spec.model!r} is not known", hint)
+
+
+def _accelerators(config: Config) -> Iterator[tuple[Path, Any]]:
+    for index, local in enumerate(config.document.local or ()):
+        gpus = local.gpu if isinstance(local.gpu, tuple) else (local.gpu,) if local.gpu else ()
+        yield from ((("local", index, "gpu", number), one) for number, one in enumerate(gpus))
+        yield from _listed(local.accelerators, ("local", index))
+    for index, group in enumerate(config.document.slurm or ()):
+        for path, layer in _layers(group, ("slurm", index)):
+            if layer.gpu:
+                yield (*path, "gpu"), layer.gpu
+            yield from _listed(layer.accelerators, path)
+
+
+def _listed(specs: Iterable[AcceleratorSpec] | None, path: Path) -> Iterator[tuple[Path, AcceleratorSpec]]:
+    yield from (((*path, "accelerators", number), one) for number, one in enumerate(specs or ()))
+
+
+def _layers(group: SlurmGroup, path: Path) -> Iterator[tuple[Path, Any]]:
+    if group.configuration:
+        yield (*path, "configuration"), group.configuration
+    for name, spec in (group.partitions or {}).items():
+        if spec.configuration:
+            yield (*path, "partitions", name, "configuration"), spec.configuration
+        for number, nodes in enumerate(spec.nodes or ()):
+            where = (*path, "partitions", name, "nodes", number)
+            yield where, NodeConfiguration(cpu=nodes.cpu, gpu=nodes.gpu, accelerators=nodes.accelerators)
+            if nodes.configuration:
+                yield (*where, "configuration"), nodes.configuration
+
+
+def _unreachable(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]:
+    """Partitions in which no job at all could start."""
+    built = {partition.name: partition for partition in slurm_group(group, "checked").partitions}
+    for name, spec in (group.partitions or {}).items():
+        why = "" if spec.disabled or (spec.state or "UP") != "UP" else _why_never(spec, built[name])
+        if why:
+            where = (*path, "partitions", name)
+            yield config.tree.problem("LC201", where, f"no requirement can reach this partition: {why}", key=True)
+
+
+def _why_never(spec: PartitionSpec, partition: Partition) -> str:
+    if partition.closed:
+        return partition.closed
+    if spec.nodes is not None and not spec.nodes:
+        return "it has no nodes"
+    closed = [access.closed or _contradiction(access.limits, partition) for access in partition.accesses]
+    return closed[0] or "" if all(closed) else ""
+
+
+def _contradiction(limits: tuple[Limit, ...], partition: Partition) -> str:
+    """A minimum above a maximum, or above what any node has."""
+    for least in limits:
+        if not least.least:
+            if least.value == 0 and least.what in ("duration", "nodes", "cpu"):
+                return f"{least.by} is 0"
+            continue
+        for most in limits:
+            if not most.least and most.what == least.what and most.value < least.value:
+                return f"{least.by} ({least.value}) is above {most.by} ({most.value})"
+        gpus = [
+            sum(device.count or 10**6 for device in shape.devices) * (shape.count or 10**6)
+            for shape in partition.shapes
+        ]
+        if least.what == "gres/gpu" and sum(gpus) < least.value:
+            return f"{least.by} wants {least.value} GPUs and its nodes have {sum(gpus)}"
+    return ""

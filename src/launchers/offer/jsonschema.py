@@ -1,0 +1,65 @@
+"""The JSON Schema of launchers.yaml, made from the classes of `schema`, for editors that complete and check."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import attrs
+
+from launchers.offer import schema
+
+_MEMORY = r"^\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*[KMGTkmgt]([iI]?[bB])?\s*$"
+_VALUES: dict[Any, dict[str, Any]] = {
+    schema.Memory: {"type": "string", "pattern": _MEMORY, "examples": ["24G", "8116MiB"]},
+    schema.Duration: {"type": "string", "examples": ["20h", "4 days", "2-00:00:00"]},
+    schema.Name: {"type": ["string", "integer"]},
+    schema.Line: {"type": "string", "minLength": 1},
+    schema.Regex: {"type": "string", "format": "regex"},
+    schema.Count: {"type": "integer", "minimum": 0},
+    schema.Ratio: {"type": "number", "minimum": 0, "maximum": 1},
+    float: {"type": "number"},
+    int: {"type": "integer"},
+    bool: {"type": "boolean"},
+    str: {"type": "string"},
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema as JSON Schema 2020-12."""
+    definitions: dict[str, Any] = {}
+    root = _of(schema.Document, definitions)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "launchers.yaml",
+        **root,
+        "$defs": definitions,
+    }
+
+
+def _of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    if kind in _VALUES:
+        return dict(_VALUES[kind])
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if origin is tuple:
+        return {"type": "array", "items": _of(arguments[0], definitions)}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _of(arguments[1], definitions)}
+    if origin in (Union, types.UnionType):
+        members = [one for one in arguments if one is not type(None)]
+        return _of(members[0], definitions) if len(members) == 1 else {"anyOf": [_of(m, definitions) for m in members]}
+    if kind.__name__ not in definitions:
+        definitions[kind.__name__] = {}
+        definitions[kind.__name__] = _class(kind, definitions)
+    return {"$ref": f"#/$defs/{kind.__name__}"}
+
+
+def _class(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    properties = {
+        one.name: {**_of(hints[one.name], definitions), "description": one.metadata["doc"]}
+        for one in attrs.fields(kind)
+    }
+    return {"type": "object", "description": kind.__doc__, "properties": properties, "additionalProperties": False}
