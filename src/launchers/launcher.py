@@ -10,7 +10,7 @@ from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from launchers.matching import Answer, Selection, match, reason, relaxations
 from launchers.offer.locate import Located, locate
@@ -210,14 +210,15 @@ def load_groups(
 
     document = load(located.used).document
     facts: dict[int, SlurmGroup | str] = {}
+    notes: dict[str, tuple[str, ...]] = {}
     for index, spec in enumerate(document.slurm or ()):
         if spec.disabled:
             continue
         if spec.facts is not None:
             facts[index] = read_facts(located.used.parent / Path(spec.facts).expanduser())
         elif spec.query_slurm:
-            facts[index] = ask_cluster(refresh=refresh)
-    groups = build(document, facts)
+            facts[index], notes[spec.id or f"slurm[{index}]"] = ask_cluster(refresh=refresh)
+    groups = tuple(evolve(one, notes=notes.get(one.name, ())) for one in build(document, facts))
     probed = {spec.id or f"local[{index}]" for index, spec in enumerate(document.local or ()) if spec.probe}
     if probed:
         from launchers.local import machine
@@ -241,10 +242,14 @@ def read_facts(path: Path) -> SlurmGroup:
     return groups[0]
 
 
-def ask_cluster(*, refresh: bool = False) -> SlurmGroup | str:
-    """What the live cluster says, or why it cannot be read."""
+def ask_cluster(*, refresh: bool = False) -> tuple[SlurmGroup | str, tuple[str, ...]]:
+    """What the live cluster says, or why it cannot be read; and notes on how old that is and what is missing."""
     if shutil.which("scontrol") is None:
-        return "query_slurm: there is no scontrol on PATH, so its cluster cannot be read from here"
+        return "query_slurm: there is no scontrol on PATH, so its cluster cannot be read from here", ()
     from launchers.slurm.query import query
 
-    return query(refresh=refresh)
+    answer = query(refresh=refresh)
+    if isinstance(answer, str):
+        return answer, ()
+    age = f"read {answer.age:.0f} s ago (--refresh reads it again)" if answer.age else "read just now"
+    return answer.group, (age, *(f"not asked: {failure}" for failure in answer.failed))

@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "find the best launcher and run a command there",
     "list": "list the launcher groups and what they offer",
     "check": "check a launchers.yaml and list everything that is wrong with it",
+    "convert": "write a launchers.yaml from what a cluster prints, or from the live cluster",
     "schema": "print the JSON Schema of launchers.yaml",
     "where": "say which launchers.yaml is used, and where it is looked for",
     "completion": "print a completion script for your shell",

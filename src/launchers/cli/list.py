@@ -32,6 +32,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"{group.name} ({group.scheduler}) weight={group.weight:g}{tags}")
         if group.unreachable:
             print(f"  cannot be reached: {group.unreachable}")
+        for note in group.notes:
+            print(f"  {note}")
         rows = [_row(offer) for offer in _distinct(group)]
         if rows:
             head = ("  PARTITION", "NODES", "CORES", "MEMORY", "GPUS", "TIME", "QOS", "ACCOUNTS", "STATE")

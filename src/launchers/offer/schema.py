@@ -6,24 +6,23 @@ None always means "not said".  Memory is in bytes, durations in seconds.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NewType
+from typing import TYPE_CHECKING, Any, Literal, NewType
 
 from attrs import field, frozen
 
-Memory = NewType("Memory", int)
-"""Text with a unit in the file (24G, 8116MiB), bytes here."""
-Duration = NewType("Duration", int)
-"""Text in the file (20h, 4 days, 2-00:00:00), seconds here."""
-Name = NewType("Name", str)
-"""A name that Slurm takes for a partition, QoS, account or feature: no spaces, commas, quotes or control characters."""
-Line = NewType("Line", str)
-"""Text that may end up in an sbatch file: one line, printable."""
-Regex = NewType("Regex", str)
-"""A regular expression (Python's)."""
-Count = NewType("Count", int)
-"""A whole number, zero or more."""
-Ratio = NewType("Ratio", float)
-"""A number from 0 to 1."""
+# Kinds of value that the loader tells apart; to everything else they are what they are made of.
+if TYPE_CHECKING:
+    Memory = Duration = Count = int
+    Name = Line = Regex = str
+    Ratio = float
+else:
+    Memory = NewType("Memory", int)  # text with a unit in the file (24G, 8116MiB), bytes here
+    Duration = NewType("Duration", int)  # text in the file (20h, 4 days, 2-00:00:00), seconds here
+    Name = NewType("Name", str)  # what Slurm takes for a partition, QoS, account or feature
+    Line = NewType("Line", str)  # text that may end up in an sbatch file: one line, printable
+    Regex = NewType("Regex", str)  # a regular expression (Python's)
+    Count = NewType("Count", int)  # a whole number, zero or more
+    Ratio = NewType("Ratio", float)  # a number from 0 to 1
 
 Kind = Literal["cuda", "rocm", "mps", "gpu"]
 Choose = Literal["tightest", "widest", "random"]

@@ -1,0 +1,395 @@
+"""Facts of a cluster to an entry of launchers.yaml, with notes on where each inferred fact came from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from launchers.offer import schema
+from launchers.slurm.accelerators import SHARED, Accelerators, accelerators
+from launchers.slurm.facts import Association, Bounds, Facts, Node, Partition, Tres
+from launchers.slurm.hosts import expand, fold
+
+Notes = dict[tuple[Any, ...], str]
+"""Comments by the path of what they are about, within the entry."""
+
+
+@frozen
+class Converted:
+    """An entry of launchers.yaml and the notes that belong in it."""
+
+    group: schema.SlurmGroup
+    notes: Notes = field(factory=dict)
+
+
+@frozen
+class Person:
+    """For whom the cluster is described: name, default account, Unix groups; None where that is not known."""
+
+    user: str | None = None
+    default_account: str | None = None
+    groups: frozenset[str] | None = None
+
+
+def convert(
+    facts: Facts, person: Person | None = None, *, only: Collection[str] = (), hosts: bool = True, id: str | None = None
+) -> Converted:
+    """Everything that facts say, as a launchers.yaml entry.
+
+    `only` keeps these partitions; `hosts=False` leaves host names out, numbers stay.
+    """
+    person = person or Person()
+    notes: Notes = {}
+    enforced = _enforced(facts)
+    accounts = _accounts(facts, person, enforced) if "associations" in enforced else {}
+    qos = {one.name: _qos(one, enforced) for one in facts.qos} if "qos" in enforced else {}
+    usable = {name for account in accounts.values() for name in account.qos or ()}
+    usable |= {one.qos for one in facts.partitions if one.qos}
+    if accounts:
+        qos = {name: spec for name, spec in qos.items() if name in usable}
+    inside = _members(facts)
+    wanted = [one for one in facts.partitions if not only or one.name in only]
+    tiers = {one.priority_tier for one in facts.partitions}
+    partitions = {}
+    for one in sorted(wanted, key=lambda partition: partition.name):
+        path = ("partitions", one.name)
+        spec = _partition(one, facts, person, accounts, notes, path)
+        nodes = _blocks(inside.get(one.name, []), facts, one, notes, (*path, "nodes"), hosts)
+        priority = float(one.priority_tier) if len(tiers) > 1 else None
+        partitions[one.name] = evolve(spec, nodes=nodes, priority=priority)
+    defaults = [name for name, one in accounts.items() if one.default]
+    group = schema.SlurmGroup(
+        id=id or facts.config.get("ClusterName") or "slurm",
+        tags=("slurm",),
+        gres=_spelling(facts),
+        defaults=schema.DefaultsSpec(account=defaults[0]) if defaults else None,
+        qos=dict(sorted(qos.items())) or None,
+        accounts=dict(sorted(accounts.items())) or None,
+        partitions=partitions or None,
+    )
+    return Converted(group, notes)
+
+
+def _enforced(facts: Facts) -> set[str]:
+    """What AccountingStorageEnforce has Slurm hold jobs to (man slurm.conf); all of it where that is not known."""
+    stated = facts.config.get("AccountingStorageEnforce")
+    if stated is None:
+        return {"associations", "limits", "qos"}
+    words = set(stated.lower().split(","))
+    if words & {"all", "limits", "qos", "safe"}:
+        words |= {"associations"}
+    if words & {"all", "safe"}:
+        words |= {"limits"}
+    return words | ({"qos"} if "all" in words or "qos" in words else set())
+
+
+def _spelling(facts: Facts) -> Any:
+    """How this cluster takes GPUs: --gpus-per-node needs cons_tres, --gres always works (man sbatch)."""
+    if "cons_tres" in facts.config.get("SelectType", ""):
+        return "gpus_per_node"
+    return "gres_typed"
+
+
+# -- limits ----------------------------------------------------------------------------------------------------
+
+
+def _tres(values: Tres) -> Any:
+    return dict(values) or None
+
+
+def _limits(bounds: Bounds, enforced: set[str]) -> schema.LimitsSpec | None:
+    if "limits" not in enforced:
+        return None
+    limits = schema.LimitsSpec(
+        max_duration=bounds.max_wall,
+        max_tres=_tres(bounds.max_tres),
+        max_tres_per_node=_tres(bounds.max_tres_per_node),
+        max_tres_per_user=_tres(bounds.max_tres_per_user),
+        max_tres_per_account=_tres(bounds.max_tres_per_account),
+        grp_tres=_tres(bounds.grp_tres),
+        min_tres=_tres(bounds.min_tres),
+        max_tres_mins=_tres(bounds.max_tres_mins),
+        grp_tres_mins=_tres(bounds.grp_tres_mins),
+        grp_tres_run_mins=_tres(bounds.grp_tres_run_mins),
+        max_jobs=0 if bounds.max_jobs == 0 else None,
+        max_submit=0 if bounds.max_submit == 0 else None,
+    )
+    return None if limits == schema.LimitsSpec() else limits
+
+
+def _qos(one: Any, enforced: set[str]) -> schema.QosSpec:
+    return schema.QosSpec(
+        priority=float(one.priority) if one.priority else None,
+        limits=_limits(one.bounds, enforced),
+        flags=one.flags or None,
+    )
+
+
+def _accounts(facts: Facts, person: Person, enforced: set[str]) -> dict[str, schema.AccountSpec]:
+    """The accounts that the person may charge, each with its own limits and those of the accounts above it."""
+    cluster = facts.config.get("ClusterName")
+    here = [one for one in facts.associations if not cluster or one.cluster in ("", cluster)]
+    mine = [one for one in here if one.user and (person.user is None or one.user == person.user)]
+    if person.user is None and len({one.user for one in mine}) > 1:
+        mine = []  # several users' associations: whose the file is to be is not known
+    above = {one.account: one for one in here if not one.user}
+    accounts = {}
+    for one in mine:
+        partitions = tuple(other.partition for other in mine if other.account == one.account)
+        default = (
+            one.default or one.account == person.default_account if person.default_account or one.default else None
+        )
+        accounts[one.account] = schema.AccountSpec(
+            qos=one.qos or None,
+            default_qos=one.default_qos or None,
+            default=default or None,
+            partition=None if "" in partitions else partitions,
+            limits=_limits(_inherited(one, above), enforced),
+        )
+    return accounts
+
+
+def _inherited(one: Association, above: Mapping[str, Association]) -> Bounds:
+    """Max limits come from the nearest that sets them, Grp limits from all: they hold at each level (man sacctmgr)."""
+    merged = one.bounds
+    seen = set()
+    parent = above.get(one.account)
+    while parent is not None and parent.account not in seen:
+        seen.add(parent.account)
+        theirs = parent.bounds
+        merged = Bounds(
+            max_wall=merged.max_wall if merged.max_wall is not None else theirs.max_wall,
+            max_tres=_first(merged.max_tres, theirs.max_tres),
+            max_tres_per_node=_first(merged.max_tres_per_node, theirs.max_tres_per_node),
+            max_tres_mins=_first(merged.max_tres_mins, theirs.max_tres_mins),
+            grp_tres=_lowest(merged.grp_tres, theirs.grp_tres),
+            grp_tres_mins=_lowest(merged.grp_tres_mins, theirs.grp_tres_mins),
+            grp_tres_run_mins=_lowest(merged.grp_tres_run_mins, theirs.grp_tres_run_mins),
+            min_tres=merged.min_tres,
+            max_jobs=_least(merged.max_jobs, theirs.max_jobs),
+            max_submit=_least(merged.max_submit, theirs.max_submit),
+        )
+        parent = above.get(parent.parent) if parent.parent else None
+    return merged
+
+
+def _first(mine: Tres, theirs: Tres) -> Tres:
+    return tuple({**dict(theirs), **dict(mine)}.items())
+
+
+def _lowest(mine: Tres, theirs: Tres) -> Tres:
+    low = dict(mine)
+    for name, value in theirs:
+        low[name] = min(value, low.get(name, value))
+    return tuple(low.items())
+
+
+def _least(*values: int | None) -> int | None:
+    return min((value for value in values if value is not None), default=None)
+
+
+# -- partitions ------------------------------------------------------------------------------------------------
+
+
+def _partition(
+    one: Partition,
+    facts: Facts,
+    person: Person,
+    accounts: Mapping[str, schema.AccountSpec],
+    notes: Notes,
+    path: tuple[Any, ...],
+) -> schema.PartitionSpec:
+    shut = _shut(one, person)
+    if shut:
+        notes[(*path, "disabled")] = shut
+    elif one.allow_groups is not None and person.groups is None:
+        notes[path] = f"AllowGroups={','.join(one.allow_groups)}: whether you are in one is not known"
+    allowed = one.allow_accounts
+    if allowed is not None and accounts:
+        allowed = tuple(name for name in allowed if name in accounts)
+    config = _Config(facts.config)
+    per_cpu, per_node = one.max_mem_per_cpu, one.max_mem_per_node
+    if per_cpu is None and per_node is None:
+        per_cpu, per_node = config.memory("MaxMemPerCPU"), config.memory("MaxMemPerNode")
+    def_cpu, def_node = one.def_mem_per_cpu, one.def_mem_per_node
+    if def_cpu is None and def_node is None and one.def_mem_per_gpu is None:
+        def_cpu, def_node = config.memory("DefMemPerCPU"), config.memory("DefMemPerNode")
+    limits = schema.LimitsSpec(
+        max_duration=one.max_time,
+        min_nodes=one.min_nodes if one.min_nodes > 1 else None,
+        max_nodes=one.max_nodes,
+        max_cpus_per_node=one.max_cpus_per_node,
+        max_mem_per_node=per_node,
+        max_mem_per_cpu=per_cpu,
+    )
+    return schema.PartitionSpec(
+        disabled=True if shut else None,
+        state=None if one.state == "UP" else one.state,  # type: ignore[arg-type]
+        hidden=one.hidden or None,
+        default=one.default or None,
+        qos=one.allow_qos,
+        accounts=allowed,
+        deny_qos=one.deny_qos or None,
+        deny_accounts=one.deny_accounts or None,
+        partition_qos=one.qos,
+        limits=None if limits == schema.LimitsSpec() else limits,
+        exclusive=True if one.oversubscribe.startswith("EXCLUSIVE") else None,
+        default_time=one.default_time,
+        def_mem_per_cpu=def_cpu,
+        def_mem_per_node=def_node,
+        def_mem_per_gpu=one.def_mem_per_gpu,
+        def_cpu_per_gpu=one.def_cpu_per_gpu,
+    )
+
+
+def _shut(one: Partition, person: Person) -> str:
+    """Why this person cannot use a partition whatever the job."""
+    if one.root_only:
+        return "RootOnly=YES"
+    if one.req_resv:
+        return "ReqResv=YES: jobs need a reservation"
+    if one.allow_groups is not None and person.groups is not None and not person.groups & set(one.allow_groups):
+        return f"AllowGroups={','.join(one.allow_groups)}: you are in none of them"
+    return ""
+
+
+@frozen
+class _Config:
+    """slurm.conf as `scontrol show config` prints it."""
+
+    pairs: Mapping[str, str]
+
+    def memory(self, key: str) -> int | None:
+        """A memory setting of the whole cluster, in bytes."""
+        text = self.pairs.get(key, "")
+        return int(text) * 1024**2 if text.isdigit() and int(text) else None
+
+
+# -- nodes -----------------------------------------------------------------------------------------------------
+
+
+def _members(facts: Facts) -> dict[str, list[Node]]:
+    """The nodes of each partition: as the nodes say, or, where they say nothing, as the partitions say."""
+    inside: dict[str, list[Node]] = {}
+    for node in facts.nodes:
+        for name in node.partitions:
+            inside.setdefault(name, []).append(node)
+    silent = {node.name: node for node in facts.nodes if not node.partitions}
+    for partition in facts.partitions if silent else ():
+        try:
+            names = expand(partition.nodes)
+        except ValueError:
+            continue
+        for name in names:
+            if name in silent:
+                inside.setdefault(partition.name, []).append(silent[name])
+    return inside
+
+
+def _unit(node: Node, facts: Facts, partition: Partition) -> int:
+    """How many CPUs Slurm allocates at a time (man slurm.conf, SelectTypeParameters): a core, a socket, or one."""
+    said = (partition.pairs.get("SelectTypeParameters") or "NONE").upper()
+    if said == "NONE":
+        said = facts.config.get("SelectTypeParameters", "CR_CORE").upper()
+    if "CR_CPU" in said:
+        return 1
+    sockets, cores = (int(text) if text.isdigit() else 0 for text in (node.pairs.get(k, "") for k in _LAYOUT))
+    total = node.pairs.get("CPUTot", "")
+    threads = node.threads_per_core
+    if sockets and cores and total.isdigit():
+        threads = max(1, int(total) // (sockets * cores))
+    return threads * cores if "CR_SOCKET" in said and cores else threads
+
+
+_LAYOUT = ("Sockets", "CoresPerSocket")
+
+
+def _blocks(
+    nodes: Iterable[Node], facts: Facts, partition: Partition, notes: Notes, path: tuple[Any, ...], hosts: bool
+) -> tuple[schema.NodesSpec, ...]:
+    """Equal nodes as one block each, in the order of their names."""
+    alike: dict[tuple[Any, ...], list[Node]] = {}
+    for node in nodes:
+        key = (node.cpus, node.memory, node.gres, node.features, _unit(node, facts, partition), _cfg_gpus(node))
+        alike.setdefault(key, []).append(node)
+    reserved = _reserved(facts)
+    blocks = [(fold(node.name for node in group), group) for group in alike.values()]
+    found = []
+    for index, (folded, group) in enumerate(sorted(blocks, key=lambda block: (group_name(block[0]), block[0]))):
+        node = group[0]
+        have = accelerators(node)
+        down = sum(not one.state.usable or one.name in reserved for one in group)
+        where = (*path, index)
+        if down:
+            states = sorted({_why_down(one, reserved) for one in group} - {""})
+            notes[(*where, "available")] = ", ".join(states)
+        _note_devices(node, have, notes, where)
+        unit = _unit(node, facts, partition)
+        cpu = schema.CpuSpec(
+            cores=node.cpus,
+            memory=node.memory,
+            threads_per_core=unit if unit > 1 else None,
+        )
+        if node.memory is None:
+            notes[(*where, "cpu")] = "memory not known: RealMemory is not configured"
+        found.append(
+            schema.NodesSpec(
+                hosts=folded if hosts else None,
+                count=len(group),
+                available=len(group) - down if down else None,
+                cpu=None if cpu == schema.CpuSpec() else cpu,
+                features=node.features or None,
+                accelerators=tuple(_spec(one) for one in have) or None,
+            )
+        )
+    return tuple(found)
+
+
+def group_name(hosts: str) -> str:
+    """What host lists are sorted by: the name before its first number, so that the order does not depend on folding."""
+    return hosts.partition("[")[0]
+
+
+def _cfg_gpus(node: Node) -> str:
+    return "" if node.gres else node.pairs.get("CfgTRES", "")
+
+
+def _reserved(facts: Facts) -> set[str]:
+    """Nodes held by a reservation that is active and keeps everybody out (maintenance)."""
+    held: set[str] = set()
+    for one in facts.reservations:
+        if one.state == "ACTIVE" and "MAINT" in one.flags:
+            try:
+                held.update(expand(one.nodes))
+            except ValueError:
+                continue
+    return held
+
+
+def _why_down(node: Node, reserved: set[str]) -> str:
+    if node.name in reserved:
+        return "reserved"
+    return "" if node.state.usable else "+".join([node.state.base, *sorted(node.state.flags)])
+
+
+def _spec(one: Accelerators) -> schema.AcceleratorSpec:
+    return schema.AcceleratorSpec(
+        kind=one.kind,  # type: ignore[arg-type]
+        model=one.model,
+        memory=one.memory,
+        count=one.count,
+        type=one.type,
+    )
+
+
+def _note_devices(node: Node, have: tuple[Accelerators, ...], notes: Notes, path: tuple[Any, ...]) -> None:
+    for number, one in enumerate(have):
+        where = (*path, "accelerators", number)
+        notes[where] = one.evidence
+        if one.kind is None:
+            notes[where] = f"kind not known; {one.evidence}"
+    shared = sorted({one.name for one in node.gres if one.name.lower() in SHARED})
+    if shared:
+        notes[(*path, "features" if node.features else "count")] = f"also {', '.join(shared)}, which share GPUs"

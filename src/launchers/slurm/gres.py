@@ -1,0 +1,86 @@
+"""GRES and TRES: the little languages in which Slurm lists what a node has (man gres.conf, man slurm.conf)."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from attrs import frozen
+
+_NOTHING = {"", "(null)", "n/a", "none"}
+_SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4, "P": 1024**5}
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)([KMGTP]?)[Bb]?", re.ASCII)
+
+
+@frozen
+class Gres:
+    """One generic resource: ``gpu:a100:8(S:0-1)`` is name gpu, type a100, count 8, sockets 0-1."""
+
+    name: str
+    type: str | None
+    count: int
+    sockets: str | None = None
+    no_consume: bool = False
+
+
+@lru_cache(maxsize=8192)
+def read_gres(text: str) -> tuple[Gres, ...]:
+    """The resources of a GRES list.  Raises ValueError for an item that is none."""
+    if text.strip().lower() in _NOTHING:
+        return ()
+    return tuple(_item(item) for item in _items(text.strip()))
+
+
+def _items(text: str) -> list[str]:
+    """Split at commas, but not at those inside parentheses: ``gpu:2(S:0,2),shard:4``."""
+    items, depth, start = [], 0, 0
+    for index, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth <= 0:
+            items.append(text[start:index])
+            start = index + 1
+    items.append(text[start:])
+    return [item for item in items if item]
+
+
+def _item(item: str) -> Gres:
+    bare, _, inside = item.partition("(")
+    if ")" in inside and inside.partition(")")[2]:
+        raise ValueError(f"{item!r} is not a GRES: something follows the parenthesis")
+    parts = bare.split(":")
+    no_consume = "no_consume" in parts
+    parts = [part for part in parts if part != "no_consume"]
+    if not parts or not parts[0]:
+        raise ValueError(f"{item!r} is not a GRES: it has no name")
+    sockets = inside.rstrip(")").removeprefix("S:") if inside.startswith("S:") else None
+    if len(parts) == 1:
+        return Gres(parts[0], None, 1, sockets, no_consume)
+    number = _NUMBER.fullmatch(parts[-1])
+    if number is None:
+        return Gres(parts[0], ":".join(parts[1:]), 1, sockets, no_consume)
+    count = int(float(number[1]) * _SIZES[number[2]])
+    return Gres(parts[0], ":".join(parts[1:-1]) or None, count, sockets, no_consume)
+
+
+@lru_cache(maxsize=8192)
+def read_tres(text: str) -> tuple[tuple[str, int], ...]:
+    """The pairs of a TRES list such as ``cpu=128,mem=1000G,gres/gpu:a100=8``; memory in bytes.
+
+    Raises ValueError for an item that is none.
+    """
+    if text.strip().lower() in _NOTHING:
+        return ()
+    found = []
+    for item in text.strip().split(","):
+        name, _, value = item.rpartition("=")
+        if not name or value == "":
+            if item and not name:
+                raise ValueError(f"{item!r} is not a TRES")
+            continue
+        number = _NUMBER.fullmatch(value)
+        if number is None:
+            raise ValueError(f"{item!r} is not a TRES: {value!r} is no number")
+        low = name.lower() if name.lower().startswith("gres/") and ":" not in name else name
+        scale = _SIZES[number[2]] if number[2] or low != "mem" else 1024**2
+        found.append((low, int(float(number[1]) * scale)))
+    return tuple(found)

@@ -1,0 +1,160 @@
+"""Ask the live cluster, and remember the answer for a while.
+
+What is remembered is the very file that `launchers convert` would have written, so there is one way from a cluster to
+offers.  A command that is not there, not allowed or hangs costs its facts and no more: without slurmdbd there are no
+accounts, without scontrol there is nothing.
+"""
+
+from __future__ import annotations
+
+import grp
+import hashlib
+import os
+import pwd
+import time
+from pathlib import Path
+
+from attrs import field, frozen
+
+from launchers.connector import CommandError, Connector, LocalConnector
+from launchers.offer.schema import SlurmGroup
+from launchers.slurm.convert import Converted, Person, convert
+from launchers.slurm.emit import to_yaml
+from launchers.slurm.facts import Facts
+from launchers.slurm.read import read
+
+LIFETIME = 300.0
+"""Seconds for which an answer is good."""
+TIMEOUT = 30.0
+
+NODES = ("scontrol", "-a", "show", "nodes")
+PARTITIONS = ("scontrol", "-a", "show", "partitions")
+CONFIG = ("scontrol", "show", "config")
+RESERVATIONS = ("scontrol", "show", "reservations")
+QOS = ("sacctmgr", "-P", "show", "qos")
+ASSOCIATIONS = (
+    "sacctmgr", "-P", "show", "assoc",
+    "format=Cluster,Account,ParentName,User,Partition,GrpJobs,GrpTRES,GrpSubmit,GrpTRESMins,GrpTRESRunMins,"
+    "MaxJobs,MaxTRES,MaxTRESPerNode,MaxSubmit,MaxWall,MaxTRESMins,QOS,DefaultQOS",
+)  # fmt: skip
+
+
+@frozen
+class Asked:
+    """What a live cluster said: its facts, for whom, and what could not be asked."""
+
+    facts: Facts
+    person: Person
+    failed: tuple[str, ...] = field(default=())
+
+
+class ClusterError(RuntimeError):
+    """A cluster that cannot be read at all; the message says what was tried."""
+
+
+def ask(connector: Connector | None = None) -> Asked:
+    """Ask everything that helps; raises ClusterError when not even nodes and partitions can be had."""
+    connector = connector or LocalConnector()
+    failed: list[str] = []
+    texts = {argv: _run(connector, argv, failed) for argv in (NODES, PARTITIONS)}
+    if not texts[NODES] or not texts[PARTITIONS]:
+        raise ClusterError("; ".join(failed) or "scontrol shows no nodes")
+    user = pwd.getpwuid(os.getuid()).pw_name
+    config = _run(connector, CONFIG, failed)
+    more = [config, _run(connector, RESERVATIONS, failed)]
+    default = ""
+    if "accounting_storage/none" not in config:
+        more += [_run(connector, QOS, failed), _run(connector, ASSOCIATIONS, failed)]
+        default = _run(connector, ("sacctmgr", "-nP", "show", "user", user, "format=DefaultAccount"), failed).strip()
+    facts = read(*texts.values(), *(text for text in more if text and "No reservations" not in text))
+    return Asked(facts, Person(user, default or None, _groups(user)), tuple(failed))
+
+
+def _run(connector: Connector, argv: tuple[str, ...], failed: list[str]) -> str:
+    """What a command says; "" with a note in `failed` when it cannot say anything."""
+    try:
+        outcome = connector.run(argv, timeout=TIMEOUT)
+    except CommandError as error:
+        failed.append(str(error))
+        return ""
+    if outcome.status != 0:
+        failed.append(f"{' '.join(argv[:4])}: {outcome.complaint}")
+        return ""
+    return outcome.stdout
+
+
+def _groups(user: str) -> frozenset[str]:
+    """The names of this process's Unix groups."""
+    names = {"root"} if user == "root" else set()
+    for number in os.getgroups():
+        try:
+            names.add(grp.getgrgid(number).gr_name)
+        except KeyError:
+            continue  # a group without a name cannot be in AllowGroups
+    return frozenset(names)
+
+
+def converted(asked: Asked) -> Converted:
+    """The live cluster as an entry of launchers.yaml."""
+    return convert(asked.facts, asked.person)
+
+
+# -- remembered ------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Answer:
+    """What a cluster says, how old that is (seconds), and what could not be asked."""
+
+    group: SlurmGroup
+    age: float
+    failed: tuple[str, ...] = ()
+
+
+def query(*, refresh: bool = False, connector: Connector | None = None) -> Answer | str:
+    """What the live cluster says, at most LIFETIME old; or why it cannot be read, with everything that was tried."""
+    from launchers.offer.loader import load
+    from launchers.offer.problems import ConfigError
+
+    path = _remembered()
+    age = _age(path)
+    if not refresh and age is not None and age < LIFETIME:
+        try:
+            groups = load(path).document.slurm
+        except ConfigError:
+            groups = None  # written by another version: ask again
+        if groups:
+            return Answer(groups[0], age)
+    try:
+        asked = ask(connector)
+    except ClusterError as error:
+        return f"query_slurm: {error}"
+    found = converted(asked)
+    _remember(path, to_yaml(found, "What `query_slurm: true` read last."))
+    return Answer(found.group, 0.0, asked.failed)
+
+
+def _remembered() -> Path:
+    """One file per cluster and user; a cluster is told by where its configuration comes from."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    source = os.environ.get("SLURM_CONF", "") + "|" + os.environ.get("SLURM_CONF_SERVER", "")
+    digest = hashlib.sha256(f"{source}|{os.getuid()}".encode()).hexdigest()[:16]
+    return Path(base) / "launchers" / f"slurm-{digest}.yaml"
+
+
+def _age(path: Path) -> float | None:
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except OSError:
+        return None
+
+
+def _remember(path: Path, text: str) -> None:
+    """Write it whole; a cache that cannot be written is only slower."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = path.with_suffix(f".{os.getpid()}.new")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.rename(path)
+    except OSError:
+        return
