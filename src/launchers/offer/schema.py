@@ -6,15 +6,19 @@ None always means "not said".  Memory is in bytes, durations in seconds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NewType
+from typing import TYPE_CHECKING, Any, Literal, NewType, TypeAlias
 
 from attrs import field, frozen
 
 # Kinds of value that the loader tells apart; to everything else they are what they are made of.
 if TYPE_CHECKING:
-    Memory = Duration = Count = int
-    Name = Line = Regex = str
-    Ratio = float
+    Memory: TypeAlias = int
+    Duration: TypeAlias = int
+    Count: TypeAlias = int
+    Name: TypeAlias = str
+    Line: TypeAlias = str
+    Regex: TypeAlias = str
+    Ratio: TypeAlias = float
 else:
     Memory = NewType("Memory", int)  # text with a unit in the file (24G, 8116MiB), bytes here
     Duration = NewType("Duration", int)  # text in the file (20h, 4 days, 2-00:00:00), seconds here
