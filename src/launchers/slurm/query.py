@@ -56,9 +56,11 @@ def ask(connector: Connector | None = None) -> Asked:
     """Ask everything that helps; raises ClusterError when not even nodes and partitions can be had."""
     connector = connector or LocalConnector()
     failed: list[str] = []
-    texts = {argv: _run(connector, argv, failed) for argv in (NODES, PARTITIONS)}
-    if not texts[NODES] or not texts[PARTITIONS]:
-        raise ClusterError("; ".join(failed) or "scontrol shows no nodes")
+    texts = []
+    for argv in (NODES, PARTITIONS):
+        texts.append(_run(connector, argv, failed))
+        if not texts[-1]:
+            raise ClusterError("; ".join(failed) or f"{' '.join(argv)} printed nothing")
     user = pwd.getpwuid(os.getuid()).pw_name
     config = _run(connector, CONFIG, failed)
     more = [config, _run(connector, RESERVATIONS, failed)]
@@ -66,7 +68,7 @@ def ask(connector: Connector | None = None) -> Asked:
     if "accounting_storage/none" not in config:
         more += [_run(connector, QOS, failed), _run(connector, ASSOCIATIONS, failed)]
         default = _run(connector, ("sacctmgr", "-nP", "show", "user", user, "format=DefaultAccount"), failed).strip()
-    facts = read(*texts.values(), *(text for text in more if text and "No reservations" not in text))
+    facts = read(*texts, *(text for text in more if text and "No reservations" not in text))
     return Asked(facts, Person(user, default or None, _groups(user)), tuple(failed))
 
 
