@@ -152,8 +152,9 @@ def test_multiplication_repeats_devices(alternative, count):
         )
 
 
-WORDS = ["cuda", "rocm", "gpu", "cpu", "mem", "cores", "model", "duration", "nodes", "(", ")", "=", "*", "&", "|", ",", "24G", "2", "4", "days", "1:30:00", "A100", "-1", ".", ":"]
-PIECES = st.sampled_from([*WORDS, '"', "\0", "\u0301", "é", " "])
+WORDS = ("cuda", "gpu", "cpu", "mem", "cores", "model", "duration", "nodes", "=", "(", ")", "*", "&", "|", ",", "24G")
+MORE = ("2", "4", "days", "1:30:00", "A100", "-1", ".", ":", '"', "\0", "\u0301", "é", " ")
+PIECES = st.sampled_from(WORDS + MORE)
 
 
 @settings(max_examples=400)

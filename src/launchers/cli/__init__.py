@@ -48,7 +48,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status is 0, 1 (nothing matches), 2 (the input is wrong) or 3 (cannot be reached)."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = [*(sys.argv[1:] if argv is None else argv)]
     cut = words.index("--") if "--" in words else len(words)
     words, behind = words[:cut], words[cut + 1 :]
     name = next((word for word in words if not word.startswith("-")), "")

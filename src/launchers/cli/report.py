@@ -39,6 +39,9 @@ def selection_rows(selection: Selection) -> list[tuple[str, str]]:
         rows.append(("memory", format_memory(memory)))
     if ask.duration:
         rows.append(("time", f"{format_timespan(ask.duration)} ({ask.duration / 3600:g} hours)"))
+    elif args is not None:
+        default = selection.offers[0].partition.defaults.duration
+        rows.append(("time", f"not asked: {format_timespan(default)} by default" if default else "not asked"))
     rows += [("assumed", text) for text in selection.assumed]
     rows += [("offers", offer.name) for offer in selection.offers if offer.partition.name]
     return rows

@@ -164,7 +164,7 @@ def _output(paths: Any, kind: str) -> Path:
 
 def _on_slurm(launcher: Launcher, argv: list[str], detach: bool) -> int:
     """Submit through submitit, then follow the job's output until it ends."""
-    executor = launcher.executor(name=f"launchers-{Path(argv[0]).name}"[:60])
+    executor = launcher.executor(job_name=f"launchers-{Path(argv[0]).name}"[:60])
     try:
         job = executor.submit(on_node, argv, str(Path.cwd()))
     except Exception as error:

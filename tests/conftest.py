@@ -1,0 +1,39 @@
+"""What all tests share: the recorded output of real clusters, when it is there, and no surprises from outside."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of recorded cluster output beside the project; tests that need it are skipped without it."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"LOUD: {SHARED}/data is not there: the recorded output of real clusters is NOT tested")
+    return SHARED / "data"
+
+
+@pytest.fixture(autouse=True)
+def private_state(tmp_path, monkeypatch):
+    """Local jobs of a test share nothing with those of the person who runs it, and no site's file is found."""
+    monkeypatch.setenv("LAUNCHERS_LOCAL_STATE", str(tmp_path / "ledger"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("LAUNCHERS_CONFIG", raising=False)
+
+
+@pytest.fixture
+def no_slurm(tmp_path, monkeypatch):
+    """A PATH without Slurm's commands, whatever is installed here."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sh", "env", "cat", "sleep", "true", "false", "python3", "echo", "seq", "kill"):
+        for place in os.environ["PATH"].split(":"):
+            if (Path(place) / name).exists():
+                (folder / name).symlink_to(Path(place) / name)
+                break
+    monkeypatch.setenv("PATH", str(folder))
+    return folder

@@ -1,0 +1,227 @@
+"""launchers.yaml: strict, everything at once, each problem with its place."""
+
+import json
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from launchers.offer.check import check
+from launchers.offer.jsonschema import json_schema
+from launchers.offer.loader import load, loads
+from launchers.offer.locate import locate
+from launchers.offer.problems import CODES, ConfigError
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "launchers.example.yaml"
+
+
+def problems(text):
+    with pytest.raises(ConfigError) as caught:
+        loads(text, "f.yaml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_the_reference_loads_as_it_stands(shared):
+    document = load(shared / "launchers.reference.yaml").document
+    assert [group.weight for group in document.local] == [5, 4]
+    manual, auto = document.slurm
+    assert manual.use_memory_contraint is True
+    assert manual.qos["qos_gpu-t3"].max_duration == 20 * 3600
+    assert manual.partitions["gpu_p4"].configuration.gpu.memory == 40 << 30
+    assert auto.query_slurm is True
+    assert check(load(shared / "launchers.reference.yaml")) == []
+
+
+def test_the_example_loads_without_a_warning():
+    assert check(load(EXAMPLE)) == []
+
+
+def test_all_problems_at_once_each_with_its_place():
+    text = (
+        "local:\n"
+        " - wieght: 5\n"
+        "   cpu: {cores: '4', memory: 5}\n"
+        "   gpus: []\n"
+        "slurm:\n"
+        " - choose: tight\n"
+        "   features_regex: ['(']\n"
+        '   id: "a\\nb"\n'
+        "   partitions:\n"
+        "     gpu: {nodes: [{features: a, cout: 3}], limits: {max_duration: long}}\n"
+    )
+    assert problems(text) == [
+        "f.yaml:2:4: error LC101: local[0].wieght: unknown key 'wieght' (did you mean weight?)",
+        "f.yaml:3:17: error LC102: local[0].cpu.cores: a whole number is expected here, not text ('4') "
+        "(write 4 without quotes)",
+        "f.yaml:3:30: error LC103: local[0].cpu.memory: memory is text with a unit, not a number (5) (write 5G or 5M)",
+        "f.yaml:4:4: error LC101: local[0].gpus: unknown key 'gpus' (did you mean gpu?)",
+        "f.yaml:6:12: error LC110: slurm[0].choose: one of tightest, widest, random is expected here, "
+        "not text ('tight') (did you mean tightest?)",
+        "f.yaml:7:21: error LC105: slurm[0].features_regex[0]: '(' is not a regular expression: "
+        "missing ), unterminated subpattern at position 0",
+        "f.yaml:8:8: error LC109: slurm[0].id: 'a\\nb' must be one line of printable text: it may reach an sbatch file",
+        "f.yaml:10:31: error LC102: slurm[0].partitions.gpu.nodes[0].features: a list is expected here, not text ('a') "
+        "(write [a, b])",
+        "f.yaml:10:34: error LC101: slurm[0].partitions.gpu.nodes[0].cout: unknown key 'cout' (did you mean count?)",
+        "f.yaml:10:68: error LC104: slurm[0].partitions.gpu.limits.max_duration: 'long' is not a duration such as "
+        "4 days, 1h30m or 2-12:00:00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1\na: 2", "f.yaml:2:1: error LC106"),
+        ("[1]", "f.yaml:1:1: error LC102"),
+        ("x: !!python/object 3", "f.yaml:1:4: error LC107"),
+        ("\tx: 1", "f.yaml:1:1: error LC107"),
+        ("[" * 100_000, "nested more than 40 deep"),
+        ("- " * 100_000, "nested more than 40 deep"),
+        ("---\na: 1\n---\nb: 2", "f.yaml:3:1: error LC107"),
+        ("a: *x", "undefined alias"),
+        ("a: &a\n  b: *a", "aliases that repeat"),
+        ("\0", "error LC107"),
+        ("? [a]\n: b", "a key is a plain word"),
+        ("oar: []", "OAR clusters are not read yet"),
+        ("local: [{cpu: }]", "nothing stands here"),
+        ("slurm: [{partitions: {'a b': {}}}]", "is not a name"),
+        ("slurm: [{sbatch: {comment: [1]}}]", "text, a number, or true is expected"),
+    ],
+)
+def test_bad_yaml(text, said):
+    found = "\n".join(problems(text))
+    assert said in found
+
+
+def test_a_bomb_of_aliases_is_refused_quickly():
+    lines = ["a0: &a0 [1,2,3,4,5,6,7,8,9]"] + [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    started = time.monotonic()
+    assert "aliases that repeat" in problems("\n".join(lines))[0]
+    assert time.monotonic() - started < 10
+
+
+def test_odd_files(tmp_path):
+    path = tmp_path / "launchers.yaml"
+    path.write_bytes(b"\xef\xbb\xbflocal:\r\n- weight: 1\r\n")
+    assert load(path).document.local[0].weight == 1
+    path.write_text("")
+    assert load(path).document.local is None
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load(path)
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load(tmp_path)
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "none.yaml")
+
+
+@settings(max_examples=300)
+@given(st.text(alphabet="local:slurm-[]{}&*!|>'\"\n\t #,?%@`0123456789 weight", max_size=80))
+def test_any_text_loads_or_is_a_config_error(text):
+    try:
+        loads(text)
+    except ConfigError as error:
+        assert error.problems
+        assert all(problem.code in CODES for problem in error.problems)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 100) | st.sampled_from(["24G", "x", "4 days", "tightest", "a b", ""]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["weight", "gpu", "cpu", "zz"]), inner),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(
+    [
+        "id",
+        "weight",
+        "tags",
+        "choose",
+        "cpu",
+        "gpu",
+        "partitions",
+        "features_regex",
+        "qos",
+        "accounts",
+        "sbatch",
+        "limits",
+        "odd",
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(st.sampled_from(["local", "slurm"]), st.lists(st.dictionaries(KEYS, VALUES), max_size=2)))
+def test_the_json_schema_and_the_loader_agree(document):
+    """What the schema refuses the loader refuses; the loader also looks into text, which a schema cannot."""
+    try:
+        loads(json.dumps(document))
+    except ConfigError as error:
+        deeper = {"LC103", "LC104", "LC105", "LC109"}
+        if {problem.code for problem in error.problems} <= deeper:
+            return
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(document, json_schema())
+    else:
+        jsonschema.validate(document, json_schema())
+
+
+def test_the_json_schema_is_one_and_takes_the_example():
+    import yaml
+
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(yaml.safe_load(EXAMPLE.read_text()), schema)
+
+
+def warnings(text):
+    return [f"{problem.code} {problem.path}" for problem in check(loads(text))]
+
+
+def test_warnings():
+    assert warnings(
+        r"""
+local:
+- {gpu: {model: gen}, tags: ["a,b"]}
+slurm:
+- features_regex: ['GPU(?P<n>\d+)', 'NOPE(?P<cuda_count>\d+)']
+  features: {ghost: {}}
+  qos: {q: {limits: {min_tres: {gres/gpu: 9}, max_tres: {license/x: 1}}}, unused: {}}
+  partitions:
+    empty: {nodes: []}
+    gpu: {qos: [q], nodes: [{features: [GPU2], gpu: {count: 2, memory: 8G}, count: 1}]}
+    off: {disabled: true}
+    odd: {qos: [nowhere]}
+"""
+    ) == [
+        "LC207 local[0].gpu[0].model",
+        "LC205 local[0].tags[0]",
+        "LC203 slurm[0].features_regex[0]",
+        "LC204 slurm[0].features_regex[1]",
+        "LC206 slurm[0].features.ghost",
+        "LC208 slurm[0].qos.q.limits.max_tres.license/x",
+        "LC202 slurm[0].qos.unused",
+        "LC201 slurm[0].partitions.empty",
+        "LC201 slurm[0].partitions.gpu",
+        "LC108 slurm[0].partitions.odd.qos[0]",
+    ]
+
+
+def test_every_code_is_documented():
+    text = (EXAMPLE.parent / "docs" / "launchers-yaml.md").read_text()
+    assert all(f"| {code} | {meaning} |" in text for code, meaning in CODES.items())
+
+
+def test_where_it_is_looked_for(tmp_path):
+    home = tmp_path / "home" / ".config" / "launchers"
+    home.mkdir(parents=True)
+    environ = {"HOME": str(tmp_path / "home")}
+    assert locate(None, environ, tmp_path).used is None or Path("/etc/launchers/launchers.yaml").exists()
+    (home / "launchers.yaml").write_text("")
+    assert locate(None, environ, tmp_path).used == home / "launchers.yaml"
+    (tmp_path / "launchers.yaml").write_text("")
+    assert locate(None, environ, tmp_path).used == tmp_path / "launchers.yaml"
+    assert locate(None, {**environ, "LAUNCHERS_CONFIG": "/x"}, tmp_path).used == Path("/x")
+    assert locate("/y", {**environ, "LAUNCHERS_CONFIG": "/x"}, tmp_path).used == Path("/y")

@@ -1,0 +1,77 @@
+"""The documentation is run: every console block and every Python block of README.md and docs/*.md."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.M | re.S)
+
+
+def blocks(language):
+    for page in PAGES:
+        for number, found in enumerate(FENCE.finditer(page.read_text(encoding="utf-8"))):
+            if found[1] == language and "slurm" not in found[2]:
+                yield pytest.param(found[3], id=f"{page.name}-{number}")
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    """A folder with the example file in it, and the command on PATH."""
+    shutil.copy(ROOT / "launchers.example.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "launchers").write_text(f'#!/bin/sh\nexec {sys.executable} -m launchers "$@"\n')
+    (folder / "launchers").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return tmp_path
+
+
+def matches(shown, said):
+    """Exact, but for lines of `...`, which stand for any lines."""
+    pattern = "".join(r"(?:.*\n)*?" if line == "..." else re.escape(line) + r"\n" for line in shown.splitlines())
+    return re.fullmatch(pattern, said) is not None
+
+
+@pytest.mark.parametrize("block", blocks("console"))
+def test_console(block, scratch):
+    """Each `$ command` prints what stands under it (stdout and stderr together), and exits as it says."""
+    for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+        command, _, shown = part.partition("\n")
+        done = subprocess.run(
+            command, shell=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+        said = done.stdout + (f"[exit status {done.returncode}]\n" if done.returncode else "")
+        assert matches(shown, said), f"$ {command}\n{said}"
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python(block, scratch):
+    """Each Python block runs as a program of its own."""
+    (scratch / "block.py").write_text(block)
+    done = subprocess.run([sys.executable, "block.py"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("block", blocks("yaml"))
+def test_yaml(block, scratch):
+    """Each YAML block is a launchers.yaml without errors."""
+    done = subprocess.run(["launchers", "check", "-"], input=block, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_there_are_blocks():
+    assert len(list(blocks("console"))) >= 5
+    assert len(list(blocks("python"))) >= 2
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
