@@ -39,7 +39,7 @@ def matches(shown, said):
     return re.fullmatch(pattern, said) is not None
 
 
-@pytest.mark.parametrize("block", blocks("console"))
+@pytest.mark.parametrize("block", list(blocks("console")))
 def test_console(block, scratch):
     """Each `$ command` prints what stands under it (stdout and stderr together), and exits as it says."""
     for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
@@ -51,7 +51,7 @@ def test_console(block, scratch):
         assert matches(shown, said), f"$ {command}\n{said}"
 
 
-@pytest.mark.parametrize("block", blocks("python"))
+@pytest.mark.parametrize("block", list(blocks("python")))
 def test_python(block, scratch):
     """Each Python block runs as a program of its own."""
     (scratch / "block.py").write_text(block)
@@ -59,7 +59,7 @@ def test_python(block, scratch):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("block", blocks("yaml"))
+@pytest.mark.parametrize("block", list(blocks("yaml")))
 def test_yaml(block, scratch):
     """Each YAML block is a launchers.yaml without errors."""
     done = subprocess.run(["launchers", "check", "-"], input=block, capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
-from launchers.matching import Answer, Selection, match, reason, relaxations
+from launchers.matching import STAGES, Answer, Selection, match, reason, relaxations
 from launchers.offer.locate import Located, locate
 from launchers.offer.model import Group
 from launchers.requirement import Requirement, parse
@@ -181,7 +181,7 @@ def summary(answer: Answer, most: int = 6) -> list[str]:
     """Why nothing matched, in few lines: the offers that came nearest, and what would have matched."""
     rows: dict[str, list[str]] = {}
     refused = [(t.offer, t.outcome) for trials in answer.trials for t in trials if isinstance(t.outcome, tuple)]
-    for offer, outcome in sorted(refused, key=lambda pair: len(pair[1])):
+    for offer, outcome in sorted(refused, key=lambda pair: (len(pair[1]), -min(STAGES.index(o.code) for o in pair[1]))):
         why = "; ".join(reason(one) for one in outcome)
         rows.setdefault(why, []).append(offer.partition.name or offer.group.name)
     lines = [f"{', '.join(dict.fromkeys(names))}: {why}" for why, names in list(rows.items())[:most]]

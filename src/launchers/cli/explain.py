@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from launchers.cli import options as shared
 from launchers.cli import show
 from launchers.cli.report import explanation_json, selection_rows
-from launchers.launcher import chosen, combined, load_groups
+from launchers.launcher import UNREACHABLE, LauncherNotFoundError, chosen, combined, load_groups
 from launchers.matching import Answer, Fit, funnels, match, reason, relaxations
 
 
@@ -27,8 +28,13 @@ def run(options: argparse.Namespace) -> int:
         show.emit(explanation_json(answer))
     else:
         _print(answer)
-    if answer.selection is None:
+    if answer.selection is not None:
+        return 0
+    try:
         chosen(answer, located)
+    except LauncherNotFoundError as error:
+        print(f"launchers: {str(error).splitlines()[0]}", file=sys.stderr)  # the rest has just been explained
+        return 3 if error.kind == UNREACHABLE else 1
     return 0
 
 

@@ -98,7 +98,7 @@ def _take(record: Record, words: list[str], key: str, number: int, problems: lis
                 continue
             pairs[name] = value
             key = name
-        elif key in pairs:
+        elif key in pairs and (key in FREE or record.kind == "ReservationName"):
             pairs[key] = f"{pairs[key]} {word}" if pairs[key] else word
         elif not key.endswith(" again"):
             problems.append(Problem(number, word, "a word that belongs to no key"))

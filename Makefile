@@ -1,0 +1,44 @@
+# launchers: `make demo` shows it, `make test` runs everything that CI runs, `make check` the fast part.
+# All set-up is done here, in .venv: nothing but Python 3.11 is needed.
+
+.PHONY: demo test check fmt lint unit docs slurm clean
+.DEFAULT_GOAL := check
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -q
+
+demo: .venv/ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo
+
+test: check docs slurm
+
+check: lint unit
+
+lint: .venv/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# Fast tests first; those that need a cluster have a stage of their own.
+unit: .venv/ready
+	$(PYTEST) -n 2 tests --ignore=tests/slurm --ignore=tests/test_docs.py
+
+docs: .venv/ready
+	$(PYTEST) tests/test_docs.py
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo >/dev/null && echo "make demo: passed"
+
+# A real Slurm: installed if that can be done, skipped with a loud line if not, required by LAUNCHERS_REQUIRE_SLURM=1.
+slurm: .venv/ready
+	-tools/slurm-testbed install
+	$(PYTEST) tests/slurm
+
+fmt: .venv/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.venv/ready: pyproject.toml tools/setup
+	tools/setup
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
