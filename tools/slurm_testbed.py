@@ -3,15 +3,15 @@
     tools/slurm-testbed install            install Debian's packages (LAUNCHERS_NO_INSTALL=1: only say which)
     tools/slurm-testbed up                 start a cluster of 13 simulated nodes; what runs already is left alone
     tools/slurm-testbed up --controller-only [--describe FILE]
-                                           a slurmctld without slurmd, to ask its opinion: a job that can start goes to
-                                           CF, one that never can stays PD with its reason
+                                           a slurmctld without slurmd, to ask its opinion: a job that can start
+                                           goes to CF, one that never can stays PD with its reason
     tools/slurm-testbed status [--json]    daemons and nodes
     tools/slurm-testbed env                the line that makes Slurm's commands talk to it
     tools/slurm-testbed down               stop what was started
     tools/slurm-testbed wipe               down, and remove the state
 
-Options: --state DIR (default $TMPDIR/launchers-testbed), --port BASE (64 ports from there, default 17200), --cluster NAME,
---enforce NO|ANY|ALL (EnforcePartLimits).  A second cluster needs a state folder and ports of its own.  A description is
+Options: --state DIR (default $TMPDIR/launchers-testbed), --port BASE (64 ports from there, default 17200),
+--cluster NAME, --enforce NO|ANY|ALL (EnforcePartLimits).  A second cluster needs a state folder and ports of its own.  A description is
 JSON: {"config": {...}, "nodes": [{"NodeName": ...}], "partitions": [{"PartitionName": ...}], "qos": {name: {...}},
 "accounts": {name: {"parent": ..., "limits": {...}, "users": {name: {...}}}}}, in the words of slurm.conf and sacctmgr.
 """
@@ -247,7 +247,9 @@ class Testbed:
         lines.append("PartitionName=DEFAULT State=UP" + ("" if controller_only else " DefaultTime=01:00:00"))
         lines += [" ".join(f"{key}={value}" for key, value in one.items()) for one in description["partitions"]]
         self.conf.write_text("\n".join(lines) + "\n")
-        (self.etc / "gres.conf").write_text("AutoDetect=off\n" + "\n".join(self.gres(description, controller_only)) + "\n")
+        (self.etc / "gres.conf").write_text(
+            "AutoDetect=off\n" + "\n".join(self.gres(description, controller_only)) + "\n"
+        )
         (self.etc / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n")
         (self.state / "env").write_text(f"export SLURM_CONF={self.conf}\n")
 
@@ -313,7 +315,9 @@ class Testbed:
             path = self.state / "dev" / f"nvidia{number}"
             if not path.exists():
                 os.mknod(path, 0o020666, os.makedev(1, 3))
-        return f"{self.state}/dev/nvidia[{first}-{first + count - 1}]" if count > 1 else f"{self.state}/dev/nvidia{first}"
+        return (
+            f"{self.state}/dev/nvidia[{first}-{first + count - 1}]" if count > 1 else f"{self.state}/dev/nvidia{first}"
+        )
 
     # -- up and down -------------------------------------------------------------------------------------------
 
@@ -414,42 +418,52 @@ class Testbed:
         """QoS and accounts; a sacctmgr command takes 0.4 s whatever the machine, so many at once."""
 
         def sacctmgr(*words: str) -> None:
-            done = self.command("sacctmgr", "-i", *words, check=False)
-            if done.returncode and "Nothing new added" not in done.stdout and "already exists" not in done.stdout:
-                raise TestbedError(f"sacctmgr {' '.join(words)}: {done.stdout} {done.stderr}")
+            for attempt in range(3):  # the database may give way to another command and ask to be asked again
+                done = self.command("sacctmgr", "-i", *words, check=False)
+                if done.returncode == 0:
+                    return
+                time.sleep(0.2 * attempt)
+            raise TestbedError(f"sacctmgr {' '.join(words)}: {done.stdout.strip()} {done.stderr.strip()}")
 
         def pairs(limits: dict) -> list[str]:
             return [f"{key}={value}" for key, value in limits.items()]
 
         qos = description.get("qos", {})
         accounts = description.get("accounts", {})
+        default = description.get("default_account")
+        parents: dict[str, list[str]] = {}
+        for name, account in accounts.items():
+            parents.setdefault(account.get("parent", "root"), []).append(name)
         with ThreadPoolExecutor(8) as pool:
-            plain = [name for name in qos if name != "normal"]
-            list(pool.map(lambda name: sacctmgr("add", "qos", name), plain))
-            set_qos = [(name, {k: v for k, v in limits.items()}) for name, limits in qos.items() if limits]
-            list(pool.map(lambda one: sacctmgr("modify", "qos", one[0], "set", *pairs(one[1])), set_qos))
-            parents = [name for name, one in accounts.items() if not one.get("parent")]
-            children = [name for name, one in accounts.items() if one.get("parent")]
-            for names in (parents, children):
-                list(pool.map(lambda name: self.add_account(sacctmgr, pairs, name, accounts[name]), names))
-            users = "root"
-            jobs = []
-            default = description.get("default_account")
-            for name in sorted(accounts, key=lambda one: one != default):
-                for limits in accounts[name].get("users", {}).values():
-                    extra = [f"DefaultAccount={name}"] if name == default else []
-                    jobs.append(("add", "user", users, f"Account={name}", *extra, *pairs(limits)))
-            for job in jobs[:1]:
+            plain = ",".join(name for name in qos if name != "normal")
+            made = pool.submit(sacctmgr, "add", "qos", plain) if plain else None
+            for parent in sorted(parents, key=lambda name: name != "root"):
+                names = ",".join(parents[parent])
+                sacctmgr("add", "account", names, f"Parent={parent}", "Description=lab", "Organization=lab")
+            if made:
+                made.result()
+            jobs = [("modify", "qos", name, "set", *pairs(limits)) for name, limits in qos.items() if limits]
+            jobs += [
+                ("modify", "account", name, "set", *pairs(account["limits"]))
+                for name, account in accounts.items()
+                if account.get("limits")
+            ]
+            list(pool.map(lambda job: sacctmgr(*job), jobs))
+            users = [
+                (
+                    "add",
+                    "user",
+                    "root",
+                    f"Account={name}",
+                    *(["DefaultAccount=" + name] if name == default else []),
+                    *pairs(limits),
+                )
+                for name in sorted(accounts, key=lambda one: one != default)
+                for limits in accounts[name].get("users", {}).values()
+            ]
+            for job in users[:1]:  # the first makes the user
                 sacctmgr(*job)
-            list(pool.map(lambda job: sacctmgr(*job), jobs[1:]))
-
-    @staticmethod
-    def add_account(sacctmgr: object, pairs: object, name: str, account: dict) -> None:
-        """One account with its limits."""
-        parent = [f"Parent={account['parent']}"] if account.get("parent") else []
-        sacctmgr("add", "account", name, *parent, "Description=lab", "Organization=lab")  # type: ignore[operator]
-        if account.get("limits"):
-            sacctmgr("modify", "account", name, "set", *pairs(account["limits"]))  # type: ignore[operator]
+            list(pool.map(lambda job: sacctmgr(*job), users[1:]))
 
     def down(self) -> None:
         """Stop what was started, clients before what they need."""
@@ -463,7 +477,7 @@ class Testbed:
     def wipe(self) -> None:
         """Stop, and remove the state; nothing that is not a test bed's is removed."""
         self.down()
-        if self.state in (Path("/"), Path("/tmp"), Path.home()):  # noqa: S108
+        if self.state in (Path("/"), Path("/tmp"), Path.home()):
             raise TestbedError(f"not removing {self.state}")
         if (self.etc / "slurm.conf").exists() or (self.run).is_dir():
             shutil.rmtree(self.state)
@@ -546,12 +560,17 @@ def install() -> int:
     if os.environ.get("LAUNCHERS_NO_INSTALL") or os.geteuid() or shutil.which("apt-get") is None:
         print(f"slurm-testbed: not installed: {' '.join(PACKAGES)} (apt-get install, as root)", file=sys.stderr)
         return 1
-    print(f"slurm-testbed: installing {' '.join(PACKAGES)} with apt-get (LAUNCHERS_NO_INSTALL=1 opts out)", file=sys.stderr)
+    print(
+        f"slurm-testbed: installing {' '.join(PACKAGES)} with apt-get (LAUNCHERS_NO_INSTALL=1 opts out)",
+        file=sys.stderr,
+    )
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for argv in (["apt-get", "update", "-q"], ["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES]):
         done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
-            print(f"slurm-testbed: {' '.join(argv)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}", file=sys.stderr)
+            print(
+                f"slurm-testbed: {' '.join(argv)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}", file=sys.stderr
+            )
             return 1
     return 0
 

@@ -62,7 +62,10 @@ def test_real_memory_1_is_unknown():
         ("gpu:2", (Gres("gpu", None, 2),)),
         ("gpu", (Gres("gpu", None, 1),)),
         ("gpu:h100:2(S:0-1),gpu:h200:4(S:2,3)", (Gres("gpu", "h100", 2, "0-1"), Gres("gpu", "h200", 4, "2,3"))),
-        ("gpu:titan:6,VramPerGpu:no_consume:12G", (Gres("gpu", "titan", 6), Gres("VramPerGpu", None, 12 * G, None, True))),
+        (
+            "gpu:titan:6,VramPerGpu:no_consume:12G",
+            (Gres("gpu", "titan", 6), Gres("VramPerGpu", None, 12 * G, None, True)),
+        ),
         ("gpfs:scratch:1", (Gres("gpfs", "scratch", 1),)),
         ("gpu:nvidia_h100_80gb_hbm3_3g.40gb:2", (Gres("gpu", "nvidia_h100_80gb_hbm3_3g.40gb", 2),)),
         ("gpu:a-b.c_d:1", (Gres("gpu", "a-b.c_d", 1),)),
@@ -84,7 +87,15 @@ def test_tres():
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("30", 1800), ("1:30", 90), ("02:00:00", 7200), ("2-12", 216000), ("2-12:30", 217800), ("7-00:00:00", 604800), ("UNLIMITED", None)],
+    [
+        ("30", 1800),
+        ("1:30", 90),
+        ("02:00:00", 7200),
+        ("2-12", 216000),
+        ("2-12:30", 217800),
+        ("7-00:00:00", 604800),
+        ("UNLIMITED", None),
+    ],
 )
 def test_times(text, seconds):
     assert parse_time(text) == seconds
@@ -122,7 +133,12 @@ def test_problems_are_reported_and_the_rest_goes_on():
     found = read("garbage here\nNodeName=a CPUTot=x\nNodeName=b CPUTot=4\n\nNodeName=b CPUTot=8\nmore garbage")
     assert [node.name for node in found.nodes] == ["a", "b"]
     assert found.nodes[0].cpus is None
-    assert [problem.line for problem in found.problems] == [1, 6, 2, 5] or {p.line for p in found.problems} == {1, 2, 5, 6}
+    assert [problem.line for problem in found.problems] == [1, 6, 2, 5] or {p.line for p in found.problems} == {
+        1,
+        2,
+        5,
+        6,
+    }
 
 
 def test_defect_11_null_features_inherit_nothing():
@@ -177,7 +193,9 @@ def test_text_and_json_of_one_cluster_agree(shared):
 
 
 def test_accounting(shared):
-    found = read(*((shared / "slurm-22.05" / name).read_text() for name in ("sacctmgr-qos-P.txt", "sacctmgr-assoc-P.txt")))
+    found = read(
+        *((shared / "slurm-22.05" / name).read_text() for name in ("sacctmgr-qos-P.txt", "sacctmgr-assoc-P.txt"))
+    )
     qos = {one.name: one for one in found.qos}
     assert len(qos) == 8
     assert (qos["strict"].priority, qos["strict"].flags, qos["strict"].bounds.max_wall) == (20, ("DenyOnLimit",), 1800)

@@ -1,0 +1,202 @@
+"""On the real cluster: read it, find there, run there."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from launchers import LauncherNotFoundError, find_launcher
+from launchers.cli import main
+from launchers.connector import LocalConnector
+from launchers.offer.build import build
+from launchers.offer.loader import load
+from launchers.slurm.query import query
+from launchers.slurm.states import job_state
+
+
+def launchers(*argv, **more):
+    return subprocess.run(
+        [sys.executable, "-m", "launchers", *argv], capture_output=True, text=True, check=False, timeout=90, **more
+    )
+
+
+def test_convert_the_live_cluster(slurm, tmp_path, capsys):
+    assert main(["convert", "--slurm", "-o", "cluster.yaml"]) == 0
+    assert main(["check", "cluster.yaml"]) == 0
+    (group,) = build(load(Path("cluster.yaml")).document)
+    partitions = {partition.name: partition for partition in group.partitions}
+    assert len(partitions) == 10
+    assert partitions["offline"].closed == "partition state is DOWN"
+    assert partitions["restricted"].closed == "no account and QoS of yours may use it"
+    assert {access.qos for access in partitions["a100"].accesses} == {"normal", "gpu", "highprio"}
+    gpus = {
+        shape.name: [(d.model, d.memory and d.memory >> 30, d.count) for d in shape.devices]
+        for shape in partitions["gpu"].shapes
+    }
+    assert gpus["a100-01"] == [("A100", 80, 8)]
+    assert gpus["rtx-[01-02]"] == [("RTX3090", 24, 2)]
+    assert gpus["gen-01"] == [(None, 48, 2)]
+    assert gpus["mix-01"] == [("A100", None, 2), ("V100", None, 2)]
+    capsys.readouterr()
+    assert main(["convert", "--slurm"]) == 0
+    assert capsys.readouterr().out == Path("cluster.yaml").read_text()
+
+
+def test_query_remembers_for_a_while(slurm):
+    first = query()
+    assert first.age == 0
+    again = query()
+    assert again.group == first.group
+    assert again.age > 0
+    assert query(refresh=True).age == 0
+
+
+def test_a_cluster_that_hangs_is_passed_over(slurm, tmp_path, monkeypatch):
+    folder = tmp_path / "slow"
+    folder.mkdir()
+    (folder / "scontrol").write_text("#!/bin/sh\nsleep 60\n")
+    (folder / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr("launchers.slurm.query.TIMEOUT", 0.5)
+    started = time.monotonic()
+    answer = query()
+    assert answer == "query_slurm: scontrol -a show nodes gave no answer within 0.5 s"
+    assert time.monotonic() - started < 5
+    with pytest.raises(LauncherNotFoundError, match="gave no answer") as caught:
+        find_launcher("cpu(cores=1)")
+    assert caught.value.kind == "unreachable"
+
+
+def test_without_accounting_there_is_still_a_cluster(slurm, tmp_path, monkeypatch):
+    folder = tmp_path / "nodb"
+    folder.mkdir()
+    (folder / "sacctmgr").write_text("#!/bin/sh\necho 'sacctmgr: error: Problem talking to the database' >&2\nexit 1\n")
+    (folder / "sacctmgr").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    answer = query()
+    assert answer.group.accounts is None
+    assert any("Problem talking to the database" in failure for failure in answer.failed)
+
+
+def test_run_a_command(slurm):
+    done = launchers(
+        "run",
+        "cuda(mem=40G)*2 & duration=10m",
+        "--",
+        "sh",
+        "-c",
+        "echo $CUDA_VISIBLE_DEVICES $SLURMD_NODENAME; echo oops >&2; exit 3",
+    )
+    assert done.returncode == 3
+    devices, node = done.stdout.split()
+    assert (len(devices.split(",")), node) == (2, "a100-02")
+    assert done.stderr == "oops\n"
+
+
+def test_output_comes_while_it_runs(slurm):
+    argv = [
+        sys.executable,
+        "-m",
+        "launchers",
+        "run",
+        "cpu(cores=1) & duration=5m",
+        "--",
+        "sh",
+        "-c",
+        "echo first; sleep 6; echo last",
+    ]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"first\n"
+        assert process.poll() is None
+        assert process.stdout.read() == b"last\n"
+    assert process.returncode == 0
+
+
+def test_ctrl_c_cancels_the_job(slurm):
+    argv = [
+        sys.executable,
+        "-m",
+        "launchers",
+        "run",
+        "cpu(cores=1) & duration=5m",
+        "--",
+        "sh",
+        "-c",
+        "echo $SLURM_JOB_ID; sleep 60",
+    ]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        job = process.stdout.readline().strip()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert f"job {job} is cancelled" in err
+    deadline = time.monotonic() + 20
+    while job_state(LocalConnector(), job).state not in ("CANCELLED", "COMPLETING"):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_detach(slurm):
+    done = launchers("run", "cpu(cores=1) & duration=5m", "--detach", "--", "echo", "hello")
+    assert re.fullmatch(r"\d+\n", done.stdout)
+    out = Path(re.search(r"goes to (\S+)", done.stderr)[1])
+    deadline = time.monotonic() + 30
+    while not (out.exists() and out.read_text() == "hello\n"):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_job_that_slurm_ends_is_told(slurm):
+    argv = [
+        sys.executable,
+        "-m",
+        "launchers",
+        "run",
+        "cpu(cores=1) & duration=5m",
+        "--",
+        "sh",
+        "-c",
+        "echo $SLURM_JOB_ID; sleep 100",
+    ]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        job = process.stdout.readline().strip()
+        slurm.command("scancel", "--signal=KILL", "--full", job)
+        slurm.command("scancel", job)
+        _, err = process.communicate(timeout=60)
+    assert f"job {job} ended" in err or process.returncode in (137, 143)
+
+
+def test_submit_a_function(slurm):
+    launcher = find_launcher("cuda(mem=24G)*2 & duration=5m")
+    assert "#SBATCH --gpus-per-node=rtx3090:2" in launcher.sbatch()
+    job = launcher.submit(os.getenv, "CUDA_VISIBLE_DEVICES")
+    assert job.result() == "0,1"
+    assert launcher.executor("logs").parameters["time"] == 5
+
+
+def test_an_untyped_gpu(slurm):
+    launcher = find_launcher("gpu(mem=48G) & duration=5m", tags=())
+    assert launcher.slurm_args.constraint == "GPUM48G"
+    assert launcher.submit(os.getenv, "SLURMD_NODENAME").result() == "gen-01"
+
+
+def test_hand_written_over_the_live_cluster(slurm, tmp_path):
+    (tmp_path / "launchers.yaml").write_text(
+        "slurm:\n- {id: t, query_slurm: true, partitions: {gpu: {disabled: true}, a100: {disabled: true}, debug: {disabled: true}, secret: {disabled: true}}}\n"
+    )
+    with pytest.raises(LauncherNotFoundError, match="disabled in"):
+        find_launcher("cuda(mem=24G)")
+
+
+def test_what_sbatch_refuses_is_shown_with_what_was_asked(slurm, tmp_path):
+    (tmp_path / "launchers.yaml").write_text("slurm: [{partitions: {nosuch: {}}}]")
+    done = launchers("run", "cpu(cores=1)", "--", "true")
+    assert done.returncode == 1
+    assert "invalid partition specified: nosuch" in done.stderr
+    assert "--partition=nosuch" in done.stderr
+    assert "Traceback" not in done.stderr
