@@ -6,7 +6,8 @@ import pytest
 
 from launchers.connector import CommandError, LocalConnector, Outcome
 from launchers.local import machine
-from launchers.local.machine import LocalDevice
+from launchers.offer import drivers
+from launchers.offer.drivers import LocalDevice
 
 G = 1024**3
 
@@ -55,7 +56,7 @@ def test_nvidia_cards_and_slices():
         "GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bb)\n"
         "  MIG 3g.20gb     Device  0: (UUID: MIG-1)\n  MIG 1g.5gb      Device  1: (UUID: MIG-2)\n"
     )
-    found = machine.read_nvidia(query, listing, notes)
+    found = drivers.read_nvidia(query, listing, notes)
     assert [(one.handle, one.memory // G) for one in found] == [
         ("GPU-aa", 40),
         ("MIG-1", 20),
@@ -67,9 +68,9 @@ def test_nvidia_cards_and_slices():
 
 def test_amd_cards():
     text = 'WARNING: x\n{"card1": {"Card series": "AMD Instinct MI250X", "VRAM Total Memory (B)": "68702699520"}, "system": {}}'
-    assert machine.read_amd(text, []) == [LocalDevice("rocm", "1", "AMD Instinct MI250X", 64 * G)]
+    assert drivers.read_amd(text, []) == [LocalDevice("rocm", "1", "AMD Instinct MI250X", 64 * G)]
     notes = []
-    assert machine.read_amd("no json", notes) == []
+    assert drivers.read_amd("no json", notes) == []
     assert notes
 
 

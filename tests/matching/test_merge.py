@@ -6,7 +6,6 @@ could hand out is checked against the plain meaning of the need, by brute force.
 """
 
 import itertools
-import random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -115,7 +114,9 @@ def slurm_admits(options, partition, shape):
 def asked_devices(options):
     """GRES type (None: any) -> number, read back from the text of the option."""
     if text := options.get("gpus-per-node"):
-        return {kind or None: int(number) for kind, _, number in (part.rpartition(":") for part in str(text).split(","))}
+        return {
+            kind or None: int(number) for kind, _, number in (part.rpartition(":") for part in str(text).split(","))
+        }
     parts = [part.split(":") for part in options["gres"].split(",")] if options.get("gres") else []
     assert all(part[0] == "gpu" for part in parts)
     return {(part[1] if len(part) == 3 else None): int(part[-1]) for part in parts}
@@ -133,19 +134,19 @@ def handouts(options, shape):
         yield [single[index] for index in itertools.chain(*chosen)]
 
 
-def serves(wanted, device):
-    """The plain meaning of one accelerator that is wanted, with the owner's minimum; unknown facts serve."""
-    if "gpu" not in (wanted.kind, device.kind) and wanted.kind != device.kind:
+def serves(wanted, device, certain):
+    """The plain meaning of one accelerator that is wanted, with the owner's minimum; unknown facts may serve."""
+    if wanted.kind != "gpu" and wanted.kind != device.kind and (certain or device.kind != "gpu"):
         return False
-    if wanted.model and device.model and wanted.model != device.model:
+    if wanted.model and wanted.model != device.model and (certain or device.model):
         return False
-    if device.memory is not None and wanted.memory > device.memory:
+    if wanted.memory and (certain if device.memory is None else wanted.memory > device.memory):
         return False
     return wanted.memory >= device.min_memory or bool(wanted.model and not wanted.memory)
 
 
-def enough(need, group, options, shape, devices):
-    """Whether a node with these devices does what is needed."""
+def enough(need, group, options, shape, devices, certain):
+    """Whether a node with these devices does what is needed; `certain`: whether nothing may be assumed of them."""
     cores = options.get("cpus-per-task", 1)
     if cores < need.cores:
         return False
@@ -157,7 +158,8 @@ def enough(need, group, options, shape, devices):
     if need.cpu_memory and shape.memory is not None and need.cpu_memory > shape.memory:
         return False
     return any(
-        all(map(serves, need.accelerators, order)) for order in itertools.permutations(devices, len(need.accelerators))
+        all(serves(want, device, certain) for want, device in zip(need.accelerators, order, strict=True))
+        for order in itertools.permutations(devices, len(need.accelerators))
     )
 
 
@@ -168,12 +170,13 @@ def test_no_node_is_admitted_that_does_not_fit(group, need, widest):
     if found is None:
         return
     options = found.slurm_args.options()
+    certain = not any("GPU" in text for text in found.assumed)
     nodes = 0
     for partition in group.partitions:
         for shape in partition.shapes:
             if not slurm_admits(options, partition, shape):
                 continue
             nodes += need.nodes if shape.count is None else shape.count
-            fits = all(enough(need, group, options, shape, devices) for devices in handouts(options, shape))
+            fits = all(enough(need, group, options, shape, devices, certain) for devices in handouts(options, shape))
             assert fits or any("Slurm" in text for text in found.assumed), (partition.name, shape.name, options)
     assert nodes >= need.nodes

@@ -200,3 +200,30 @@ def test_what_sbatch_refuses_is_shown_with_what_was_asked(slurm, tmp_path):
     assert "invalid partition specified: nosuch" in done.stderr
     assert "--partition=nosuch" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_probe_fills_in_what_the_driver_knows(slurm, tmp_path, monkeypatch, capsys):
+    """A stand-in for nvidia-smi, since these nodes have no GPUs; the jobs are real."""
+    folder = tmp_path / "driver"
+    folder.mkdir()
+    (folder / "nvidia-smi").write_text('#!/bin/sh\necho "0, GPU-x, NVIDIA A100-SXM4-40GB, 40536, Disabled"\n')
+    (folder / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    assert main(["convert", "--slurm", "-o", "cluster.yaml"]) == 0
+    assert main(["probe", "cluster.yaml", "--dry-run"]) == 0
+    jobs = capsys.readouterr().out.splitlines()
+    assert len(jobs) == 2  # the A100s and the V100s of mix-01
+    assert "--nodelist=mix-01" in jobs[0]
+    assert main(["probe", "cluster.yaml"]) == 0
+    text = Path("cluster.yaml").read_text()
+    assert text.count("memory: 40G, count: 2, type: a100, probed: mix-01") == 2  # in both partitions
+    assert main(["convert", "--slurm", "-o", "cluster.yaml"]) == 0
+    assert Path("cluster.yaml").read_text().count("probed: mix-01") == 4
+    assert main(["probe", "cluster.yaml"]) == 0
+    assert "is known" in capsys.readouterr().err
+
+
+def test_probe_without_a_driver_says_so(slurm, capsys):
+    assert main(["convert", "--slurm", "-o", "cluster.yaml"]) == 0
+    assert main(["probe", "cluster.yaml"]) == 1
+    assert "mix-01: " in capsys.readouterr().err

@@ -18,6 +18,7 @@ COMMANDS = {
     "list": "list the launcher groups and what they offer",
     "check": "check a launchers.yaml and list everything that is wrong with it",
     "convert": "write a launchers.yaml from what a cluster prints, or from the live cluster",
+    "probe": "ask the drivers on a cluster's nodes for GPU memory that Slurm does not tell",
     "schema": "print the JSON Schema of launchers.yaml",
     "where": "say which launchers.yaml is used, and where it is looked for",
     "completion": "print a completion script for your shell",

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from attrs import evolve
 
+from launchers.offer.schema import SlurmGroup
 from launchers.slurm.anonymize import anonymize
 from launchers.slurm.convert import Person, convert
 from launchers.slurm.emit import to_yaml
 from launchers.slurm.facts import Facts
+from launchers.slurm.probe import carried
 from launchers.slurm.query import ClusterError, ask
 from launchers.slurm.read import read
 
@@ -40,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     if options.update and options.output:
         print("launchers convert: --update knows where to write: leave --output out", file=sys.stderr)
         return 2
-    target = _facts_file(Path(options.update)) if options.update else None
+    target = facts_file(Path(options.update)) if options.update else None
     try:
         facts, person, source = _facts(options)
     except ClusterError as error:
@@ -63,9 +65,12 @@ def run(options: argparse.Namespace) -> int:
     if options.anonymize:
         facts, person = anonymize(facts), Person("user1" if person.user else None)
     found = convert(facts, person, only=options.partition, hosts=not options.no_hosts, id=options.id)
+    kept = target or (Path(options.output) if options.output else None)
+    if kept is not None and kept.exists():
+        found = evolve(found, group=carried(_old(kept), found.group))
     text = to_yaml(found, _head(facts, source))
     if target is not None:
-        return _update(target, text)
+        return update(target, text)
     if options.output:
         Path(options.output).write_text(text, encoding="utf-8")
     else:
@@ -90,6 +95,18 @@ def _facts(options: argparse.Namespace) -> tuple[Facts, Person, str]:
     return read(*texts), Person(options.user), "what Slurm printed"
 
 
+def _old(path: Path) -> SlurmGroup | None:
+    """The entry that a file written before holds; None when it is no such file."""
+    from launchers.offer.loader import load
+    from launchers.offer.problems import ConfigError
+
+    try:
+        groups = load(path).document.slurm or ()
+    except ConfigError:
+        return None
+    return groups[0] if len(groups) == 1 else None
+
+
 def _head(facts: Facts, source: str) -> str:
     """What stands above the entry: where it came from and how to use it; no date, so that equal input is equal text."""
     counts = f"{len(facts.nodes)} nodes, {len(facts.partitions)} partitions"
@@ -100,7 +117,7 @@ def _head(facts: Facts, source: str) -> str:
     )
 
 
-def _facts_file(path: Path) -> Path:
+def facts_file(path: Path) -> Path:
     """The facts file that a launchers.yaml names; ConfigError with what to do when it names none."""
     from launchers.offer.loader import load
     from launchers.offer.problems import ConfigError, Problem
@@ -113,7 +130,7 @@ def _facts_file(path: Path) -> Path:
     return path.parent / Path(groups[0].facts).expanduser()
 
 
-def _update(path: Path, text: str) -> int:
+def update(path: Path, text: str) -> int:
     """Rewrite a facts file and print the difference."""
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     lines = difflib.unified_diff(

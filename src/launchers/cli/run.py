@@ -69,10 +69,12 @@ def _here(launcher: Launcher, argv: list[str]) -> int:
         with locked() as ledger:
             granted = ledger.grant(job, room)
             if not isinstance(granted, Scarce):
-                env = {**os.environ, **visible(room, granted)}
+                # Signals are passed on from before it starts: one that came just after would leave it alone.
+                passed = Passed()
                 try:
-                    child = subprocess.Popen(argv, env=env)
+                    child = passed.to = subprocess.Popen(argv, env={**os.environ, **visible(room, granted)})
                 except OSError as error:
+                    passed.stop()
                     print(f"launchers: cannot run {argv[0]}: {error.strerror}", file=sys.stderr)
                     return 127 if isinstance(error, FileNotFoundError) else 126
                 ledger.claim(job, granted, child.pid, born(child.pid))
@@ -84,19 +86,36 @@ def _here(launcher: Launcher, argv: list[str]) -> int:
     try:
         return _attend(child, job.time_limit)
     finally:
+        passed.stop()
         with locked() as ledger:
             ledger.release(child.pid)
 
 
+class Passed:
+    """Signals to this process that go on to a child, but those that a terminal sends to both by itself."""
+
+    def __init__(self) -> None:
+        self.to: subprocess.Popen[bytes] | None = None
+        self.at_terminal = sys.stdin.isatty()
+        self.before = {
+            number: signal.signal(number, self.on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        }
+
+    def on(self, number: int, _: Any) -> None:
+        """Send it on; nothing to send it to means that it is ours."""
+        if self.to is None:
+            raise KeyboardInterrupt
+        if number != signal.SIGINT or not self.at_terminal:
+            self.to.send_signal(number)
+
+    def stop(self) -> None:
+        """Put the handlers back that were there."""
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
 def _attend(child: subprocess.Popen[bytes], limit: int | None) -> int:
-    """Wait for a child; pass on signals that the terminal does not pass on by itself; end it when time is up."""
-    at_terminal = sys.stdin.isatty()
-
-    def pass_on(number: int, _: Any) -> None:
-        if number != signal.SIGINT or not at_terminal:
-            child.send_signal(number)
-
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    """Wait for a child; end it when time is up."""
     try:
         status = child.wait(limit)
     except subprocess.TimeoutExpired:
@@ -107,9 +126,6 @@ def _attend(child: subprocess.Popen[bytes], limit: int | None) -> int:
         except subprocess.TimeoutExpired:
             child.kill()
             status = child.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     return 128 - status if status < 0 else status
 
 

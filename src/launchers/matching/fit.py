@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import field, frozen
 
-from launchers.offer.assign import assign, grouped, refusal, serves
+from launchers.offer.assign import assign, ensured, grouped, refusal, serves
 from launchers.offer.model import Device, Limit, Offer
 from launchers.requirement import Accelerator, Alternative
 
@@ -103,8 +103,20 @@ def fit(offer: Offer, alternative: Alternative, index: int = 0, *, pooled: bool 
         index,
         ask,
         _waste(offer, alternative, ask, wants, flow or []),
-        _assumed(offer, alternative, wants, flow or []),
+        _assumed(offer, alternative, ask, wants, flow or []),
     )
+
+
+def holds(offer: Offer, alternative: Alternative, ask: Ask, *, certain: bool) -> bool:
+    """Whether a node of this shape has what is needed when it is given `ask`, which may be another shape's.
+
+    Whatever the scheduler could hand out has to do, not only the best of it; `certain` takes no unknown device for
+    what is wanted.
+    """
+    memory = ask.memory or ask.cores * (offer.shape.mem_per_core or 0)
+    if memory < alternative.cpu_memory:
+        return False
+    return ensured(grouped(alternative.accelerators), offer.shape.devices, ask.devices, certain=certain)
 
 
 def bounds(offer: Offer) -> tuple[Limit, ...]:
@@ -294,7 +306,7 @@ def _waste(
     return gpu_memory, max(0, gpus), max(0, cores), max(0, memory)
 
 
-def _assumed(offer: Offer, alternative: Alternative, wants: Wants, flow: list[list[int]]) -> tuple[str, ...]:
+def _assumed(offer: Offer, alternative: Alternative, ask: Ask, wants: Wants, flow: list[list[int]]) -> tuple[str, ...]:
     """What nobody stated and the fit relies on, in words, without repeats."""
     shape = offer.shape
     found: dict[str, None] = {}
@@ -302,6 +314,8 @@ def _assumed(offer: Offer, alternative: Alternative, wants: Wants, flow: list[li
         for device, number in zip(shape.devices, row, strict=True):
             if number:
                 found.update(dict.fromkeys(serves(want, device).assumed))
+    if offer.group.scheduler == "slurm" and not ensured(wants, shape.devices, ask.devices, certain=not found):
+        found["that Slurm hands out the GPUs that fit: it does not tell those of a node apart"] = None
     if alternative.cores and shape.cores is None:
         found["the number of cores, which is not known"] = None
     if alternative.cpu_memory and shape.memory is None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from attrs import evolve, field, frozen
 
-from launchers.matching.fit import Ask, Fit, Rejection, fit
+from launchers.matching.fit import Ask, Fit, Rejection, fit, holds
 from launchers.matching.formula import Formula, admits, formula
 from launchers.offer.model import Group, Offer, Shape
 from launchers.requirement import Alternative, Requirement
@@ -19,6 +19,9 @@ from launchers.slurm.args import SlurmArgs
 
 RANKS = ("alternative", "weight", "priority", "known", "waste")
 """The names of the first five ranks, in order; the sixth is the name."""
+
+UNTOLD = "that Slurm picks a node that fits: no feature or host name tells them apart"
+"""Assumed where no formula keeps a job off nodes that Slurm would take and that do not fit."""
 
 Rank = tuple[int, float, float, bool, tuple[int, int, int, int]]
 
@@ -204,20 +207,38 @@ def _select(
 ) -> Selection | None:
     if not candidates:
         return None
-    ordered = sorted(candidates, key=_order)
-    best = _drawn(ordered, rng) if ordered[0].best.offer.group.choose == "random" else ordered[0]
+    ordered, best = _best(alternative, candidates, trials, widest, rng)
     equals = [one for one in ordered if one.rank == best.rank and _agree(one, best)]
     if best.best.offer.group.choose == "random":
         equals = [best]
-    merged, said = _merge(best, equals, trials)
+    merged, said = _merge(alternative, best, equals, trials)
     inside = {id(one) for one in merged}
     passed_over = tuple((one, _decided(one, best)) for one in ordered if not {id(f) for f in one.fits} <= inside)
-    assumed = dict.fromkeys(text for one in merged for text in one.assumed)
-    if not said.exact:
-        assumed["that Slurm picks a node that fits: no feature or host name tells them apart"] = None
+    assumed = tuple(dict.fromkeys(text for one in merged for text in one.assumed))
     group, ask = best.best.offer.group, best.best.ask
     args = _slurm_args(group, merged, ask, said) if group.scheduler == "slurm" else None
-    return Selection(alternative, group, merged, ask, said, args, tuple(assumed), passed_over)
+    return Selection(alternative, group, merged, ask, said, args, assumed, passed_over)
+
+
+def _best(
+    alternative: Alternative,
+    candidates: list[Candidate],
+    trials: Sequence[Trial],
+    widest: bool,
+    rng: random.Random | None,
+) -> tuple[list[Candidate], Candidate]:
+    """The candidates in their order, and the chosen one.
+
+    One that no formula can say exactly is as good as assumed, and goes behind those that are known.
+    """
+    ordered = sorted(candidates, key=_order)
+    while True:
+        best = _drawn(ordered, rng) if ordered[0].best.offer.group.choose == "random" else ordered[0]
+        if UNTOLD in best.best.assumed or _say(alternative, best.fits, trials).exact:
+            return ordered, best
+        fits = tuple(evolve(one, assumed=(*one.assumed, UNTOLD)) for one in best.fits)
+        demoted = Candidate(fits, max(_rank(one, widest) for one in fits))
+        ordered = sorted((demoted if one is best else one for one in ordered), key=_order)
 
 
 def _agree(one: Candidate, best: Candidate) -> bool:
@@ -246,27 +267,30 @@ def _drawn(ordered: list[Candidate], rng: random.Random | None) -> Candidate:
     return rng.choice(pool)
 
 
-def _merge(best: Candidate, equals: list[Candidate], trials: Sequence[Trial]) -> tuple[tuple[Fit, ...], Formula]:
+def _merge(
+    alternative: Alternative, best: Candidate, equals: list[Candidate], trials: Sequence[Trial]
+) -> tuple[tuple[Fit, ...], Formula]:
     """Merge what can be said exactly: all equals at once, else one after the other, leaving out what cannot."""
     everything = tuple(one for candidate in equals for one in candidate.fits)
-    said = _say(everything, trials)
+    said = _say(alternative, everything, trials)
     if said.exact and not said.exclude:
         return everything, said
     merged = best.fits
-    said = _say(merged, trials)
+    said = _say(alternative, merged, trials)
     for candidate in equals:
         if candidate is best:
             continue
         wider = merged + candidate.fits
-        attempt = _say(wider, trials)
+        attempt = _say(alternative, wider, trials)
         if attempt.exact and len(attempt.exclude) <= len(said.exclude):
             merged, said = wider, attempt
     return merged, said
 
 
-def _say(fits: Sequence[Fit], trials: Sequence[Trial]) -> Formula:
+def _say(alternative: Alternative, fits: Sequence[Fit], trials: Sequence[Trial]) -> Formula:
     """The formula for these fits against all other nodes of their partitions that Slurm would admit."""
     ask = fits[0].ask
+    certain = all(holds(one.offer, alternative, ask, certain=True) for one in fits)
     places = {(id(one.offer.partition), id(one.offer.access)) for one in fits}
     chosen = {id(one.offer.shape) for one in fits}
     bad: list[Shape] = []
@@ -277,7 +301,8 @@ def _say(fits: Sequence[Fit], trials: Sequence[Trial]) -> Formula:
             continue
         if not admits(ask, offer.shape):
             continue
-        (wasteful if _fits_itself(trial.outcome) else bad).append(offer.shape)
+        fitting = _fits_itself(trial.outcome) and holds(offer, alternative, ask, certain=certain)
+        (wasteful if fitting else bad).append(offer.shape)
     return formula([one.offer.shape for one in fits], bad, wasteful)
 
 

@@ -7,6 +7,7 @@ depends on how many kinds there are and not on how many devices.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from attrs import frozen
 
@@ -18,6 +19,9 @@ PLENTY = 1 << 40
 """Stands for "nobody said how many": no count of devices comes near it."""
 ASSUMED = 1 << 70
 """Cost of a device about which something is unknown: dearer than any waste of memory, so known devices go first."""
+
+MOST_MIXED = 10
+"""More kinds of wants than this on one node are not looked into: their handing out counts as not ensured."""
 
 
 @frozen
@@ -46,19 +50,25 @@ def refusal(wanted: Accelerator, device: Device) -> str | None:
     return None
 
 
+def doubts(wanted: Accelerator, device: Device) -> tuple[str, ...]:
+    """What has to be assumed of one device that is not refused."""
+    found = []
+    if wanted.kind != "gpu" and device.kind == "gpu":
+        found.append(f"that the GPUs are {wanted.kind}")
+    if wanted.model and not device.model:
+        found.append(f"that the GPU model is {wanted.model}")
+    if wanted.memory and device.memory is None:
+        found.append("GPU memory, which is not known")
+    return tuple(found)
+
+
 def serves(wanted: Accelerator, device: Device) -> Match:
     """How a device that is not refused serves: unknown facts become assumptions."""
-    assumed = []
-    if wanted.kind != "gpu" and device.kind == "gpu":
-        assumed.append(f"that the GPUs are {wanted.kind}")
-    if wanted.model and not device.model:
-        assumed.append(f"that the GPU model is {wanted.model}")
-    if wanted.memory and device.memory is None:
-        assumed.append("GPU memory, which is not known")
+    assumed = doubts(wanted, device)
     if device.count is None:
-        assumed.append("the number of GPUs per node, which is not known")
+        assumed += ("the number of GPUs per node, which is not known",)
     waste = 0 if device.memory is None else device.memory - wanted.memory
-    return Match(waste, tuple(assumed))
+    return Match(waste, assumed)
 
 
 def grouped(wanted: Sequence[Accelerator]) -> list[tuple[Accelerator, int]]:
@@ -91,6 +101,46 @@ def assign(wants: Sequence[tuple[Accelerator, int]], devices: Sequence[Device]) 
                     flow[path[index + 1][0]][device] -= amount
             left -= amount
     return flow
+
+
+def ensured(
+    wants: Sequence[tuple[Accelerator, int]],
+    devices: Sequence[Device],
+    asked: Sequence[tuple[str | None, int]],
+    *,
+    certain: bool = True,
+) -> bool:
+    """Whether every set of devices that a scheduler could hand out for `asked` serves everything wanted.
+
+    `asked` has numbers by GRES type (None: any), which is all that Slurm looks at.  `certain` takes no device about
+    which something has to be assumed.  By Hall's theorem the wants are served unless some of them could be left with
+    fewer devices that serve any of these wants than they are.
+    """
+    numbers: dict[frozenset[int], int] = {}
+    for want, number in wants:
+        able = frozenset(
+            index
+            for index, device in enumerate(devices)
+            if refusal(want, device) is None and not (certain and doubts(want, device))
+        )
+        numbers[able] = numbers.get(able, 0) + number
+    if len(numbers) > MOST_MIXED:
+        return False
+    for size in range(1, len(numbers) + 1):
+        for some in combinations(numbers, size):
+            able = frozenset().union(*some)
+            if _fewest(able, devices, asked) < sum(numbers[one] for one in some):
+                return False
+    return True
+
+
+def _fewest(able: frozenset[int], devices: Sequence[Device], asked: Sequence[tuple[str | None, int]]) -> int:
+    """The least number of `able` devices in what could be handed out: others are handed out first."""
+    least = 0
+    for kind, number in asked:
+        others = [one for index, one in enumerate(devices) if index not in able and kind in (None, one.type)]
+        least += max(0, number - sum(PLENTY if one.count is None else one.count for one in others))
+    return least
 
 
 def _bottleneck(path: list[tuple[int, int]], flow: list[list[int]], capacity: list[int]) -> int:

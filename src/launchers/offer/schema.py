@@ -51,6 +51,7 @@ class AcceleratorSpec:
     type: Name | None = says("the GRES type under which Slurm knows it; leave out for an untyped GRES")
     min_mem_ratio: Ratio | None = says("share of the memory that a job must ask for")
     min_memory: Memory | None = says("memory that a job must ask for")
+    probed: Name | None = says("the node whose driver told model and memory (written by `launchers probe`)")
 
 
 @frozen
