@@ -151,9 +151,14 @@ class Testbed:
         """The environment in which Slurm's commands talk to this cluster."""
         return {**os.environ, "SLURM_CONF": str(self.conf)}
 
-    def command(self, *argv: str, timeout: float = 60, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run one of Slurm's commands against this cluster."""
-        done = subprocess.run(argv, env=self.env, text=True, capture_output=True, timeout=timeout, check=False)
+    def command(
+        self, *argv: str, timeout: float = 60, check: bool = True, user: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of Slurm's commands against this cluster, as another user if named."""
+        done = subprocess.run(
+            argv, env=self.env, text=True, capture_output=True, timeout=timeout, check=False,
+            user=user, group=user, extra_groups=[] if user else None, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
         if check and done.returncode:
             raise TestbedError(f"{' '.join(argv[:6])}: {(done.stderr or done.stdout).strip()[:400]}; logs: {self.log}")
         return done
@@ -339,6 +344,8 @@ class Testbed:
         self.munge()
         if self.accounting:
             self.database()
+            if not (self.state / "accounts").exists():  # a partition that names a QoS needs it to be there
+                self.sacctmgr("add", "qos", ",".join(["normal", *description.get("qos", {})]), unchanged=True)
         self.start("slurmctld", shutil.which("slurmctld") or "slurmctld", "-D")
         if not controller_only:
             for name in self.node_names():
@@ -414,16 +421,17 @@ class Testbed:
         if not self.answers("sacctmgr", "-nP", "show", "cluster", "format=cluster", like=rf"(?m)^{self.cluster}$"):
             self.command("sacctmgr", "-i", "add", "cluster", self.cluster)
 
-    def accounts(self, description: dict) -> None:
-        """QoS and accounts; a sacctmgr command takes 0.4 s whatever the machine, so many at once."""
+    def sacctmgr(self, *words: str, unchanged: bool = False) -> None:
+        """Change the accounting; `unchanged`: it may be so already."""
+        for attempt in range(3):  # the database may give way to another command and ask to be asked again
+            done = self.command("sacctmgr", "-i", *words, check=False)
+            if done.returncode == 0 or (unchanged and "Nothing new added" in done.stdout + done.stderr):
+                return
+            time.sleep(0.2 * attempt)
+        raise TestbedError(f"sacctmgr {' '.join(words)}: {done.stdout.strip()} {done.stderr.strip()}")
 
-        def sacctmgr(*words: str) -> None:
-            for attempt in range(3):  # the database may give way to another command and ask to be asked again
-                done = self.command("sacctmgr", "-i", *words, check=False)
-                if done.returncode == 0:
-                    return
-                time.sleep(0.2 * attempt)
-            raise TestbedError(f"sacctmgr {' '.join(words)}: {done.stdout.strip()} {done.stderr.strip()}")
+    def accounts(self, description: dict) -> None:
+        """Limits of QoS, and accounts; a sacctmgr command takes 0.4 s whatever the machine, so many at once."""
 
         def pairs(limits: dict) -> list[str]:
             return [f"{key}={value}" for key, value in limits.items()]
@@ -435,35 +443,31 @@ class Testbed:
         for name, account in accounts.items():
             parents.setdefault(account.get("parent", "root"), []).append(name)
         with ThreadPoolExecutor(8) as pool:
-            plain = ",".join(name for name in qos if name != "normal")
-            made = pool.submit(sacctmgr, "add", "qos", plain) if plain else None
             for parent in sorted(parents, key=lambda name: name != "root"):
                 names = ",".join(parents[parent])
-                sacctmgr("add", "account", names, f"Parent={parent}", "Description=lab", "Organization=lab")
-            if made:
-                made.result()
+                self.sacctmgr("add", "account", names, f"Parent={parent}", "Description=lab", "Organization=lab")
             jobs = [("modify", "qos", name, "set", *pairs(limits)) for name, limits in qos.items() if limits]
             jobs += [
                 ("modify", "account", name, "set", *pairs(account["limits"]))
                 for name, account in accounts.items()
                 if account.get("limits")
             ]
-            list(pool.map(lambda job: sacctmgr(*job), jobs))
+            list(pool.map(lambda job: self.sacctmgr(*job), jobs))
             users = [
                 (
                     "add",
                     "user",
-                    "root",
+                    "root" if user == "*" else user,
                     f"Account={name}",
                     *(["DefaultAccount=" + name] if name == default else []),
                     *pairs(limits),
                 )
                 for name in sorted(accounts, key=lambda one: one != default)
-                for limits in accounts[name].get("users", {}).values()
+                for user, limits in accounts[name].get("users", {}).items()
             ]
             for job in users[:1]:  # the first makes the user
-                sacctmgr(*job)
-            list(pool.map(lambda job: sacctmgr(*job), users[1:]))
+                self.sacctmgr(*job)
+            list(pool.map(lambda job: self.sacctmgr(*job), users[1:]))
 
     def down(self) -> None:
         """Stop what was started, clients before what they need."""
@@ -473,6 +477,21 @@ class Testbed:
         self.stop(*(name for name in names if name.startswith("slurmd-")), "slurmctld")
         for name in ("slurmdbd", "mariadbd", "munged"):
             self.stop(name)
+
+    def replace(self, description: dict) -> None:
+        """Another controller-only cluster in place of this one; munged and MariaDB stay, their data does not."""
+        self.stop("slurmctld", "slurmdbd", patience=5)
+        shutil.rmtree(self.state / "ctld", ignore_errors=True)
+        for path in (self.conf, self.state / "accounts"):
+            path.unlink(missing_ok=True)
+        if self.alive("mariadbd"):
+            self.sql("drop database if exists slurm_acct_db")
+        self.up(description, controller_only=True)
+
+    def sql(self, statement: str) -> None:
+        """Have the database do something."""
+        socket = self.state / "mysql" / "socket"
+        self.command("mariadb", "--no-defaults", f"--socket={socket}", "-u", "root", "-e", statement)
 
     def wipe(self) -> None:
         """Stop, and remove the state; nothing that is not a test bed's is removed."""
@@ -496,8 +515,8 @@ class Testbed:
 class Verdict:
     """What a controller did with one request: `state` is CF (it would start), PD, or REFUSED, with the reason."""
 
-    def __init__(self, state: str, reason: str) -> None:
-        self.state, self.reason = state, reason
+    def __init__(self, state: str, reason: str, nodes: str = "") -> None:
+        self.state, self.reason, self.nodes = state, reason, nodes
 
     @property
     def starts(self) -> bool:
@@ -505,29 +524,72 @@ class Verdict:
         return self.state in ("CF", "R", "CG", "CD")
 
     def __repr__(self) -> str:
-        return f"{self.state} {self.reason}".strip()
+        return f"{self.state} {self.reason} {self.nodes}".strip()
 
 
-def ask(testbed: Testbed, flags: list[str], patience: float = 3.0) -> Verdict:
+WAITING = re.compile(
+    r"None|Priority|Resources|BeginTime|\(?null\)?|Nodes_required.*|.*PerUser.*|.*MaxGRES$|.*Grp.*|.*MaxJobs.*|.*MaxSubmit.*|"
+)
+"""Reasons that other jobs may be the cause of: asked again alone, and longer."""
+
+
+def ask(testbed: Testbed, flags: list[str], patience: float = 3.0, user: str | None = None) -> Verdict:
     """Submit a request, see what becomes of it on the idle cluster, and take it back."""
-    done = testbed.command("sbatch", "--parsable", "-o", "/dev/null", *flags, "--wrap", "true", check=False)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        return Verdict("REFUSED", lines[-1].removeprefix("sbatch: error: ") if lines else "?")
-    job = done.stdout.strip().partition(";")[0]
+    return ask_all(testbed, [flags], patience, user)[0]
+
+
+def ask_all(
+    testbed: Testbed, requests: list[list[str]], patience: float = 3.0, user: str | None = None, together: int = 12
+) -> list[Verdict]:
+    """Verdicts on many requests, some at a time; one that another may have kept waiting is asked again alone."""
+    verdicts: dict[int, Verdict] = {}
+    with ThreadPoolExecutor(4) as pool:
+        for first in range(0, len(requests), together):
+            batch = range(first, min(first + together, len(requests)))
+            verdicts |= _asked(testbed, {index: requests[index] for index in batch}, 1.0, user, pool)
+        for index in range(len(requests)):
+            if index not in verdicts:
+                verdicts |= _asked(testbed, {index: requests[index]}, patience, user, pool, alone=True)
+    return [verdicts[index] for index in range(len(requests))]
+
+
+def _asked(
+    testbed: Testbed, batch: dict[int, list[str]], patience: float, user: str | None, pool: ThreadPoolExecutor,
+    alone: bool = False,
+) -> dict[int, Verdict]:  # fmt: skip
+    """Verdicts on those of a batch that are sure; alone, every verdict is."""
+    verdicts: dict[int, Verdict] = {}
+    jobs: dict[str, int] = {}
+
+    def submit(index: int) -> tuple[int, subprocess.CompletedProcess[str]]:
+        argv = ["sbatch", "--parsable", "-D", "/tmp", "-o", "/dev/null", *batch[index], "--wrap", "true"]
+        return index, testbed.command(*argv, check=False, user=user)
+
+    for index, done in pool.map(submit, batch):
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if line.strip()]
+            verdicts[index] = Verdict("REFUSED", lines[-1].removeprefix("sbatch: error: ") if lines else "?")
+        else:
+            jobs[done.stdout.strip().partition(";")[0]] = index
     deadline = time.monotonic() + patience
-    try:
-        while True:
-            row = testbed.command("squeue", "-h", "-a", "-j", job, "-o", "%t|%r", check=False).stdout.strip()
-            state, _, reason = row.partition("|")
-            settled = reason not in ("None", "Priority", "Resources", "") or state != "PD"
-            if row and (settled or time.monotonic() > deadline):
-                return Verdict(state, reason)
-            if not row and time.monotonic() > deadline:
-                return Verdict("GONE", "")
-            time.sleep(0.05)
-    finally:
-        testbed.command("scancel", job, check=False)
+    while jobs:
+        late = time.monotonic() > deadline
+        listed = testbed.command("squeue", "-h", "-a", "-o", "%i|%t|%N|%r", check=False).stdout
+        rows = {row.split("|")[0]: row.split("|", 3)[1:] for row in listed.splitlines()}
+        sure = []
+        for job in jobs:
+            state, nodes, reason = rows.get(job, ["GONE", "", ""])
+            if state != "PD" or not WAITING.fullmatch(reason) or late:
+                sure.append(job)
+                if state != "PD" or not WAITING.fullmatch(reason) or alone:
+                    verdicts[jobs[job]] = Verdict(state, reason, nodes)
+        if sure:
+            testbed.command("scancel", *sure, check=False)
+        for job in sure:
+            del jobs[job]
+        if jobs:
+            time.sleep(0.03)
+    return verdicts
 
 
 def expand(text: str) -> list[str]:

@@ -155,7 +155,10 @@ def test_what_accounting_does_not_enforce_is_no_limit():
     relaxed = CONFIG.replace("associations,limits,qos", "associations")
     spec = found(relaxed, NODES, PARTITIONS, qos, assoc, person=Person("me")).group
     assert spec.accounts["a"].limits is None
-    assert not spec.qos
+    assert spec.qos["normal"].limits is None
+    limits = CONFIG.replace("associations,limits,qos", "limits")  # man slurm.conf: a QoS's limits are held to as well
+    spec = found(limits, NODES, PARTITIONS, qos, assoc, person=Person("me")).group
+    assert spec.qos["normal"].limits.max_duration == 60
     none = found(
         CONFIG.replace("associations,limits,qos", "none"), NODES, PARTITIONS, qos, assoc, person=Person("me")
     ).group

@@ -15,6 +15,8 @@ from launchers.offer.model import Device, Limit, Offer
 from launchers.requirement import Accelerator, Alternative
 
 MIB = 1024**2
+UNLIMITED = 100 * 365 * 86400
+"""Seconds that stand for a time limit of UNLIMITED where it is multiplied with something."""
 
 STAGES = (
     "closed",
@@ -56,8 +58,9 @@ class Rejection:
 class Ask:
     """What would be asked of the scheduler, per node; 0 cores or memory means that nothing is said about it.
 
-    `devices` maps GRES types (None: untyped) to numbers.  `cpus` and `mem` are what the scheduler would allocate
-    for it on one node of this shape: threads of whole cores, default memory; None where that is not known.
+    `devices` maps GRES types (None: untyped) to numbers.  `cpus`, `mem` and `time` are what the scheduler would
+    allocate for it on one node of this shape: threads of whole cores, default memory, the partition's time limit;
+    None where that is not known.
     """
 
     nodes: int
@@ -67,6 +70,7 @@ class Ask:
     duration: int | None
     cpus: int | None = field(default=None, eq=False)
     mem: int | None = field(default=None, eq=False)
+    time: int | None = field(default=None, eq=False)
 
 
 @frozen(eq=False)
@@ -152,7 +156,18 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
         cap = _memory_cap(offer, alternative.nodes, cpus, per_cpu)
         if cap is not None and (mem is None or mem // MIB * MIB > cap):
             memory = mem = cap
-    return Ask(alternative.nodes, cores, memory, devices, alternative.duration, cpus, mem)
+    return Ask(alternative.nodes, cores, memory, devices, alternative.duration, cpus, mem, _time(offer, alternative))
+
+
+def _time(offer: Offer, alternative: Alternative) -> int | None:
+    """The time limit of the job: Slurm counts whole minutes, and one that asks none gets the partition's."""
+    if alternative.duration is not None:
+        return -(-alternative.duration // 60) * 60
+    if offer.partition.defaults.duration is not None:
+        return offer.partition.defaults.duration
+    if offer.group.scheduler != "slurm":
+        return None
+    return min((one.value for one in bounds(offer) if one.what == "duration" and not one.least), default=UNLIMITED)
 
 
 def _whole_mib(memory: int) -> int:
@@ -261,10 +276,10 @@ def _limit_rejections(offer: Offer, ask: Ask) -> Iterator[Rejection]:
 def amount(ask: Ask, what: str) -> int | None:
     """How much of `what` (the vocabulary of `Limit.what`) a job asks for; None when that is not known."""
     if what == "duration":
-        return None if ask.duration is None else -(-ask.duration // 60) * 60
+        return None if ask.duration is None else ask.time
     if what.endswith("*min"):
-        minutes, of = amount(ask, "duration"), amount(ask, what.removesuffix("*min"))
-        return None if minutes is None or of is None else of * (minutes // 60)
+        of = amount(ask, what.removesuffix("*min"))
+        return None if ask.time is None or of is None else of * (ask.time // 60)
     if what.endswith("/node"):
         return _per_node(ask, what.removesuffix("/node"))
     if what in ("nodes", "node"):

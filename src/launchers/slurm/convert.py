@@ -44,7 +44,7 @@ def convert(
     notes: Notes = {}
     enforced = _enforced(facts)
     accounts = _accounts(facts, person, enforced) if "associations" in enforced else {}
-    qos = {one.name: _qos(one, enforced) for one in facts.qos} if "qos" in enforced else {}
+    qos = {one.name: _qos(one, enforced) for one in facts.qos} if "associations" in enforced else {}
     usable = {name for account in accounts.values() for name in account.qos or ()}
     usable |= {one.qos for one in facts.partitions if one.qos}
     if accounts:
