@@ -292,7 +292,7 @@ class Testbed:
         if controller_only:
             settings |= {
                 "SuspendProgram": "/bin/true", "ResumeProgram": "/bin/true", "SuspendTime": 86400, "ResumeTimeout": 600,
-                "PrivateData": "cloud", "SlurmdTimeout": 0, "PreemptType": "preempt/none", "PreemptMode": "OFF",
+                "PrivateData": "cloud", "SlurmdTimeout": 0, "TaskPlugin": "task/affinity", "PreemptType": "preempt/none", "PreemptMode": "OFF",
             }  # fmt: skip
         return {**settings, **description.get("config", {})}
 
@@ -488,6 +488,12 @@ class Testbed:
             self.sql("drop database if exists slurm_acct_db")
         self.up(description, controller_only=True)
 
+    def forget(self) -> None:
+        """Restart slurmctld without its memory of jobs and of the states of nodes."""
+        self.stop("slurmctld", patience=5)
+        shutil.rmtree(self.state / "ctld", ignore_errors=True)
+        self.up()
+
     def sql(self, statement: str) -> None:
         """Have the database do something."""
         socket = self.state / "mysql" / "socket"
@@ -528,7 +534,7 @@ class Verdict:
 
 
 WAITING = re.compile(
-    r"None|Priority|Resources|BeginTime|\(?null\)?|Nodes_required.*|.*PerUser.*|.*MaxGRES$|.*Grp.*|.*MaxJobs.*|.*MaxSubmit.*|"
+    r"None|Priority|Resources|BeginTime|\(?null\)?|Nodes.required.*|ReqNodeNotAvail.*|.*PerUser.*|.*MaxGRES$|.*Grp.*|.*MaxJobs.*|.*MaxSubmit.*|"
 )
 """Reasons that other jobs may be the cause of: asked again alone, and longer."""
 

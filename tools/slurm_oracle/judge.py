@@ -69,7 +69,7 @@ def read_cluster(bed: Testbed, description: Description) -> tuple[Group, ...]:
             bed.command("scontrol", "update", f"NodeName={drained}", "State=DRAIN", "Reason=oracle")
         facts = ask().facts
         if drained:
-            bed.command("scontrol", "update", f"NodeName={drained}", "State=RESUME")
+            bed.forget()  # resumed, a CLOUD node is NOT_RESPONDING
     finally:
         os.environ.pop("SLURM_CONF") if before is None else os.environ.update(SLURM_CONF=before)
     person = Person(USER, description.get("default_account"), frozenset({USER}))
@@ -146,7 +146,7 @@ def _about(description: Description, selection: Selection) -> Iterator[Question]
             places = {fit.offer.shape.name: fit for fit in selection.fits if fit.offer.partition.name == partition}
             assert places, f"{partition} is in the answer and nothing of it was merged"
             yield Question("merge", _flags({**options, "partition": partition}), starts=True, nodes=frozenset(good))
-        for clause in clauses if len(clauses) > 1 else ():
+        for clause in clauses if len(clauses) > 1 and selection.alternative.nodes == 1 else ():
             bare = clause.removeprefix("(").removesuffix(")")
             yield Question("merge", _flags({**options, "constraint": bare}), starts=True, nodes=frozenset(good))
     reach = sorted({name for partition in partitions for name in members[partition]} - good)

@@ -69,10 +69,9 @@ def _here(launcher: Launcher, argv: list[str]) -> int:
         with locked() as ledger:
             granted = ledger.grant(job, room)
             if not isinstance(granted, Scarce):
-                # Signals are passed on from before it starts: one that came just after would leave it alone.
                 passed = Passed()
                 try:
-                    child = passed.to = subprocess.Popen(argv, env={**os.environ, **visible(room, granted)})
+                    child = passed.start(argv, {**os.environ, **visible(room, granted)})
                 except OSError as error:
                     passed.stop()
                     print(f"launchers: cannot run {argv[0]}: {error.strerror}", file=sys.stderr)
@@ -92,21 +91,33 @@ def _here(launcher: Launcher, argv: list[str]) -> int:
 
 
 class Passed:
-    """Signals to this process that go on to a child, but those that a terminal sends to both by itself."""
+    """Signals to this process that go on to a child, but those that a terminal sends to both by itself.
+
+    They are kept from before the child starts: one that came just then would end this process and leave it alone.
+    """
 
     def __init__(self) -> None:
-        self.to: subprocess.Popen[bytes] | None = None
+        self.child: subprocess.Popen[bytes] | None = None
+        self.early: list[int] = []
         self.at_terminal = sys.stdin.isatty()
         self.before = {
             number: signal.signal(number, self.on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         }
 
+    def start(self, argv: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
+        """Start the child and give it what came in the meantime."""
+        child = subprocess.Popen(argv, env=env)
+        self.child = child
+        for number in self.early:
+            self.on(number, None)
+        return child
+
     def on(self, number: int, _: Any) -> None:
-        """Send it on; nothing to send it to means that it is ours."""
-        if self.to is None:
-            raise KeyboardInterrupt
-        if number != signal.SIGINT or not self.at_terminal:
-            self.to.send_signal(number)
+        """Send a signal on, or keep it."""
+        if self.child is None:
+            self.early.append(number)
+        elif number != signal.SIGINT or not self.at_terminal:
+            self.child.send_signal(number)
 
     def stop(self) -> None:
         """Put the handlers back that were there."""

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from launchers.offer.assign import assign, ensured, grouped, refusal, serves
 from launchers.offer.model import Device, Limit, Offer
 from launchers.requirement import Accelerator, Alternative
 
 MIB = 1024**2
-UNLIMITED = 100 * 365 * 86400
-"""Seconds that stand for a time limit of UNLIMITED where it is multiplied with something."""
-
 STAGES = (
     "closed",
     "gpu-kind",
@@ -60,7 +57,7 @@ class Ask:
 
     `devices` maps GRES types (None: untyped) to numbers.  `cpus`, `mem` and `time` are what the scheduler would
     allocate for it on one node of this shape: threads of whole cores, default memory, the partition's time limit;
-    None where that is not known.
+    None where that is not known.  Minimums are held against `requested` CPUs, which may be fewer.
     """
 
     nodes: int
@@ -71,6 +68,7 @@ class Ask:
     cpus: int | None = field(default=None, eq=False)
     mem: int | None = field(default=None, eq=False)
     time: int | None = field(default=None, eq=False)
+    requested: int | None = field(default=None, eq=False)
 
 
 @frozen(eq=False)
@@ -145,8 +143,8 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
         cores, memory = max(cores, -(-memory // shape.mem_per_core)), 0
     if memory and per_cpu:
         cores = max(cores, -(-memory // per_cpu))
-    cpus = cores or gpus * (partition.defaults.cpus_per_gpu or 0) or 1
-    cpus = -(-cpus // shape.threads_per_core) * shape.threads_per_core
+    requested = cores or gpus * (partition.defaults.cpus_per_gpu or 0) or 1
+    cpus = -(-requested // shape.threads_per_core) * shape.threads_per_core
     if partition.exclusive:
         cpus = max(cpus, shape.cores or 0)
     mem: int | None = memory
@@ -154,20 +152,44 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
         default = _default_memory(offer, cpus, gpus)
         mem = shape.memory if default is None else default
         cap = _memory_cap(offer, alternative.nodes, cpus, per_cpu)
-        if cap is not None and (mem is None or mem // MIB * MIB > cap):
+        whole = default is None and _capped(offer)
+        if cap is not None and (whole or mem is None or mem // MIB * MIB > cap):
             memory = mem = cap
-    return Ask(alternative.nodes, cores, memory, devices, alternative.duration, cpus, mem, _time(offer, alternative))
+    return _timed(
+        offer, Ask(alternative.nodes, cores, memory, devices, alternative.duration, cpus, mem, None, requested)
+    )
 
 
-def _time(offer: Offer, alternative: Alternative) -> int | None:
-    """The time limit of the job: Slurm counts whole minutes, and one that asks none gets the partition's."""
-    if alternative.duration is not None:
-        return -(-alternative.duration // 60) * 60
-    if offer.partition.defaults.duration is not None:
-        return offer.partition.defaults.duration
-    if offer.group.scheduler != "slurm":
-        return None
-    return min((one.value for one in bounds(offer) if one.what == "duration" and not one.least), default=UNLIMITED)
+def _timed(offer: Offer, ask: Ask) -> Ask:
+    """With the time limit that the job would have, said in words where it must be: Slurm counts whole minutes.
+
+    A job that asks none gets the partition's default.  Where there is none, several limits may bound it, and Slurm
+    takes the first that it finds and then holds it against the others, so the least is asked for in words.
+    """
+    if ask.duration is not None:
+        return evolve(ask, time=-(-ask.duration // 60) * 60)
+    default = offer.partition.defaults.duration
+    caps = list(_time_caps(offer, ask)) if offer.group.scheduler == "slurm" else []
+    most = max(60, min(caps) // 60 * 60) if caps else None
+    if default is not None and (most is None or default <= most):
+        return evolve(ask, time=default)
+    return evolve(ask, time=most, duration=most if len(caps) > 1 or default is not None else None)
+
+
+def _time_caps(offer: Offer, ask: Ask) -> Iterator[int]:
+    """The seconds that each limit lets a job run that asks this."""
+    for limit in bounds(offer):
+        if limit.least:
+            continue
+        if limit.what == "duration":
+            yield limit.value
+        elif limit.what.endswith("*min") and (each := amount(ask, limit.what.removesuffix("*min"))):
+            yield limit.value * 60 // each
+
+
+def _capped(offer: Offer) -> bool:
+    """Whether the memory of a job is bounded: then Slurm holds the largest node's memory against the bound."""
+    return any(limit.what in ("mem/cpu", "mem/node") and not limit.least for limit in bounds(offer))
 
 
 def _whole_mib(memory: int) -> int:
@@ -266,7 +288,7 @@ def _capacity_rejections(offer: Offer, alternative: Alternative, ask: Ask, poole
 
 def _limit_rejections(offer: Offer, ask: Ask) -> Iterator[Rejection]:
     for limit in bounds(offer):
-        asked = amount(ask, limit.what)
+        asked = amount(evolve(ask, cpus=ask.requested) if limit.least else ask, limit.what)
         if asked is None or (asked >= limit.value if limit.least else asked <= limit.value):
             continue
         code = "minimum" if limit.least else limit.what if limit.what in ("duration", "nodes") else "limit"
@@ -276,7 +298,7 @@ def _limit_rejections(offer: Offer, ask: Ask) -> Iterator[Rejection]:
 def amount(ask: Ask, what: str) -> int | None:
     """How much of `what` (the vocabulary of `Limit.what`) a job asks for; None when that is not known."""
     if what == "duration":
-        return None if ask.duration is None else ask.time
+        return ask.time
     if what.endswith("*min"):
         of = amount(ask, what.removesuffix("*min"))
         return None if ask.time is None or of is None else of * (ask.time // 60)

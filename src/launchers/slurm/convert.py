@@ -303,6 +303,15 @@ def _unit(node: Node, facts: Facts, partition: Partition) -> int:
     return threads * cores if "CR_SOCKET" in said and cores else threads
 
 
+def _memory(node: Node, facts: Facts) -> int | None:
+    """The memory that a job may ask: MemSpecLimit is kept back only where memory is allocated at all (CR_*_MEMORY)."""
+    said = facts.config.get("SelectTypeParameters", "CR_CORE_MEMORY").upper()
+    special = node.pairs.get("MemSpecLimit", "")
+    if node.memory is None or "MEMORY" in said or not special.isdigit():
+        return node.memory
+    return node.memory + int(special) * 1024**2
+
+
 _LAYOUT = ("Sockets", "CoresPerSocket")
 
 
@@ -312,7 +321,14 @@ def _blocks(
     """Equal nodes as one block each, in the order of their names."""
     alike: dict[tuple[Any, ...], list[Node]] = {}
     for node in nodes:
-        key = (node.cpus, node.memory, node.gres, node.features, _unit(node, facts, partition), _cfg_gpus(node))
+        key = (
+            node.cpus,
+            _memory(node, facts),
+            node.gres,
+            node.features,
+            _unit(node, facts, partition),
+            _cfg_gpus(node),
+        )
         alike.setdefault(key, []).append(node)
     reserved = _reserved(facts)
     blocks = [(fold(node.name for node in group), group) for group in alike.values()]
@@ -329,7 +345,7 @@ def _blocks(
         unit = _unit(node, facts, partition)
         cpu = schema.CpuSpec(
             cores=node.cpus,
-            memory=node.memory,
+            memory=_memory(node, facts),
             threads_per_core=unit if unit > 1 else None,
         )
         if node.memory is None:
