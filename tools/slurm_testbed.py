@@ -533,10 +533,10 @@ class Verdict:
         return f"{self.state} {self.reason} {self.nodes}".strip()
 
 
-WAITING = re.compile(
-    r"None|Priority|Resources|BeginTime|\(?null\)?|Nodes.required.*|ReqNodeNotAvail.*|.*PerUser.*|.*MaxGRES$|.*Grp.*|.*MaxJobs.*|.*MaxSubmit.*|"
-)
-"""Reasons that other jobs may be the cause of: asked again alone, and longer."""
+UNSETTLED = re.compile(r"|None|Priority|Resources|BeginTime|Nodes.required.*|ReqNodeNotAvail.*")
+"""Reasons that a job may have while slurmctld has not come to it yet."""
+SHARED = re.compile(r".*(PerUser|MaxGRES$|Grp|MaxJobs|MaxSubmit).*")
+"""Reasons that other jobs may be the cause of: asked again alone."""
 
 
 def ask(testbed: Testbed, flags: list[str], patience: float = 3.0, user: str | None = None) -> Verdict:
@@ -545,7 +545,7 @@ def ask(testbed: Testbed, flags: list[str], patience: float = 3.0, user: str | N
 
 
 def ask_all(
-    testbed: Testbed, requests: list[list[str]], patience: float = 3.0, user: str | None = None, together: int = 12
+    testbed: Testbed, requests: list[list[str]], patience: float = 3.0, user: str | None = None, together: int = 40
 ) -> list[Verdict]:
     """Verdicts on many requests, some at a time; one that another may have kept waiting is asked again alone."""
     verdicts: dict[int, Verdict] = {}
@@ -585,9 +585,10 @@ def _asked(
         sure = []
         for job in jobs:
             state, nodes, reason = rows.get(job, ["GONE", "", ""])
-            if state != "PD" or not WAITING.fullmatch(reason) or late:
+            settled = state != "PD" or not UNSETTLED.fullmatch(reason)
+            if settled or late:
                 sure.append(job)
-                if state != "PD" or not WAITING.fullmatch(reason) or alone:
+                if alone or (settled and not SHARED.fullmatch(reason)):
                     verdicts[jobs[job]] = Verdict(state, reason, nodes)
         if sure:
             testbed.command("scancel", *sure, check=False)

@@ -12,9 +12,9 @@ live cluster is read as `launchers convert` reads it, and random needs are put t
   completeness  where nothing matches, no submission of the same need to one partition, with any QoS and account
                 of the user, starts
 
-What it cannot see: anything that needs a slurmd (whether the job's GPUs are then what CUDA_VISIBLE_DEVICES says, memory
-enforcement), other users' jobs and usage (limits on usage are tried with none), preemption, licenses, reservations,
-several clusters at once.
+What it cannot see: anything that needs a slurmd (CoreSpecCount, which counts when a node registers; whether a job sees
+its GPUs; whether it is held to its memory), other users' jobs and usage (limits on usage are tried with none),
+preemption, licenses, reservations, several clusters at once.
 
 A disagreement is made small and printed with the cluster, the need and both answers; it is written to a file that
 --replay takes.  Exit status: 0 all agree, 1 some do not.
@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -142,6 +143,7 @@ def main(argv: list[str] | None = None) -> int:
     state = Path(tempfile.mkdtemp(prefix="launchers-oracle-"))
     state.chmod(0o755)
     bed = Testbed(state, port=options.port, cluster="oracle", enforce="ALL")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     started = time.monotonic()
     try:
         if options.replay:

@@ -68,8 +68,6 @@ def _nodes(rng: random.Random) -> tuple[list[Description], dict[str, list[Descri
             "RealMemory": rng.choice(MEMORIES), "Weight": rng.choice([1, 1, 10]),
         }  # fmt: skip
         if rng.random() < 0.1:
-            pairs["CoreSpecCount"] = 1
-        if rng.random() < 0.1:
             pairs["MemSpecLimit"] = 1000
         features = rng.sample(PLAIN_FEATURES, rng.randint(0, 3))
         have = []

@@ -148,7 +148,10 @@ def _about(description: Description, selection: Selection) -> Iterator[Question]
             yield Question("merge", _flags({**options, "partition": partition}), starts=True, nodes=frozenset(good))
         for clause in clauses if len(clauses) > 1 and selection.alternative.nodes == 1 else ():
             bare = clause.removeprefix("(").removesuffix(")")
-            yield Question("merge", _flags({**options, "constraint": bare}), starts=True, nodes=frozenset(good))
+            named = [fit.offer for fit in selection.fits if set(bare.split("&")) <= fit.offer.shape.features]
+            for partition in sorted({offer.partition.name for offer in named}):
+                flags = _flags({**options, "partition": partition, "constraint": bare})
+                yield Question("merge", flags, starts=True, nodes=frozenset(good))
     reach = sorted({name for partition in partitions for name in members[partition]} - good)
     for name in reach[:LEAKS]:
         yield Question("leak", (*_flags(options), f"--nodelist={name}"), starts=False)

@@ -208,15 +208,15 @@ def _concede(alternative: Alternative, rejection: Rejection) -> tuple[Alternativ
         return _concede_device(alternative, rejection)
     named = {"memory": "cpu_memory", "cores": "cores", "nodes": "nodes", "duration": "duration"}
     what = {"nodes": "nodes", "duration": "duration", "cpu": "cores", "mem": "cpu_memory", "gres/gpu": "gpus"}
-    name = named.get(rejection.code) or what.get(rejection.what)
+    tres = rejection.what.removesuffix("/node")
+    name = named.get(rejection.code) or what.get(tres)
     if name is None:
         return None
     least = rejection.code == "minimum"
+    nodes = alternative.nodes if rejection.what == tres and tres in ("cpu", "mem", "gres/gpu") else 1
+    value = -(-to // nodes) if least else to // nodes
     if name == "gpus":
-        return _concede_gpus(alternative, to, least)
-    value = to // max(1, alternative.nodes) if name in ("cores", "cpu_memory") and rejection.what in what else to
-    if least:
-        value = -(-to // alternative.nodes) if name in ("cores", "cpu_memory") else to
+        return _concede_gpus(alternative, value, least)
     if value < 1:
         return None
     words = {"cpu_memory": "memory", "cores": "cores", "nodes": "nodes", "duration": "duration"}[name]
@@ -258,8 +258,7 @@ def _rounded(memory: int | str | None) -> int:
     return -(-memory // GIB) * GIB
 
 
-def _concede_gpus(alternative: Alternative, total: int, least: bool) -> tuple[Alternative, Change] | None:
-    each = -(-total // alternative.nodes) if least else total // alternative.nodes
+def _concede_gpus(alternative: Alternative, each: int, least: bool) -> tuple[Alternative, Change] | None:
     have = len(alternative.accelerators)
     if each < 1 or (least and have and len(set(alternative.accelerators)) > 1):
         return None

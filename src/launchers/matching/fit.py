@@ -57,7 +57,8 @@ class Ask:
 
     `devices` maps GRES types (None: untyped) to numbers.  `cpus`, `mem` and `time` are what the scheduler would
     allocate for it on one node of this shape: threads of whole cores, default memory, the partition's time limit;
-    None where that is not known.  Minimums are held against `requested` CPUs, which may be fewer.
+    None where that is not known.  Minimums are held against `requested` CPUs, which may be fewer.  `default_time` is
+    what Slurm sets when nothing is said: for several partitions the first one's, held against all.
     """
 
     nodes: int
@@ -65,6 +66,7 @@ class Ask:
     memory: int
     devices: tuple[tuple[str | None, int], ...]
     duration: int | None
+    default_time: int | None = None
     cpus: int | None = field(default=None, eq=False)
     mem: int | None = field(default=None, eq=False)
     time: int | None = field(default=None, eq=False)
@@ -155,9 +157,9 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
         whole = default is None and _capped(offer)
         if cap is not None and (whole or mem is None or mem // MIB * MIB > cap):
             memory = mem = cap
-    return _timed(
-        offer, Ask(alternative.nodes, cores, memory, devices, alternative.duration, cpus, mem, None, requested)
-    )
+    duration = alternative.duration
+    ask = Ask(alternative.nodes, cores, memory, devices, duration, cpus=cpus, mem=mem, requested=requested)
+    return _timed(offer, ask)
 
 
 def _timed(offer: Offer, ask: Ask) -> Ask:
@@ -172,7 +174,7 @@ def _timed(offer: Offer, ask: Ask) -> Ask:
     caps = list(_time_caps(offer, ask)) if offer.group.scheduler == "slurm" else []
     most = max(60, min(caps) // 60 * 60) if caps else None
     if default is not None and (most is None or default <= most):
-        return evolve(ask, time=default)
+        return evolve(ask, time=default, default_time=default)
     return evolve(ask, time=most, duration=most if len(caps) > 1 or default is not None else None)
 
 
