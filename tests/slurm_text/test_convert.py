@@ -168,16 +168,17 @@ def test_what_accounting_does_not_enforce_is_no_limit():
 @pytest.mark.parametrize(
     ("parameters", "node", "unit"),
     [
-        ("CR_Core_Memory", "CPUTot=8 Sockets=2 CoresPerSocket=2 ThreadsPerCore=2", 2),
-        ("CR_Core", "CPUTot=4 Sockets=2 CoresPerSocket=2 ThreadsPerCore=2", 1),  # CPUs= counts cores here
-        ("CR_CPU_Memory", "CPUTot=8 Sockets=2 CoresPerSocket=2 ThreadsPerCore=2", 1),
-        ("CR_Socket_Memory", "CPUTot=8 Sockets=2 CoresPerSocket=2 ThreadsPerCore=2", 4),
+        ("CR_Core_Memory", "CPUTot=8 Sockets=2 CoresPerSocket=2 ThreadsPerCore=2", (2, 1)),
+        ("CR_Core", "CPUTot=4 Sockets=2 CoresPerSocket=2 ThreadsPerCore=2", (1, 1)),  # CPUs= counts cores here
+        ("CR_CPU_Memory", "CPUTot=8 Sockets=2 CoresPerSocket=2 ThreadsPerCore=2", (1, 1)),
+        ("CR_Socket_Memory", "CPUTot=8 Sockets=2 CoresPerSocket=2 ThreadsPerCore=2", (2, 4)),
     ],
 )
 def test_how_many_cpus_slurm_allocates_at_a_time(parameters, node, unit):
     text = f"NodeName=n {node} RealMemory=100 State=IDLE Partitions=p\n"
     one = group(CONFIG + f"SelectTypeParameters = {parameters}\n", text, "PartitionName=p Nodes=n\n")
-    assert one.partitions[0].shapes[0].threads_per_core == unit
+    shape = one.partitions[0].shapes[0]
+    assert (shape.threads_per_core, shape.cpus_per_socket) == unit
 
 
 def test_old_clusters_take_gres():

@@ -57,7 +57,8 @@ class Ask:
 
     `devices` maps GRES types (None: untyped) to numbers.  `cpus`, `mem` and `time` are what the scheduler would
     allocate for it on one node of this shape: threads of whole cores, default memory, the partition's time limit;
-    None where that is not known.  Minimums are held against `requested` CPUs, which may be fewer.  `default_time` is
+    None where that is not known.  Minimums are held against `requested` CPUs, which may be fewer, limits per node
+    against the `threads` of whole cores, even where whole sockets are allocated.  `default_time` is
     what Slurm sets when nothing is said: for several partitions the first one's, held against all.
     """
 
@@ -71,6 +72,7 @@ class Ask:
     mem: int | None = field(default=None, eq=False)
     time: int | None = field(default=None, eq=False)
     requested: int | None = field(default=None, eq=False)
+    threads: int | None = field(default=None, eq=False)
 
 
 @frozen(eq=False)
@@ -146,7 +148,8 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
     if memory and per_cpu:
         cores = max(cores, -(-memory // per_cpu))
     requested = cores or gpus * (partition.defaults.cpus_per_gpu or 0) or 1
-    cpus = -(-requested // shape.threads_per_core) * shape.threads_per_core
+    threads = -(-requested // shape.threads_per_core) * shape.threads_per_core
+    cpus = -(-threads // shape.cpus_per_socket) * shape.cpus_per_socket
     if partition.exclusive:
         cpus = max(cpus, shape.cores or 0)
     mem: int | None = memory
@@ -154,11 +157,14 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
         default = _default_memory(offer, cpus, gpus)
         mem = shape.memory if default is None else default
         cap = _memory_cap(offer, alternative.nodes, cpus, per_cpu)
-        whole = default is None and _capped(offer)
-        if cap is not None and (whole or mem is None or mem // MIB * MIB > cap):
+        if cap is not None and (mem is None or mem // MIB * MIB > cap):
             memory = mem = cap
+        elif mem and _capped(offer) and (default is None or (gpus and partition.defaults.mem_per_gpu)):
+            memory = mem = mem // MIB * MIB
     duration = alternative.duration
-    ask = Ask(alternative.nodes, cores, memory, devices, duration, cpus=cpus, mem=mem, requested=requested)
+    ask = Ask(
+        alternative.nodes, cores, memory, devices, duration, cpus=cpus, mem=mem, requested=requested, threads=threads
+    )
     return _timed(offer, ask)
 
 
@@ -190,7 +196,7 @@ def _time_caps(offer: Offer, ask: Ask) -> Iterator[int]:
 
 
 def _capped(offer: Offer) -> bool:
-    """Whether the memory of a job is bounded: then Slurm holds the largest node's memory against the bound."""
+    """Whether memory is bounded: then Slurm holds a whole node's against the bound where none per node or CPU is said."""
     return any(limit.what in ("mem/cpu", "mem/node") and not limit.least for limit in bounds(offer))
 
 
@@ -290,7 +296,8 @@ def _capacity_rejections(offer: Offer, alternative: Alternative, ask: Ask, poole
 
 def _limit_rejections(offer: Offer, ask: Ask) -> Iterator[Rejection]:
     for limit in bounds(offer):
-        asked = amount(evolve(ask, cpus=ask.requested) if limit.least else ask, limit.what)
+        counted = ask.requested if limit.least else ask.threads if limit.what == "cpu/node" else ask.cpus
+        asked = amount(evolve(ask, cpus=counted), limit.what)
         if asked is None or (asked >= limit.value if limit.least else asked <= limit.value):
             continue
         code = "minimum" if limit.least else limit.what if limit.what in ("duration", "nodes") else "limit"

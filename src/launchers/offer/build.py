@@ -154,6 +154,7 @@ def _shape(
         available=nodes.available,
         hosts=hosts,
         threads_per_core=cpu.get("threads_per_core") or 1,
+        cpus_per_socket=cpu.get("cpus_per_socket") or 1,
         mem_per_core=cpu.get("mem_per_cpu"),
     )
 

@@ -36,7 +36,8 @@ class Shape:
     """Nodes that are alike: matching cost grows with shapes, not with nodes.
 
     `cores` are CPUs as Slurm counts and allocates them: hardware threads where a node has several per core, in
-    which case Slurm hands them out `threads_per_core` at a time.  `available` of `count` nodes were neither
+    which case Slurm hands them out `threads_per_core` at a time, or `cpus_per_socket` where it hands out whole
+    sockets.  `available` of `count` nodes were neither
     down nor drained when the facts were read.  `hosts` is a folded host list such as ``rtx-[01-02]``.
     `hints` are the features that say something about the devices (a `features_regex` matched them).
     """
@@ -51,6 +52,7 @@ class Shape:
     available: int | None = None
     hosts: str = ""
     threads_per_core: int = 1
+    cpus_per_socket: int = 1
     mem_per_core: int | None = None
 
 

@@ -62,6 +62,7 @@ class CpuSpec:
     memory: Memory | None = says("memory that jobs can have")
     mem_per_cpu: Memory | None = says("memory that comes with one core, used where memory itself cannot be asked for")
     threads_per_core: Count | None = says("hardware threads per core: Slurm allocates whole cores")
+    cpus_per_socket: Count | None = says("CPUs per socket, where Slurm allocates whole sockets (CR_Socket)")
 
 
 @frozen

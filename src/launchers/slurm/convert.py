@@ -288,19 +288,19 @@ def _members(facts: Facts) -> dict[str, list[Node]]:
     return inside
 
 
-def _unit(node: Node, facts: Facts, partition: Partition) -> int:
-    """How many CPUs Slurm allocates at a time (man slurm.conf, SelectTypeParameters): a core, a socket, or one."""
+def _units(node: Node, facts: Facts, partition: Partition) -> tuple[int, int]:
+    """The CPUs of a core, and of a socket where those are allocated (man slurm.conf, SelectTypeParameters)."""
     said = (partition.pairs.get("SelectTypeParameters") or "NONE").upper()
     if said == "NONE":
         said = facts.config.get("SelectTypeParameters", "CR_CORE").upper()
     if "CR_CPU" in said:
-        return 1
+        return 1, 1
     sockets, cores = (int(text) if text.isdigit() else 0 for text in (node.pairs.get(k, "") for k in _LAYOUT))
     total = node.pairs.get("CPUTot", "")
     threads = node.threads_per_core
     if sockets and cores and total.isdigit():
         threads = max(1, int(total) // (sockets * cores))
-    return threads * cores if "CR_SOCKET" in said and cores else threads
+    return threads, threads * cores if "CR_SOCKET" in said and cores else 1
 
 
 def _memory(node: Node, facts: Facts) -> int | None:
@@ -326,7 +326,7 @@ def _blocks(
             _memory(node, facts),
             node.gres,
             node.features,
-            _unit(node, facts, partition),
+            _units(node, facts, partition),
             _cfg_gpus(node),
         )
         alike.setdefault(key, []).append(node)
@@ -342,11 +342,12 @@ def _blocks(
             states = sorted({_why_down(one, reserved) for one in group} - {""})
             notes[(*where, "available")] = ", ".join(states)
         _note_devices(node, have, notes, where)
-        unit = _unit(node, facts, partition)
+        threads, socket = _units(node, facts, partition)
         cpu = schema.CpuSpec(
             cores=node.cpus,
             memory=_memory(node, facts),
-            threads_per_core=unit if unit > 1 else None,
+            threads_per_core=threads if threads > 1 else None,
+            cpus_per_socket=socket if socket > 1 else None,
         )
         if node.memory is None:
             notes[(*where, "cpu")] = "memory not known: RealMemory is not configured"
