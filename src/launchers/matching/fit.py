@@ -178,21 +178,22 @@ def _timed(offer: Offer, ask: Ask) -> Ask:
         return evolve(ask, time=-(-ask.duration // 60) * 60)
     default = offer.partition.defaults.duration
     caps = list(_time_caps(offer, ask)) if offer.group.scheduler == "slurm" else []
-    most = max(60, min(caps) // 60 * 60) if caps else None
+    most = max(60, min(seconds for seconds, _ in caps) // 60 * 60) if caps else None
     if default is not None and (most is None or default <= most):
         return evolve(ask, time=default, default_time=default)
-    return evolve(ask, time=most, duration=most if len(caps) > 1 or default is not None else None)
+    said = default is not None or len(caps) > 1 or any(derived for _, derived in caps)
+    return evolve(ask, time=most, duration=most if said else None)
 
 
-def _time_caps(offer: Offer, ask: Ask) -> Iterator[int]:
-    """The seconds that each limit lets a job run that asks this."""
+def _time_caps(offer: Offer, ask: Ask) -> Iterator[tuple[int, bool]]:
+    """The seconds that each limit lets a job run that asks this, and whether they follow from its other amounts."""
     for limit in bounds(offer):
         if limit.least:
             continue
         if limit.what == "duration":
-            yield limit.value
+            yield limit.value, False
         elif limit.what.endswith("*min") and (each := amount(ask, limit.what.removesuffix("*min"))):
-            yield limit.value * 60 // each
+            yield limit.value * 60 // each, True
 
 
 def _capped(offer: Offer) -> bool:
