@@ -83,8 +83,34 @@ class Launcher:
         return executor
 
     def submit(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
-        """Run a function there: a submitit Job, with `result()`, `state`, `cancel()` and the logs."""
-        return self.executor().submit(function, *args, **kwargs)
+        """Run a function there: a submitit Job, with `result()`, `state`, `cancel()` and the logs.
+
+        Raises LauncherNotFoundError with the cluster's own words when it refuses the job.
+        """
+        executor = self.executor()
+        if self.slurm_args is None:
+            return executor.submit(function, *args, **kwargs)
+        return self.submitted(executor, function, *args, **kwargs)
+
+    def submitted(self, executor: Executor, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
+        """Submit with an executor of this launcher; what sbatch refuses is LauncherNotFoundError."""
+        from submitit.core.utils import FailedJobError
+
+        try:
+            return executor.submit(function, *args, **kwargs)
+        except FailedJobError as error:
+            raise LauncherNotFoundError(self.refused(str(error)), NOTHING_MATCHES, self.answer) from error
+
+    def refused(self, said: str) -> str:
+        """What sbatch said when it refused, what it is about, and what it was asked."""
+        from launchers.slurm.refusals import refusal_of_sbatch
+
+        lines = [line.strip() for line in said.strip().splitlines() if line.strip()][-3:]
+        code = refusal_of_sbatch(said).code
+        about = f"\nreason code: {code}" if code else ""
+        asked = self.slurm_args.flags() if self.slurm_args else []
+        told = "\n  ".join(lines)
+        return f"sbatch refused what was chosen:\n  {told}{about}\nit was asked:\n  " + "\n  ".join(asked)
 
     def local_job(self) -> LocalJob:
         """The resources of one job of this machine."""
@@ -136,14 +162,16 @@ def find_launcher(
     tags: Iterable[str] = (),
     config: str | Path | None = None,
     widest: bool = False,
+    live: bool = False,
 ) -> Launcher:
     """The best launcher for the first of `requirements` that can be met anywhere.
 
     `tags` keeps the groups that carry any of them.  `config` is a launchers.yaml; without it the usual places are
-    looked at (`launchers where`), and where there is none, this machine is the one launcher.  Raises
+    looked at (`launchers where`), and where there is none, this machine is the one launcher.  `live` lets what the
+    cluster is doing now order what is equal otherwise.  Raises
     RequirementSyntaxError, ConfigError, and LauncherNotFoundError with the reasons when there is none.
     """
-    groups, located = load_groups(config)
+    groups, located = load_groups(config, live=live)
     answer = match(combined(requirements), groups, tags=tags, widest=widest)
     return chosen(answer, located)
 
@@ -194,7 +222,11 @@ def summary(answer: Answer, most: int = 6) -> list[str]:
 
 
 def load_groups(
-    config: str | Path | None = None, environ: Mapping[str, str] | None = None, *, refresh: bool = False
+    config: str | Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    refresh: bool = False,
+    live: bool = False,
 ) -> tuple[tuple[Group, ...], Located]:
     """The groups of the launchers.yaml in force, clusters that must be asked asked; without one, this machine.
 
@@ -224,7 +256,38 @@ def load_groups(
         from launchers.local import machine
 
         groups = machine.filled(groups, probed)
-    return groups, located
+    return with_signals(groups, live), located
+
+
+def with_signals(groups: tuple[Group, ...], live: bool) -> tuple[Group, ...]:
+    """The groups with what their cluster is doing now, where that is wanted and can be had: it only orders equals."""
+    if not any(live or group.live for group in groups if group.scheduler == "slurm"):
+        return groups
+    from launchers.connector import LocalConnector
+    from launchers.slurm.live import signals
+
+    seen = signals(LocalConnector())
+
+    def told(group: Group) -> Group:
+        if group.scheduler != "slurm" or not (live or group.live):
+            return group
+        if isinstance(seen, str):
+            return evolve(group, notes=(*group.notes, f"no live signal: {seen}"))
+        partitions = tuple(evolve(one, signal=seen.get(one.name)) for one in group.partitions)
+        return evolve(group, partitions=partitions)
+
+    return tuple(told(group) for group in groups)
+
+
+def narrowed(group: Group, partitions: Iterable[str], qos: str = "", account: str = "") -> Group:
+    """The group with these partitions, and of their accesses those with this QoS and account ("": any)."""
+    wanted = set(partitions)
+    kept = []
+    for one in group.partitions:
+        if one.name in wanted:
+            accesses = tuple(a for a in one.accesses if qos in ("", a.qos) and account in ("", a.account))
+            kept.append(evolve(one, accesses=accesses) if accesses else one)
+    return evolve(group, partitions=tuple(kept))
 
 
 def read_facts(path: Path) -> SlurmGroup:

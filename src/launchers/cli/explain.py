@@ -14,14 +14,23 @@ from launchers.matching import Answer, Fit, funnels, match, reason, relaxations
 
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
-    shared.requirement(command)
+    shared.requirement(command, nargs="*")
     shared.as_json(command)
+    command.add_argument("--job", metavar="ID", help="explain a job that is in Slurm's queue instead")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the explanation; the exit status is that of `find`."""
+    if bool(options.job) == bool(options.expr):
+        print(
+            "launchers explain: give either a requirement or --job ID\nTry 'launchers explain --help'.", file=sys.stderr
+        )
+        return 2
+    if options.job:
+        return _job(options)
     requirement = combined(options.expr)
-    groups, located = load_groups(options.config, refresh=options.refresh)
+    groups, located = load_groups(options.config, refresh=options.refresh, live=options.live)
+    shared.quiet_signals(groups)
     answer = match(requirement, groups, tags=options.tag, widest=options.widest, thorough=True)
     shared.warn(answer)
     if options.json:
@@ -36,6 +45,56 @@ def run(options: argparse.Namespace) -> int:
         print(f"launchers: {str(error).splitlines()[0]}", file=sys.stderr)  # the rest has just been explained
         return 3 if error.kind == UNREACHABLE else 1
     return 0
+
+
+def _job(options: argparse.Namespace) -> int:
+    """Say what a job waits for, whether it can ever start, and what would help."""
+    from attrs import evolve
+
+    from launchers.cli.report import can_start, job_json
+    from launchers.connector import LocalConnector
+    from launchers.launcher import ask_cluster, narrowed
+    from launchers.offer.build import slurm_group
+    from launchers.requirement import Requirement
+    from launchers.slurm.pending import NoSuchJobError, queued_job
+    from launchers.slurm.refusals import refusal_of_reason
+    from launchers.slurm.states import in_words
+
+    try:
+        job = queued_job(LocalConnector(), options.job)
+    except NoSuchJobError as error:
+        print(f"launchers: {error}", file=sys.stderr)
+        return 2
+    refusal = refusal_of_reason(job.reason)
+    facts, _ = ask_cluster(refresh=options.refresh)
+    answer = None
+    if isinstance(facts, str):
+        print(f"launchers: warning: {facts}", file=sys.stderr)
+    else:
+        group = narrowed(slurm_group(facts, facts.id or "slurm"), job.partitions, job.qos, job.account)
+        answer = match(Requirement((evolve(job.need),)), [group])
+    if options.json:
+        show.emit(job_json(job, refusal, answer))
+        return 0
+    print(
+        f"job {job.id} is {job.state}" + (f": {job.reason}: it {in_words(job.reason)}" if job.reason != "None" else "")
+    )
+    print(f"  asked: {job.need}")
+    print(f"  in: {', '.join(job.partitions)}, QoS {job.qos or '-'}, account {job.account or '-'}")
+    if job.state == "PENDING":
+        print(f"  can it ever start: { {True: 'yes', False: 'no', None: 'not known'}[can_start(refusal, answer)] }")
+        _would_help(answer)
+    return 0
+
+
+def _would_help(answer: Answer | None) -> None:
+    rows: dict[str, list[str]] = {}
+    for trial in answer.trials[0] if answer and answer.trials else ():
+        rows.setdefault(_verdict(trial.outcome), []).append(trial.offer.name)
+    for why, names in rows.items():
+        print(f"    {', '.join(names)}: {why}")
+    for one in relaxations(answer) if answer and answer.selection is None else ():
+        print(f"nearest: {one.text}")
 
 
 def _print(answer: Answer) -> None:

@@ -21,7 +21,8 @@ def arguments(command: argparse.ArgumentParser) -> None:
 def find(options: argparse.Namespace) -> Launcher:
     """The launcher that the options ask for, with warnings about what could not be read."""
     requirement = combined(options.expr)
-    groups, located = load_groups(options.config, refresh=options.refresh)
+    groups, located = load_groups(options.config, refresh=options.refresh, live=options.live)
+    shared.quiet_signals(groups)
     answer = match(requirement, groups, tags=options.tag, widest=options.widest)
     shared.warn(answer)
     return chosen(answer, located)

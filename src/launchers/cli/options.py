@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 
 from launchers.matching import Answer
+from launchers.offer.model import Group
 
 
-def requirement(command: argparse.ArgumentParser) -> None:
+def requirement(command: argparse.ArgumentParser, *, nargs: str = "+") -> None:
     """What is needed, and where it may be."""
     command.add_argument(
-        "expr", metavar="EXPR", nargs="+", help="a requirement such as 'cuda(mem=24G)*2'; several are alternatives"
+        "expr", metavar="EXPR", nargs=nargs, help="a requirement such as 'cuda(mem=24G)*2'; several are alternatives"
     )
     places(command)
+    command.add_argument(
+        "--live", action="store_true", help="let what the cluster is doing now order what is equal otherwise"
+    )
     command.add_argument("--widest", action="store_true", help="merge everything that fits, not only the tightest fit")
 
 
@@ -41,3 +46,11 @@ def warn(answer: Answer) -> None:
     for group, why in answer.skipped:
         if group.unreachable == why:
             print(f"launchers: warning: {group.name} is passed over: {why}", file=sys.stderr)
+
+
+def quiet_signals(groups: Iterable[Group]) -> None:
+    """Name on stderr the groups whose live signals were wanted and could not be read."""
+    for group in groups:
+        for note in group.notes:
+            if note.startswith("no live signal"):
+                print(f"launchers: warning: {group.name}: {note}", file=sys.stderr)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from attrs import asdict
 
 from launchers.matching import Answer, Fit, Rejection, Selection, funnels, reason, relaxations
 from launchers.offer.model import Device, Offer
 from launchers.requirement import Alternative, format_memory, format_timespan
+
+if TYPE_CHECKING:
+    from launchers.slurm.pending import QueuedJob
+    from launchers.slurm.refusals import Refusal
 
 VERSION = 1
 
@@ -42,6 +48,15 @@ def selection_rows(selection: Selection) -> list[tuple[str, str]]:
     elif args is not None:
         default = selection.offers[0].partition.defaults.duration
         rows.append(("time", f"not asked: {format_timespan(default)} by default" if default else "not asked"))
+    seen = {offer.partition.name: offer.partition.signal for offer in selection.offers}
+    rows += [
+        (
+            "live",
+            f"{name}: {one.idle} idle and {one.mixed} partly idle nodes, {one.waiting} jobs wait (sinfo, squeue; now)",
+        )
+        for name, one in seen.items()
+        if one
+    ]
     rows += [("assumed", text) for text in selection.assumed]
     rows += [("offers", offer.name) for offer in selection.offers if offer.partition.name]
     return rows
@@ -85,6 +100,7 @@ def offer_json(offer: Offer) -> dict[str, Any]:
             for limit in (*offer.partition.limits, *offer.access.limits)
         ],
         "closed": offer.partition.closed or offer.access.closed,
+        "live": asdict(offer.partition.signal) if offer.partition.signal else None,
     }
 
 
@@ -158,6 +174,35 @@ def explanation_json(answer: Answer) -> dict[str, Any]:
         ],
         "skipped": [{"group": group.name, "reason": why} for group, why in answer.skipped],
     }
+
+
+def job_json(job: QueuedJob, refusal: Refusal, answer: Answer | None) -> dict[str, Any]:
+    """The answer to `explain --job`."""
+    from launchers.slurm.states import in_words
+
+    tried = [trial.outcome for trials in (answer.trials if answer else ()) for trial in trials]
+    return {
+        "version": VERSION,
+        "job": job.id,
+        "state": job.state,
+        "reason": job.reason,
+        "text": in_words(job.reason),
+        "code": refusal.code or None,
+        "can_start": can_start(refusal, answer),
+        "partitions": list(job.partitions),
+        "qos": job.qos or None,
+        "account": job.account or None,
+        "need": need_json(job.need),
+        "rejections": [_rejection_json(one) for outcome in tried if isinstance(outcome, tuple) for one in outcome],
+        "relaxations": [one.text for one in relaxations(answer)] if answer and answer.selection is None else [],
+    }
+
+
+def can_start(refusal: Refusal, answer: Answer | None) -> bool | None:
+    """Whether a waiting job can ever start: Slurm's word first, then the matcher's; None where neither says."""
+    if refusal.never:
+        return False
+    return None if answer is None else answer.selection is not None
 
 
 def _alternatives(answer: Answer) -> Iterator[dict[str, Any]]:

@@ -192,17 +192,7 @@ def _output(paths: Any, kind: str) -> Path:
 def _on_slurm(launcher: Launcher, argv: list[str], detach: bool) -> int:
     """Submit through submitit, then follow the job's output until it ends."""
     executor = launcher.executor(job_name=f"launchers-{Path(argv[0]).name}"[:60])
-    try:
-        job = executor.submit(on_node, argv, str(Path.cwd()))
-    except Exception as error:
-        if type(error).__name__ != "FailedJobError":
-            raise
-        from launchers.launcher import NOTHING_MATCHES, LauncherNotFoundError
-
-        lines = "\n  ".join(launcher.slurm_args.flags()) if launcher.slurm_args else ""
-        said = str(error).strip().splitlines()
-        message = "sbatch refused what was chosen:\n  " + "\n  ".join(said[-3:]) + f"\nit was asked:\n  {lines}"
-        raise LauncherNotFoundError(message, NOTHING_MATCHES, launcher.answer) from error
+    job = launcher.submitted(executor, on_node, argv, str(Path.cwd()))
     if detach:
         print(job.job_id)
         print(f"launchers: output goes to {_output(job.paths, 'out')} and .err beside it", file=sys.stderr)

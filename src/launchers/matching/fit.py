@@ -197,7 +197,7 @@ def _time_caps(offer: Offer, ask: Ask) -> Iterator[tuple[int, bool]]:
 
 
 def _capped(offer: Offer) -> bool:
-    """Whether memory is bounded: then Slurm holds a whole node's against the bound where none per node or CPU is said."""
+    """Whether memory is bounded: then Slurm holds a whole node's against the bound, if none is said."""
     return any(limit.what in ("mem/cpu", "mem/node") and not limit.least for limit in bounds(offer))
 
 

@@ -1,13 +1,14 @@
 """Match a requirement against groups: try every offer, rank those that fit, merge the equal best into one answer.
 
 The order is DESIGN's, lexicographic, the first difference decides: alternative, group weight, partition and QoS
-priority, known before assumed, waste, name.
+priority, known before assumed, waste, a live signal where one was read, name.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -52,7 +53,7 @@ class Selection:
     """The answer: where the job goes and what is asked there.
 
     `fits` are the offers merged into it, the first being the best one.  `slurm_args` is None on this machine.
-    `passed_over` are the other candidates that fit, each with the rank (of RANKS, or "name") that decided.
+    `passed_over` are the other candidates that fit, each with the rank (of RANKS, "live" or "name") that decided.
     """
 
     alternative: Alternative
@@ -152,8 +153,16 @@ def _name(found: Fit) -> tuple[int, str, str, str, str, str]:
     return offer.access.rank, offer.group.name, offer.partition.name, offer.shape.name, qos, account
 
 
-def _order(candidate: Candidate) -> tuple[Rank, tuple[int, str, str, str, str, str]]:
-    return candidate.rank, _name(candidate.best)
+def _order(candidate: Candidate) -> tuple[Any, ...]:
+    return candidate.rank, _busy(candidate.best), _name(candidate.best)
+
+
+def _busy(found: Fit) -> tuple[int, int, int]:
+    """What was seen just now, the likelier start first: idle nodes, then few that wait, then partly idle nodes."""
+    signal = found.offer.partition.signal
+    if signal is None:
+        return 0, 0, 0
+    return -min(signal.idle, found.ask.nodes), signal.waiting, -signal.mixed
 
 
 def _candidates(alternative: Alternative, index: int, trials: Sequence[Trial], widest: bool) -> list[Candidate]:
@@ -315,7 +324,7 @@ def _decided(one: Candidate, best: Candidate) -> str:
     for name, mine, other in zip(RANKS, one.rank, best.rank, strict=True):
         if mine != other:
             return name
-    return "name"
+    return "name" if _busy(one.best) == _busy(best.best) else "live"
 
 
 def _slurm_args(group: Group, fits: tuple[Fit, ...], ask: Ask, said: Formula) -> SlurmArgs:

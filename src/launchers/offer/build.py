@@ -82,6 +82,7 @@ def slurm_group(
         memory_constraint=constraint[0] if constraint else True,
         sbatch=tuple((spec.sbatch or {}).items()),
         unreachable=unreachable,
+        live=bool(spec.live),
     )
 
 

@@ -98,10 +98,20 @@ class Access:
 
 
 @frozen
+class Signal:
+    """What was seen of a partition just now: idle and partly idle nodes, jobs that wait."""
+
+    idle: int
+    mixed: int
+    waiting: int
+
+
+@frozen
 class Partition:
     """A partition (or the one unnamed partition of a machine): node shapes, accesses, limits.
 
-    `closed` says why it takes no jobs at all.  `exclusive` partitions allocate whole nodes.
+    `closed` says why it takes no jobs at all.  `exclusive` partitions allocate whole nodes.  `signal` only
+    orders what is equal otherwise.
     """
 
     name: str
@@ -112,6 +122,7 @@ class Partition:
     defaults: Defaults = Defaults()
     exclusive: bool = False
     closed: str | None = None
+    signal: Signal | None = field(default=None, eq=False)
 
 
 @frozen
@@ -119,7 +130,7 @@ class Group:
     """A launcher group: one entry under `local:` or `slurm:` of launchers.yaml, ready to be matched.
 
     `gres` is how this cluster wants GPUs spelled: gpus_per_node, gres or gres_typed.  `unreachable` says why a
-    group that must be read from its cluster could not be.
+    group that must be read from its cluster could not be.  `live` wants signals of its partitions read at find time.
     """
 
     name: str
@@ -134,6 +145,7 @@ class Group:
     sbatch: tuple[tuple[str, str | int | float | bool], ...] = ()
     tokens: tuple[tuple[str, int], ...] = ()
     unreachable: str | None = None
+    live: bool = False
     where: str = ""
     notes: tuple[str, ...] = field(default=(), eq=False)
 

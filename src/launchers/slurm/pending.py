@@ -1,0 +1,95 @@
+"""A job as slurmctld knows it, read back into the need that it stands for."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from launchers.connector import CommandError, Connector
+from launchers.offer.catalogue import identify
+from launchers.requirement import Accelerator, Alternative
+from launchers.slurm.gres import read_tres
+from launchers.slurm.states import base
+from launchers.slurm.times import read_limit
+
+
+@frozen
+class QueuedJob:
+    """A job: its state, why it waits, where it may go, and what it asks as an alternative of a requirement."""
+
+    id: str
+    state: str
+    reason: str
+    partitions: tuple[str, ...]
+    qos: str
+    account: str
+    need: Alternative
+
+
+class NoSuchJobError(LookupError):
+    """A job that slurmctld does not know, or cannot be asked about; the message says which."""
+
+
+def queued_job(connector: Connector, job: str) -> QueuedJob:
+    """Ask slurmctld for a job; raises NoSuchJobError."""
+    try:
+        outcome = connector.run(("scontrol", "show", "job", "-o", job), timeout=20)
+    except CommandError as error:
+        raise NoSuchJobError(f"job {job}: {error}") from error
+    if outcome.status or "JobId=" not in outcome.stdout:
+        raise NoSuchJobError(
+            f"slurmctld does not know job {job} ({outcome.complaint}): it never was, or it ended a while ago; "
+            f"try: sacct -j {job}"
+        )
+    return read_job(outcome.stdout)
+
+
+def read_job(text: str) -> QueuedJob:
+    """A job from the first line of ``scontrol show job -o``."""
+    pairs = dict(word.split("=", 1) for word in text.splitlines()[0].split() if "=" in word)
+    reason = text.partition(" Reason=")[2].partition(" Dependency=")[0]
+    return QueuedJob(
+        id=pairs["JobId"],
+        state=base(pairs.get("JobState", "")),
+        reason=reason or "None",
+        partitions=tuple(filter(None, pairs.get("Partition", "").split(","))),
+        qos=_said(pairs.get("QOS")),
+        account=_said(pairs.get("Account")),
+        need=_need(pairs),
+    )
+
+
+def _said(text: str | None) -> str:
+    return "" if text in (None, "(null)", "N/A") else str(text)
+
+
+def _need(pairs: dict[str, str]) -> Alternative:
+    nodes = max(1, int(pairs.get("NumNodes", "1").split("-")[0] or 1))
+    cpus = int(pairs.get("NumCPUs", "1").split("-")[0] or 1)
+    limit = pairs.get("TimeLimit", "")
+    memory = pairs.get("MinMemoryNode", "0")
+    size = dict(read_tres(f"mem={memory}")).get("mem", 0) if memory[:1].isdigit() else 0
+    if per_cpu := pairs.get("MinMemoryCPU"):
+        size = dict(read_tres(f"mem={per_cpu}")).get("mem", 0) * (cpus // nodes)
+    return Alternative(
+        duration=read_limit(limit) if limit[:1].isdigit() else None,
+        cpu_memory=size,
+        cores=-(-cpus // nodes),
+        accelerators=tuple(_gpus(pairs, nodes)),
+        nodes=nodes,
+    )
+
+
+def _gpus(pairs: dict[str, str], nodes: int) -> list[Accelerator]:
+    """The GPUs per node: ``TresPerNode=gres:gpu:a100:2``, ``gres/gpu:2``, or TresPerJob for the whole job."""
+    found: list[Accelerator] = []
+    for key, share in (("TresPerNode", 1), ("TresPerJob", nodes)):
+        for item in filter(None, _said(pairs.get(key)).split(",")):
+            parts = item.replace("gres/", "gres:").removeprefix("gres:").split(":")
+            if parts[0] != "gpu":
+                continue
+            count = int(parts[-1]) if parts[-1].isdigit() else 1
+            kind = parts[1] if len(parts) > 1 and not parts[1].isdigit() else None
+            card = identify(kind) if kind else None
+            one = Accelerator("gpu", model=card.model if card else None)
+            found += [one] * -(-count // share)
+    return found

@@ -1,0 +1,60 @@
+"""What Slurm's own words mean: sbatch's refusals and the reasons of pending jobs, as reason codes of the matcher.
+
+The texts are those of facts/slurm-verdicts.tsv and of man squeue, JOB REASON CODES.
+"""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+
+@frozen
+class Refusal:
+    """A reason code (of matching's STAGES; "" where there is none), and whether the job can never start."""
+
+    code: str
+    never: bool
+
+
+_SBATCH = (
+    (r"Requested time limit is invalid", "duration"),
+    (r"Invalid (qos|account)|Required partition not available|Invalid partition name", "closed"),
+    (r"Memory required by task is not available", "memory"),
+    (r"Node count specification invalid", "nodes"),
+    (r"More processors requested than permitted|CPU count per node can not be satisfied", "cores"),
+    (r"Job violates accounting/QOS policy", "limit"),
+    (r"Invalid feature specification|Invalid generic resource", "gpu-model"),
+    (r"Requested (node|partition) configuration (is )?not available", "limit"),
+)
+_PENDING = (
+    (r"PartitionTimeLimit|.*MaxWallDuration.*", "duration", True),
+    (r"PartitionNodeLimit|.*(Max|Grp)Node(PerJob|Limit).*", "nodes", True),
+    (r"MaxMemPerLimit|.*Max(Memory|Mem)PerJob.*", "memory", True),
+    (r".*account not permitted.*|.*QOS not permitted.*|InvalidAccount|InvalidQOS", "closed", True),
+    (r"PartitionDown|PartitionInactive", "closed", False),
+    (r"(QOS|Assoc)Min.*", "minimum", True),
+    (r"(QOS|Assoc)Max\w*(PerJob|PerNode|MinutesPerJob)\w*|QOSMaxGRESPerJob", "limit", True),
+    (r"(QOS|Assoc)(Grp|Max)(?!Jobs|Submit)\w*", "limit", False),
+    (r"BadConstraints", "gpu-model", True),
+    (r"PartitionConfig", "limit", True),
+    (r"DependencyNeverSatisfied|AccountingPolicy", "", True),
+)
+
+
+def refusal_of_sbatch(message: str) -> Refusal:
+    """What a refusal at submission is about."""
+    for pattern, code in _SBATCH:
+        if re.search(pattern, message):
+            return Refusal(code, never=True)
+    return Refusal("", never=True)
+
+
+def refusal_of_reason(reason: str) -> Refusal:
+    """What the reason of a pending job is about."""
+    bare = reason.strip("() ").replace("_", " ")
+    for pattern, code, never in _PENDING:
+        if re.fullmatch(pattern, bare) or re.fullmatch(pattern, bare.split(",")[0]):
+            return Refusal(code, never)
+    return Refusal("", never=False)

@@ -1,0 +1,88 @@
+"""The broker and a real slurmctld are put the same questions, on random clusters: `tools/oracle` in small."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import slurm_testbed
+from launchers.requirement import parse
+from slurm_oracle.__main__ import case_of, tried
+from slurm_oracle.judge import KINDS
+from slurm_oracle.shrink import shrink
+from slurm_oracle.truth import GIB, handouts, suits, vectors
+
+SEED, CLUSTERS, PAIRS = 2026, 6, 50
+
+
+@pytest.fixture(scope="module")
+def bed(can_run):
+    """One controller after another in one state folder."""
+    state = Path(tempfile.mkdtemp(prefix="launchers-oracle-"))
+    state.chmod(0o755)
+    found = slurm_testbed.Testbed(state, port=slurm_testbed.PORT + 600, cluster="oracle", enforce="ALL")
+    yield found
+    found.wipe()
+
+
+@pytest.mark.parametrize("number", range(CLUSTERS))
+def test_the_broker_and_slurmctld_agree(bed, number):
+    description, needs = case_of(SEED, number, PAIRS)
+    tally = tried(bed, description, needs)
+    assert tally.pairs == PAIRS
+    assert sum(tally.questions.values()) > PAIRS
+    assert not tally.wrong, tally.wrong[0]
+
+
+def test_a_broker_that_is_wrong_is_found_out(bed, monkeypatch):
+    """The oracle itself: with limits left out of the offers, slurmctld disagrees."""
+    from launchers.matching import fit
+
+    monkeypatch.setattr(fit, "_limit_rejections", lambda offer, ask: iter(()))
+    description, needs = case_of(SEED, 0, PAIRS)
+    wrong = tried(bed, description, needs).wrong
+    assert wrong
+    assert {one.question.kind for one in wrong} <= set(KINDS)
+
+
+def test_the_same_seed_is_the_same_case():
+    assert case_of(7, 3, 20) == case_of(7, 3, 20)
+    assert case_of(7, 3, 20) != case_of(8, 3, 20)
+
+
+A100 = {"type": "a100", "model": "A100", "gib": 40, "count": 2}
+PLAIN = {"type": None, "model": None, "gib": 24, "count": 3}
+
+
+def test_what_a_need_means():
+    (need,) = parse("gpu(mem=30G)*2").alternatives
+    assert vectors(need, [A100]) == {(("a100", 2),)}
+    assert vectors(need, [PLAIN]) == set()
+    assert vectors(need, []) == set()
+    (either,) = parse("gpu(mem=20G)*2").alternatives
+    assert vectors(either, [A100, {**PLAIN, "type": "x"}]) == {(("a100", 2),), (("a100", 1), ("x", 1)), (("x", 2),)}
+    (none,) = parse("cpu(mem=2G, cores=2)").alternatives
+    assert vectors(none, []) == {()}
+    node = {"RealMemory": 4096}
+    assert suits(none, node, {"cpus-per-task": 2}, [])
+    assert not suits(none, node, {"cpus-per-task": 1}, [])
+    assert not suits(none, node, {"cpus-per-task": 2, "mem": "1024M"}, [])
+    mixed = [A100, {**PLAIN, "type": "x"}]
+    assert not suits(need, node, {"gpus-per-node": "2"}, mixed)
+    assert suits(need, node, {"gpus-per-node": "a100:2"}, mixed)
+    assert len(list(handouts({"gres": "gpu:a100:1"}, mixed))) == 2
+    assert GIB == 1 << 30
+
+
+def test_shrinking_keeps_what_matters():
+    description, _ = case_of(3, 1, 0)
+
+    def still(case):
+        return "cores" in case[1] and any("MaxTime" in one for one in case[0]["partitions"])
+
+    description["partitions"][0]["MaxTime"] = "10"
+    small, need = shrink((description, "duration=10min & cpu(cores=3) & nodes=1 | nodes=2"), still, 500)
+    assert need == "cpu(cores=3)"
+    assert len(small["partitions"]) == 1
+    assert len(small["nodes"]) == 1
+    assert small["config"] == {}
