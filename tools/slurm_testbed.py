@@ -545,58 +545,37 @@ def ask(testbed: Testbed, flags: list[str], patience: float = 3.0, user: str | N
 
 
 def ask_all(
-    testbed: Testbed, requests: list[list[str]], patience: float = 3.0, user: str | None = None, together: int = 40
+    testbed: Testbed, requests: list[list[str]], patience: float = 3.0, user: str | None = None, together: int = 12
 ) -> list[Verdict]:
-    """Verdicts on many requests, some at a time; one that another may have kept waiting is asked again alone."""
-    verdicts: dict[int, Verdict] = {}
-    with ThreadPoolExecutor(4) as pool:
-        for first in range(0, len(requests), together):
-            batch = range(first, min(first + together, len(requests)))
-            verdicts |= _asked(testbed, {index: requests[index] for index in batch}, 1.0, user, pool)
-        for index in range(len(requests)):
-            if index not in verdicts:
-                verdicts |= _asked(testbed, {index: requests[index]}, patience, user, pool, alone=True)
-    return [verdicts[index] for index in range(len(requests))]
+    """Verdicts on many requests, a few at a time; one that another may have kept waiting is asked again alone."""
+    with ThreadPoolExecutor(together) as pool:
+        first = list(pool.map(lambda flags: _asked(testbed, flags, 1.3, user, alone=together == 1), requests))
+    return [
+        verdict or _asked(testbed, flags, patience, user, alone=True)  # type: ignore[misc]
+        for verdict, flags in zip(first, requests, strict=True)
+    ]
 
 
-def _asked(
-    testbed: Testbed, batch: dict[int, list[str]], patience: float, user: str | None, pool: ThreadPoolExecutor,
-    alone: bool = False,
-) -> dict[int, Verdict]:  # fmt: skip
-    """Verdicts on those of a batch that are sure; alone, every verdict is."""
-    verdicts: dict[int, Verdict] = {}
-    jobs: dict[str, int] = {}
-
-    def submit(index: int) -> tuple[int, subprocess.CompletedProcess[str]]:
-        argv = ["sbatch", "--parsable", "-D", "/tmp", "-o", "/dev/null", *batch[index], "--wrap", "true"]
-        return index, testbed.command(*argv, check=False, user=user)
-
-    for index, done in pool.map(submit, batch):
-        if done.returncode:
-            lines = [line for line in done.stderr.splitlines() if line.strip()]
-            verdicts[index] = Verdict("REFUSED", lines[-1].removeprefix("sbatch: error: ") if lines else "?")
-        else:
-            jobs[done.stdout.strip().partition(";")[0]] = index
+def _asked(testbed: Testbed, flags: list[str], patience: float, user: str | None, alone: bool) -> Verdict | None:
+    """The verdict on one request; None where it is not sure because other jobs may be the cause."""
+    argv = ["sbatch", "--parsable", "-D", "/tmp", "-o", "/dev/null", *flags, "--wrap", "true"]
+    done = testbed.command(*argv, check=False, user=user)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        return Verdict("REFUSED", lines[-1].removeprefix("sbatch: error: ") if lines else "?")
+    job = done.stdout.strip().partition(";")[0]
     deadline = time.monotonic() + patience
-    while jobs:
-        late = time.monotonic() > deadline
-        listed = testbed.command("squeue", "-h", "-a", "-o", "%i|%t|%N|%r", check=False).stdout
-        rows = {row.split("|")[0]: row.split("|", 3)[1:] for row in listed.splitlines()}
-        sure = []
-        for job in jobs:
-            state, nodes, reason = rows.get(job, ["GONE", "", ""])
+    try:
+        while True:
+            row = testbed.command("squeue", "-h", "-a", "-j", job, "-o", "%t|%N|%r", check=False).stdout.strip()
+            state, nodes, reason = ([*row.split("|", 2), "", ""])[:3] if row else ("GONE", "", "")
             settled = state != "PD" or not UNSETTLED.fullmatch(reason)
-            if settled or late:
-                sure.append(job)
-                if alone or (settled and not SHARED.fullmatch(reason)):
-                    verdicts[jobs[job]] = Verdict(state, reason, nodes)
-        if sure:
-            testbed.command("scancel", *sure, check=False)
-        for job in sure:
-            del jobs[job]
-        if jobs:
+            if settled or time.monotonic() > deadline:
+                sure = alone or (settled and not SHARED.fullmatch(reason))
+                return Verdict(state, reason, nodes) if sure else None
             time.sleep(0.03)
-    return verdicts
+    finally:
+        testbed.command("scancel", job, check=False)
 
 
 def expand(text: str) -> list[str]:

@@ -7,6 +7,7 @@ The rules are Slurm's where Slurm has rules (man slurm.conf, partitions; man sac
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 from attrs import evolve, field, frozen
 
@@ -57,8 +58,8 @@ class Ask:
 
     `devices` maps GRES types (None: untyped) to numbers.  `cpus`, `mem` and `time` are what the scheduler would
     allocate for it on one node of this shape: threads of whole cores, default memory, the partition's time limit;
-    None where that is not known.  Minimums are held against `requested` CPUs, which may be fewer, limits per node
-    against the `threads` of whole cores, even where whole sockets are allocated.  `default_time` is
+    None where that is not known.  Minimums and limits per node are held against the `threads` of whole cores, even
+    where whole sockets are allocated.  `default_time` is
     what Slurm sets when nothing is said: for several partitions the first one's, held against all.
     """
 
@@ -71,7 +72,6 @@ class Ask:
     cpus: int | None = field(default=None, eq=False)
     mem: int | None = field(default=None, eq=False)
     time: int | None = field(default=None, eq=False)
-    requested: int | None = field(default=None, eq=False)
     threads: int | None = field(default=None, eq=False)
 
 
@@ -89,17 +89,26 @@ class Fit:
     assumed: tuple[str, ...] = ()
 
 
-def fit(offer: Offer, alternative: Alternative, index: int = 0, *, pooled: bool = False) -> Fit | tuple[Rejection, ...]:
+def fit(
+    offer: Offer,
+    alternative: Alternative,
+    index: int = 0,
+    *,
+    pooled: bool = False,
+    only: tuple[Device, ...] | None = None,
+) -> Fit | tuple[Rejection, ...]:
     """Whether the job that `alternative` describes could ever start on this offer.
 
-    `pooled` leaves the number of nodes of this one shape out, for jobs that are spread over several shapes.
+    For jobs that are spread over several shapes `pooled` leaves the number of nodes of this one shape out, and `only`
+    has its devices with lower counts, to ask for those rather than for the best.
     """
     wants = grouped(alternative.accelerators)
-    flow = assign(wants, offer.shape.devices) if wants else []
+    devices = offer.shape.devices if only is None else only
+    flow = assign(wants, devices) if wants else []
     ask = ask_of(offer, alternative, _spelled(offer, wants, flow))
     rejections = list(_closed(offer))
     if flow is None:
-        rejections += _device_rejections(wants, offer.shape.devices)
+        rejections += _device_rejections(wants, devices)
     rejections += _capacity_rejections(offer, alternative, ask, pooled)
     rejections += _limit_rejections(offer, ask)
     if rejections:
@@ -111,6 +120,17 @@ def fit(offer: Offer, alternative: Alternative, index: int = 0, *, pooled: bool 
         _waste(offer, alternative, ask, wants, flow or []),
         _assumed(offer, alternative, ask, wants, flow or []),
     )
+
+
+def choices(offer: Offer, alternative: Alternative) -> Iterator[tuple[Device, ...]]:
+    """The devices with counts that are just enough, in every way by type: nodes of other shapes may share only one."""
+    devices = offer.shape.devices
+    wanted = len(alternative.accelerators)
+    if not wanted or len(devices) < 2 or any(one.count is None or one.type is None for one in devices):
+        return
+    for counts in product(*(range(min(one.count or 0, wanted) + 1) for one in devices)):
+        if sum(counts) == wanted:
+            yield tuple(evolve(one, count=count) for one, count in zip(devices, counts, strict=True))
 
 
 def holds(offer: Offer, alternative: Alternative, ask: Ask, *, certain: bool) -> bool:
@@ -149,6 +169,8 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
         cores = max(cores, -(-memory // per_cpu))
     requested = cores or gpus * (partition.defaults.cpus_per_gpu or 0) or 1
     threads = -(-requested // shape.threads_per_core) * shape.threads_per_core
+    if any(limit.least and limit.what == "cpu" for limit in bounds(offer)) and requested < threads:
+        cores = threads  # a waiting job is held against the minimum by what it asks, not by what it would get
     cpus = -(-threads // shape.cpus_per_socket) * shape.cpus_per_socket
     if partition.exclusive:
         cpus = max(cpus, shape.cores or 0)
@@ -162,9 +184,7 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
         elif mem and _capped(offer) and (default is None or (gpus and partition.defaults.mem_per_gpu)):
             memory = mem = mem // MIB * MIB
     duration = alternative.duration
-    ask = Ask(
-        alternative.nodes, cores, memory, devices, duration, cpus=cpus, mem=mem, requested=requested, threads=threads
-    )
+    ask = Ask(alternative.nodes, cores, memory, devices, duration, cpus=cpus, mem=mem, threads=threads)
     return _timed(offer, ask)
 
 
@@ -297,7 +317,7 @@ def _capacity_rejections(offer: Offer, alternative: Alternative, ask: Ask, poole
 
 def _limit_rejections(offer: Offer, ask: Ask) -> Iterator[Rejection]:
     for limit in bounds(offer):
-        counted = ask.requested if limit.least else ask.threads if limit.what == "cpu/node" else ask.cpus
+        counted = ask.threads if limit.least or limit.what == "cpu/node" else ask.cpus
         asked = amount(evolve(ask, cpus=counted), limit.what)
         if asked is None or (asked >= limit.value if limit.least else asked <= limit.value):
             continue

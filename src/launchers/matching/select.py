@@ -7,12 +7,12 @@ priority, known before assumed, waste, a live signal where one was read, name.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from attrs import evolve, field, frozen
 
-from launchers.matching.fit import Ask, Fit, Rejection, fit, holds
+from launchers.matching.fit import Ask, Fit, Rejection, choices, fit, holds
 from launchers.matching.formula import Formula, admits, formula
 from launchers.offer.model import Group, Offer, Shape
 from launchers.requirement import Alternative, Requirement
@@ -176,22 +176,33 @@ def _pooled(alternative: Alternative, index: int, trials: Sequence[Trial], wides
     pools: dict[tuple[int, int, Ask], list[Fit]] = {}
     alone = set()
     for trial in trials:
-        offer = trial.offer
-        outcome = trial.outcome
-        if not isinstance(outcome, Fit) and all(reason.code == "nodes" and not reason.by for reason in outcome):
-            outcome = fit(offer, alternative, index, pooled=True)
-        if not isinstance(outcome, Fit):
-            continue
-        place = (id(offer.partition), id(offer.access), outcome.ask)
-        pools.setdefault(place, []).append(outcome)
-        if outcome is trial.outcome:
-            alone.add(place)
+        for outcome in _spreads(trial, alternative, index):
+            place = (id(trial.offer.partition), id(trial.offer.access), outcome.ask)
+            pools.setdefault(place, []).append(outcome)
+            if outcome is trial.outcome:
+                alone.add(place)
     candidates = []
     for place, fits in pools.items():
         members = _enough(sorted(fits, key=lambda one: (_rank(one, widest), _name(one))), alternative.nodes)
         if place not in alone and members:
             candidates.append(Candidate(members, max(_rank(one, widest) for one in members)))
     return candidates
+
+
+def _spreads(trial: Trial, alternative: Alternative, index: int) -> Iterator[Fit]:
+    """How nodes of one shape can take part in a job of several: with the best devices, and with every other choice."""
+    best = trial.outcome
+    if not isinstance(best, Fit):
+        if any(reason.code != "nodes" or reason.by for reason in best):
+            return
+        best = fit(trial.offer, alternative, index, pooled=True)
+    if not isinstance(best, Fit):
+        return
+    yield best
+    for devices in choices(trial.offer, alternative):
+        other = fit(trial.offer, alternative, index, pooled=True, only=devices)
+        if isinstance(other, Fit) and other.ask.devices != best.ask.devices:
+            yield other
 
 
 def _enough(fits: list[Fit], nodes: int) -> tuple[Fit, ...]:

@@ -1,5 +1,6 @@
 """The broker and a real slurmctld are put the same questions, on random clusters: `tools/oracle` in small."""
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -36,8 +37,7 @@ def test_the_broker_and_slurmctld_agree(bed, number):
 
 def test_a_broker_that_is_wrong_is_found_out(bed, monkeypatch):
     """The oracle itself: with limits left out of the offers, slurmctld disagrees."""
-    from launchers.matching import fit
-
+    fit = sys.modules["launchers.matching.fit"]  # matching.fit is the function
     monkeypatch.setattr(fit, "_limit_rejections", lambda offer, ask: iter(()))
     description, needs = case_of(SEED, 0, PAIRS)
     wrong = tried(bed, description, needs).wrong
