@@ -207,11 +207,14 @@ class Testbed:
             return
 
     def wait(self, what: str, seconds: float, ready: object) -> None:
-        """Wait until a condition holds."""
+        """Wait until a condition holds; a daemon of that name that has ended will not come up any more."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if ready():  # type: ignore[operator]
                 return
+            if (self.run / f"{what}.daemon").exists() and not self.alive(what):
+                out = (self.log / f"{what}.out").read_text(errors="replace").strip().splitlines()[-3:]
+                raise TestbedError(f"{what} ended (is its port taken?): {' '.join(out)}; logs: {self.log}")
             time.sleep(0.05)
         raise TestbedError(f"{what} did not come up within {seconds:g} s; logs: {self.log}")
 

@@ -128,7 +128,7 @@ def reason(rejection: Rejection) -> str:
         "gpu-min-memory": f"asked {asked} of GPU memory, its owner wants at least {offered}{by}",
         "gpu-count": f"asked {asked} GPUs per node, offers {offered}",
         "gpu-assignment": f"cannot give each of the {asked} GPUs asked its own device ({offered} devices)",
-        "memory": f"asked {asked} of memory per node, offers {offered}",
+        "memory": f"asked {asked} of memory per node{by}, offers {offered}",
         "cores": f"asked {asked} cores per node, offers {offered}",
         "nodes": f"asked {asked} nodes, offers {offered}{by}",
         "duration": f"asked {asked}, allows {offered}{by}",
@@ -200,6 +200,8 @@ def _far(change: Change) -> float:
 def _concede(alternative: Alternative, rejection: Rejection) -> tuple[Alternative, Change] | None:
     """The alternative with the one thing changed that a rejection is about; None where no change would help."""
     to = rejection.offered
+    if rejection.code == "memory" and rejection.by:
+        return None  # what the partition adds cannot be asked away
     if rejection.code in ("gpu-model", "gpu-kind") and rejection.accelerator:
         return _concede_device(alternative, rejection)
     if not isinstance(to, int) or to < 1:

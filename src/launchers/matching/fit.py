@@ -167,7 +167,7 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
         cores, memory = max(cores, -(-memory // shape.mem_per_core)), 0
     if memory and per_cpu:
         cores = max(cores, -(-memory // per_cpu))
-    requested = cores or gpus * (partition.defaults.cpus_per_gpu or 0) or 1
+    requested = max(cores, gpus * (partition.defaults.cpus_per_gpu or 0), 1)  # DefCpuPerGPU counts beside -c
     threads = -(-requested // shape.threads_per_core) * shape.threads_per_core
     if any(limit.least and limit.what == "cpu" for limit in bounds(offer)) and requested < threads:
         cores = threads  # a waiting job is held against the minimum by what it asks, not by what it would get
@@ -181,8 +181,9 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
         cap = _memory_cap(offer, alternative.nodes, cpus, per_cpu)
         if cap is not None and (mem is None or mem // MIB * MIB > cap):
             memory = mem = cap
-        elif mem and _capped(offer) and (default is None or (gpus and partition.defaults.mem_per_gpu)):
+        elif mem and _capped(offer) and (default is None or _per_gpu(offer, gpus)):
             memory = mem = mem // MIB * MIB
+    mem = max(mem or 0, _per_gpu(offer, gpus)) or None
     duration = alternative.duration
     ask = Ask(alternative.nodes, cores, memory, devices, duration, cpus=cpus, mem=mem, threads=threads)
     return _timed(offer, ask)
@@ -219,6 +220,11 @@ def _time_caps(offer: Offer, ask: Ask) -> Iterator[tuple[int, bool]]:
 def _capped(offer: Offer) -> bool:
     """Whether memory is bounded: then Slurm holds a whole node's against the bound, if none is said."""
     return any(limit.what in ("mem/cpu", "mem/node") and not limit.least for limit in bounds(offer))
+
+
+def _per_gpu(offer: Offer, gpus: int) -> int:
+    """The memory that DefMemPerGPU wants of a node, which Slurm holds to beside a --mem of the job's own."""
+    return gpus * (offer.partition.defaults.mem_per_gpu or 0)
 
 
 def _whole_mib(memory: int) -> int:
@@ -307,10 +313,12 @@ def _refused(code: str, want: Accelerator, refused: list[Device], devices: Seque
 
 def _capacity_rejections(offer: Offer, alternative: Alternative, ask: Ask, pooled: bool) -> Iterator[Rejection]:
     shape = offer.shape
-    if shape.memory is not None and _whole_mib(alternative.cpu_memory) > shape.memory:
-        yield Rejection("memory", alternative.cpu_memory, shape.memory)
-    if shape.cores is not None and (ask.cores or 1) > shape.cores:
-        yield Rejection("cores", ask.cores or 1, shape.cores)
+    per_gpu = _per_gpu(offer, sum(number for _, number in ask.devices))
+    if shape.memory is not None and max(_whole_mib(alternative.cpu_memory), per_gpu) > shape.memory:
+        by = "DefMemPerGPU" if per_gpu > alternative.cpu_memory else ""
+        yield Rejection("memory", max(alternative.cpu_memory, per_gpu), shape.memory, by)
+    if shape.cores is not None and (ask.threads or 1) > shape.cores:
+        yield Rejection("cores", ask.threads, shape.cores)
     if not pooled and shape.count is not None and ask.nodes > shape.count:
         yield Rejection("nodes", ask.nodes, shape.count)
 

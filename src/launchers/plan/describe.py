@@ -1,0 +1,178 @@
+"""A plan for people: the tree with times and places, and the graph as mermaid, dot or svg."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from xml.sax.saxutils import escape
+
+from launchers.plan.graph import Graph, graph_of
+from launchers.plan.model import Chain, Map, Node, Parallel, Plan, Step
+from launchers.plan.place import Place, Placed, need_in, stated
+from launchers.requirement import Requirement
+from launchers.slurm.args import SlurmArgs
+
+DEFAULT_SECONDS = 0
+"""What a step counts that has no time limit: nothing, rather than a guess."""
+
+
+def seconds_of(plan: Plan, step: Step, placed: Placed | None) -> int:
+    """The time limit of a step, in seconds; 0 where it has none."""
+    if placed is not None:
+        return placed.places[step.name].seconds or DEFAULT_SECONDS
+    need = need_in(plan, step.need)
+    if isinstance(need, Requirement):
+        return need.alternatives[0].duration or DEFAULT_SECONDS
+    if isinstance(need, SlurmArgs | Mapping):
+        return stated(need).seconds or DEFAULT_SECONDS
+    return (need.selection.ask.time if need else None) or DEFAULT_SECONDS
+
+
+def clock(seconds: int) -> str:
+    """``1:30:00``, as planit writes durations."""
+    days, rest = divmod(seconds, 86400)
+    text = f"{rest // 3600}:{rest % 3600 // 60:02}:{rest % 60:02}"
+    return f"{days} day{'s' * (days != 1)}, {text}" if days else text
+
+
+def limit(seconds: int) -> str:
+    """``01:30:00``, as Slurm writes a time limit."""
+    days, rest = divmod(seconds, 86400)
+    text = f"{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
+    return f"{days}-{text}" if days else text
+
+
+def described(plan: Plan, placed: Placed | None) -> str:
+    """The tree, the best time it can take, and with places the GPU-hours and the critical path."""
+    graph = graph_of(plan)
+    times = {task.name: seconds_of(plan, task.step, placed) for task in graph.tasks}
+    path = critical_path(graph, times)
+    lines = [f"Plan: {plan.name}"]
+    _tree(plan.root, "", True, times, placed, set(path) if placed else set(), lines)
+    lines.append(f"Time Estimate (not taking queuing into account): {clock(_duration(plan.root, times))}")
+    if placed is not None:
+        hours = sum(placed.places[t.name].gpus * t.count * times[t.name] for t in graph.tasks) / 3600
+        lines.append(f"GPU-hours at most: {hours:g}")
+        lines.append(f"Critical path (*): {' > '.join(path)}")
+        lines += [f"Launcher: {placed.group.name}"] if placed.group else []
+        assumed = dict.fromkeys(text for place in placed.places.values() for text in place.assumed)
+        lines += [f"Assumed: {text}" for text in assumed]
+    return "\n".join(lines)
+
+
+def _duration(node: Node, times: dict[str, int]) -> int:
+    if isinstance(node, Step):
+        return times[node.name]
+    parts = [_duration(child, times) for child in node.nodes] if isinstance(node, Chain | Parallel) else []
+    return sum(parts) if isinstance(node, Chain) else max(parts, default=0)
+
+
+def _tree(
+    node: Node, indent: str, last: bool, times: dict[str, int], placed: Placed | None, path: set[str], lines: list[str]
+) -> None:
+    branch, below = ("└── ", "    ") if last else ("├── ", "│   ")
+    if isinstance(node, Step):
+        many = f" x {len(node.items)}" if isinstance(node, Map) else ""
+        mark = "*" if node.name in path else ""
+        where = f"  {_where(placed.places[node.name])}" if placed else ""
+        lines.append(f"{indent}{branch}● {node.name}{many}{mark} [{limit(times[node.name])}]{_on(node)}{where}")
+        return
+    assert isinstance(node, Chain | Parallel)
+    what = "▼ Chain" if isinstance(node, Chain) else "⇉ Parallel"
+    lines.append(f"{indent}{branch}{what} [{clock(_duration(node, times))}]{_on(node)}")
+    for index, child in enumerate(node.nodes):
+        _tree(child, indent + below, index == len(node.nodes) - 1, times, placed, path, lines)
+
+
+def _on(node: Node) -> str:
+    return "" if node.on == "ok" else f" on={node.on}"
+
+
+def _where(place: Place) -> str:
+    gpus = f" {place.gpus} GPU{'s' * (place.gpus != 1)}" if place.gpus else ""
+    return f"{place.says}{gpus}".strip()
+
+
+def critical_path(graph: Graph, times: dict[str, int]) -> list[str]:
+    """The steps whose times add up to the longest way through."""
+    total: dict[str, int] = {}
+    before: dict[str, str | None] = {}
+    for task in graph.tasks:
+        slowest = max(task.parents, key=lambda name: total[name], default=None)
+        before[task.name] = slowest
+        total[task.name] = times[task.name] + (total[slowest] if slowest else 0)
+    path: list[str] = []
+    name = max(total, key=lambda one: total[one], default=None)
+    while name:
+        path.append(name)
+        name = before[name]
+    return path[::-1]
+
+
+# -- as a graph ------------------------------------------------------------------------------------------------
+
+
+def drawn(plan: Plan, form: str) -> str:
+    """The DAG as mermaid, dot or svg text; ValueError for another form."""
+    graph = graph_of(plan)
+    if form == "mermaid":
+        return _mermaid(graph)
+    if form == "dot":
+        return _dot(plan.name, graph)
+    if form == "svg":
+        return _svg(graph)
+    raise ValueError(f"a graph is mermaid, dot or svg, not {form!r}")
+
+
+def _label(graph: Graph, name: str) -> str:
+    count = graph[name].count
+    return f"{name} x {count}" if count > 1 else name
+
+
+def _mermaid(graph: Graph) -> str:
+    number = {task.name: f"s{index}" for index, task in enumerate(graph.tasks)}
+    lines = ["flowchart TD"]
+    lines += [f'    {number[task.name]}["{_label(graph, task.name)}"]' for task in graph.tasks]
+    for task in graph.tasks:
+        arrow = "-->" if task.on == "ok" else f"-->|{task.on}|"
+        lines += [f"    {number[parent]} {arrow} {number[task.name]}" for parent in task.parents]
+    return "\n".join(lines) + "\n"
+
+
+def _dot(name: str, graph: Graph) -> str:
+    lines = [f'digraph "{name}" {{', "    node [shape=box];"]
+    lines += [f'    "{task.name}" [label="{_label(graph, task.name)}"];' for task in graph.tasks]
+    for task in graph.tasks:
+        label = "" if task.on == "ok" else f' [label="{task.on}"]'
+        lines += [f'    "{parent}" -> "{task.name}"{label};' for parent in task.parents]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _svg(graph: Graph) -> str:
+    """Layers from top to bottom, each step below the lowest of its parents."""
+    layer: dict[str, int] = {}
+    for task in graph.tasks:
+        layer[task.name] = max((layer[parent] + 1 for parent in task.parents), default=0)
+    rows: dict[int, list[str]] = {}
+    for name, depth in layer.items():
+        rows.setdefault(depth, []).append(name)
+    wide = max((len(_label(graph, name)) for name in layer), default=1) * 8 + 24
+    at = {
+        name: (column * (wide + 20) + 10, depth * 70 + 10)
+        for depth, row in rows.items()
+        for column, name in enumerate(row)
+    }
+    width = max((x for x, _ in at.values()), default=0) + wide + 10
+    height = max((y for _, y in at.values()), default=0) + 50
+    box = f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13"'
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {box}>']
+    for task in graph.tasks:
+        x, y = at[task.name]
+        for parent in task.parents:
+            px, py = at[parent]
+            parts.append(f'<path d="M{px + wide / 2:g} {py + 36} L{x + wide / 2:g} {y}" stroke="#777" fill="none"/>')
+    for task in graph.tasks:
+        x, y = at[task.name]
+        parts.append(f'<rect x="{x}" y="{y}" width="{wide}" height="36" rx="6" fill="#eef" stroke="#446"/>')
+        label = escape(_label(graph, task.name))
+        parts.append(f'<text x="{x + wide / 2:g}" y="{y + 23}" text-anchor="middle">{label}</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"

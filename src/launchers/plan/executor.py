@@ -1,0 +1,49 @@
+"""A submitit executor for one submission of a plan: the same sbatch file, with our command and a token."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from submitit import SlurmExecutor
+
+from launchers.plan.units import Unit
+
+AT_ONCE = 256
+"""Elements of an array that run at once where nothing else is said, as submitit has it."""
+
+
+class TokenExecutor(SlurmExecutor):
+    """Submits one unit; a fresh one for each, as parameters persist.
+
+    The command is `launchers.plan.node`, which finds the pickle by the unit's name: submitit's own finds it by the
+    job's id, so a client that is killed between sbatch and writing it would leave a job without its function.
+    """
+
+    def __init__(self, folder: Path, run: Path, unit: Unit, plan: str, dependency: str) -> None:
+        super().__init__(folder.absolute())
+        self.run, self.unit = run.absolute(), unit
+        own: dict[str, Any] = {**(unit.parameters or {}), "comment": unit.token}
+        own["job_name"] = f"{plan}.{unit.name}.{unit.token}"
+        if dependency:
+            own["dependency"] = dependency
+        if unit.array:
+            own["array_parallelism"] = unit.at_once or max(AT_ONCE, 1)
+        self.update_parameters(**own)
+        if unit.array:
+            self.parameters["map_count"] = len(unit.members)
+
+    def command(self) -> str:
+        """What runs on the node."""
+        words = (str(self.run), self.unit.name)
+        return " ".join([self.python, "-u", "-m", "launchers.plan.node", *map(shlex.quote, words)])
+
+    def text(self) -> str:
+        """The sbatch file."""
+        return self._make_submission_file_text(self.command(), "dry-run")
+
+    def send(self) -> str:
+        """Run sbatch; the job's id.  Raises submitit's FailedJobError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return str(self._submit_command(self.command()).job_id)

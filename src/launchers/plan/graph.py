@@ -1,0 +1,132 @@
+"""The tree as a graph: tasks and what each waits for; everything wrong with it is found here, at once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from attrs import frozen
+
+from launchers.plan.model import Chain, Map, Node, On, Parallel, Plan, ResultOf, Step
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]*", re.ASCII)
+"""Step names become folder names and parts of job names."""
+
+
+@frozen(eq=False)
+class Task:
+    """A step in the graph: `parents` are the names of the steps it waits for, `on` what of them."""
+
+    step: Step
+    parents: tuple[str, ...]
+    on: On = "ok"
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+        return self.step.name
+
+    @property
+    def count(self) -> int:
+        """How many jobs it is."""
+        return len(self.step.items) if isinstance(self.step, Map) else 1
+
+
+@frozen(eq=False)
+class Graph:
+    """The tasks of a plan, parents before children."""
+
+    tasks: tuple[Task, ...]
+
+    def __getitem__(self, name: str) -> Task:
+        return next(task for task in self.tasks if task.name == name)
+
+    def children(self, name: str) -> tuple[str, ...]:
+        """The steps that wait for one."""
+        return tuple(task.name for task in self.tasks if name in task.parents)
+
+    def descendants(self, names: Sequence[str]) -> set[str]:
+        """All that hangs on some steps, they themselves not counted."""
+        found: set[str] = set()
+        for task in self.tasks:  # parents come first
+            if set(task.parents) & (found | set(names)):
+                found.add(task.name)
+        return found - set(names)
+
+
+def graph_of(plan: Plan) -> Graph:
+    """The graph of a plan as it stands, right or wrong."""
+    tasks: list[Task] = []
+    _walk(plan.root, (), "ok", tasks)
+    return Graph(tuple(tasks))
+
+
+def _walk(node: Node, parents: tuple[str, ...], on: On, tasks: list[Task]) -> tuple[str, ...]:
+    """Add the tasks of a node that comes after `parents`; what comes after it waits for the names returned."""
+    on = node.on if node.on != "ok" else on
+    if isinstance(node, Step):
+        tasks.append(Task(node, parents, on if parents else "ok"))
+        return (node.name,)
+    if isinstance(node, Chain):
+        for index, child in enumerate(node.nodes):
+            after = _walk(child, parents, on if index == 0 else "ok", tasks)
+            # an empty part hands on what came before it, and with that how it is waited for
+            on = on if index == 0 and after == parents else "ok"
+            parents = after
+        return parents
+    if isinstance(node, Parallel):
+        ends: dict[str, None] = {}
+        for child in node.nodes:
+            ends.update(dict.fromkeys(_walk(child, parents, on, tasks)))
+        return tuple(ends) if node.nodes else parents
+    raise TypeError(f"a plan is made of Step, Map, Chain and Parallel, not {node!r}")
+
+
+def problems(plan: Plan, graph: Graph) -> Iterator[str]:
+    """Everything wrong with a plan but where its steps can run."""
+    if not NAME.fullmatch(plan.name):
+        yield f"plan {plan.name!r}: a name has letters, digits, and _ . + @ = -"
+    used = Counter(id(task.step) for task in graph.tasks)
+    again = {task.name for task in graph.tasks if used[id(task.step)] > 1}
+    names = Counter(task.name for task in graph.tasks)
+    for name in dict.fromkeys(task.name for task in graph.tasks):
+        if name in again:
+            yield f"step {name} is used {names[name]} times: make a step for each place"
+        elif names[name] > 1:
+            yield f"{names[name]} steps are called {name}: names tell them apart"
+        if not NAME.fullmatch(str(name)):
+            yield f"step {name!r}: a name has letters, digits, and _ . + @ = -"
+    for task in dict.fromkeys(graph.tasks):
+        yield from _task_problems(task, graph)
+
+
+def _task_problems(task: Task, graph: Graph) -> Iterator[str]:
+    ancestors = _ancestors(task, graph)
+    for value in (*task.step.args, *task.step.kwargs.values()):
+        if isinstance(value, ResultOf) and value.name not in ancestors:
+            yield f"step {task.name}: it takes the result of {value.name}, which is not a step before it"
+    if isinstance(task.step, Map) and not task.step.items:
+        yield f"step {task.name}: a Map needs at least one item"
+    if task.on == "each":
+        counts = {graph[name].count for name in task.parents if name in {one.name for one in graph.tasks}}
+        if len(task.parents) != 1 or counts != {task.count}:
+            yield f'step {task.name}: on="each" pairs it with one Map of as many items'
+    try:
+        import cloudpickle
+
+        cloudpickle.dumps((task.step.func, task.step.args, task.step.kwargs, getattr(task.step, "items", None)))
+    except Exception as error:
+        yield f"step {task.name}: it cannot be sent to a node: {type(error).__name__}: {error}"
+
+
+def _ancestors(task: Task, graph: Graph) -> set[str]:
+    found: set[str] = set()
+    left = list(task.parents)
+    by_name = {one.name: one for one in graph.tasks}
+    while left:
+        name = left.pop()
+        if name not in found and name in by_name:
+            found.add(name)
+            left += by_name[name].parents
+    return found

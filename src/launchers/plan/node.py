@@ -1,0 +1,91 @@
+"""What runs on the node: ``python -m launchers.plan.node RUN UNIT [NUMBER]``.
+
+It puts the pickle of its step where submitit looks for it (under the job's id, which nobody knew before), with the
+results of earlier steps filled in, and then is an ordinary submitit job: results, logs, checkpoints and requeues are
+submitit's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from launchers.plan.model import ResultOf
+from launchers.plan.store import read_call, read_item, results
+
+ALWAYS = 10**6
+"""Minutes that stand for a job without a time limit."""
+
+
+def result(run: Path, step: str) -> Any:
+    """The result of a step, of a Map a list; raises LookupError when it has none, or the step failed."""
+    import pickle
+
+    found: dict[int | None, Any] = {}
+    for folder in sorted((run / "jobs").iterdir()):
+        members = json.loads((folder / "unit.json").read_text())["members"]
+        for position, (name, number) in enumerate(members):
+            if name != step:
+                continue
+            files = results(run, folder.name, position if len(members) > 1 else None)
+            if not files:
+                raise LookupError(f"step {step} has no result yet")
+            with files[-1].open("rb") as file:
+                outcome, value = pickle.load(file)  # noqa: S301 - written by this user's own jobs
+            if outcome != "success":
+                raise LookupError(f"step {step} failed:\n{value}")
+            found[number] = value
+    if not found:
+        raise LookupError(f"there is no step {step} in {run}")
+    if None in found:
+        return found[None]
+    return [found[number] for number in sorted(one for one in found if one is not None)]
+
+
+def prepared(run: Path, step: str, number: int | None) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """The function and the arguments of a step, results of earlier steps filled in."""
+    folder = run / "steps" / step
+    call = read_call(folder)
+
+    def filled(value: Any) -> Any:
+        return result(run, value.name) if isinstance(value, ResultOf) else value
+
+    args = tuple(filled(value) for value in call["args"])
+    kwargs = {name: filled(value) for name, value in call["kwargs"].items()}
+    if number is not None:
+        args = (read_item(folder, number), *args)
+    return call["func"], args, kwargs
+
+
+def main(argv: list[str]) -> int:
+    """Run one member of a unit."""
+    from submitit.core.job_environment import JobEnvironment
+    from submitit.core.submission import process_job
+    from submitit.core.utils import DelayedSubmission
+
+    run, unit = Path(argv[0]), argv[1]
+    folder = run / "jobs" / unit
+    told = json.loads((folder / "unit.json").read_text())
+    if told["barrier"]:
+        return 0
+    position = int(os.environ.get("SLURM_ARRAY_TASK_ID", "0")) if len(told["members"]) > 1 else 0
+    step, number = told["members"][position]
+    os.environ["SUBMITIT_FOLDER"] = str(folder)
+    environment = JobEnvironment()
+    pickle = environment.paths.submitted_pickle
+    if environment.global_rank == 0 and not pickle.exists():  # a requeued job finds its checkpoint there
+        func, args, kwargs = prepared(run, step, number)
+        delayed = DelayedSubmission(func, *args, **kwargs)
+        delayed.set_timeout(told["minutes"] or ALWAYS, told["requeues"])
+        fresh = pickle.with_name(f".{pickle.name}.{os.getpid()}")
+        delayed.dump(fresh)
+        fresh.rename(pickle)
+    process_job(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

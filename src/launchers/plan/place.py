@@ -1,0 +1,168 @@
+"""Where a whole plan goes: one launcher group that has a place for every step, and the place of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from launchers.launcher import Launcher, LauncherNotFoundError, load_groups, summary
+from launchers.local.jobs import LocalJob
+from launchers.matching import match
+from launchers.offer.model import Group
+from launchers.plan.graph import Graph, graph_of
+from launchers.plan.model import Need, Plan, PlanError
+from launchers.requirement import Requirement, parse
+from launchers.slurm.args import SlurmArgs, minutes
+
+ANYTHING = parse("cpu(cores=1)")
+"""The need of a step when neither it nor the plan has one."""
+
+
+@frozen(eq=False)
+class Place:
+    """Where one step goes: submitit's Slurm parameters (None on this machine), its resources here, its time limit.
+
+    `seconds` is None where there is no limit.  `says` is for people: the partition, or the machine.
+    """
+
+    parameters: Mapping[str, Any] | None
+    local: LocalJob | None
+    seconds: int | None
+    gpus: int
+    says: str
+    assumed: tuple[str, ...] = field(default=())
+
+
+@frozen(eq=False)
+class Placed:
+    """A plan with a place for each step, all in one group (None: steps that name everything themselves)."""
+
+    graph: Graph
+    group: Group | None
+    places: Mapping[str, Place]
+
+    @property
+    def on_slurm(self) -> bool:
+        """Whether it goes to a cluster."""
+        return any(place.parameters is not None for place in self.places.values())
+
+
+def place(plan: Plan, *, config: str | Path | None = None, tags: Iterable[str] = ()) -> Placed:
+    """Find one group for all steps.  Raises PlanError that names, per group, the steps that stand in the way."""
+    graph = graph_of(plan)
+    needs = {task.name: need_in(plan, task.step.need) for task in graph.tasks}
+    fixed = {name: need for name, need in needs.items() if not isinstance(need, Requirement | Launcher)}
+    ask = {name: need for name, need in needs.items() if isinstance(need, Requirement | Launcher)}
+    if not ask:
+        return Placed(graph, None, {name: stated(need) for name, need in fixed.items()})
+    groups, _ = load_groups(config)
+    wanted = {tags} if isinstance(tags, str) else set(tags)
+    usable = [one for one in groups if not wanted or wanted & one.tags]
+    if fixed:
+        usable = [one for one in usable if one.scheduler == "slurm"]
+    if not usable:
+        raise PlanError(["no launcher group has all of these steps: none is configured, or none has these tags"])
+    refusals: list[str] = []
+    found: list[tuple[tuple[int, float, int], Group, dict[str, Place]]] = []
+    for position, group in enumerate(usable):
+        places, alternatives, missing = _in_group(group, ask)
+        if missing:
+            refusals.append(f"{group.name} has no place for {'; '.join(missing)}")
+        else:
+            found.append(((alternatives, -group.weight, position), group, places))
+    if not found:
+        raise PlanError(["no single launcher group serves all steps:", *(f"  {line}" for line in refusals)])
+    _, group, places = min(found, key=lambda one: one[0])
+    return Placed(graph, group, {**{name: stated(need) for name, need in fixed.items()}, **places})
+
+
+def placed_or_not(plan: Plan, config: str | Path | None) -> Placed | None:
+    """The plan with its places, or None where it has none: `describe` shows what it can."""
+    try:
+        return place(plan, config=config)
+    except (PlanError, LauncherNotFoundError):
+        return None
+
+
+def need_in(plan: Plan, need: Need) -> Need:
+    """The need of a step: its own, the plan's, or one core."""
+    return need if need is not None else plan.need if plan.need is not None else ANYTHING
+
+
+def _in_group(group: Group, needs: Mapping[str, Requirement | Launcher]) -> tuple[dict[str, Place], int, list[str]]:
+    """The places of all steps in one group, how far down the alternatives they are, and the steps without one."""
+    places: dict[str, Place] = {}
+    missing: dict[str, list[str]] = {}
+    known: dict[Requirement, Place | str] = {}
+    worst = 0
+    for name, need in needs.items():
+        if isinstance(need, Launcher):
+            if need.group.name != group.name:
+                missing.setdefault(f"its launcher is {need.group.name}'s", []).append(name)
+            else:
+                places[name] = _chosen(need)
+            continue
+        if need not in known:
+            answer = match(need, [group])
+            why = group.unreachable or "; ".join(summary(answer, most=2))
+            known[need] = _chosen(Launcher(answer, answer.selection)) if answer.selection else why
+            worst += len(answer.trials) - 1 if answer.selection else 0
+        found = known[need]
+        if isinstance(found, str):
+            missing.setdefault(found, []).append(name)
+        else:
+            places[name] = found
+    return places, worst, [f"{', '.join(names)} ({why})" for why, names in missing.items()]
+
+
+def _chosen(launcher: Launcher) -> Place:
+    selection = launcher.selection
+    gpus = len(selection.alternative.accelerators) * selection.alternative.nodes
+    if launcher.slurm_args is None:
+        job = launcher.local_job()
+        return Place(None, job, job.time_limit, gpus, launcher.group.name, selection.assumed)
+    seconds = selection.ask.time
+    says = ",".join(name for name in selection.partitions if name) or launcher.group.name
+    return Place(launcher.slurm_args.submitit(), None, seconds, gpus, says, selection.assumed)
+
+
+def stated(need: Need) -> Place:
+    """A step whose Slurm options are given: they are passed as they are."""
+    if isinstance(need, SlurmArgs):
+        return Place(
+            need.submitit(), None, _seconds(need.time), _gpus(need.gpus_per_node, need.nodes), need.partition or ""
+        )
+    assert isinstance(need, Mapping)
+    parameters = {key.removeprefix("slurm_"): value for key, value in need.items()}
+    time = parameters.pop("timeout_min", parameters.pop("time", None))
+    limit = minutes(time)
+    parameters["time"] = limit
+    for theirs, ours in (("name", "job_name"), ("tasks_per_node", "ntasks_per_node")):
+        if theirs in parameters:
+            parameters[ours] = parameters.pop(theirs)
+    if "mem_gb" in parameters:
+        parameters["mem"] = f"{int(-(-float(parameters.pop('mem_gb')) * 1024 // 1))}M"
+    additional = dict(parameters.get("additional_parameters") or {})
+    for key in ("cpus_per_gpu",):
+        if key in additional:
+            additional["cpus-per-gpu"] = additional.pop(key)
+    if additional:
+        parameters["additional_parameters"] = additional
+    gpus = _gpus(parameters.get("gpus_per_node", 0), int(parameters.get("nodes", 1)))
+    return Place(parameters, None, _seconds(limit), gpus, str(parameters.get("partition", "")))
+
+
+def _seconds(limit: int | None) -> int | None:
+    return limit * 60 if limit else None
+
+
+def _gpus(text: object, nodes: int) -> int:
+    """GPUs in all of ``--gpus-per-node``: a number, or ``type:number`` with commas."""
+    total = 0
+    for part in str(text or "").split(","):
+        number = part.rpartition(":")[2]
+        total += int(number) if number.isdigit() else 0
+    return total * nodes

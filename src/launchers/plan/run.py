@@ -1,0 +1,257 @@
+"""A submitted plan, followed from its run folder: status, results, logs, cancelling, waiting."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field, frozen
+
+from launchers.connector import LocalConnector
+from launchers.local import scheduler
+from launchers.local.jobs import Status, read_statuses
+from launchers.plan.node import result as read_result
+from launchers.plan.queue import JobInfo, states
+from launchers.plan.store import RunError, Store, load, replace, results
+from launchers.plan.units import Unit
+from launchers.slurm.states import ENDED, UNKNOWN, in_words
+
+TICK = 2.0
+"""Seconds between two questions to the scheduler while waiting."""
+UNSENT, NEVER = "UNSUBMITTED", "CANCELLED"
+
+
+@frozen
+class MemberState:
+    """One job of a step: its id in the scheduler, what is known, and whether that is only what was seen last."""
+
+    step: str
+    number: int | None
+    unit: str
+    job: str
+    info: JobInfo
+    seen: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will not change any more."""
+        return self.info.state in ENDED
+
+
+@frozen
+class StepState:
+    """A step and all its jobs; `state` is the one that matters most: failed before running before waiting."""
+
+    name: str
+    says: str
+    members: tuple[MemberState, ...]
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many jobs are in each state."""
+        return Counter(one.info.state for one in self.members)
+
+    @property
+    def state(self) -> str:
+        """One word for all of them."""
+        counts = self.counts
+        bad = [state for state in counts if state in ENDED and state != "COMPLETED"]
+        alive = [state for state in counts if state not in ENDED]
+        if alive:
+            return "RUNNING" if "RUNNING" in alive else sorted(alive)[0]
+        return sorted(bad)[0] if bad else "COMPLETED"
+
+    @property
+    def ended(self) -> bool:
+        """Whether all of them have ended."""
+        return all(one.ended for one in self.members)
+
+    @property
+    def reason(self) -> str:
+        """Why the first job that says so waits or failed, in words."""
+        for one in self.members:
+            if one.info.state == "PENDING" and one.info.reason not in ("", "None"):
+                return in_words(one.info.reason)
+            if one.info.state == UNKNOWN:
+                return one.info.reason
+            if one.ended and one.info.state != "COMPLETED":
+                return one.info.reason if one.info.reason not in ("", "None") else f"exit {one.info.exit}"
+        return ""
+
+
+@define
+class Run:
+    """A submitted plan."""
+
+    store: Store
+    _last: list[StepState] = field(factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.store.folder
+
+    def status(self) -> list[StepState]:
+        """Every step; one question to the scheduler however many jobs there are."""
+        known = self._local() if self.store.scheduler == "local" else self._slurm()
+        members: dict[str, list[MemberState]] = {}
+        for one in known:
+            members.setdefault(one.step, []).append(one)
+        return [StepState(task.name, task.says, tuple(members.get(task.name, ()))) for task in self.store.tasks]
+
+    def _units(self) -> Iterator[tuple[Unit, int, str, int | None]]:
+        for unit in self.store.units:
+            if not unit.barrier:
+                for position, (step, number) in enumerate(unit.members):
+                    yield unit, position, step, number
+
+    def _local(self) -> Iterator[MemberState]:
+        statuses = read_statuses(self.folder / "local")
+        for unit, _, step, number in self._units():
+            status = statuses.get(unit.name, Status())
+            end = status.ended or time.time()
+            elapsed = f"{end - status.started:.0f} s" if status.started else ""
+            exit = "" if status.exit is None else str(status.exit)
+            yield MemberState(
+                step, number, unit.name, unit.name, JobInfo(status.state, status.reason, "", elapsed, exit)
+            )
+
+    def _slurm(self) -> Iterator[MemberState]:
+        ids = self.store.submitted()
+        events = self.store.journal()
+        never = {one["unit"]: one["reason"] for one in events if one["event"] == "never"}
+        refused = {one["unit"]: "; ".join(one["said"]) for one in events if one["event"] == "refused"}
+        found = states(LocalConnector(), ids.values())
+        seen = self._seen()
+        fresh: dict[str, list[Any]] = {}
+        for unit, position, step, number in self._units():
+            job = ids.get(unit.name)
+            if job is None:
+                state = NEVER if unit.name in never else UNSENT
+                why = never.get(unit.name) or refused.get(unit.name) or "not submitted: launchers resume finishes that"
+                yield MemberState(step, number, unit.name, "", JobInfo(state, why))
+                continue
+            index = position if unit.array else None
+            id = f"{job}_{position}" if unit.array else job
+            info = found.get((job, index)) or self._forgotten(unit, index, seen.get(id))
+            if info.state != UNKNOWN:
+                fresh[id] = [info.state, time.time()]
+            yield MemberState(step, number, unit.name, id, info, seen.get(id, [None, None])[1])
+        if fresh and {key: value[0] for key, value in fresh.items()} != {key: value[0] for key, value in seen.items()}:
+            replace(self.folder / "seen.json", json.dumps({**seen, **fresh}))
+
+    def _seen(self) -> dict[str, list[Any]]:
+        try:
+            return dict(json.loads((self.folder / "seen.json").read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def _forgotten(self, unit: Unit, index: int | None, seen: list[Any] | None) -> JobInfo:
+        """A job that no scheduler knows any more: what its own files say, else what was seen last."""
+        files = results(self.folder, unit.name, index)
+        if files:
+            import pickle
+
+            with files[-1].open("rb") as file:
+                outcome, value = pickle.load(file)  # noqa: S301 - written by this user's own jobs
+            last = str(value).strip().splitlines()[-1:] if outcome != "success" else []
+            return JobInfo("COMPLETED" if outcome == "success" else "FAILED", "".join(last))
+        if seen and seen[0] in ENDED:
+            return JobInfo(seen[0], "seen earlier")
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(seen[1])) if seen else ""
+        return JobInfo(UNKNOWN, f"last seen {seen[0]} {when}" if seen else "no scheduler knows it (any more)")
+
+    def __getitem__(self, name: str) -> SubmittedStep:
+        """One step; KeyError with the names that there are."""
+        names = [task.name for task in self.store.tasks]
+        if name not in names:
+            raise KeyError(f"there is no step {name}: {', '.join(names)}")
+        return SubmittedStep(self, name)
+
+    def wait(self, timeout: float | None = None, tick: float = TICK) -> bool:
+        """Wait until all has ended or `timeout` seconds passed; whether all succeeded."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            steps = self.status()
+            if all(step.ended or step.state == UNSENT for step in steps):
+                return all(step.state == "COMPLETED" for step in steps)
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+            time.sleep(0.1 if self.store.scheduler == "local" else tick)
+
+    def cancel(self, names: Sequence[str] = ()) -> list[str]:
+        """Cancel steps and all that hangs on them, or everything; the names of the steps.
+
+        Raises KeyError for a step that there is not.
+        """
+        for name in names:
+            _ = self[name]
+        wanted = self._with_descendants(names) if names else {task.name for task in self.store.tasks}
+        mine = [(unit, position) for unit, position, step, _ in self._units() if step in wanted]
+        self.store.record("cancel", steps=sorted(wanted))
+        if self.store.scheduler == "local":
+            scheduler.cancel(self.folder / "local", [unit.name for unit, _ in mine])
+            return sorted(wanted)
+        ids = self.store.submitted()
+        whole = {unit.name for unit in self.store.units if all(step in wanted for step, _ in unit.members)}
+        jobs = [ids[name] for name in whole if name in ids]
+        jobs += [f"{ids[u.name]}_{position}" for u, position in mine if u.name not in whole and u.name in ids]
+        if jobs:
+            LocalConnector().run(("scancel", *jobs), timeout=60)
+        return sorted(wanted)
+
+    def _with_descendants(self, names: Iterable[str]) -> set[str]:
+        found = set(names)
+        for task in self.store.tasks:  # parents come first
+            if task.on != "any" and set(task.parents) & found:
+                found.add(task.name)
+        return found
+
+    def logs(self, name: str, number: int | None = None) -> list[Path]:
+        """The log files of a step that exist, output before errors, oldest first."""
+        found = []
+        for unit, position, step, item in self._units():
+            if step == name and number in (None, item):
+                tail = f"_{position}" if unit.array else ""
+                folder = self.store.job_folder(unit.name)
+                pattern = f"*{tail}_*_log." if tail else "*_log."
+                for kind in ("out", "err"):
+                    found += sorted(folder.glob(pattern + kind), key=lambda path: path.stat().st_mtime_ns)
+        return list(dict.fromkeys(found))
+
+
+@frozen
+class SubmittedStep:
+    """A step of a run: its result, and its state."""
+
+    run: Run
+    name: str
+
+    @property
+    def state(self) -> str:
+        """Its state, in Slurm's words."""
+        return next(step.state for step in self.run.status() if step.name == self.name)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the step and give its result, of a Map a list; raises RunError when it failed."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            step = next(step for step in self.run.status() if step.name == self.name)
+            if step.ended:
+                break
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"step {self.name} is {step.state} after {timeout} s")
+            time.sleep(0.1 if self.run.store.scheduler == "local" else TICK)
+        try:
+            return read_result(self.run.folder, self.name)
+        except LookupError as error:
+            raise RunError(f"step {self.name} ended {step.state}: {step.reason or error}\n{error}") from None
+
+
+def open_run(folder: str | Path) -> Run:
+    """A run by its folder; raises RunError when it is none."""
+    return Run(load(Path(folder)))

@@ -1,0 +1,264 @@
+"""The run folder: the only state there is of a submitted plan.
+
+plan.json        what was submitted, by whom and from which source; written last, so where it is all is there
+journal.jsonl    what was done since, append-only, each line on disk before what it announces is done
+lock             who is working on it: host, pid, since when
+steps/<step>/    the function and its arguments, pickled
+jobs/<unit>/     a submitit folder per submission: script, logs, results
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import define, frozen
+
+from launchers.local.jobs import alive, born
+from launchers.plan.units import Unit, unit_from_json
+
+VERSION = 1
+
+
+class RunError(RuntimeError):
+    """A run folder that cannot be worked on: what is wrong and what to do."""
+
+
+@frozen
+class TaskEntry:
+    """A step as plan.json has it."""
+
+    name: str
+    parents: tuple[str, ...]
+    on: str
+    count: int
+    says: str
+    seconds: int | None
+    need: str
+
+
+@define
+class Store:
+    """A run folder and what plan.json says."""
+
+    folder: Path
+    plan: str
+    id: str
+    scheduler: str
+    group: str | None
+    units: tuple[Unit, ...]
+    tasks: tuple[TaskEntry, ...]
+    created: float
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Everything that was done, in order; a last line that was cut off was not done."""
+        try:
+            text = (self.folder / "journal.jsonl").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        events = []
+        for line in text.splitlines():
+            try:
+                events.append(json.loads(line))
+            except ValueError:
+                continue  # the client was killed, or the disk was full, while it wrote this
+        return events
+
+    def record(self, event: str, **facts: Any) -> None:
+        """Write down what is about to be done, or was; on disk when this returns.  Raises OSError."""
+        line = json.dumps({"event": event, "time": time.time(), **facts}) + "\n"
+        path = self.folder / "journal.jsonl"
+        with path.open("ab") as out:
+            size = out.seek(0, os.SEEK_END)
+            if size and not path.read_bytes().endswith(b"\n"):
+                line = "\n" + line  # after a line that was cut off
+            out.write(line.encode())
+            out.flush()
+            os.fsync(out.fileno())
+
+    def submitted(self) -> dict[str, str]:
+        """Job ids by unit: the last attempt of each."""
+        return {one["unit"]: one["job"] for one in self.journal() if one["event"] == "submitted"}
+
+    def job_folder(self, unit: str) -> Path:
+        """The submitit folder of a submission."""
+        return self.folder / "jobs" / unit
+
+    def step_folder(self, step: str) -> Path:
+        """Where the function and the arguments of a step are."""
+        return self.folder / "steps" / step
+
+    @contextmanager
+    def locked(self, *, break_lock: bool = False) -> Iterator[None]:
+        """Work on the run alone.  Raises RunError that names who does.
+
+        The lock is a file that names its owner, as file systems that are shared lose real ones: one whose process is
+        gone is taken over, one of another host only when told to.
+        """
+        path = self.folder / "lock"
+        mine = f"{socket.gethostname()} {os.getpid()} {born(os.getpid())}\n"
+        while True:
+            try:
+                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+                break
+            except FileExistsError:
+                _stale(path, break_lock)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(mine)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _stale(path: Path, break_lock: bool) -> None:
+    """Remove a lock whose owner is gone; raise RunError when it may still be there."""
+    try:
+        host, pid, when = path.read_text().split()
+    except (OSError, ValueError):
+        host, pid, when = socket.gethostname(), "0", "0"  # cut off while it was written
+    here = host == socket.gethostname()
+    if here and alive(int(pid), int(when) if when.isdigit() else None):
+        raise RunError(f"process {pid} on this machine is working on {path.parent}: wait for it to end")
+    if not here and not break_lock:
+        raise RunError(
+            f"process {pid} on {host} is working on {path.parent}; if it is gone, say --break-lock (break_lock=True)"
+        )
+    path.unlink(missing_ok=True)
+
+
+def create(root: Path, plan: str) -> tuple[Path, str]:
+    """A new run folder, for this user alone, and its id."""
+    root.mkdir(parents=True, exist_ok=True)
+    while True:
+        id = secrets.token_hex(4)
+        folder = root.absolute() / f"{plan}-{id}"
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        (folder / "steps").mkdir(mode=0o700)
+        (folder / "jobs").mkdir(mode=0o700)
+        return folder, id
+
+
+def write(store: Store) -> None:
+    """Write plan.json whole: from here on the run can be resumed."""
+    entry = {
+        "version": VERSION,
+        "plan": store.plan,
+        "id": store.id,
+        "scheduler": store.scheduler,
+        "group": store.group,
+        "created": store.created,
+        "command": [sys.executable, *sys.argv],
+        "cwd": str(Path.cwd()),
+        "source": revision(),
+        "tasks": [{name: getattr(task, name) for name in TaskEntry.__annotations__} for task in store.tasks],
+        "units": [unit.as_json() for unit in store.units],
+    }
+    replace(store.folder / "plan.json", json.dumps(entry, indent=1, default=str))
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all, on disk when this returns."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with fresh.open("w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    fresh.rename(path)
+
+
+def load(folder: Path) -> Store:
+    """Read a run folder; raises RunError when it is none, or one whose submission never began."""
+    path = folder / "plan.json"
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if (folder / "steps").is_dir():
+            raise RunError(f"{folder}: its client ended before anything was submitted: submit the plan again") from None
+        raise RunError(f"{folder} is not a run folder: it has no plan.json") from None
+    except ValueError as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
+    if entry.get("version") != VERSION:
+        raise RunError(f"{path} has version {entry.get('version')}, this launchers reads {VERSION}")
+    tasks = tuple(TaskEntry(**{**one, "parents": tuple(one["parents"])}) for one in entry["tasks"])
+    units = tuple(unit_from_json(one) for one in entry["units"])
+    return Store(
+        folder.absolute(),
+        entry["plan"],
+        entry["id"],
+        entry["scheduler"],
+        entry["group"],
+        units,
+        tasks,
+        entry["created"],
+    )
+
+
+def revision() -> dict[str, Any] | None:
+    """The commit of the source in this folder and whether it was changed since; None where there is no git."""
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False)
+        changed = subprocess.run(
+            ["git", "status", "--porcelain"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if commit.returncode:
+        return None
+    return {"commit": commit.stdout.strip(), "changed": bool(changed.stdout.strip())}
+
+
+# -- functions and arguments -----------------------------------------------------------------------------------
+
+
+def write_call(folder: Path, call: Mapping[str, Any], items: Sequence[Any] | None) -> None:
+    """Pickle a step's function and arguments, and the items of a Map one by one, so that a job reads only its own."""
+    import cloudpickle
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "call.pkl").open("wb") as out:
+        cloudpickle.dump(dict(call), out)
+    if items is None:
+        return
+    with (folder / "items.pkl").open("wb") as out, (folder / "items.idx").open("wb") as index:
+        for item in items:
+            index.write(struct.pack("<Q", out.tell()))
+            cloudpickle.dump(item, out)
+
+
+def read_call(folder: Path) -> dict[str, Any]:
+    """The function and the arguments of a step."""
+    import pickle
+
+    with (folder / "call.pkl").open("rb") as file:
+        return dict(pickle.load(file))  # noqa: S301 - written by this user, in a folder of mode 0700
+
+
+def read_item(folder: Path, number: int) -> Any:
+    """One item of a Map."""
+    import pickle
+
+    with (folder / "items.idx").open("rb") as index, (folder / "items.pkl").open("rb") as file:
+        index.seek(number * 8)
+        file.seek(struct.unpack("<Q", index.read(8))[0])
+        return pickle.load(file)  # noqa: S301 - written by this user, in a folder of mode 0700
+
+
+def results(store_folder: Path, unit: str, index: int | None) -> list[Path]:
+    """The result files of one member of a submission, the newest last."""
+    pattern = "*_0_result.pkl" if index is None else f"*_{index}_0_result.pkl"
+    found = (store_folder / "jobs" / unit).glob(pattern)
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns)
