@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 FOUND, NO_MATCH, BAD_INPUT, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -15,6 +15,14 @@ COMMANDS = {
     "find": "find the best launcher for a requirement",
     "explain": "say why a requirement matches what it matches, or nothing",
     "run": "find the best launcher and run a command there",
+    "status": "show the steps of a submitted plan",
+    "logs": "print the logs of a step",
+    "cancel": "cancel a run, or steps of it and what hangs on them",
+    "wait": "wait for a run to end",
+    "retry": "submit again what failed in a run and what hung on it",
+    "resume": "finish a submission whose client was ended",
+    "runs": "list the runs",
+    "clean": "remove the folders of runs that have ended",
     "list": "list the launcher groups and what they offer",
     "check": "check a launchers.yaml and list everything that is wrong with it",
     "convert": "write a launchers.yaml from what a cluster prints, or from the live cluster",
@@ -23,6 +31,9 @@ COMMANDS = {
     "where": "say which launchers.yaml is used, and where it is looked for",
     "completion": "print a completion script for your shell",
 }
+
+GROUPS = dict.fromkeys(("status", "logs", "cancel", "wait", "retry", "resume", "runs", "clean"), "runs")
+"""Commands that share a module."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,8 +54,13 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
     for name, help in COMMANDS.items():
         command = commands.add_parser(name, help=help, description=help.capitalize() + ".")
         if only in (None, name):
-            import_module(f"launchers.cli.{name}").arguments(command)
+            module(name).arguments(command)
     return top
+
+
+def module(name: str) -> Any:
+    """The module of a command."""
+    return import_module(f"launchers.cli.{GROUPS.get(name, name)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = next((word for word in words if not word.startswith("-")), "")
     try:
         options = parser(name).parse_args(words, argparse.Namespace(argv=behind))
-        return int(import_module(f"launchers.cli.{options.command}").run(options))
+        return int(module(options.command).run(options))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

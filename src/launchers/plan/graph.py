@@ -69,10 +69,10 @@ def _walk(node: Node, parents: tuple[str, ...], on: On, tasks: list[Task]) -> tu
         tasks.append(Task(node, parents, on if parents else "ok"))
         return (node.name,)
     if isinstance(node, Chain):
-        for index, child in enumerate(node.nodes):
-            after = _walk(child, parents, on if index == 0 else "ok", tasks)
-            # an empty part hands on what came before it, and with that how it is waited for
-            on = on if index == 0 and after == parents else "ok"
+        for child in node.nodes:
+            after = _walk(child, parents, on, tasks)
+            if after != parents:
+                on = "ok"  # an empty part hands on what came before it, and with that how it is waited for
             parents = after
         return parents
     if isinstance(node, Parallel):

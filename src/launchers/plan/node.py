@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +26,31 @@ def result(run: Path, step: str) -> Any:
     import pickle
 
     found: dict[int | None, Any] = {}
-    for folder in sorted((run / "jobs").iterdir()):
-        members = json.loads((folder / "unit.json").read_text())["members"]
-        for position, (name, number) in enumerate(members):
-            if name != step:
-                continue
-            files = results(run, folder.name, position if len(members) > 1 else None)
-            if not files:
-                raise LookupError(f"step {step} has no result yet")
-            with files[-1].open("rb") as file:
-                outcome, value = pickle.load(file)  # noqa: S301 - written by this user's own jobs
-            if outcome != "success":
-                raise LookupError(f"step {step} failed:\n{value}")
-            found[number] = value
+    for unit, position, number, many in sorted(_members(run, step)):
+        files = results(run, unit[1], position if many else None)
+        if not files:
+            found.setdefault(number, LookupError(f"step {step} has no result yet"))
+            continue
+        with files[-1].open("rb") as file:
+            outcome, value = pickle.load(file)  # noqa: S301 - written by this user's own jobs
+        found[number] = value if outcome == "success" else LookupError(f"step {step} failed:\n{value}")
+    for value in found.values():
+        if isinstance(value, LookupError):
+            raise value
     if not found:
         raise LookupError(f"there is no step {step} in {run}")
     if None in found:
         return found[None]
     return [found[number] for number in sorted(one for one in found if one is not None)]
+
+
+def _members(run: Path, step: str) -> Iterator[tuple[tuple[int, str], int, int | None, bool]]:
+    """Where the jobs of a step are: ((attempt, unit), position, item, whether it is an array), later attempts later."""
+    for folder in (run / "jobs").iterdir():
+        told = json.loads((folder / "unit.json").read_text())
+        for position, (name, number) in enumerate(told["members"]):
+            if name == step:
+                yield (told["attempt"], folder.name), position, number, len(told["members"]) > 1
 
 
 def prepared(run: Path, step: str, number: int | None) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from launchers.connector import LocalConnector
 from launchers.local import scheduler
@@ -18,6 +18,7 @@ from launchers.plan.node import result as read_result
 from launchers.plan.queue import JobInfo, states
 from launchers.plan.store import RunError, Store, load, replace, results
 from launchers.plan.units import Unit
+from launchers.requirement import format_timespan
 from launchers.slurm.states import ENDED, UNKNOWN, in_words
 
 TICK = 2.0
@@ -48,7 +49,13 @@ class StepState:
 
     name: str
     says: str
+    seconds: int | None
     members: tuple[MemberState, ...]
+
+    @property
+    def limit(self) -> str:
+        """Its time limit, for people."""
+        return format_timespan(self.seconds) if self.seconds else ""
 
     @property
     def counts(self) -> Counter[str]:
@@ -88,7 +95,6 @@ class Run:
     """A submitted plan."""
 
     store: Store
-    _last: list[StepState] = field(factory=list)
 
     @property
     def folder(self) -> Path:
@@ -101,16 +107,19 @@ class Run:
         members: dict[str, list[MemberState]] = {}
         for one in known:
             members.setdefault(one.step, []).append(one)
-        return [StepState(task.name, task.says, tuple(members.get(task.name, ()))) for task in self.store.tasks]
+        return [
+            StepState(task.name, task.says, task.seconds, tuple(members.get(task.name, ())))
+            for task in self.store.tasks
+        ]
 
     def _units(self) -> Iterator[tuple[Unit, int, str, int | None]]:
-        for unit in self.store.units:
-            if not unit.barrier:
-                for position, (step, number) in enumerate(unit.members):
-                    yield unit, position, step, number
+        for (step, number), (unit, position) in self.store.latest().items():
+            yield unit, position, step, number
 
     def _local(self) -> Iterator[MemberState]:
-        statuses = read_statuses(self.folder / "local")
+        statuses: dict[str, Status] = {}
+        for attempt in sorted({unit.attempt for unit in self.store.units}):
+            statuses |= read_statuses(self.store.local_folder(attempt))
         for unit, _, step, number in self._units():
             status = statuses.get(unit.name, Status())
             end = status.ended or time.time()
@@ -194,7 +203,9 @@ class Run:
         mine = [(unit, position) for unit, position, step, _ in self._units() if step in wanted]
         self.store.record("cancel", steps=sorted(wanted))
         if self.store.scheduler == "local":
-            scheduler.cancel(self.folder / "local", [unit.name for unit, _ in mine])
+            for attempt in sorted({unit.attempt for unit, _ in mine}):
+                units = [unit.name for unit, _ in mine if unit.attempt == attempt]
+                scheduler.cancel(self.store.local_folder(attempt), units)
             return sorted(wanted)
         ids = self.store.submitted()
         whole = {unit.name for unit in self.store.units if all(step in wanted for step, _ in unit.members)}

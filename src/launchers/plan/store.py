@@ -25,7 +25,7 @@ from typing import Any
 from attrs import define, frozen
 
 from launchers.local.jobs import alive, born
-from launchers.plan.units import Unit, unit_from_json
+from launchers.plan.units import Member, Unit, unit_from_json
 
 VERSION = 1
 
@@ -44,7 +44,8 @@ class TaskEntry:
     count: int
     says: str
     seconds: int | None
-    need: str
+    runs: str
+    need: str | None
 
 
 @define
@@ -59,6 +60,9 @@ class Store:
     units: tuple[Unit, ...]
     tasks: tuple[TaskEntry, ...]
     created: float
+    cwd: str = ""
+    command: tuple[str, ...] = ()
+    source: dict[str, Any] | None = None
 
     def journal(self) -> list[dict[str, Any]]:
         """Everything that was done, in order; a last line that was cut off was not done."""
@@ -89,6 +93,18 @@ class Store:
     def submitted(self) -> dict[str, str]:
         """Job ids by unit: the last attempt of each."""
         return {one["unit"]: one["job"] for one in self.journal() if one["event"] == "submitted"}
+
+    def latest(self) -> dict[Member, tuple[Unit, int]]:
+        """Where each job of each step is now: the submission of its last attempt, and its position in that."""
+        found: dict[Member, tuple[Unit, int]] = {}
+        for unit in self.units:  # later attempts come later
+            if not unit.barrier:
+                found.update({member: (unit, position) for position, member in enumerate(unit.members)})
+        return found
+
+    def local_folder(self, attempt: int) -> Path:
+        """Where this machine's scheduler runs the jobs of one attempt."""
+        return self.folder / "local" / str(attempt)
 
     def job_folder(self, unit: str) -> Path:
         """The submitit folder of a submission."""
@@ -161,9 +177,9 @@ def write(store: Store) -> None:
         "scheduler": store.scheduler,
         "group": store.group,
         "created": store.created,
-        "command": [sys.executable, *sys.argv],
-        "cwd": str(Path.cwd()),
-        "source": revision(),
+        "command": list(store.command or (sys.executable, *sys.argv)),
+        "cwd": store.cwd or str(Path.cwd()),
+        "source": store.source if store.source is not None else revision(),
         "tasks": [{name: getattr(task, name) for name in TaskEntry.__annotations__} for task in store.tasks],
         "units": [unit.as_json() for unit in store.units],
     }
@@ -193,17 +209,25 @@ def load(folder: Path) -> Store:
         raise RunError(f"{path} cannot be read: {error}") from None
     if entry.get("version") != VERSION:
         raise RunError(f"{path} has version {entry.get('version')}, this launchers reads {VERSION}")
-    tasks = tuple(TaskEntry(**{**one, "parents": tuple(one["parents"])}) for one in entry["tasks"])
-    units = tuple(unit_from_json(one) for one in entry["units"])
+    try:
+        return _store(folder.absolute(), entry)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} is not what this launchers wrote: {type(error).__name__}: {error}") from None
+
+
+def _store(folder: Path, entry: Mapping[str, Any]) -> Store:
     return Store(
-        folder.absolute(),
-        entry["plan"],
-        entry["id"],
-        entry["scheduler"],
-        entry["group"],
-        units,
-        tasks,
-        entry["created"],
+        folder=folder,
+        plan=entry["plan"],
+        id=entry["id"],
+        scheduler=entry["scheduler"],
+        group=entry["group"],
+        units=tuple(unit_from_json(one) for one in entry["units"]),
+        tasks=tuple(TaskEntry(**{**one, "parents": tuple(one["parents"])}) for one in entry["tasks"]),
+        created=entry["created"],
+        cwd=entry["cwd"],
+        command=tuple(entry["command"]),
+        source=entry["source"],
     )
 
 

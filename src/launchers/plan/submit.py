@@ -28,6 +28,7 @@ from launchers.plan.queue import find_token, states
 from launchers.plan.run import Run
 from launchers.plan.store import Store, TaskEntry, create, load, write, write_call
 from launchers.plan.units import BARRIER, Unit, units_of
+from launchers.requirement import Requirement
 from launchers.slurm.refusals import refusal_of_sbatch
 from launchers.slurm.states import ENDED
 
@@ -78,6 +79,7 @@ def submit(
         units=tuple(units_of(placed, id, most if placed.on_slurm else None, barrier)),
         tasks=tuple(_entry(task.step, task.parents, task.on, placed) for task in placed.graph.tasks),
         created=time.time(),
+        cwd=str(Path.cwd()),
     )
     for task in placed.graph.tasks:
         items = task.step.items if isinstance(task.step, Map) else None
@@ -87,9 +89,8 @@ def submit(
         write_unit(store, unit)
     if not placed.on_slurm:
         assert placed.group is not None
-        jobs = _local_jobs(store, placed)
-        (run / "local.json").write_text(json.dumps([job.id for job in jobs]))
-        write_table(run / "local", capacity(placed.group), jobs)
+        templates = {unit.name: placed.places[unit.members[0][0]].local for unit in store.units}
+        write_table(store.local_folder(1), capacity(placed.group), local_jobs(store, store.units, templates))
     write(store)
     with store.locked():
         carry_on(store, on_refusal=on_refusal)
@@ -110,16 +111,14 @@ def write_unit(store: Store, unit: Unit) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     minutes = (unit.parameters or {}).get("time")
     told = {"members": unit.members, "barrier": unit.barrier, "minutes": minutes, "requeues": REQUEUES}
-    (folder / "unit.json").write_text(json.dumps(told))
+    (folder / "unit.json").write_text(json.dumps({**told, "attempt": unit.attempt}))
 
 
 def _entry(step: Step, parents: tuple[str, ...], on: str, placed: Placed) -> TaskEntry:
     where = placed.places[step.name]
     count = len(step.items) if isinstance(step, Map) else 1
-    need = str(step.need) if step.need is not None else ""
-    return TaskEntry(
-        step.name, parents, on, count, where.says, where.seconds, f"{function_name(step.func)} {need}".strip()
-    )
+    need = str(step.need) if isinstance(step.need, Requirement) else None
+    return TaskEntry(step.name, parents, on, count, where.says, where.seconds, function_name(step.func), need)
 
 
 # -- submitting ------------------------------------------------------------------------------------------------
@@ -128,10 +127,10 @@ def _entry(step: Step, parents: tuple[str, ...], on: str, placed: Placed) -> Tas
 def carry_on(store: Store, *, on_refusal: str = "cancel", only: Iterable[str] | None = None) -> None:
     """Submit what is not submitted yet, parents first."""
     if store.scheduler == "local":
-        if not any(one["event"] == "started" for one in store.journal()):
-            store.record("intent", unit="local")
-        scheduler.ensure(store.folder / "local")
-        store.record("started", unit="local")
+        for attempt in sorted({unit.attempt for unit in store.units}):
+            store.record("intent", attempt=attempt)
+            scheduler.ensure(store.local_folder(attempt))
+            store.record("started", attempt=attempt)
         return
     from launchers.plan.executor import TokenExecutor
 
@@ -248,12 +247,12 @@ def _barrier(placed: Placed) -> dict[str, Any] | None:
 # -- on this machine -------------------------------------------------------------------------------------------
 
 
-def _local_jobs(store: Store, placed: Placed) -> list[LocalJob]:
+def local_jobs(store: Store, units: Iterable[Unit], templates: Mapping[str, LocalJob | None]) -> list[LocalJob]:
     """The jobs of this machine's scheduler; their ids are the units' names."""
     kinds = {"afterok": "ok", "aftercorr": "ok", "afterany": "any", "afternotok": "notok", "after": "started"}
     jobs = []
-    for unit in store.units:
-        template = placed.places[unit.members[0][0]].local
+    for unit in units:
+        template = templates[unit.name]
         assert template is not None
         folder = store.job_folder(unit.name)
         env = {
@@ -267,7 +266,7 @@ def _local_jobs(store: Store, placed: Placed) -> list[LocalJob]:
                 id=unit.name,
                 name=unit.name,
                 argv=(sys.executable, "-u", "-m", "launchers.plan.node", str(store.folder), unit.name),
-                cwd=str(Path.cwd()),
+                cwd=store.cwd,
                 stdout=str(folder / f"{unit.name}_0_log.out"),
                 stderr=str(folder / f"{unit.name}_0_log.err"),
                 env=(*template.env, *env.items()),

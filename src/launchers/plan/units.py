@@ -35,7 +35,8 @@ class Parent:
 class Unit:
     """One submission: a job, or an array of `members`.  `token` is how it is found again in the scheduler.
 
-    `parameters` are submitit's Slurm parameters, None on this machine.
+    `parameters` are submitit's Slurm parameters, None on this machine.  `attempt` counts retries: the last one that has
+    a member is the one that counts.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Unit:
     parameters: Mapping[str, Any] | None
     at_once: int | None = None
     barrier: bool = field(default=False)
+    attempt: int = 1
 
     @property
     def array(self) -> bool:

@@ -1,0 +1,361 @@
+"""Commands about submitted plans: status, logs, cancel, wait, retry, resume, runs, clean.
+
+A RUN is a run folder, the last part of its name, or nothing for the newest in ./runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from launchers.cli import options as shared
+from launchers.cli import show
+
+if TYPE_CHECKING:
+    from launchers.plan.run import Run, StepState
+
+VERSION = 1
+ROOT = Path("runs")
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    """Options of the command that is asked for."""
+    _ARGUMENTS[command.prog.split()[-1]](command)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what is asked; a run folder that cannot be used is exit status 2."""
+    from launchers.plan.store import RunError
+    from launchers.plan.submit import SubmitError
+
+    try:
+        return _RUN[options.command](options)
+    except (RunError, KeyError, ValueError) as error:
+        print(f"launchers {options.command}: {error.args[0] if error.args else error}", file=sys.stderr)
+        return 2
+    except SubmitError as error:
+        print(f"launchers {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def _one_run(command: argparse.ArgumentParser, *, last: bool = True) -> None:
+    command.add_argument("run", metavar="RUN", nargs="?" if last else None, help="a run folder; the newest if left out")
+
+
+def find_run(name: str | None) -> Run:
+    """The run of a name; RunError when there is none, or several."""
+    from launchers.plan.run import open_run
+    from launchers.plan.store import RunError
+
+    if name and (Path(name) / "plan.json").exists():
+        return open_run(name)
+    found = [path for path in run_folders(ROOT) if not name or path.name == name or path.name.endswith(f"-{name}")]
+    if not found:
+        raise RunError(
+            f"there is no run {name or 'here'}: looked for {name or '*'} in ./{ROOT} (launchers runs lists them)"
+        )
+    if name and len(found) > 1:
+        raise RunError(f"{name} is the end of several names: {', '.join(path.name for path in found)}")
+    return open_run(found[-1])
+
+
+def run_folders(root: Path) -> list[Path]:
+    """The run folders in a folder, the oldest first."""
+    found = [path.parent for path in root.glob("*/plan.json")]
+    return sorted(found, key=lambda path: (path / "plan.json").stat().st_mtime_ns)
+
+
+# -- status ----------------------------------------------------------------------------------------------------
+
+
+def _status_arguments(command: argparse.ArgumentParser) -> None:
+    _one_run(command)
+    command.add_argument("--watch", action="store_true", help="show it again and again until everything has ended")
+    shared.as_json(command)
+
+
+def _status(options: argparse.Namespace) -> int:
+    found = find_run(options.run)
+    if options.watch and sys.stdout.isatty():
+        _watch(found)
+    elif options.watch:
+        found.wait()
+    steps = found.status()
+    if options.json:
+        show.emit(status_json(found, steps))
+        return 0
+    print(f"{found.store.plan} {found.store.id} on {found.store.group or found.store.scheduler}: {found.folder}")
+    show.table(status_rows(steps), STATUS_HEAD)
+    return 0
+
+
+STATUS_HEAD = ("STEP", "STATE", "JOBS", "PARTITION", "NODE", "ELAPSED", "LIMIT", "REASON")
+
+
+def status_rows(steps: Sequence[StepState]) -> list[tuple[str, ...]]:
+    """A row per step; of many jobs the counts by state."""
+    rows: list[tuple[str, ...]] = []
+    for step in steps:
+        first = step.members[0] if step.members else None
+        many = (
+            ", ".join(f"{count} {state}" for state, count in sorted(step.counts.items()))
+            if len(step.members) > 1
+            else ""
+        )
+        info = first.info if first else None
+        rows.append(
+            (
+                step.name,
+                step.state,
+                many or (first.job if first else ""),
+                (info.partition if info else "") or step.says,
+                info.nodes if info and not many else "",
+                info.elapsed if info and not many else "",
+                step.limit,
+                step.reason,
+            )
+        )
+    return rows
+
+
+def _watch(found: Run) -> None:
+    """A live table until everything has ended; Ctrl-C leaves the jobs as they are."""
+    from rich.live import Live
+    from rich.table import Table
+
+    def drawn(steps: Sequence[StepState]) -> Table:
+        table = Table(box=None, pad_edge=False, title=str(found.folder), title_justify="left")
+        for name in STATUS_HEAD:
+            table.add_column(name)
+        for row in status_rows(steps):
+            table.add_row(*row)
+        return table
+
+    steps = found.status()
+    with Live(drawn(steps), refresh_per_second=4) as live:
+        while not all(step.ended for step in steps):
+            time.sleep(2)
+            steps = found.status()
+            live.update(drawn(steps))
+
+
+def status_json(found: Run, steps: Sequence[StepState]) -> dict[str, Any]:
+    """The answer to `status`."""
+    return {
+        "version": VERSION,
+        "plan": found.store.plan,
+        "id": found.store.id,
+        "folder": str(found.folder),
+        "scheduler": found.store.scheduler,
+        "group": found.store.group,
+        "ended": all(step.ended for step in steps),
+        "succeeded": all(step.state == "COMPLETED" for step in steps),
+        "steps": [
+            {
+                "name": step.name,
+                "state": step.state,
+                "reason": step.reason or None,
+                "jobs": [
+                    {
+                        "item": one.number,
+                        "job": one.job or None,
+                        "state": one.info.state,
+                        "reason": one.info.reason or None,
+                        "partition": one.info.partition or None,
+                        "nodes": one.info.nodes or None,
+                        "elapsed": one.info.elapsed or None,
+                        "exit": one.info.exit or None,
+                    }
+                    for one in step.members
+                ],
+            }
+            for step in steps
+        ],
+    }
+
+
+# -- logs, cancel, wait ----------------------------------------------------------------------------------------
+
+
+def _logs_arguments(command: argparse.ArgumentParser) -> None:
+    _one_run(command, last=False)
+    command.add_argument("step", metavar="STEP", help="whose logs; of a Map STEP:ITEM for one item")
+    command.add_argument("-f", "--follow", action="store_true", help="go on until the step has ended")
+
+
+def _logs(options: argparse.Namespace) -> int:
+    from launchers.cli.run import Tail
+
+    found = find_run(options.run)
+    name, _, item = options.step.partition(":")
+    step = found[name]
+    number = int(item) if item else None
+    tails: dict[Path, Tail] = {}
+    while True:
+        ended = not options.follow or all(one.ended for one in found.status() if one.name == step.name)
+        for path in found.logs(name, number):
+            tails.setdefault(path, Tail(path, sys.stdout)).copy()
+        if ended:
+            break
+        time.sleep(1)
+    if not tails:
+        print(f"launchers logs: {name} has written nothing yet", file=sys.stderr)
+    return 0
+
+
+def _cancel_arguments(command: argparse.ArgumentParser) -> None:
+    _one_run(command, last=False)
+    command.add_argument(
+        "step", metavar="STEP", nargs="*", help="these steps and what hangs on them; everything if left out"
+    )
+
+
+def _cancel(options: argparse.Namespace) -> int:
+    names = find_run(options.run).cancel(options.step)
+    print(f"cancelled: {', '.join(names)}")
+    return 0
+
+
+def _wait_arguments(command: argparse.ArgumentParser) -> None:
+    _one_run(command)
+    command.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after so long")
+
+
+def _wait(options: argparse.Namespace) -> int:
+    found = find_run(options.run)
+    try:
+        good = _waited(found, options.timeout)
+    except KeyboardInterrupt:
+        print(f"\nlaunchers: the jobs go on; come back with: launchers wait {found.folder}", file=sys.stderr)
+        return 130
+    for step in found.status():
+        if step.state != "COMPLETED":
+            print(f"{step.name} {step.state}: {step.reason}", file=sys.stderr)
+    return 0 if good else 1
+
+
+def _waited(found: Run, timeout: float | None) -> bool:
+    """Wait, with a progress bar when a person watches."""
+    if not sys.stderr.isatty():
+        return found.wait(timeout)
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn(found.store.plan), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    started = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("", total=None)
+        while True:
+            members = [one for step in found.status() for one in step.members]
+            progress.update(bar, total=len(members), completed=sum(one.ended for one in members))
+            if all(one.ended for one in members) or (timeout is not None and time.monotonic() - started > timeout):
+                return all(one.info.state == "COMPLETED" for one in members)
+            time.sleep(1)
+
+
+# -- again -----------------------------------------------------------------------------------------------------
+
+
+def _retry_arguments(command: argparse.ArgumentParser) -> None:
+    _one_run(command)
+    command.add_argument(
+        "--escalate", metavar="FACTORS", default="", help="ask for more, such as 'mem*2, duration*1.5'"
+    )
+    command.add_argument("--config", metavar="FILE", help="the launchers.yaml to place them with")
+
+
+def _retry(options: argparse.Namespace) -> int:
+    from launchers.plan.retry import retry
+
+    names = retry(find_run(options.run), escalate=options.escalate, config=options.config)
+    print(f"submitted again: {', '.join(names)}" if names else "nothing failed: nothing to retry")
+    return 0
+
+
+def _resume_arguments(command: argparse.ArgumentParser) -> None:
+    _one_run(command)
+    command.add_argument("--break-lock", action="store_true", help="take over from a client on another machine")
+
+
+def _resume(options: argparse.Namespace) -> int:
+    from launchers.plan.submit import resume
+
+    found = resume(find_run(options.run).folder, break_lock=options.break_lock)
+    print(f"{len(found.store.units)} submissions are in the queue or done: {found.folder}")
+    return 0
+
+
+def _runs_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "folder", metavar="FOLDER", nargs="?", default=str(ROOT), help="where runs are; default ./runs"
+    )
+    shared.as_json(command)
+
+
+def _runs(options: argparse.Namespace) -> int:
+    from launchers.plan.run import open_run
+
+    found = [open_run(path) for path in run_folders(Path(options.folder))]
+    if options.json:
+        show.emit({"version": VERSION, "runs": [_run_json(one) for one in found]})
+        return 0
+    rows = [
+        (one.folder.name, time.strftime("%Y-%m-%d %H:%M", time.localtime(one.store.created)), _summary(one))
+        for one in found
+    ]
+    if rows:
+        show.table(rows, ("RUN", "SUBMITTED", "STEPS"))
+    return 0
+
+
+def _run_json(found: Run) -> dict[str, Any]:
+    counts: dict[str, int] = {}
+    for step in found.status():
+        counts[step.state] = counts.get(step.state, 0) + 1
+    return {
+        "plan": found.store.plan,
+        "id": found.store.id,
+        "folder": str(found.folder),
+        "created": found.store.created,
+        "steps": counts,
+    }
+
+
+def _summary(found: Run) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(_run_json(found)["steps"].items()))
+
+
+def _clean_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN", nargs="*", help="these runs; all that have ended if left out")
+    command.add_argument("--folder", default=str(ROOT), help="where runs are; default ./runs")
+    command.add_argument("--yes", action="store_true", help="remove them; without it they are only listed")
+
+
+def _clean(options: argparse.Namespace) -> int:
+    from launchers.plan.run import open_run
+
+    chosen = [find_run(name) for name in options.run] or [open_run(path) for path in run_folders(Path(options.folder))]
+    ended = [one for one in chosen if all(step.ended for step in one.status())]
+    for one in chosen:
+        if one not in ended:
+            print(f"kept, its jobs have not ended: {one.folder}", file=sys.stderr)
+    for one in ended:
+        if options.yes:
+            shutil.rmtree(one.folder)
+        print(f"{'removed' if options.yes else 'would remove (--yes)'}: {one.folder}")
+    return 0
+
+
+_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "status": _status_arguments, "logs": _logs_arguments, "cancel": _cancel_arguments, "wait": _wait_arguments,
+    "retry": _retry_arguments, "resume": _resume_arguments, "runs": _runs_arguments, "clean": _clean_arguments,
+}  # fmt: skip
+_RUN: dict[str, Callable[[argparse.Namespace], int]] = {
+    "status": _status, "logs": _logs, "cancel": _cancel, "wait": _wait,
+    "retry": _retry, "resume": _resume, "runs": _runs, "clean": _clean,
+}  # fmt: skip

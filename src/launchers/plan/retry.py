@@ -1,0 +1,178 @@
+"""Run again what failed and what hung on it, with more resources if asked: a further attempt in the same run folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+
+from launchers.launcher import Launcher, capacity, load_groups, summary
+from launchers.local.jobs import LocalJob, read_table, write_table
+from launchers.matching import match
+from launchers.plan.run import Run
+from launchers.plan.store import RunError, Store, write
+from launchers.plan.submit import carry_on, local_jobs, write_unit
+from launchers.plan.units import Member, Parent, Unit
+from launchers.requirement import Alternative, Requirement, parse
+
+FACTORS = {"mem": "cpu_memory", "cores": "cores", "duration": "duration", "gpu_mem": "accelerators"}
+_ESCALATION = re.compile(r"\s*(\w+)\s*\*\s*(\d+(?:\.\d+)?)\s*")
+
+
+def factors(text: str) -> dict[str, float]:
+    """``mem*2, duration*1.5`` as factors; raises ValueError with what may stand there."""
+    found = {}
+    for part in filter(str.strip, text.split(",")):
+        matched = _ESCALATION.fullmatch(part)
+        if not matched or matched[1] not in FACTORS:
+            raise ValueError(
+                f"--escalate {part.strip()!r}: write {', '.join(f'{name}*2' for name in FACTORS)}, with commas"
+            )
+        found[matched[1]] = float(matched[2])
+    return found
+
+
+def escalated(need: Requirement, by: Mapping[str, float]) -> Requirement:
+    """A requirement with its amounts multiplied; what it does not ask stays unasked."""
+
+    def larger(one: Alternative) -> Alternative:
+        memory = by.get("gpu_mem", 1)
+        return evolve(
+            one,
+            cpu_memory=int(one.cpu_memory * by.get("mem", 1)),
+            cores=-(-int(one.cores * by.get("cores", 1) * 1000) // 1000),
+            duration=None if one.duration is None else int(one.duration * by.get("duration", 1)),
+            accelerators=tuple(evolve(device, memory=int(device.memory * memory)) for device in one.accelerators),
+        )
+
+    return Requirement(tuple(larger(one) for one in need.alternatives))
+
+
+def retry(run: Run, *, escalate: str = "", config: str | Path | None = None, on_refusal: str = "cancel") -> list[str]:
+    """Submit again every job that ended without success, each waiting for what it waited for; the names of the steps.
+
+    `escalate` multiplies what they ask and has the broker place them anew in the same group.  Raises RunError when
+    nothing there offers that, ValueError for an escalation that cannot be read.
+    """
+    by = factors(escalate)
+    failed: set[Member] = set()
+    for step in run.status():
+        failed |= {(one.step, one.number) for one in step.members if one.ended and one.info.state != "COMPLETED"}
+        failed |= {(one.step, one.number) for one in step.members if "never start" in step.reason and not one.ended}
+    store = run.store
+    with store.locked():
+        if not failed:
+            return []
+        attempt = max(unit.attempt for unit in store.units) + 1
+        _cancel_stuck(run, failed)
+        fresh = _again(store, failed, attempt)
+        if store.scheduler == "local":
+            _local(store, fresh, by, config, attempt)
+        elif by:
+            fresh = [evolve(unit, parameters=_larger(store, unit, by, config)) for unit in fresh]
+        store.units = (*store.units, *fresh)
+        for unit in fresh:
+            write_unit(store, unit)
+        write(store)
+        carry_on(store, on_refusal=on_refusal)
+    return list(dict.fromkeys(step for step, _ in sorted(failed, key=lambda one: (one[0], one[1] or 0))))
+
+
+def _cancel_stuck(run: Run, failed: set[Member]) -> None:
+    """End jobs of the last attempt that wait for ever, where Slurm does not do so itself (kill_invalid_depend)."""
+    stuck = [one for step in run.status() for one in step.members if (one.step, one.number) in failed and not one.ended]
+    if stuck:
+        from launchers.connector import LocalConnector
+
+        LocalConnector().run(("scancel", *(one.job for one in stuck)), timeout=60)
+
+
+def _again(store: Store, failed: set[Member], attempt: int) -> list[Unit]:
+    """A submission of the failed members of each submission, in the same order, waiting for what is run again too."""
+    where = store.latest()
+    by_name = {unit.name: unit for unit in store.units}
+    fresh: dict[str, Unit] = {}
+    for unit in store.units:
+        members = tuple(one for one in unit.members if one in failed and where.get(one, (None,))[0] is unit)
+        if not members:
+            continue
+        parents = [new for old in unit.parents for new in _still(old, by_name, fresh, failed, len(members))]
+        name = f"{unit.name.partition('~')[0]}~{attempt}"
+        token = f"launchers-{store.id}-{len(store.units) + len(fresh)}"
+        fresh[unit.name] = Unit(name, token, members, tuple(parents), unit.parameters, unit.at_once, attempt=attempt)
+    return list(fresh.values())
+
+
+def _still(
+    old: Parent, by_name: Mapping[str, Unit], fresh: Mapping[str, Unit], failed: set[Member], count: int
+) -> Iterable[Parent]:
+    """What is left to wait for of an old parent: nothing if it succeeded, its new attempt if it is run again."""
+    unit = by_name[old.unit]
+    if unit.barrier:  # what it stood for
+        for beyond in unit.parents:
+            yield from _still(beyond, by_name, fresh, failed, count)
+        return
+    members = unit.members if old.index is None else (unit.members[old.index],)
+    again = [one for one in members if one in failed]
+    if not again or old.unit not in fresh:
+        return
+    new = fresh[old.unit]
+    if set(again) != set(new.members):
+        for one in again:
+            yield Parent(new.name, old.kind, new.members.index(one))
+    elif old.kind == "aftercorr" and (len(new.members) != count or count == 1):
+        yield Parent(new.name, "afterok")
+    else:
+        yield Parent(new.name, old.kind)
+
+
+def _launcher(store: Store, step: str, by: Mapping[str, float], config: str | Path | None) -> Launcher:
+    """The step placed anew in the run's group, with larger amounts; raises RunError."""
+    task = next(one for one in store.tasks if one.name == step)
+    need = escalated(parse(task.need or "cpu(cores=1)"), by)
+    groups, _ = load_groups(config)
+    answer = match(need, [one for one in groups if one.name == store.group])
+    if answer.selection is None:
+        raise RunError(f"step {step}: nothing in {store.group} offers {need}:\n  " + "\n  ".join(summary(answer)))
+    return Launcher(answer, answer.selection)
+
+
+def _larger(store: Store, unit: Unit, by: Mapping[str, float], config: str | Path | None) -> Mapping[str, Any]:
+    """Submitit's parameters with larger amounts: placed anew, or multiplied where they were given by hand."""
+    step = unit.members[0][0]
+    task = next(one for one in store.tasks if one.name == step)
+    if task.need is not None:
+        args = _launcher(store, step, by, config).slurm_args
+        assert args is not None
+        return args.submitit()
+    larger = dict(unit.parameters or {})
+    if larger.get("time") and "duration" in by:
+        larger["time"] = int(-(-larger["time"] * by["duration"] // 1))
+    if larger.get("cpus_per_task") and "cores" in by:
+        larger["cpus_per_task"] = int(-(-larger["cpus_per_task"] * by["cores"] // 1))
+    extra = dict(larger.get("additional_parameters") or {})
+    for place in (larger, extra):
+        if place.get("mem") and "mem" in by:
+            place["mem"] = f"{int(str(place['mem']).rstrip('M')) * by['mem']:.0f}M"
+    return {**larger, **({"additional_parameters": extra} if extra else {})}
+
+
+def _local(store: Store, fresh: list[Unit], by: Mapping[str, float], config: str | Path | None, attempt: int) -> None:
+    """Write the table of a further attempt for this machine's scheduler."""
+    room, jobs = read_table(store.local_folder(1))
+    before: dict[str, LocalJob] = dict(jobs)
+    for number in range(2, attempt):
+        before |= read_table(store.local_folder(number))[1]
+    old = {member: unit for unit in store.units for member in unit.members}
+    templates: dict[str, LocalJob | None] = {}
+    for unit in fresh:
+        template = before[old[unit.members[0]].name]
+        if by:
+            launcher = _launcher(store, unit.members[0][0], by, config)
+            room = capacity(launcher.group)
+            template = launcher.local_job()
+        templates[unit.name] = template
+    write_table(store.local_folder(attempt), room, local_jobs(store, fresh, templates))
