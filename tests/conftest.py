@@ -1,9 +1,12 @@
 """What all tests share: the recorded output of real clusters, when it is there, and no surprises from outside."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "plan"))  # its steps.py is what the steps of tests run
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -35,8 +35,8 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         return _RUN[options.command](options)
-    except (RunError, KeyError, ValueError) as error:
-        print(f"launchers {options.command}: {error.args[0] if error.args else error}", file=sys.stderr)
+    except (RunError, KeyError) as error:
+        print(f"launchers {options.command}: {error.args[0]}", file=sys.stderr)
         return 2
     except SubmitError as error:
         print(f"launchers {options.command}: {error}", file=sys.stderr)
@@ -190,10 +190,13 @@ def _logs_arguments(command: argparse.ArgumentParser) -> None:
 
 def _logs(options: argparse.Namespace) -> int:
     from launchers.cli.run import Tail
+    from launchers.plan.store import RunError
 
     found = find_run(options.run)
     name, _, item = options.step.partition(":")
     step = found[name]
+    if item and not item.isdigit():
+        raise RunError(f"{options.step}: an item is a number, such as {name}:3")
     number = int(item) if item else None
     tails: dict[Path, Tail] = {}
     while True:

@@ -169,7 +169,7 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
         cores = max(cores, -(-memory // per_cpu))
     requested = max(cores, gpus * (partition.defaults.cpus_per_gpu or 0), 1)  # DefCpuPerGPU counts beside -c
     threads = -(-requested // shape.threads_per_core) * shape.threads_per_core
-    if any(limit.least and limit.what == "cpu" for limit in bounds(offer)) and requested < threads:
+    if any(limit.least and limit.what == "cpu" for limit in bounds(offer)) and cores < threads > 1:
         cores = threads  # a waiting job is held against the minimum by what it asks, not by what it would get
     cpus = -(-threads // shape.cpus_per_socket) * shape.cpus_per_socket
     if partition.exclusive:
@@ -325,7 +325,8 @@ def _capacity_rejections(offer: Offer, alternative: Alternative, ask: Ask, poole
 
 def _limit_rejections(offer: Offer, ask: Ask) -> Iterator[Rejection]:
     for limit in bounds(offer):
-        counted = ask.threads if limit.least or limit.what == "cpu/node" else ask.cpus
+        whole = offer.partition.exclusive or limit.what != "cpu/node"
+        counted = ask.cpus if whole and not limit.least else ask.threads
         asked = amount(evolve(ask, cpus=counted), limit.what)
         if asked is None or (asked >= limit.value if limit.least else asked <= limit.value):
             continue

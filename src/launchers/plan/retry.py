@@ -23,12 +23,12 @@ _ESCALATION = re.compile(r"\s*(\w+)\s*\*\s*(\d+(?:\.\d+)?)\s*")
 
 
 def factors(text: str) -> dict[str, float]:
-    """``mem*2, duration*1.5`` as factors; raises ValueError with what may stand there."""
+    """``mem*2, duration*1.5`` as factors; raises RunError with what may stand there."""
     found = {}
     for part in filter(str.strip, text.split(",")):
         matched = _ESCALATION.fullmatch(part)
         if not matched or matched[1] not in FACTORS:
-            raise ValueError(
+            raise RunError(
                 f"--escalate {part.strip()!r}: write {', '.join(f'{name}*2' for name in FACTORS)}, with commas"
             )
         found[matched[1]] = float(matched[2])
@@ -55,7 +55,7 @@ def retry(run: Run, *, escalate: str = "", config: str | Path | None = None, on_
     """Submit again every job that ended without success, each waiting for what it waited for; the names of the steps.
 
     `escalate` multiplies what they ask and has the broker place them anew in the same group.  Raises RunError when
-    nothing there offers that, ValueError for an escalation that cannot be read.
+    nothing there offers that, or when the escalation cannot be read.
     """
     by = factors(escalate)
     failed: set[Member] = set()

@@ -28,14 +28,13 @@ UNSENT, NEVER = "UNSUBMITTED", "CANCELLED"
 
 @frozen
 class MemberState:
-    """One job of a step: its id in the scheduler, what is known, and whether that is only what was seen last."""
+    """One job of a step: its id in the scheduler, and what is known of it."""
 
     step: str
     number: int | None
     unit: str
     job: str
     info: JobInfo
-    seen: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -83,7 +82,7 @@ class StepState:
         for one in self.members:
             if one.info.state == "PENDING" and one.info.reason not in ("", "None"):
                 return in_words(one.info.reason)
-            if one.info.state == UNKNOWN:
+            if one.info.state in (UNKNOWN, UNSENT):
                 return one.info.reason
             if one.ended and one.info.state != "COMPLETED":
                 return one.info.reason if one.info.reason not in ("", "None") else f"exit {one.info.exit}"
@@ -149,7 +148,7 @@ class Run:
             info = found.get((job, index)) or self._forgotten(unit, index, seen.get(id))
             if info.state != UNKNOWN:
                 fresh[id] = [info.state, time.time()]
-            yield MemberState(step, number, unit.name, id, info, seen.get(id, [None, None])[1])
+            yield MemberState(step, number, unit.name, id, info)
         if fresh and {key: value[0] for key, value in fresh.items()} != {key: value[0] for key, value in seen.items()}:
             replace(self.folder / "seen.json", json.dumps({**seen, **fresh}))
 

@@ -45,6 +45,10 @@ FORGOTTEN = 60.0
 """Seconds after which a parent may have left slurmctld's memory (MinJobAge): it is looked up before it is named."""
 
 
+GRACE = 15.0
+"""Seconds for which an sbatch whose client was killed may still be on its way: so long its token is looked for."""
+
+
 class SubmitError(RuntimeError):
     """A submission that the cluster refused: its words, what was asked, and what became of the rest."""
 
@@ -137,12 +141,12 @@ def carry_on(store: Store, *, on_refusal: str = "cancel", only: Iterable[str] | 
     events = store.journal()
     ids = store.submitted()
     dropped = {one["unit"] for one in events if one["event"] == "never"}
-    intended = {one["unit"] for one in events if one["event"] == "intent"}
+    intended = {one["unit"]: one["time"] for one in events if one["event"] == "intent"}
     resumed = bool(intended) and time.time() - store.created > FORGOTTEN
     for unit in store.units:
         if unit.name in ids or unit.name in dropped or (only is not None and unit.name not in only):
             continue
-        job = find_token(LocalConnector(), unit.token, store.created) if unit.name in intended else None
+        job = _on_its_way(store, unit, intended[unit.name]) if unit.name in intended else None
         if job is None:
             dependency = _dependency(unit, ids, dropped, resumed)
             if dependency is None:
@@ -154,6 +158,15 @@ def carry_on(store: Store, *, on_refusal: str = "cancel", only: Iterable[str] | 
             job = _sent(store, unit, executor.send, ids, on_refusal)
         ids[unit.name] = job
         store.record("submitted", unit=unit.name, job=job)
+
+
+def _on_its_way(store: Store, unit: Unit, since: float) -> str | None:
+    """The job of an intent that has no end, once it cannot come any more that it is not there."""
+    while True:
+        job = find_token(LocalConnector(), unit.token, store.created)
+        if job is not None or time.time() - since > GRACE:
+            return job
+        time.sleep(0.5)
 
 
 def _sent(store: Store, unit: Unit, send: Callable[[], str], ids: Mapping[str, str], on_refusal: str) -> str:

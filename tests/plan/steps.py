@@ -1,0 +1,57 @@
+"""Functions that steps of the tests run: a module, as a node imports what a plan names."""
+
+import time
+from pathlib import Path
+
+from launchers.plan import Chain, Map, Plan, Step
+
+CPU = "cpu(cores=1, mem=200M) & duration=10m"
+
+
+def double(x):
+    print("doubling", x)
+    return x * 2
+
+
+def add(*values):
+    return sum(values)
+
+
+def fail(*_):
+    raise ValueError("no such luck")
+
+
+def once_bad(path):
+    """Fails the first time."""
+    if not Path(path).exists():
+        Path(path).touch()
+        raise RuntimeError("first time")
+    return "second time"
+
+
+def once_or_good(path):
+    return "good" if path == "good" else once_bad(path)
+
+
+def slow(path):
+    Path(path).touch()
+    time.sleep(30)
+
+
+def span():
+    start = time.time()
+    time.sleep(0.4)
+    return start, time.time()
+
+
+def pair(values):
+    return values[0] * values[1]
+
+
+def largest(values):
+    return max(values)
+
+
+def small():
+    """A plan of three submissions."""
+    return Plan("p", Chain(Step("a", CPU, double, 1), Map("m", CPU, double, [1, 2]), Step("z", CPU, double, 3)))

@@ -1,0 +1,248 @@
+"""Plans on this machine: the same plan, the same commands, without Slurm."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from steps import add, double, fail, once_or_good, slow, span
+
+from launchers.cli import main
+from launchers.plan import Chain, Map, Parallel, Plan, ResultOf, Step
+from launchers.plan.run import open_run
+from launchers.plan.store import RunError
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """A machine of two cores, described by hand, so that the tests are the same everywhere."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    (tmp_path / "launchers.yaml").write_text("local: [{id: box, cpu: {cores: 2, memory: 2G}}]\n")
+
+
+def states(run):
+    return {step.name: step.state for step in run.status()}
+
+
+def test_results_go_from_step_to_step():
+    plan = Plan(
+        "p",
+        Chain(
+            Step("a", None, double, 3),
+            Parallel(Step("b", "cpu(cores=1)", double, 5), Map("m", "cpu(cores=1)", double, range(4))),
+            Step("sum", "cpu(cores=1) & duration=1h", add, ResultOf("a"), ResultOf("b")),
+        ),
+    )
+    run = plan.submit()
+    assert plan.wait(60)
+    assert plan["sum"].result() == 16
+    assert plan["m"].result() == [0, 2, 4, 6]
+    assert set(states(run).values()) == {"COMPLETED"}
+    assert (run.folder.stat().st_mode & 0o777) == 0o700
+    told = json.loads((run.folder / "plan.json").read_text())
+    assert told["command"][0] == sys.executable
+    with pytest.raises(KeyError, match="there is no step x: a, b, m, sum"):
+        plan["x"]
+
+
+def test_a_failure_stops_what_hangs_on_it_and_nothing_else(capfd):
+    plan = Plan(
+        "p",
+        Parallel(
+            Chain(Step("bad", None, fail), Step("never", None, double, 1), Step("never-too", None, double, 1)),
+            Chain(Step("good", None, double, 1), Step("then", None, double, 2)),
+            Chain(
+                Step("bad2", None, fail), Step("rescue", None, double, 4, on="failed"), Step("after", None, double, 5)
+            ),
+            Chain(Step("bad3", None, fail), Step("anyway", None, double, 6, on="any")),
+        ),
+    )
+    run = plan.submit()
+    assert not plan.wait(60)
+    assert states(run) == {
+        "bad": "FAILED", "never": "CANCELLED", "never-too": "CANCELLED", "good": "COMPLETED", "then": "COMPLETED",
+        "bad2": "FAILED", "rescue": "COMPLETED", "after": "COMPLETED", "bad3": "FAILED", "anyway": "COMPLETED",
+    }  # fmt: skip
+    with pytest.raises(RunError, match="no such luck"):
+        plan["bad"].result()
+    assert main(["wait"]) == 1
+    assert "never CANCELLED: DependencyNeverSatisfied" in capfd.readouterr().err
+    assert main(["status"]) == 0
+    assert "never-too" in capfd.readouterr().out
+    assert main(["logs", str(run.folder), "good"]) == 0
+    assert "doubling 1" in capfd.readouterr().out
+
+
+def test_retry_runs_what_failed_and_what_hung_on_it(tmp_path, capsys):
+    plan = Plan(
+        "p",
+        Chain(
+            Step("fine", None, double, 1),
+            Map("some", None, once_or_good, [str(tmp_path / "x"), "good"]),
+            Step("last", "cpu(cores=1, mem=10M)", add, ResultOf("fine")),
+        ),
+    )
+    run = plan.submit()
+    assert not run.wait(60)
+    assert states(run)["last"] == "CANCELLED"
+    before = (run.folder / "jobs" / "fine").stat().st_mtime_ns
+    assert main(["retry", "--escalate", "mem*2"]) == 0
+    assert capsys.readouterr().out == "submitted again: last, some\n"
+    again = open_run(run.folder)
+    assert again.wait(60)
+    assert set(states(again).values()) == {"COMPLETED"}
+    assert again["some"].result() == ["second time", "good"]
+    assert again["last"].result() == 2
+    assert (run.folder / "jobs" / "fine").stat().st_mtime_ns == before
+    retried = [unit for unit in again.store.units if unit.attempt == 2]
+    assert sum(len(unit.members) for unit in retried) == 2
+    assert main(["retry"]) == 0
+    assert capsys.readouterr().out == "nothing failed: nothing to retry\n"
+
+
+@pytest.mark.parametrize("text", ["mem*", "memory*2", "mem*2;cores*2", "mem*-1"])
+def test_an_escalation_that_cannot_be_read(text, capsys):
+    Plan("p", Step("bad", None, fail)).submit().wait(60)
+    assert main(["retry", "--escalate", text]) == 2
+    assert "write mem*2, cores*2, duration*2, gpu_mem*2" in capsys.readouterr().err
+
+
+def test_an_escalation_that_nothing_offers(capsys):
+    Plan("p", Step("bad", "cpu(cores=2)", fail)).submit().wait(60)
+    assert main(["retry", "--escalate", "cores*2"]) == 2
+    assert "nothing in box offers cpu(cores=4)" in capsys.readouterr().err
+
+
+def test_cancel_ends_a_step_and_its_descendants(tmp_path, capsys):
+    plan = Plan(
+        "p",
+        Parallel(
+            Chain(Step("slow", None, slow, str(tmp_path / "started")), Step("after", None, double, 1)),
+            Step("other", None, double, 1),
+        ),
+    )
+    run = plan.submit()
+    while not (tmp_path / "started").exists():
+        time.sleep(0.02)
+    assert main(["cancel", str(run.folder), "slow"]) == 0
+    assert capsys.readouterr().out == "cancelled: after, slow\n"
+    assert not run.wait(30)
+    assert states(run) == {"slow": "CANCELLED", "after": "CANCELLED", "other": "COMPLETED"}
+    assert main(["cancel", str(run.folder), "nothing"]) == 2
+    assert "there is no step nothing" in capsys.readouterr().err
+
+
+def test_branches_run_side_by_side_within_the_cores():
+    stamp = Plan("p", Parallel(*[Step(f"s{i}", "cpu(cores=1)", span) for i in range(4)]))
+    run = stamp.submit()
+    assert run.wait(60)
+    spans = [stamp[f"s{i}"].result() for i in range(4)]
+    overlap = max(sum(a <= t < b for a, b in spans) for t, _ in spans)
+    assert overlap == 2
+
+
+def test_a_time_limit_ends_a_step():
+    plan = Plan("p", Step("long", "cpu(cores=1) & duration=1s", slow, os.devnull))
+    run = plan.submit()
+    assert not run.wait(30)
+    assert states(run) == {"long": "TIMEOUT"}
+
+
+def test_commands():
+    plan = Plan(
+        "p",
+        Chain(
+            Step.command("shell", None, "echo $((6*7)) > out.txt && test -f out.txt"),
+            Step.command("list", None, ["sh", "-c", "exit 3", "no shell; here"]),
+        ),
+    )
+    run = plan.submit()
+    assert not run.wait(60)
+    assert states(run) == {"shell": "COMPLETED", "list": "FAILED"}
+    assert Path("out.txt").read_text() == "42\n"
+    with pytest.raises(RunError, match="exit status 3"):
+        plan["list"].result()
+
+
+CLIENT = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from steps import span
+from launchers.plan import Chain, Plan, Step
+Plan("p", Chain(Step("a", None, span), Step("b", None, span))).submit()
+time.sleep(60)
+"""
+
+
+def test_the_client_and_the_scheduler_may_be_killed(tmp_path):
+    code = CLIENT.format(tests=str(Path(__file__).parent))
+    client = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
+    while not list(Path("runs").glob("*/plan.json")):
+        time.sleep(0.02)
+    (folder,) = Path("runs").iterdir()
+    while not (folder / "local" / "1" / "scheduler.pid").exists():
+        time.sleep(0.02)
+    client.kill()
+    client.wait()
+    time.sleep(0.2)
+    os.kill(int((folder / "local" / "1" / "scheduler.pid").read_text().split()[0]), signal.SIGKILL)
+    assert main(["resume", str(folder)]) == 0
+    run = open_run(folder)
+    assert run.wait(60)
+    assert set(states(run).values()) == {"COMPLETED"}
+
+
+def test_runs_and_clean(capsys):
+    first = Plan("one", Step("a", None, double, 1)).submit()
+    second = Plan("two", Step("a", None, fail)).submit()
+    first.wait(60), second.wait(60)
+    assert main(["runs", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(one["plan"], one["steps"]) for one in told["runs"]] == [("one", {"COMPLETED": 1}), ("two", {"FAILED": 1})]
+    assert main(["status", second.store.id, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["plan"], told["ended"], told["succeeded"]) == ("two", True, False)
+    assert main(["clean"]) == 0
+    assert "would remove" in capsys.readouterr().out
+    assert first.folder.exists()
+    assert main(["clean", "--yes", str(first.folder)]) == 0
+    assert not first.folder.exists()
+    assert second.folder.exists()
+
+
+def test_what_is_no_run(tmp_path, capsys):
+    assert main(["status"]) == 2
+    assert "there is no run here" in capsys.readouterr().err
+    broken = tmp_path / "runs" / "x-1"
+    broken.mkdir(parents=True)
+    (broken / "plan.json").write_text("{")
+    assert main(["status", str(broken)]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+    (broken / "plan.json").write_text('{"version": 1}')
+    assert main(["status", str(broken)]) == 2
+    assert "is not what this launchers wrote" in capsys.readouterr().err
+    (broken / "plan.json").write_text('{"version": 99}')
+    assert main(["status", str(broken)]) == 2
+    assert "has version 99" in capsys.readouterr().err
+
+
+def test_a_lock_names_its_owner(tmp_path):
+    run = Plan("p", Step("a", None, double, 1)).submit()
+    run.wait(60)
+    with run.store.locked(), pytest.raises(RunError, match=f"process {os.getpid()} on this machine"):
+        run.store.locked().__enter__()
+    (run.folder / "lock").write_text("elsewhere 1 2\n")
+    with pytest.raises(RunError, match="process 1 on elsewhere"):
+        run.store.locked().__enter__()
+    with run.store.locked(break_lock=True):
+        pass
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (run.folder / "lock").write_text(f"{os.uname().nodename} {gone.pid} 1\n")
+    with run.store.locked():
+        pass

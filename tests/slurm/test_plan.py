@@ -1,0 +1,222 @@
+"""Plans on the real Slurm: planit's shapes with requirements, failures, retries, kills, a restart of slurmctld."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from steps import CPU, add, double, fail, largest, once_or_good, pair, slow
+
+from launchers.cli import main
+from launchers.plan import Chain, Map, Parallel, Plan, ResultOf, Step
+from launchers.plan.run import open_run
+from launchers.plan.store import load
+from launchers.plan.submit import resume
+
+PLAN_TESTS = Path(__file__).resolve().parents[1] / "plan"
+GPU = "cuda(mem=24G) & duration=20m"
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    """What a plan names, the node imports."""
+    monkeypatch.setenv("PYTHONPATH", str(PLAN_TESTS))
+
+
+def states(run):
+    return {step.name: step.state for step in run.status()}
+
+
+def thesis():
+    return Plan(
+        "thesis",
+        Chain(
+            Step("download_data", CPU, double, 1),
+            Parallel(
+                Chain(
+                    Step("preprocess_en", CPU, double, 2),
+                    Parallel(
+                        Step("train_bert", GPU, double, 3),
+                        Step("train_roberta", GPU, double, 4),
+                        Chain(Step("hyperparam_search", GPU, double, 5), Step("train_xlm-r", GPU, double, 6)),
+                    ),
+                ),
+                Chain(Step("preprocess_nl", CPU, double, 7), Step("train_nl", GPU, double, 8)),
+            ),
+            Step("evaluate_all", CPU, add, ResultOf("train_bert"), ResultOf("train_xlm-r"), ResultOf("train_nl")),
+            Step("generate_plots", CPU, double, 9),
+        ),
+    )
+
+
+def test_the_thesis(slurm):
+    plan = thesis()
+    text = plan.describe()
+    assert "train_bert" in text
+    assert "gpu" in text
+    run = plan.submit()
+    assert run.wait(90)
+    assert set(states(run).values()) == {"COMPLETED"}
+    assert plan["evaluate_all"].result() == 6 + 12 + 16
+    names = {unit.name: unit for unit in run.store.units}
+    assert [step for step, _ in names["train_bert"].members] == ["train_bert", "train_roberta", "hyperparam_search"]
+
+
+def test_a_grid_search(slurm):
+    grid = [(lr, layers) for lr in (1, 2, 3) for layers in (10, 20)]
+    plan = Plan(
+        "grid_search",
+        Chain(
+            Step("data", CPU, double, 1), Map("train", CPU, pair, grid), Step("best", CPU, largest, ResultOf("train"))
+        ),
+    )
+    run = plan.submit()
+    assert run.wait(90)
+    assert plan["best"].result() == 60
+    assert len(run.store.submitted()) == 3
+
+
+def test_a_failure_and_a_retry(slurm, tmp_path, capsys):
+    plan = Plan(
+        "p",
+        Parallel(
+            Chain(Map("some", CPU, once_or_good, [str(tmp_path / "x"), "good"]), Step("then", CPU, double, 1)),
+            Chain(Step("bad", CPU, fail), Step("rescue", CPU, double, 2, on="failed")),
+            Chain(Map("left", CPU, double, [1, 2, 3]), Map("each", CPU, double, [1, 2, 3], on="each")),
+            Chain(Step("bad2", CPU, fail), Step("anyway", CPU, double, 3, on="any")),
+        ),
+    )
+    run = plan.submit()
+    assert not run.wait(90)
+    assert states(run) == {
+        "some": "FAILED", "then": "CANCELLED", "bad": "FAILED", "rescue": "COMPLETED", "left": "COMPLETED",
+        "each": "COMPLETED", "bad2": "FAILED", "anyway": "COMPLETED",
+    }  # fmt: skip
+    assert main(["retry", str(run.folder), "--escalate", "mem*2, duration*1.5"]) == 0
+    assert capsys.readouterr().out == "submitted again: bad, bad2, some, then\n"
+    again = open_run(run.folder)
+    again.wait(90)
+    assert states(again)["some"] == states(again)["then"] == "COMPLETED"
+    assert again["some"].result() == ["second time", "good"]
+    retried = {unit.name: unit for unit in again.store.units if unit.attempt == 2}
+    assert retried["some~2"].members == (("some", 0),)
+    assert retried["some~2"].parameters["time"] == 15
+    assert retried["some~2"].parameters["additional_parameters"]["mem"] == "400M"
+
+
+def test_cancel(slurm, tmp_path, capsys):
+    plan = Plan("p", Chain(Step("slow", CPU, slow, str(tmp_path / "on")), Step("after", CPU, double, 1)))
+    run = plan.submit()
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "on").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert states(run)["slow"] == "RUNNING"
+    assert main(["status", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [step["state"] for step in told["steps"]] == ["RUNNING", "PENDING"]
+    assert told["steps"][1]["reason"] == "waits for another job"
+    assert main(["cancel", str(run.folder), "slow"]) == 0
+    assert not run.wait(60)
+    assert set(states(run).values()) == {"CANCELLED"}
+
+
+def test_a_thousand_steps_in_a_handful_of_sbatch_calls(slurm):
+    plan = Plan(
+        "big",
+        Chain(
+            Map("prepare", CPU, double, range(500)),
+            Map("train", CPU, double, range(500), on="each"),
+            Step("evaluate", CPU, double, 1),
+        ),
+    )
+    started = time.monotonic()
+    run = plan.submit()
+    assert time.monotonic() - started < 10
+    assert len(run.store.submitted()) == 3
+    assert sum(len(step.members) for step in run.status()) == 1001
+    run.cancel()
+    assert not run.wait(60)
+
+
+def test_without_sacct(slurm, monkeypatch, tmp_path):
+    folder = tmp_path / "nosacct"
+    folder.mkdir()
+    (folder / "sacct").write_text("#!/bin/sh\necho 'Slurm accounting storage is disabled' >&2; exit 1\n")
+    (folder / "sacct").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    plan = Plan("p", Chain(Step("a", CPU, double, 1), Step("bad", CPU, fail), Step("never", CPU, double, 2)))
+    run = plan.submit()
+    assert not run.wait(60)
+    assert states(run) == {"a": "COMPLETED", "bad": "FAILED", "never": "CANCELLED"}
+
+
+CLIENT = """
+import os, signal, subprocess, sys
+sys.path.insert(0, {plans!r})
+point, seen = int(sys.argv[1]), 0
+def tick():
+    global seen
+    if seen == point:
+        os.kill(os.getpid(), signal.SIGKILL)
+    seen += 1
+def around(function):
+    def ticking(*args, **kwargs):
+        tick()
+        found = function(*args, **kwargs)
+        tick()
+        return found
+    return ticking
+os.fsync = around(os.fsync)
+subprocess.Popen.__init__ = around(subprocess.Popen.__init__)
+subprocess.Popen.wait = around(subprocess.Popen.wait)
+from steps import small
+small().submit()
+print(seen)
+"""
+
+
+@pytest.mark.parametrize("share", [0.5, 0.6, 0.7, 0.8, 0.9])
+def test_killed_and_resumed(slurm, tmp_path, share, monkeypatch):
+    monkeypatch.setattr("launchers.plan.submit.GRACE", 3.0)
+    code = CLIENT.format(plans=str(PLAN_TESTS))
+
+    def client(point):
+        return subprocess.run([sys.executable, "-c", code, str(point)], capture_output=True, text=True, check=False)
+
+    whole = client(-1)
+    assert whole.returncode == 0, whole.stderr
+    first = next(Path("runs").iterdir())
+    assert client(int(int(whole.stdout) * share)).returncode == -signal.SIGKILL
+    (folder,) = [path for path in Path("runs").iterdir() if path != first]
+    if not (folder / "plan.json").exists():
+        pytest.fail("this point lies before anything was written: choose a later one")
+    run = resume(folder)
+    assert run.wait(90)
+    listed = slurm.command("squeue", "-h", "-a", "-t", "all", "-o", "%F|%k").stdout.splitlines()
+    jobs = Counter(line.split("|")[1] for line in set(listed) if f"-{run.store.id}-" in line)
+    assert jobs == {unit.token: 1 for unit in load(folder).units}
+
+
+def test_slurmctld_goes_away_and_comes_back(slurm, tmp_path):
+    """While it is away sbatch fails with what is worth asking again."""
+    if os.environ.get("LAUNCHERS_TESTBED"):
+        pytest.skip("LOUD: slurmctld is not restarted on a cluster that these tests did not start")
+    code = f"import sys; sys.path.insert(0, {str(PLAN_TESTS)!r})\nfrom steps import small\nsmall().submit()"
+    Path("launchers.yaml").write_text(
+        "slurm: [{id: hand, partitions: {cpu: {configuration: {cpu: {cores: 8, memory: 9G}}}}}]\n"
+    )
+    slurm.stop("slurmctld")
+    client = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    time.sleep(3)
+    assert client.poll() is None
+    slurm.up()
+    _, said = client.communicate(timeout=100)
+    assert client.returncode == 0, said
+    run = open_run(next(Path("runs").iterdir()))
+    assert run.wait(90)
+    assert len(set(run.store.submitted().values())) == 3
