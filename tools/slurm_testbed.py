@@ -10,7 +10,7 @@
     tools/slurm-testbed down               stop what was started
     tools/slurm-testbed wipe               down, and remove the state
 
-Options: --state DIR (default $TMPDIR/launchers-testbed), --port BASE (64 ports from there, default 17200),
+Options: --state DIR (default $TMPDIR/launchers-testbed), --port BASE (64 ports from there, default LAUNCHERS_TESTBED_PORT or 17200),
 --cluster NAME, --enforce NO|ANY|ALL (EnforcePartLimits).  A second cluster needs a state folder and ports of its own.  A description is
 JSON: {"config": {...}, "nodes": [{"NodeName": ...}], "partitions": [{"PartitionName": ...}], "qos": {name: {...}},
 "accounts": {name: {"parent": ..., "limits": {...}, "users": {name: {...}}}}}, in the words of slurm.conf and sacctmgr.
@@ -34,7 +34,7 @@ from pathlib import Path
 PACKAGES = ("slurm-wlm", "slurmdbd", "mariadb-server", "munge")
 COMMANDS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch")
 DEFAULT = Path(os.environ.get("TMPDIR", tempfile.gettempdir())) / "launchers-testbed"
-PORT = 17200
+PORT = int(os.environ.get("LAUNCHERS_TESTBED_PORT", "17200"))
 os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 CPU = {"Sockets": 2, "CoresPerSocket": 16, "ThreadsPerCore": 2, "RealMemory": 256000}
