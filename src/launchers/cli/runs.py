@@ -216,11 +216,13 @@ def _cancel_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "step", metavar="STEP", nargs="*", help="these steps and what hangs on them; everything if left out"
     )
+    command.add_argument("--stuck", action="store_true", help="only what waits for a job that failed, for ever")
 
 
 def _cancel(options: argparse.Namespace) -> int:
-    names = find_run(options.run).cancel(options.step)
-    print(f"cancelled: {', '.join(names)}")
+    found = find_run(options.run)
+    names = found.cancel_stuck() if options.stuck else found.cancel(options.step)
+    print(f"cancelled: {', '.join(names)}" if names else "nothing waits for ever")
     return 0
 
 
@@ -231,34 +233,11 @@ def _wait_arguments(command: argparse.ArgumentParser) -> None:
 
 def _wait(options: argparse.Namespace) -> int:
     found = find_run(options.run)
-    try:
-        good = _waited(found, options.timeout)
-    except KeyboardInterrupt:
-        print(f"\nlaunchers: the jobs go on; come back with: launchers wait {found.folder}", file=sys.stderr)
-        return 130
+    good = found.wait(options.timeout)
     for step in found.status():
         if step.state != "COMPLETED":
             print(f"{step.name} {step.state}: {step.reason}", file=sys.stderr)
     return 0 if good else 1
-
-
-def _waited(found: Run, timeout: float | None) -> bool:
-    """Wait, with a progress bar when a person watches."""
-    if not sys.stderr.isatty():
-        return found.wait(timeout)
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn(found.store.plan), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    started = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("", total=None)
-        while True:
-            members = [one for step in found.status() for one in step.members]
-            progress.update(bar, total=len(members), completed=sum(one.ended for one in members))
-            if all(one.ended for one in members) or (timeout is not None and time.monotonic() - started > timeout):
-                return all(one.info.state == "COMPLETED" for one in members)
-            time.sleep(1)
 
 
 # -- again -----------------------------------------------------------------------------------------------------

@@ -179,17 +179,19 @@ class Plan:
         tags: Iterable[str] = (),
         folder: str | Path = "runs",
         on_refusal: Literal["cancel", "leave"] = "cancel",
+        jobs: int | None = None,
     ) -> Run:
         """Check everything, then submit every step; what is returned follows the run.
 
         `executor` is planit's: of a submitit executor only its folder is used, as the place for the run folder.
-        `on_refusal` says what becomes of what is queued already when the cluster refuses a later step.  Raises
+        `on_refusal` says what becomes of what is queued already when the cluster refuses a later step; `jobs` bounds
+        how many run at once on this machine.  Raises
         PlanError before anything is submitted, LauncherNotFoundError, SubmitError afterwards.
         """
         from launchers.plan.submit import submit
 
         place = Path(getattr(executor, "folder", folder)) if executor is not None else Path(folder)
-        self.run = submit(self, config=config, tags=tags, folder=place, on_refusal=on_refusal)
+        self.run = submit(self, config=config, tags=tags, folder=place, on_refusal=on_refusal, jobs=jobs)
         return self.run
 
     def wait(self, timeout: float | None = None) -> bool:

@@ -61,13 +61,13 @@ def retry(run: Run, *, escalate: str = "", config: str | Path | None = None, on_
     failed: set[Member] = set()
     for step in run.status():
         failed |= {(one.step, one.number) for one in step.members if one.ended and one.info.state != "COMPLETED"}
-        failed |= {(one.step, one.number) for one in step.members if "never start" in step.reason and not one.ended}
+        failed |= {(one.step, one.number) for one in step.members if one.stuck}
     store = run.store
     with store.locked():
         if not failed:
             return []
         attempt = max(unit.attempt for unit in store.units) + 1
-        _cancel_stuck(run, failed)
+        run.cancel_stuck()
         fresh = _again(store, failed, attempt)
         if store.scheduler == "local":
             _local(store, fresh, by, config, attempt)
@@ -79,15 +79,6 @@ def retry(run: Run, *, escalate: str = "", config: str | Path | None = None, on_
         write(store)
         carry_on(store, on_refusal=on_refusal)
     return list(dict.fromkeys(step for step, _ in sorted(failed, key=lambda one: (one[0], one[1] or 0))))
-
-
-def _cancel_stuck(run: Run, failed: set[Member]) -> None:
-    """End jobs of the last attempt that wait for ever, where Slurm does not do so itself (kill_invalid_depend)."""
-    stuck = [one for step in run.status() for one in step.members if (one.step, one.number) in failed and not one.ended]
-    if stuck:
-        from launchers.connector import LocalConnector
-
-        LocalConnector().run(("scancel", *(one.job for one in stuck)), timeout=60)
 
 
 def _again(store: Store, failed: set[Member], attempt: int) -> list[Unit]:

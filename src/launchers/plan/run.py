@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,11 +16,12 @@ from launchers.connector import LocalConnector
 from launchers.local import scheduler
 from launchers.local.jobs import Status, read_statuses
 from launchers.plan.node import result as read_result
+from launchers.plan.progress import progress
 from launchers.plan.queue import JobInfo, states
 from launchers.plan.store import RunError, Store, load, replace, results
 from launchers.plan.units import Unit
 from launchers.requirement import format_timespan
-from launchers.slurm.states import ENDED, UNKNOWN, in_words
+from launchers.slurm.states import ENDED, UNKNOWN, base, in_words
 
 TICK = 2.0
 """Seconds between two questions to the scheduler while waiting."""
@@ -40,6 +42,11 @@ class MemberState:
     def ended(self) -> bool:
         """Whether it will not change any more."""
         return self.info.state in ENDED
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it waits for what can never come, on a Slurm without kill_invalid_depend (man slurm.conf)."""
+        return self.info.state == "PENDING" and base(self.info.reason) == "DEPENDENCYNEVERSATISFIED"
 
 
 @frozen
@@ -181,15 +188,30 @@ class Run:
         return SubmittedStep(self, name)
 
     def wait(self, timeout: float | None = None, tick: float = TICK) -> bool:
-        """Wait until all has ended or `timeout` seconds passed; whether all succeeded."""
+        """Wait until nothing moves any more or `timeout` seconds passed; whether all succeeded.
+
+        Ctrl-C leaves the jobs as they are and says how to come back.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
-            steps = self.status()
-            if all(step.ended or step.state == UNSENT for step in steps):
-                return all(step.state == "COMPLETED" for step in steps)
-            if deadline is not None and time.monotonic() > deadline:
-                return False
-            time.sleep(0.1 if self.store.scheduler == "local" else tick)
+        try:
+            with progress(self.store.plan) as tell:
+                while True:
+                    members = [one for step in self.status() for one in step.members]
+                    over = sum(one.ended or one.stuck or one.info.state == UNSENT for one in members)
+                    tell(over, len(members))
+                    if over == len(members) or (deadline is not None and time.monotonic() > deadline):
+                        return all(one.info.state == "COMPLETED" for one in members)
+                    time.sleep(0.1 if self.store.scheduler == "local" else tick)
+        except KeyboardInterrupt:
+            print(f"\nlaunchers: the jobs go on; come back with: launchers wait {self.folder}", file=sys.stderr)
+            raise
+
+    def cancel_stuck(self) -> list[str]:
+        """Cancel what waits for ever, where Slurm does not do so itself; the names of the steps."""
+        stuck = [one for one in self._slurm() if one.stuck] if self.store.scheduler == "slurm" else []
+        if stuck:
+            LocalConnector().run(("scancel", *(one.job for one in stuck)), timeout=60)
+        return list(dict.fromkeys(one.step for one in stuck))
 
     def cancel(self, names: Sequence[str] = ()) -> list[str]:
         """Cancel steps and all that hangs on them, or everything; the names of the steps.
@@ -207,7 +229,12 @@ class Run:
                 scheduler.cancel(self.store.local_folder(attempt), units)
             return sorted(wanted)
         ids = self.store.submitted()
-        whole = {unit.name for unit in self.store.units if all(step in wanted for step, _ in unit.members)}
+        walls = {parent.unit for unit in self.store.units if unit.members[0][0] in wanted for parent in unit.parents}
+        whole = {
+            unit.name
+            for unit in self.store.units
+            if (unit.name in walls if unit.barrier else all(step in wanted for step, _ in unit.members))
+        }
         jobs = [ids[name] for name in whole if name in ids]
         jobs += [f"{ids[u.name]}_{position}" for u, position in mine if u.name not in whole and u.name in ids]
         if jobs:

@@ -24,6 +24,7 @@ from launchers.local.jobs import LocalJob, write_table
 from launchers.plan.graph import graph_of, problems
 from launchers.plan.model import Map, Plan, PlanError, Step, function_name
 from launchers.plan.place import Placed, place
+from launchers.plan.progress import progress
 from launchers.plan.queue import find_token, states
 from launchers.plan.run import Run
 from launchers.plan.store import Store, TaskEntry, create, load, write, write_call
@@ -68,9 +69,18 @@ def checked(plan: Plan, config: str | Path | None, tags: Iterable[str]) -> Place
 
 
 def submit(
-    plan: Plan, *, config: str | Path | None, tags: Iterable[str], folder: Path, on_refusal: str = "cancel"
+    plan: Plan,
+    *,
+    config: str | Path | None,
+    tags: Iterable[str],
+    folder: Path,
+    on_refusal: str = "cancel",
+    jobs: int | None = None,
 ) -> Run:
-    """Check, write the run folder, submit everything; raises PlanError, SubmitError."""
+    """Check, write the run folder, submit everything; raises PlanError, SubmitError.
+
+    `jobs` bounds how many run at once on this machine; on a cluster that is the scheduler's to say.
+    """
     placed = checked(plan, config, tags)
     run, id = create(folder, plan.name)
     most, barrier = _array_size(), _barrier(placed)
@@ -93,8 +103,12 @@ def submit(
         write_unit(store, unit)
     if not placed.on_slurm:
         assert placed.group is not None
+        room = capacity(placed.group)
         templates = {unit.name: placed.places[unit.members[0][0]].local for unit in store.units}
-        write_table(store.local_folder(1), capacity(placed.group), local_jobs(store, store.units, templates))
+        if jobs is not None:
+            room = evolve(room, tokens=(*room.tokens, (id, jobs)))
+            templates = {name: evolve(one, tokens=(*one.tokens, (id, 1))) for name, one in templates.items() if one}
+        write_table(store.local_folder(1), room, local_jobs(store, store.units, templates))
     write(store)
     with store.locked():
         carry_on(store, on_refusal=on_refusal)
@@ -128,7 +142,7 @@ def _entry(step: Step, parents: tuple[str, ...], on: str, placed: Placed) -> Tas
 # -- submitting ------------------------------------------------------------------------------------------------
 
 
-def carry_on(store: Store, *, on_refusal: str = "cancel", only: Iterable[str] | None = None) -> None:
+def carry_on(store: Store, *, on_refusal: str = "cancel") -> None:
     """Submit what is not submitted yet, parents first."""
     if store.scheduler == "local":
         for attempt in sorted({unit.attempt for unit in store.units}):
@@ -143,21 +157,22 @@ def carry_on(store: Store, *, on_refusal: str = "cancel", only: Iterable[str] | 
     dropped = {one["unit"] for one in events if one["event"] == "never"}
     intended = {one["unit"]: one["time"] for one in events if one["event"] == "intent"}
     resumed = bool(intended) and time.time() - store.created > FORGOTTEN
-    for unit in store.units:
-        if unit.name in ids or unit.name in dropped or (only is not None and unit.name not in only):
-            continue
-        job = _on_its_way(store, unit, intended[unit.name]) if unit.name in intended else None
-        if job is None:
-            dependency = _dependency(unit, ids, dropped, resumed)
-            if dependency is None:
-                dropped.add(unit.name)
-                store.record("never", unit=unit.name, reason="what it waits for failed")
-                continue
-            executor = TokenExecutor(store.job_folder(unit.name), store.folder, unit, store.plan, dependency)
-            store.record("intent", unit=unit.name, token=unit.token)
-            job = _sent(store, unit, executor.send, ids, on_refusal)
-        ids[unit.name] = job
-        store.record("submitted", unit=unit.name, job=job)
+    left = [unit for unit in store.units if unit.name not in ids and unit.name not in dropped]
+    with progress(f"submitting {store.plan}") as tell:
+        for number, unit in enumerate(left):
+            tell(number, len(left))
+            job = _on_its_way(store, unit, intended[unit.name]) if unit.name in intended else None
+            if job is None:
+                dependency = _dependency(unit, ids, dropped, resumed)
+                if dependency is None:
+                    dropped.add(unit.name)
+                    store.record("never", unit=unit.name, reason="what it waits for failed")
+                    continue
+                executor = TokenExecutor(store.job_folder(unit.name), store.folder, unit, store.plan, dependency)
+                store.record("intent", unit=unit.name, token=unit.token)
+                job = _sent(store, unit, executor.send, ids, on_refusal)
+            ids[unit.name] = job
+            store.record("submitted", unit=unit.name, job=job)
 
 
 def _on_its_way(store: Store, unit: Unit, since: float) -> str | None:
