@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from launchers.launcher import find_launcher as find_launcher
     from launchers.offer.problems import ConfigError as ConfigError
     from launchers.plan import Chain as Chain
+    from launchers.plan import Dag as Dag
     from launchers.plan import Map as Map
     from launchers.plan import Parallel as Parallel
     from launchers.plan import Plan as Plan
@@ -34,7 +35,7 @@ __version__ = "0.1.0"
 _HOME = {
     **dict.fromkeys(("Launcher", "LauncherNotFoundError", "find_launcher"), "launchers.launcher"),
     "ConfigError": "launchers.offer.problems",
-    **dict.fromkeys(("Chain", "Map", "Parallel", "Plan", "PlanError", "ResultOf", "Step"), "launchers.plan"),
+    **dict.fromkeys(("Chain", "Dag", "Map", "Parallel", "Plan", "PlanError", "ResultOf", "Step"), "launchers.plan"),
     **dict.fromkeys(("Requirement", "RequirementSyntaxError", "parse"), "launchers.requirement"),
     **dict.fromkeys(("cpu", "cuda_gpu", "rocm_gpu", "mps_gpu", "gpu", "duration", "nodes"), "launchers.requirement"),
     **dict.fromkeys(("MailType", "SlurmArgs"), "launchers.slurm.args"),

@@ -3,7 +3,7 @@
 import pytest
 
 from launchers import MailType, SlurmArgs
-from launchers.plan import Chain, Map, Parallel, Plan, PlanError, ResultOf, Step
+from launchers.plan import Chain, Dag, Map, Parallel, Plan, PlanError, ResultOf, Step
 from launchers.plan.graph import graph_of, problems
 from launchers.plan.place import place
 from launchers.plan.units import units_of
@@ -120,7 +120,7 @@ def test_empty_parts_hand_on_what_came_before():
     plan = Plan("p", Chain(Step("a", CPU, work), Parallel(), Chain(), Chain(Parallel()), Step("b", CPU, work)))
     assert parents(plan) == {"a": (), "b": ("a",)}
     kinds = graph_of(Plan("p", Chain(Step("a", CPU, work), Chain(Parallel(), Step("b", CPU, work), on="any"))))
-    assert kinds["b"].on == "any"
+    assert kinds["b"].waits == (("a", "any"),)
 
 
 def test_everything_wrong_is_said_at_once():
@@ -148,7 +148,7 @@ def test_everything_wrong_is_said_at_once():
         "step lock: it cannot be sent to a node",
         "step early: it takes the result of late, which is not a step before it",
         "step none: a Map needs at least one item",
-        'step pair: on="each" pairs it with one Map',
+        'step pair: on="each" pairs it with a Map',
     ):
         assert words in text
 
@@ -229,6 +229,29 @@ def test_wide_fan_ins_go_through_a_barrier():
 def test_other_kinds_of_waiting(on, kind):
     found = units(Plan("p", Chain(Step("a", CPU, work), Step("b", CPU, work, on=on))))
     assert waits(found["b"]) == [(kind, "a", None)]
+
+
+def test_any_edges():
+    steps = [Step(name, CPU, work) for name in ("d", "c", "b", "a")]
+    dag = Dag(*steps, after={"d": {"b": "any", "c": "ok"}, "c": {"a": "ok"}, "b": {"a": "failed"}})
+    plan = Plan("p", Chain(Step("first", CPU, work), dag, Step("last", CPU, work)))
+    assert parents(plan) == {
+        "first": (), "a": ("first",), "b": ("a",), "c": ("a",), "d": ("b", "c"), "last": ("d",),
+    }  # fmt: skip
+    found = units(plan)
+    assert waits(found["d"]) == [("afterany", "b", None), ("afterok", "c", None)]
+    assert waits(found["b"]) == [("afternotok", "a", None)]
+    assert "◇ Dag [3:00:00]" in plan.describe(place=False)
+
+
+def test_edges_that_cannot_be():
+    steps = [Step(name, CPU, work) for name in "abc"]
+    with pytest.raises(PlanError, match="wait for each other: a -> b -> c -> a"):
+        Dag(*steps, after={"a": {"b": "ok"}, "b": {"c": "ok"}, "c": {"a": "ok"}})
+    with pytest.raises(PlanError, match="there is no step x here: a, b, c"):
+        Dag(*steps, after={"a": {"x": "ok"}})
+    with pytest.raises(ValueError, match="it is one of"):
+        Dag(*steps, after={"a": {"b": "okay"}})
 
 
 def test_nothing_leaks_from_step_to_step():

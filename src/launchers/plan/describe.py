@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
 from launchers.plan.graph import Graph, graph_of
-from launchers.plan.model import Chain, Map, Node, Parallel, Plan, Step
+from launchers.plan.model import Chain, Dag, Map, Node, Parallel, Plan, Step
 from launchers.plan.place import Place, Placed, need_in, stated
 from launchers.requirement import Requirement
 from launchers.slurm.args import SlurmArgs
@@ -62,6 +62,8 @@ def described(plan: Plan, placed: Placed | None) -> str:
 def _duration(node: Node, times: dict[str, int]) -> int:
     if isinstance(node, Step):
         return times[node.name]
+    if isinstance(node, Dag):
+        return sum(times[name] for name in critical_path(graph_of(Plan("", node)), times))
     parts = [_duration(child, times) for child in node.nodes] if isinstance(node, Chain | Parallel) else []
     return sum(parts) if isinstance(node, Chain) else max(parts, default=0)
 
@@ -76,8 +78,8 @@ def _tree(
         where = f"  {_where(placed.places[node.name])}" if placed else ""
         lines.append(f"{indent}{branch}● {node.name}{many}{mark} [{limit(times[node.name])}]{_on(node)}{where}")
         return
-    assert isinstance(node, Chain | Parallel)
-    what = "▼ Chain" if isinstance(node, Chain) else "⇉ Parallel"
+    assert isinstance(node, Chain | Parallel | Dag)
+    what = {Chain: "▼ Chain", Parallel: "⇉ Parallel", Dag: "◇ Dag"}[type(node)]
     lines.append(f"{indent}{branch}{what} [{clock(_duration(node, times))}]{_on(node)}")
     for index, child in enumerate(node.nodes):
         _tree(child, indent + below, index == len(node.nodes) - 1, times, placed, path, lines)
@@ -133,8 +135,9 @@ def _mermaid(graph: Graph) -> str:
     lines = ["flowchart TD"]
     lines += [f'    {number[task.name]}["{_label(graph, task.name)}"]' for task in graph.tasks]
     for task in graph.tasks:
-        arrow = "-->" if task.on == "ok" else f"-->|{task.on}|"
-        lines += [f"    {number[parent]} {arrow} {number[task.name]}" for parent in task.parents]
+        for parent, on in task.waits:
+            arrow = "-->" if on == "ok" else f"-->|{on}|"
+            lines.append(f"    {number[parent]} {arrow} {number[task.name]}")
     return "\n".join(lines) + "\n"
 
 
@@ -142,8 +145,9 @@ def _dot(name: str, graph: Graph) -> str:
     lines = [f'digraph "{name}" {{', "    node [shape=box];"]
     lines += [f'    "{task.name}" [label="{_label(graph, task.name)}"];' for task in graph.tasks]
     for task in graph.tasks:
-        label = "" if task.on == "ok" else f' [label="{task.on}"]'
-        lines += [f'    "{parent}" -> "{task.name}"{label};' for parent in task.parents]
+        for parent, on in task.waits:
+            label = "" if on == "ok" else f' [label="{on}"]'
+            lines.append(f'    "{parent}" -> "{task.name}"{label};')
     return "\n".join([*lines, "}"]) + "\n"
 
 

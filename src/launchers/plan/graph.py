@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
-from launchers.plan.model import Chain, Map, Node, On, Parallel, Plan, ResultOf, Step
+from launchers.plan.model import Chain, Dag, Map, Node, On, Parallel, Plan, ResultOf, Step
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]*", re.ASCII)
 """Step names become folder names and parts of job names."""
@@ -16,11 +16,15 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]*", re.ASCII)
 
 @frozen(eq=False)
 class Task:
-    """A step in the graph: `parents` are the names of the steps it waits for, `on` what of them."""
+    """A step in the graph: `waits` are the names of the steps it waits for, with what of each."""
 
     step: Step
-    parents: tuple[str, ...]
-    on: On = "ok"
+    waits: tuple[tuple[str, On], ...]
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The names of the steps it waits for."""
+        return tuple(name for name, _ in self.waits)
 
     @property
     def name(self) -> str:
@@ -66,8 +70,13 @@ def _walk(node: Node, parents: tuple[str, ...], on: On, tasks: list[Task]) -> tu
     """Add the tasks of a node that comes after `parents`; what comes after it waits for the names returned."""
     on = node.on if node.on != "ok" else on
     if isinstance(node, Step):
-        tasks.append(Task(node, parents, on if parents else "ok"))
+        tasks.append(Task(node, tuple((name, on) for name in parents)))
         return (node.name,)
+    if isinstance(node, Dag):
+        first = dict.fromkeys(parents, on)
+        tasks += [Task(step, tuple((node.after.get(step.name) or first).items())) for step in node.nodes]
+        inner = {name for waits in node.after.values() for name in waits}
+        return tuple(step.name for step in node.nodes if step.name not in inner) or parents
     if isinstance(node, Chain):
         for child in node.nodes:
             after = _walk(child, parents, on, tasks)
@@ -80,7 +89,7 @@ def _walk(node: Node, parents: tuple[str, ...], on: On, tasks: list[Task]) -> tu
         for child in node.nodes:
             ends.update(dict.fromkeys(_walk(child, parents, on, tasks)))
         return tuple(ends) if node.nodes else parents
-    raise TypeError(f"a plan is made of Step, Map, Chain and Parallel, not {node!r}")
+    raise TypeError(f"a plan is made of Step, Map, Chain, Parallel and Dag, not {node!r}")
 
 
 def problems(plan: Plan, graph: Graph) -> Iterator[str]:
@@ -108,10 +117,10 @@ def _task_problems(task: Task, graph: Graph) -> Iterator[str]:
             yield f"step {task.name}: it takes the result of {value.name}, which is not a step before it"
     if isinstance(task.step, Map) and not task.step.items:
         yield f"step {task.name}: a Map needs at least one item"
-    if task.on == "each":
-        counts = {graph[name].count for name in task.parents if name in {one.name for one in graph.tasks}}
-        if len(task.parents) != 1 or counts != {task.count}:
-            yield f'step {task.name}: on="each" pairs it with one Map of as many items'
+    counts = {one.name: one.count for one in graph.tasks}
+    for name, on in task.waits:
+        if on == "each" and counts.get(name) != task.count:
+            yield f'step {task.name}: on="each" pairs it with a Map of as many items'
     try:
         import cloudpickle
 

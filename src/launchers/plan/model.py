@@ -136,6 +136,44 @@ class Parallel(Node):
         self.nodes, self.on = nodes, on
 
 
+class Dag(Node):
+    """Steps with any edges between them: `after` has, per step, the steps it waits for and what of each.
+
+    ``Dag(a, b, c, after={"c": {"a": "ok", "b": "any"}})``.  Raises PlanError for edges to or from steps that are not
+    among them, and for a circle, with its path.
+    """
+
+    def __init__(self, *steps: Step, after: Mapping[str, Mapping[str, On]]) -> None:
+        self.after = {name: dict(waits) for name, waits in after.items()}
+        names = [step.name for step in steps]
+        named = {name for child, waits in self.after.items() for name in (child, *waits)}
+        unknown = [name for name in sorted(named) if name not in names]
+        if unknown:
+            raise PlanError([f"there is no step {name} here: {', '.join(names)}" for name in unknown])
+        for waits in self.after.values():
+            for on in waits.values():
+                self._check_on(on)
+        order = sorted_names(names, self.after)
+        self.nodes = tuple(sorted(steps, key=lambda step: order.index(step.name)))
+
+
+def sorted_names(names: Sequence[str], after: Mapping[str, Iterable[str]]) -> list[str]:
+    """The names, each behind those it waits for, else in their order; raises PlanError with the path of a circle."""
+    done: dict[str, None] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise PlanError([f"these wait for each other: {' -> '.join((*path[path.index(name) :], name))}"])
+        if name not in done:
+            for parent in after.get(name, ()):
+                visit(parent, (*path, name))
+            done[name] = None
+
+    for name in names:
+        visit(name, ())
+    return list(done)
+
+
 class Plan:
     """A name and a tree of steps.  `need` is for steps that have none, `default` minutes for those without a time."""
 

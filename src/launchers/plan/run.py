@@ -244,7 +244,7 @@ class Run:
     def _with_descendants(self, names: Iterable[str]) -> set[str]:
         found = set(names)
         for task in self.store.tasks:  # parents come first
-            if task.on != "any" and set(task.parents) & found:
+            if any(name in found and on != "any" for name, on in task.waits):
                 found.add(task.name)
         return found
 

@@ -39,8 +39,7 @@ class TaskEntry:
     """A step as plan.json has it."""
 
     name: str
-    parents: tuple[str, ...]
-    on: str
+    waits: tuple[tuple[str, str], ...]
     count: int
     says: str
     seconds: int | None
@@ -223,7 +222,9 @@ def _store(folder: Path, entry: Mapping[str, Any]) -> Store:
         scheduler=entry["scheduler"],
         group=entry["group"],
         units=tuple(unit_from_json(one) for one in entry["units"]),
-        tasks=tuple(TaskEntry(**{**one, "parents": tuple(one["parents"])}) for one in entry["tasks"]),
+        tasks=tuple(
+            TaskEntry(**{**one, "waits": tuple((name, on) for name, on in one["waits"])}) for one in entry["tasks"]
+        ),
         created=entry["created"],
         cwd=entry["cwd"],
         command=tuple(entry["command"]),

@@ -91,7 +91,7 @@ def submit(
         scheduler="slurm" if placed.on_slurm else "local",
         group=placed.group.name if placed.group else None,
         units=tuple(units_of(placed, id, most if placed.on_slurm else None, barrier)),
-        tasks=tuple(_entry(task.step, task.parents, task.on, placed) for task in placed.graph.tasks),
+        tasks=tuple(_entry(task.step, task.waits, placed) for task in placed.graph.tasks),
         created=time.time(),
         cwd=str(Path.cwd()),
     )
@@ -132,11 +132,11 @@ def write_unit(store: Store, unit: Unit) -> None:
     (folder / "unit.json").write_text(json.dumps({**told, "attempt": unit.attempt}))
 
 
-def _entry(step: Step, parents: tuple[str, ...], on: str, placed: Placed) -> TaskEntry:
+def _entry(step: Step, waits: tuple[tuple[str, str], ...], placed: Placed) -> TaskEntry:
     where = placed.places[step.name]
     count = len(step.items) if isinstance(step, Map) else 1
     need = str(step.need) if isinstance(step.need, Requirement) else None
-    return TaskEntry(step.name, parents, on, count, where.says, where.seconds, function_name(step.func), need)
+    return TaskEntry(step.name, waits, count, where.says, where.seconds, function_name(step.func), need)
 
 
 # -- submitting ------------------------------------------------------------------------------------------------

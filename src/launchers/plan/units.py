@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import asdict, evolve, field, frozen
+from attrs import asdict, field, frozen
 
-from launchers.plan.graph import Graph, Task
+from launchers.plan.graph import Task
 from launchers.plan.model import Map
 from launchers.plan.place import Place, Placed
 
@@ -80,15 +80,12 @@ def units_of(placed: Placed, run: str, most: int | None = None, barrier: Mapping
         if place.parameters is None:
             chunks = [[member] for member in members]
         at_once = next((task.step.at_once for task in tasks if isinstance(task.step, Map)), None)
-        parents = _parents(tasks[0], where, placed.graph)
-        if barrier is not None and tasks[0].on == "ok" and len(parents) >= WIDE and len(chunks) >= WIDE:
-            name = f"before-{tasks[0].name}"
-            wall = Unit(name, _token(run, units), ((name, None),), tuple(parents), barrier, barrier=True)
+        wall = _barrier(tasks[0], len(chunks), where, _token(run, units), barrier)
+        if wall is not None:
             units.append(wall)
-            parents = [Parent(wall.name, "afterok")]
         for number, chunk in enumerate(chunks):
             name = tasks[0].name if len(chunks) == 1 else f"{tasks[0].name}.{number}"
-            own = _corresponding(parents, number, tasks[0], chunk)
+            own = [Parent(wall.name, "afterok")] if wall else _parents(tasks[0], where, number, len(chunk))
             unit = Unit(name, _token(run, units), tuple(chunk), tuple(own), place.parameters, at_once)
             units.append(unit)
             for index, (step, _) in enumerate(chunk):
@@ -113,32 +110,47 @@ def _alike(placed: Placed) -> Iterable[list[Task]]:
         place: Place = placed.places[task.name]
         key: Any = task.name
         if not isinstance(task.step, Map) and place.parameters is not None:
-            key = (json.dumps(place.parameters, sort_keys=True, default=str), task.parents, task.on)
+            key = (json.dumps(place.parameters, sort_keys=True, default=str), task.waits)
         groups.setdefault(key, []).append(task)
     return groups.values()
 
 
-def _parents(task: Task, where: Mapping[str, list[tuple[Unit, int | None]]], graph: Graph) -> list[Parent]:
-    """What a task waits for: a whole array where all of it is waited for, else its elements."""
-    kind = KINDS[task.on]
-    wanted: dict[str, list[int | None]] = {}
-    unit_of: dict[str, Unit] = {}
-    for name in task.parents:
-        for unit, index in where[name]:
-            wanted.setdefault(unit.name, []).append(index)
-            unit_of[unit.name] = unit
+def _parents(
+    task: Task, where: Mapping[str, list[tuple[Unit, int | None]]], number: int = 0, size: int = 1
+) -> list[Parent]:
+    """What the `number`th submission of a task, of `size` jobs, waits for: a whole array where all of it is waited for.
+
+    Element-wise it is the submission of the Map before it that has the same items.
+    """
+    wanted: dict[tuple[str, str], list[int | None]] = {}
+    unit_of = {unit.name: unit for name in task.parents for unit, _ in where[name]}
+    for name, on in task.waits:
+        before = where[name]
+        if on == "each":
+            only = list(dict.fromkeys(unit.name for unit, _ in before))[number]
+            before = [one for one in before if one[0].name == only]
+        kind = "afterok" if on == "each" and size == 1 else KINDS[on]
+        for unit, index in before:
+            wanted.setdefault((unit.name, kind), []).append(index)
     found: list[Parent] = []
-    for name, indices in wanted.items():
-        if len(indices) == len(unit_of[name].members):
-            found.append(Parent(name, kind))
-        else:
-            found += [Parent(name, kind, index) for index in indices]
+    for (name, kind), indices in wanted.items():
+        whole = len(indices) == len(unit_of[name].members)
+        found += [Parent(name, kind)] if whole else [Parent(name, kind, index) for index in indices]
     return found
 
 
-def _corresponding(parents: list[Parent], number: int, task: Task, chunk: list[Member]) -> list[Parent]:
-    """For element-wise chains the chunk of the Map before that has the same items."""
-    if task.on != "each":
-        return parents
-    mine = parents[number]
-    return [mine if len(chunk) > 1 else evolve(mine, kind="afterok")]
+def _barrier(
+    task: Task,
+    count: int,
+    where: Mapping[str, list[tuple[Unit, int | None]]],
+    token: str,
+    parameters: Mapping[str, Any] | None,
+) -> Unit | None:
+    """A tiny job between many submissions and `count` ones that wait for all of them, where that saves edges."""
+    if parameters is None or count < WIDE or any(on != "ok" for _, on in task.waits):
+        return None
+    parents = _parents(task, where)
+    name = f"before-{task.name}"
+    return (
+        Unit(name, token, ((name, None),), tuple(parents), parameters, barrier=True) if len(parents) >= WIDE else None
+    )
