@@ -267,6 +267,25 @@ def test_a_memory_that_fits_is_asked_for_where_the_default_would_not_fit():
     assert find(roomy, "cpu(cores=1)").slurm_args.mem is None
 
 
+def test_a_minimum_of_cpus_is_met_where_the_need_leaves_it_open():
+    text = "slurm: [{limits: {min_tres: {cpu: 4}}, partitions: {p: {configuration: {cpu: {cores: 32, memory: 128G}}}}}]"
+    assert find(text, "duration=5m").slurm_args.cpus_per_task == 4
+    assert find(text, "cpu(cores=2)") is None
+
+
+def test_shapes_of_different_size_share_a_job_that_needs_no_memory():
+    """A cap on memory has it said in words, and then it has to be what the smallest of them has."""
+    text = """slurm:
+- partitions:
+    p:
+      limits: {max_mem_per_node: 10G}
+      nodes:
+      - {count: 1, features: [small], cpu: {cores: 4, memory: 4G}}
+      - {count: 2, features: [big], cpu: {cores: 8, memory: 64G}}
+"""
+    assert find(text, "nodes=3 & duration=11m").slurm_args.mem == 4 * G
+
+
 @pytest.mark.parametrize(
     ("limits", "need", "code"),
     [

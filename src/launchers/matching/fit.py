@@ -167,6 +167,8 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
         cores, memory = max(cores, -(-memory // shape.mem_per_core)), 0
     if memory and per_cpu:
         cores = max(cores, -(-memory // per_cpu))
+    if not alternative.cores:
+        cores = max(cores, _least_cpus(offer, alternative.nodes))
     requested = max(cores, gpus * (partition.defaults.cpus_per_gpu or 0), 1)  # DefCpuPerGPU counts beside -c
     threads = -(-requested // shape.threads_per_core) * shape.threads_per_core
     if any(limit.least and limit.what == "cpu" for limit in bounds(offer)) and cores < threads > 1:
@@ -187,6 +189,13 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
     duration = alternative.duration
     ask = Ask(alternative.nodes, cores, memory, devices, duration, cpus=cpus, mem=mem, threads=threads)
     return _timed(offer, ask)
+
+
+def _least_cpus(offer: Offer, nodes: int) -> int:
+    """The CPUs per node that the minimums of this offer want, which a job that does not care may as well ask for."""
+    least = [limit.value for limit in bounds(offer) if limit.least and limit.what == "cpu"]
+    each = -(-max(least, default=0) // nodes)
+    return each if each > 1 else 0
 
 
 def _timed(offer: Offer, ask: Ask) -> Ask:

@@ -177,7 +177,8 @@ def _pooled(alternative: Alternative, index: int, trials: Sequence[Trial], wides
     alone = set()
     for trial in trials:
         for outcome in _spreads(trial, alternative, index):
-            place = (id(trial.offer.partition), id(trial.offer.access), outcome.ask)
+            ask = outcome.ask if alternative.cpu_memory else evolve(outcome.ask, memory=0)
+            place = (id(trial.offer.partition), id(trial.offer.access), ask)
             pools.setdefault(place, []).append(outcome)
             if outcome is trial.outcome:
                 alone.add(place)
@@ -185,8 +186,17 @@ def _pooled(alternative: Alternative, index: int, trials: Sequence[Trial], wides
     for place, fits in pools.items():
         members = _enough(sorted(fits, key=lambda one: (_rank(one, widest), _name(one))), alternative.nodes)
         if place not in alone and members:
-            candidates.append(Candidate(members, max(_rank(one, widest) for one in members)))
+            candidates.append(Candidate(_same_memory(members), max(_rank(one, widest) for one in members)))
     return candidates
+
+
+def _same_memory(fits: tuple[Fit, ...]) -> tuple[Fit, ...]:
+    """Where no memory is needed but some shapes want it said, what the smallest of them has."""
+    said = {one.ask.memory for one in fits}
+    if len(said) == 1:
+        return fits
+    least = min(size for one in fits if (size := one.ask.memory or one.ask.mem))
+    return tuple(evolve(one, ask=evolve(one.ask, memory=least)) for one in fits)
 
 
 def _spreads(trial: Trial, alternative: Alternative, index: int) -> Iterator[Fit]:
