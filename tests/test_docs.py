@@ -22,20 +22,26 @@ def blocks(language):
 
 @pytest.fixture
 def scratch(tmp_path, monkeypatch):
-    """A folder with the example file in it, and the command on PATH."""
+    """A folder with the examples in it, and the command on PATH."""
     shutil.copy(ROOT / "launchers.example.yaml", tmp_path)
+    shutil.copytree(ROOT / "examples", tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "bin"
     folder.mkdir()
-    (folder / "launchers").write_text(f'#!/bin/sh\nexec {sys.executable} -m launchers "$@"\n')
-    (folder / "launchers").chmod(0o755)
+    for name, runs in (("launchers", "-m launchers"), ("python", "")):
+        (folder / name).write_text(f'#!/bin/sh\nexec {sys.executable} {runs} "$@"\n')
+        (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     return tmp_path
 
 
 def matches(shown, said):
-    """Exact, but for lines of `...`, which stand for any lines."""
-    pattern = "".join(r"(?:.*\n)*?" if line == "..." else re.escape(line) + r"\n" for line in shown.splitlines())
+    """Exact, but for lines of `...`, which stand for any lines, and `…`, which stands for anything in a line."""
+
+    def pattern_of(line):
+        return r"(?:.*\n)*?" if line == "..." else re.escape(line).replace("…", ".*") + r"\n"
+
+    pattern = "".join(map(pattern_of, shown.splitlines()))
     return re.fullmatch(pattern, said) is not None
 
 

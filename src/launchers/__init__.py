@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from launchers.plan import PlanError as PlanError
     from launchers.plan import ResultOf as ResultOf
     from launchers.plan import Step as Step
+    from launchers.plan import result_of as result_of
     from launchers.requirement import Requirement as Requirement
     from launchers.requirement import RequirementSyntaxError as RequirementSyntaxError
     from launchers.requirement import cpu as cpu
@@ -35,7 +36,9 @@ __version__ = "0.1.0"
 _HOME = {
     **dict.fromkeys(("Launcher", "LauncherNotFoundError", "find_launcher"), "launchers.launcher"),
     "ConfigError": "launchers.offer.problems",
-    **dict.fromkeys(("Chain", "Dag", "Map", "Parallel", "Plan", "PlanError", "ResultOf", "Step"), "launchers.plan"),
+    **dict.fromkeys(
+        ("Chain", "Dag", "Map", "Parallel", "Plan", "PlanError", "ResultOf", "Step", "result_of"), "launchers.plan"
+    ),
     **dict.fromkeys(("Requirement", "RequirementSyntaxError", "parse"), "launchers.requirement"),
     **dict.fromkeys(("cpu", "cuda_gpu", "rocm_gpu", "mps_gpu", "gpu", "duration", "nodes"), "launchers.requirement"),
     **dict.fromkeys(("MailType", "SlurmArgs"), "launchers.slurm.args"),

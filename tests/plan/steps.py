@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+from submitit.helpers import DelayedSubmission
+
 from launchers.plan import Chain, Map, Plan, Step
 
 CPU = "cpu(cores=1, mem=200M) & duration=10m"
@@ -55,3 +57,20 @@ def largest(values):
 def small():
     """A plan of three submissions."""
     return Plan("p", Chain(Step("a", CPU, double, 1), Map("m", CPU, double, [1, 2]), Step("z", CPU, double, 3)))
+
+
+class Counting:
+    """Counts to two; a checkpoint remembers how far it was."""
+
+    def __init__(self):
+        self.tries = 0
+
+    def __call__(self, path):
+        self.tries += 1
+        Path(path).write_text(str(self.tries))
+        if self.tries == 1:
+            time.sleep(100)
+        return self.tries
+
+    def checkpoint(self, path):
+        return DelayedSubmission(self, path)

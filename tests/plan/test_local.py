@@ -1,5 +1,6 @@
 """Plans on this machine: the same plan, the same commands, without Slurm."""
 
+import itertools
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from steps import add, double, fail, once_or_good, slow, span
+from steps import CPU, add, double, fail, once_or_good, slow, span
 
 from launchers.cli import main
 from launchers.plan import Chain, Map, Parallel, Plan, ResultOf, Step
@@ -213,6 +214,35 @@ def test_runs_and_clean(capsys):
     assert main(["clean", "--yes", str(first.folder)]) == 0
     assert not first.folder.exists()
     assert second.folder.exists()
+
+
+def test_json_has_the_documented_shape(capsys):
+    Plan("p", Step("a", CPU, double, 1)).submit().wait()
+    documented = (Path(__file__).resolve().parents[2] / "docs" / "json.md").read_text()
+    for command in ("status", "runs"):
+        assert main([command, "--json"]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        section = documented.split(f"## {command}\n")[1].split("\n## ")[0]
+        inner = [one for key in ("steps", "jobs", "runs") for one in _dicts(answer, key)]
+        for key in {name for one in (answer, *inner) for name in one}:
+            assert f"`{key}`" in section, key
+
+
+def _dicts(answer, key):
+    """Every dict in a list under this key, at any depth."""
+    if isinstance(answer, list):
+        return [found for one in answer for found in _dicts(one, key)]
+    if not isinstance(answer, dict):
+        return []
+    here = [one for one in answer.get(key, ()) if isinstance(one, dict)] if isinstance(answer.get(key), list) else []
+    return here + [found for value in answer.values() for found in _dicts(value, key)]
+
+
+def test_at_most_so_many_jobs_at_once():
+    run = Plan("p", Parallel(*(Step(f"s{n}", CPU, span) for n in range(3)))).submit(jobs=1)
+    assert run.wait(60)
+    spans = sorted(run[f"s{n}"].result() for n in range(3))
+    assert all(one[1] <= two[0] for one, two in itertools.pairwise(spans))
 
 
 def test_what_is_no_run(tmp_path, capsys):

@@ -10,8 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from steps import CPU, add, double, fail, largest, once_or_good, pair, slow
+from steps import CPU, Counting, add, double, fail, largest, once_or_good, pair, slow
 
+from launchers import SlurmArgs
 from launchers.cli import main
 from launchers.plan import Chain, Map, Parallel, Plan, ResultOf, Step
 from launchers.plan.run import open_run
@@ -30,6 +31,13 @@ def importable(monkeypatch):
 
 def states(run):
     return {step.name: step.state for step in run.status()}
+
+
+def until(happened, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.5)
 
 
 def thesis():
@@ -153,6 +161,30 @@ def test_without_sacct(slurm, monkeypatch, tmp_path):
     run = plan.submit()
     assert not run.wait(60)
     assert states(run) == {"a": "COMPLETED", "bad": "FAILED", "never": "CANCELLED"}
+
+
+def test_a_checkpointable_step_is_requeued(slurm, tmp_path):
+    """As submitit does it: USR2 comes before the time limit or a preemption."""
+    run = Plan("p", Step("count", CPU, Counting(), str(tmp_path / "tries"))).submit()
+    until(lambda: (tmp_path / "tries").exists())
+    (job,) = run.store.submitted().values()
+    slurm.command("scancel", "--signal=USR2", job)
+    until(lambda: (tmp_path / "tries").read_text() == "2", 90)
+    assert run.wait(30)
+    assert run["count"].result() == 2
+
+
+def test_steps_that_can_never_run_are_found_and_cancelled_on_request(slurm, capsys):
+    """This cluster has no kill_invalid_depend for a job that says --kill-on-invalid-dep=no."""
+    never = SlurmArgs(partition="cpu", time=5, additional_params={"kill-on-invalid-dep": "no"})
+    run = Plan("p", Chain(Step("bad", CPU, fail), Step("never", never, double, 1))).submit()
+    assert not run.wait(60)
+    (stuck,) = [step for step in run.status() if step.name == "never"]
+    assert (stuck.state, stuck.ended) == ("PENDING", False)
+    assert "can never start" in stuck.reason
+    assert main(["cancel", run.folder.name, "--stuck"]) == 0
+    assert "cancelled: never" in capsys.readouterr().out
+    until(lambda: states(run)["never"] == "CANCELLED")
 
 
 CLIENT = """
