@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
 import cattrs
@@ -47,28 +47,39 @@ class Config:
 
 def load(path: FilePath) -> Config:
     """Read and structure a file; raises ConfigError with all its problems, also when it cannot be read."""
+    return loads(read_text(path), str(path))
+
+
+def loads(text: str, file: str = "<text>") -> Config:
+    """The same for text; `file` is how messages name it."""
+    return Config(*structured(text, file, schema.Document, "a launchers.yaml is a mapping with local: and slurm:"))
+
+
+def read_text(path: FilePath) -> str:
+    """The text of a file of ours; raises ConfigError when it cannot be read."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise ConfigError([Problem(str(path), 1, 1, "LC100", "", error.strerror or str(error))]) from None
     except UnicodeDecodeError as error:
         message = f"not UTF-8 text (byte {error.start})"
         raise ConfigError([Problem(str(path), 1, 1, "LC100", "", message)]) from None
-    return loads(text, str(path))
 
 
-def loads(text: str, file: str = "<text>") -> Config:
-    """The same for text; `file` is how messages name it."""
+def structured(text: str, file: str, kind: type[T], what: str) -> tuple[T, Tree]:
+    """YAML as an object of an attrs class made of the schema's kinds of value; `what` says what the file should be.
+
+    Raises ConfigError with all problems.
+    """
     tree = read_tree(text, file)
     if tree.data is None:
         tree.data = {}
     if not isinstance(tree.data, dict):
-        message = "a launchers.yaml is a mapping with local: and slurm:"
-        raise ConfigError([tree.problem("LC102", (), f"{message}, not {_kind(tree.data)}")])
+        raise ConfigError([tree.problem("LC102", (), f"{what}, not {_kind(tree.data)}")])
     try:
-        return Config(_converter().structure(tree.data, schema.Document), tree)
+        return _converter().structure(tree.data, kind), tree
     except ClassValidationError as error:
-        raise ConfigError(_problems(error, schema.Document, (), tree)) from None
+        raise ConfigError(_problems(error, kind, (), tree)) from None
 
 
 # -- values ----------------------------------------------------------------------------------------------------
@@ -172,6 +183,7 @@ _VALUES: dict[Any, Callable[[Any], Any]] = {
     str: _text,
 }
 _NEW_TYPES = tuple(kind for kind in _VALUES if not isinstance(kind, type))
+T = TypeVar("T")
 _UNIONS = (Union, types.UnionType)
 
 

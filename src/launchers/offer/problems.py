@@ -1,4 +1,4 @@
-"""What can be wrong with a launchers.yaml: problems with a stable code, a place and a suggestion."""
+"""What can be wrong with a file of ours: problems with a stable code, a place and a suggestion."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ CODES = {
     "LC109": "text that would be misread in an sbatch file",
     "LC110": "value not among those allowed",
     "LC111": "a facts file that cannot be used",
+    "LC112": "not a requirement",
+    "LC113": "a file that is not there, or not as it has to be",
+    "LC114": "a key that is missing, or two that cannot stand together",
+    "LC115": "a template that cannot be worked out",
+    "LC116": "jobs that wait for each other, or for one that there is not",
     "LC201": "a partition that no requirement can reach",
     "LC202": "a QoS or account that nothing uses",
     "LC203": "a regular expression with no known group",

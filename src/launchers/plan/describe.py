@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
 from launchers.plan.graph import Graph, graph_of
-from launchers.plan.model import Chain, Dag, Map, Node, Parallel, Plan, Step
+from launchers.plan.model import Chain, Dag, Map, Node, Parallel, Pinned, Plan, Step
 from launchers.plan.place import Place, Placed, need_in, stated
 from launchers.requirement import Requirement
 from launchers.slurm.args import SlurmArgs
@@ -20,6 +20,8 @@ def seconds_of(plan: Plan, step: Step, placed: Placed | None) -> int:
     if placed is not None:
         return placed.places[step.name].seconds or DEFAULT_SECONDS
     need = need_in(plan, step.need)
+    if isinstance(need, Pinned):
+        need = need.requirement
     if isinstance(need, Requirement):
         return need.alternatives[0].duration or DEFAULT_SECONDS
     if isinstance(need, SlurmArgs | Mapping):

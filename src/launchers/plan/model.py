@@ -20,7 +20,19 @@ On = Literal["ok", "any", "failed", "started", "each"]
 for a Map after a Map of equal length, each item after its own."""
 ONS = ("ok", "any", "failed", "started", "each")
 
-Need = Requirement | SlurmArgs | Launcher | Mapping[str, Any] | None
+
+@frozen
+class Pinned:
+    """A requirement with fields of SlurmArgs that are passed as they stand; the broker finds the rest.
+
+    A partition, QoS or account narrows down where it looks.
+    """
+
+    requirement: Requirement
+    options: tuple[tuple[str, Any], ...]
+
+
+Need = Requirement | Pinned | SlurmArgs | Launcher | Mapping[str, Any] | None
 
 
 class PlanError(ValueError):
@@ -38,6 +50,14 @@ class ResultOf:
     name: str
 
 
+class CommandError(RuntimeError):
+    """A command that ended with another exit status than 0, which becomes the job's."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"exit status {status}" if status >= 0 else f"ended by signal {-status}")
+        self.status = status
+
+
 @frozen
 class Command:
     """A command as the function of a step: it fails when the command's exit status is not 0."""
@@ -45,24 +65,34 @@ class Command:
     argv: tuple[str, ...]
 
     def __call__(self, *more: object) -> int:
-        """Run it with `more` as further arguments, its output in the step's log."""
+        """Run it with `more` as further arguments, its output in the step's log; raises CommandError."""
         import subprocess
 
-        subprocess.run([*self.argv, *map(str, more)], check=True)
+        status = subprocess.run([*self.argv, *map(str, more)], check=False).returncode
+        if status:
+            raise CommandError(status)
         return 0
+
+
+@frozen
+class Again:
+    """How often a step that ended without success is submitted again, and what it asks for then ("mem*2")."""
+
+    times: int
+    escalate: str
 
 
 def need_of(need: object) -> Need:
     """A need as a person writes it: text is a requirement; raises PlanError's text as TypeError for other things."""
     if isinstance(need, str):
         return parse(need)
-    if need is None or isinstance(need, Requirement | SlurmArgs | Launcher | Mapping):
-        return need
+    if _is_need(need):
+        return need  # type: ignore[return-value]
     raise TypeError(f"a need is a requirement, SlurmArgs, a Launcher or a dict of submitit parameters, not {need!r}")
 
 
 def _is_need(value: object) -> bool:
-    return value is None or isinstance(value, Requirement | SlurmArgs | Launcher | Mapping | str)
+    return value is None or isinstance(value, Requirement | Pinned | SlurmArgs | Launcher | Mapping | str)
 
 
 class Node:
@@ -81,7 +111,14 @@ class Step(Node):
     `need` is a requirement (text or object), SlurmArgs, a dict of submitit's Slurm parameters, or a Launcher; it may
     stand behind `func`, and None, or leaving it out, means the plan's default.  `on` says of the steps before it what
     has to have happened.  Positional only, so that keyword arguments are the function's own.
+
+    `again`, `identity` (what the step is made of, to tell whether it was done before) and `srun` (False: it runs once,
+    in the batch script, however many tasks are asked for) are for those who make steps for others.
     """
+
+    again: Again | None = None
+    identity: str = ""
+    srun: bool = True
 
     def __init__(self, name: str, need: Any, func: Any = None, /, *args: Any, on: On = "ok", **kwargs: Any) -> None:
         self._check_on(on)
@@ -107,14 +144,26 @@ class Step(Node):
 
 
 class Map(Step):
-    """One array: ``Map(name, need, func, items)`` calls ``func(item)`` for each item; `at_once` bounds how many run."""
+    """One array: ``Map(name, need, func, items)`` calls ``func(item)`` for each item; `at_once` bounds how many run.
+
+    With `fail_fast` the first item that fails has the others cancelled, and what hangs on them.
+    """
 
     def __init__(
-        self, name: str, need: Any, func: Any, items: Iterable[Any], /, *, at_once: int | None = None, on: On = "ok"
+        self,
+        name: str,
+        need: Any,
+        func: Any,
+        items: Iterable[Any],
+        /,
+        *,
+        at_once: int | None = None,
+        fail_fast: bool = False,
+        on: On = "ok",
     ) -> None:
         super().__init__(name, need, func, on=on)
         self.items = list(items)
-        self.at_once = at_once
+        self.at_once, self.fail_fast = at_once, fail_fast
 
     def __repr__(self) -> str:
         return f"Map({self.name!r}, {len(self.items)} items)"

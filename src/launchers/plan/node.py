@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from launchers.plan.model import ResultOf
+from launchers.plan.model import CommandError, ResultOf
 from launchers.plan.store import read_call, read_item, results
 
 ALWAYS = 10**6
@@ -81,7 +81,7 @@ def main(argv: list[str]) -> int:
         return 0
     position = int(os.environ.get("SLURM_ARRAY_TASK_ID", "0")) if len(told["members"]) > 1 else 0
     step, number = told["members"][position]
-    os.environ["SUBMITIT_FOLDER"] = str(folder)
+    os.environ.update(surroundings(run, step, number), SUBMITIT_FOLDER=str(folder))
     environment = JobEnvironment()
     pickle = environment.paths.submitted_pickle
     if environment.global_rank == 0 and not pickle.exists():  # a requeued job finds its checkpoint there
@@ -91,8 +91,33 @@ def main(argv: list[str]) -> int:
         fresh = pickle.with_name(f".{pickle.name}.{os.getpid()}")
         delayed.dump(fresh)
         fresh.rename(pickle)
-    process_job(folder)
+    try:
+        process_job(folder)
+    except Exception as error:
+        if told["fail_fast"]:
+            stop_others(run, step, number)
+        if isinstance(error, CommandError):  # its own words are in the log already
+            return error.status if error.status > 0 else 128 - error.status
+        raise
     return 0
+
+
+def surroundings(run: Path, step: str, number: int | None) -> dict[str, str]:
+    """What a job is told of itself: run folder, step, item, and the file for values that it hands on."""
+    told = {"LAUNCHERS_RUN_DIR": str(run), "LAUNCHERS_STEP": step, "LAUNCHERS_OUTPUT": str(output(run, step, number))}
+    return told if number is None else {**told, "LAUNCHERS_ITEM": str(number)}
+
+
+def output(run: Path, step: str, number: int | None) -> Path:
+    """The file of KEY=VALUE lines that a job hands on."""
+    return run / "steps" / step / ("output" if number is None else f"output.{number}")
+
+
+def stop_others(run: Path, step: str, number: int | None) -> None:
+    """Cancel the other items of a step, and what hangs on them, after one has failed."""
+    from launchers.plan.run import open_run
+
+    open_run(run).cancel([step], but=number)
 
 
 if __name__ == "__main__":

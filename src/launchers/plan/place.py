@@ -6,17 +6,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from launchers.launcher import Launcher, LauncherNotFoundError, load_groups, summary
+from launchers.launcher import Launcher, LauncherNotFoundError, load_groups, narrowed, summary
 from launchers.local.jobs import LocalJob
 from launchers.matching import match
 from launchers.offer.model import Group
 from launchers.plan.graph import Graph, graph_of
-from launchers.plan.model import Need, Plan, PlanError
+from launchers.plan.model import Need, Pinned, Plan, PlanError
 from launchers.requirement import Requirement, parse
 from launchers.slurm.args import SlurmArgs, minutes
 
+SLURMS_OWN = ("partition", "nodelist", "qos", "account", "constraint", "gres", "reservation")
+"""Options that mean nothing elsewhere."""
 ANYTHING = parse("cpu(cores=1)")
 """The need of a step when neither it nor the plan has one."""
 
@@ -54,8 +56,8 @@ def place(plan: Plan, *, config: str | Path | None = None, tags: Iterable[str] =
     """Find one group for all steps.  Raises PlanError that names, per group, the steps that stand in the way."""
     graph = graph_of(plan)
     needs = {task.name: need_in(plan, task.step.need) for task in graph.tasks}
-    fixed = {name: need for name, need in needs.items() if not isinstance(need, Requirement | Launcher)}
-    ask = {name: need for name, need in needs.items() if isinstance(need, Requirement | Launcher)}
+    ask = {name: need for name, need in needs.items() if isinstance(need, Requirement | Pinned | Launcher)}
+    fixed = {name: need for name, need in needs.items() if name not in ask}
     if not ask:
         return Placed(graph, None, {name: stated(need) for name, need in fixed.items()})
     groups, _ = load_groups(config)
@@ -92,11 +94,39 @@ def need_in(plan: Plan, need: Need) -> Need:
     return need if need is not None else plan.need if plan.need is not None else ANYTHING
 
 
-def _in_group(group: Group, needs: Mapping[str, Requirement | Launcher]) -> tuple[dict[str, Place], int, list[str]]:
+def find_place(need: Requirement | Pinned, group: Group) -> tuple[Place | str, int]:
+    """The place of a need in a group and how far down its alternatives it is, or why there is none."""
+    pinned = dict(need.options) if isinstance(need, Pinned) else {}
+    if group.scheduler == "slurm":
+        chosen = (str(pinned.get(name) or "") for name in ("qos", "account"))
+        named = str(pinned["partition"]).split(",") if pinned.get("partition") else [p.name for p in group.partitions]
+        group = narrowed(group, named, *chosen)
+    elif only := [name for name in SLURMS_OWN if pinned.get(name)]:
+        return f"it names a {only[0]}, which only Slurm has", 0
+    answer = match(need.requirement if isinstance(need, Pinned) else need, [group])
+    if answer.selection is None:
+        return group.unreachable or "; ".join(summary(answer, most=2)) or "it has no such partition", 0
+    place = _chosen(Launcher(answer, answer.selection))
+    if pinned and answer.selection.slurm_args is not None:
+        place = evolve(place, parameters=_with(answer.selection.slurm_args, pinned).submitit())
+    return place, len(answer.trials) - 1
+
+
+def _with(args: SlurmArgs, pinned: Mapping[str, Any]) -> SlurmArgs:
+    """What the broker found, with the options that were given; partition, QoS and account are among what it found."""
+    own = {name: value for name, value in pinned.items() if name not in ("partition", "qos", "account")}
+    if args.constraint and own.get("constraint"):
+        own["constraint"] = f"({args.constraint})&({own['constraint']})"
+    return evolve(args, **own)
+
+
+def _in_group(
+    group: Group, needs: Mapping[str, Requirement | Pinned | Launcher]
+) -> tuple[dict[str, Place], int, list[str]]:
     """The places of all steps in one group, how far down the alternatives they are, and the steps without one."""
     places: dict[str, Place] = {}
     missing: dict[str, list[str]] = {}
-    known: dict[Requirement, Place | str] = {}
+    known: dict[Requirement | Pinned, Place | str] = {}
     worst = 0
     for name, need in needs.items():
         if isinstance(need, Launcher):
@@ -106,10 +136,8 @@ def _in_group(group: Group, needs: Mapping[str, Requirement | Launcher]) -> tupl
                 places[name] = _chosen(need)
             continue
         if need not in known:
-            answer = match(need, [group])
-            why = group.unreachable or "; ".join(summary(answer, most=2))
-            known[need] = _chosen(Launcher(answer, answer.selection)) if answer.selection else why
-            worst += len(answer.trials) - 1 if answer.selection else 0
+            known[need], down = find_place(need, group)
+            worst += down
         found = known[need]
         if isinstance(found, str):
             missing.setdefault(found, []).append(name)

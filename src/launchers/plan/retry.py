@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve
 
-from launchers.launcher import Launcher, capacity, load_groups, summary
+from launchers.launcher import capacity, load_groups
 from launchers.local.jobs import LocalJob, read_table, write_table
-from launchers.matching import match
+from launchers.offer.model import Group
+from launchers.plan.model import Pinned
+from launchers.plan.place import ANYTHING, Place, find_place
 from launchers.plan.run import Run
-from launchers.plan.store import RunError, Store, write
+from launchers.plan.store import RunError, Store, TaskEntry, write
 from launchers.plan.submit import carry_on, local_jobs, write_unit
 from launchers.plan.units import Member, Parent, Unit
 from launchers.requirement import Alternative, Requirement, parse
@@ -51,15 +54,26 @@ def escalated(need: Requirement, by: Mapping[str, float]) -> Requirement:
     return Requirement(tuple(larger(one) for one in need.alternatives))
 
 
-def retry(run: Run, *, escalate: str = "", config: str | Path | None = None, on_refusal: str = "cancel") -> list[str]:
+def retry(
+    run: Run,
+    *,
+    escalate: str = "",
+    only: Iterable[str] = (),
+    config: str | Path | None = None,
+    on_refusal: str = "cancel",
+) -> list[str]:
     """Submit again every job that ended without success, each waiting for what it waited for; the names of the steps.
 
-    `escalate` multiplies what they ask and has the broker place them anew in the same group.  Raises RunError when
-    nothing there offers that, or when the escalation cannot be read.
+    `only` keeps to these steps and what hangs on them.  `escalate` multiplies what they ask and has the broker place
+    them anew in the same group.  Raises RunError when nothing there offers that, or when the escalation cannot be
+    read.
     """
     by = factors(escalate)
     failed: set[Member] = set()
+    wanted = run.with_descendants(only)
     for step in run.status():
+        if wanted and step.name not in wanted:
+            continue
         failed |= {(one.step, one.number) for one in step.members if one.ended and one.info.state != "COMPLETED"}
         failed |= {(one.step, one.number) for one in step.members if one.stuck}
     store = run.store
@@ -79,6 +93,19 @@ def retry(run: Run, *, escalate: str = "", config: str | Path | None = None, on_
         write(store)
         carry_on(store, on_refusal=on_refusal)
     return list(dict.fromkeys(step for step, _ in sorted(failed, key=lambda one: (one[0], one[1] or 0))))
+
+
+def overdue(run: Run, *, config: str | Path | None = None) -> list[tuple[str, str]]:
+    """Submit again the steps that said they want more when they fail (`Again`); their names and what they want."""
+    tried: Counter[Member] = Counter(member for unit in run.store.units for member in unit.members)
+    done = []
+    for step in run.status():
+        again = run.store.task(step.name).again
+        bad = [one for one in step.members if one.ended and one.info.state not in ("COMPLETED", "CANCELLED")]
+        if again and bad and step.ended and max(tried[one.step, one.number] for one in bad) <= again[0]:
+            retry(run, escalate=again[1], only=[step.name], config=config)
+            done.append((step.name, again[1]))
+    return done
 
 
 def _again(store: Store, failed: set[Member], attempt: int) -> list[Unit]:
@@ -120,25 +147,26 @@ def _still(
         yield Parent(new.name, old.kind)
 
 
-def _launcher(store: Store, step: str, by: Mapping[str, float], config: str | Path | None) -> Launcher:
+def _placed(store: Store, task: TaskEntry, by: Mapping[str, float], config: str | Path | None) -> tuple[Group, Place]:
     """The step placed anew in the run's group, with larger amounts; raises RunError."""
-    task = next(one for one in store.tasks if one.name == step)
-    need = escalated(parse(task.need or "cpu(cores=1)"), by)
+    need = escalated(parse(task.need), by) if task.need else ANYTHING
     groups, _ = load_groups(config)
-    answer = match(need, [one for one in groups if one.name == store.group])
-    if answer.selection is None:
-        raise RunError(f"step {step}: nothing in {store.group} offers {need}:\n  " + "\n  ".join(summary(answer)))
-    return Launcher(answer, answer.selection)
+    for group in groups:
+        if group.name == store.group:
+            found, _ = find_place(Pinned(need, task.options) if task.options else need, group)
+            if isinstance(found, Place):
+                return group, found
+            raise RunError(f"step {task.name}: nothing in {store.group} offers {need}: {found}")
+    raise RunError(f"step {task.name}: the launcher group {store.group} of this run is not configured any more")
 
 
 def _larger(store: Store, unit: Unit, by: Mapping[str, float], config: str | Path | None) -> Mapping[str, Any]:
     """Submitit's parameters with larger amounts: placed anew, or multiplied where they were given by hand."""
-    step = unit.members[0][0]
-    task = next(one for one in store.tasks if one.name == step)
+    task = store.task(unit.members[0][0])
     if task.need is not None:
-        args = _launcher(store, step, by, config).slurm_args
-        assert args is not None
-        return args.submitit()
+        parameters = _placed(store, task, by, config)[1].parameters
+        assert parameters is not None
+        return {**parameters, **({} if task.srun else {"use_srun": False})}
     larger = dict(unit.parameters or {})
     if larger.get("time") and "duration" in by:
         larger["time"] = int(-(-larger["time"] * by["duration"] // 1))
@@ -160,10 +188,9 @@ def _local(store: Store, fresh: list[Unit], by: Mapping[str, float], config: str
     old = {member: unit for unit in store.units for member in unit.members}
     templates: dict[str, LocalJob | None] = {}
     for unit in fresh:
-        template = before[old[unit.members[0]].name]
+        template: LocalJob | None = before[old[unit.members[0]].name]
         if by:
-            launcher = _launcher(store, unit.members[0][0], by, config)
-            room = capacity(launcher.group)
-            template = launcher.local_job()
+            group, found = _placed(store, store.task(unit.members[0][0]), by, config)
+            room, template = capacity(group), found.local
         templates[unit.name] = template
     write_table(store.local_folder(attempt), room, local_jobs(store, fresh, templates))

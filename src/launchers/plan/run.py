@@ -213,15 +213,21 @@ class Run:
             LocalConnector().run(("scancel", *(one.job for one in stuck)), timeout=60)
         return list(dict.fromkeys(one.step for one in stuck))
 
-    def cancel(self, names: Sequence[str] = ()) -> list[str]:
+    def cancel(self, names: Sequence[str] = (), *, but: int | None = None) -> list[str]:
         """Cancel steps and all that hangs on them, or everything; the names of the steps.
+
+        The item `but` of the steps named is left alone: it is what asks for it.
 
         Raises KeyError for a step that there is not.
         """
         for name in names:
             _ = self[name]
-        wanted = self._with_descendants(names) if names else {task.name for task in self.store.tasks}
-        mine = [(unit, position) for unit, position, step, _ in self._units() if step in wanted]
+        wanted = self.with_descendants(names) if names else {task.name for task in self.store.tasks}
+        mine = [
+            (unit, position)
+            for unit, position, step, item in self._units()
+            if step in wanted and (step not in names or but is None or item != but)
+        ]
         self.store.record("cancel", steps=sorted(wanted))
         if self.store.scheduler == "local":
             for attempt in sorted({unit.attempt for unit, _ in mine}):
@@ -230,10 +236,11 @@ class Run:
             return sorted(wanted)
         ids = self.store.submitted()
         walls = {parent.unit for unit in self.store.units if unit.members[0][0] in wanted for parent in unit.parents}
+        counts = Counter(unit.name for unit, _ in mine)
         whole = {
             unit.name
             for unit in self.store.units
-            if (unit.name in walls if unit.barrier else all(step in wanted for step, _ in unit.members))
+            if (unit.name in walls if unit.barrier else counts[unit.name] == len(unit.members))
         }
         jobs = [ids[name] for name in whole if name in ids]
         jobs += [f"{ids[u.name]}_{position}" for u, position in mine if u.name not in whole and u.name in ids]
@@ -241,7 +248,8 @@ class Run:
             LocalConnector().run(("scancel", *jobs), timeout=60)
         return sorted(wanted)
 
-    def _with_descendants(self, names: Iterable[str]) -> set[str]:
+    def with_descendants(self, names: Iterable[str]) -> set[str]:
+        """Some steps and all that hangs on them, where they have to succeed, fail or start."""
         found = set(names)
         for task in self.store.tasks:  # parents come first
             if any(name in found and on != "any" for name, on in task.waits):

@@ -45,6 +45,11 @@ class TaskEntry:
     seconds: int | None
     runs: str
     need: str | None
+    options: tuple[tuple[str, Any], ...] = ()
+    again: tuple[int, str] | None = None
+    identity: str = ""
+    fail_fast: bool = False
+    srun: bool = True
 
 
 @define
@@ -62,6 +67,10 @@ class Store:
     cwd: str = ""
     command: tuple[str, ...] = ()
     source: dict[str, Any] | None = None
+
+    def task(self, name: str) -> TaskEntry:
+        """A step as plan.json has it."""
+        return next(one for one in self.tasks if one.name == name)
 
     def journal(self) -> list[dict[str, Any]]:
         """Everything that was done, in order; a last line that was cut off was not done."""
@@ -222,14 +231,17 @@ def _store(folder: Path, entry: Mapping[str, Any]) -> Store:
         scheduler=entry["scheduler"],
         group=entry["group"],
         units=tuple(unit_from_json(one) for one in entry["units"]),
-        tasks=tuple(
-            TaskEntry(**{**one, "waits": tuple((name, on) for name, on in one["waits"])}) for one in entry["tasks"]
-        ),
+        tasks=tuple(_task(one) for one in entry["tasks"]),
         created=entry["created"],
         cwd=entry["cwd"],
         command=tuple(entry["command"]),
         source=entry["source"],
     )
+
+
+def _task(entry: Mapping[str, Any]) -> TaskEntry:
+    pairs = {key: tuple((name, value) for name, value in entry[key]) for key in ("waits", "options")}
+    return TaskEntry(**{**entry, **pairs, "again": tuple(entry["again"]) if entry["again"] else None})
 
 
 def revision() -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from launchers.launcher import capacity, need_slurm
 from launchers.local import scheduler
 from launchers.local.jobs import LocalJob, write_table
 from launchers.plan.graph import graph_of, problems
-from launchers.plan.model import Map, Plan, PlanError, Step, function_name
+from launchers.plan.model import Map, Pinned, Plan, PlanError, Step, function_name
 from launchers.plan.place import Placed, place
 from launchers.plan.progress import progress
 from launchers.plan.queue import find_token, states
@@ -76,13 +76,17 @@ def submit(
     folder: Path,
     on_refusal: str = "cancel",
     jobs: int | None = None,
+    into: tuple[Path, str] | None = None,
+    command: Sequence[str] = (),
 ) -> Run:
     """Check, write the run folder, submit everything; raises PlanError, SubmitError.
 
-    `jobs` bounds how many run at once on this machine; on a cluster that is the scheduler's to say.
+    `jobs` bounds how many run at once on this machine; on a cluster that is the scheduler's to say.  `into` is a run
+    folder that `create` made, with its id.  `command` is the command line to write down, where this process' own has
+    what must not be.
     """
     placed = checked(plan, config, tags)
-    run, id = create(folder, plan.name)
+    run, id = into or create(folder, plan.name)
     most, barrier = _array_size(), _barrier(placed)
     store = Store(
         folder=run,
@@ -94,6 +98,7 @@ def submit(
         tasks=tuple(_entry(task.step, task.waits, placed) for task in placed.graph.tasks),
         created=time.time(),
         cwd=str(Path.cwd()),
+        command=tuple(command),
     )
     for task in placed.graph.tasks:
         items = task.step.items if isinstance(task.step, Map) else None
@@ -128,15 +133,31 @@ def write_unit(store: Store, unit: Unit) -> None:
     folder = store.job_folder(unit.name)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     minutes = (unit.parameters or {}).get("time")
+    fail_fast = any(task.fail_fast for task in store.tasks if task.name == unit.members[0][0])
     told = {"members": unit.members, "barrier": unit.barrier, "minutes": minutes, "requeues": REQUEUES}
+    told["fail_fast"] = fail_fast
     (folder / "unit.json").write_text(json.dumps({**told, "attempt": unit.attempt}))
 
 
 def _entry(step: Step, waits: tuple[tuple[str, str], ...], placed: Placed) -> TaskEntry:
     where = placed.places[step.name]
     count = len(step.items) if isinstance(step, Map) else 1
-    need = str(step.need) if isinstance(step.need, Requirement) else None
-    return TaskEntry(step.name, waits, count, where.says, where.seconds, function_name(step.func), need)
+    pinned = step.need if isinstance(step.need, Pinned) else None
+    need = pinned.requirement if pinned else step.need
+    return TaskEntry(
+        name=step.name,
+        waits=waits,
+        count=count,
+        says=where.says,
+        seconds=where.seconds,
+        runs=function_name(step.func),
+        need=str(need) if isinstance(need, Requirement) else None,
+        options=pinned.options if pinned else (),
+        again=(step.again.times, step.again.escalate) if step.again else None,
+        identity=step.identity,
+        fail_fast=isinstance(step, Map) and step.fail_fast,
+        srun=step.srun,
+    )
 
 
 # -- submitting ------------------------------------------------------------------------------------------------

@@ -86,7 +86,10 @@ def units_of(placed: Placed, run: str, most: int | None = None, barrier: Mapping
         for number, chunk in enumerate(chunks):
             name = tasks[0].name if len(chunks) == 1 else f"{tasks[0].name}.{number}"
             own = [Parent(wall.name, "afterok")] if wall else _parents(tasks[0], where, number, len(chunk))
-            unit = Unit(name, _token(run, units), tuple(chunk), tuple(own), place.parameters, at_once)
+            parameters = place.parameters
+            if parameters is not None and not tasks[0].step.srun:
+                parameters = {**parameters, "use_srun": False}
+            unit = Unit(name, _token(run, units), tuple(chunk), tuple(own), parameters, at_once)
             units.append(unit)
             for index, (step, _) in enumerate(chunk):
                 where.setdefault(step, []).append((unit, index if unit.array else None))
@@ -110,7 +113,7 @@ def _alike(placed: Placed) -> Iterable[list[Task]]:
         place: Place = placed.places[task.name]
         key: Any = task.name
         if not isinstance(task.step, Map) and place.parameters is not None:
-            key = (json.dumps(place.parameters, sort_keys=True, default=str), task.waits)
+            key = (task.step.srun, json.dumps(place.parameters, sort_keys=True, default=str), task.waits)
         groups.setdefault(key, []).append(task)
     return groups.values()
 
