@@ -15,6 +15,7 @@ COMMANDS = {
     "find": "find the best launcher for a requirement",
     "explain": "say why a requirement matches what it matches, or nothing",
     "run": "find the best launcher and run a command there",
+    "flow": "run, check, draw and show flows: pipelines in YAML",
     "status": "show the steps of a submitted plan",
     "logs": "print the logs of a step",
     "cancel": "cancel a run, or steps of it and what hangs on them",

@@ -25,9 +25,13 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print every problem; status 1 when one of them is an error."""
-    problems = _problems(options.file)
+    return reported(_problems(options.file), options.json)
+
+
+def reported(problems: list[Problem], as_json: bool) -> int:
+    """Print problems, for people or as JSON; 1 when one of them is an error."""
     errors = sum(problem.is_error for problem in problems)
-    if options.json:
+    if as_json:
         show.emit({"version": VERSION, "errors": errors, "problems": [_json(problem) for problem in problems]})
     else:
         for problem in problems:

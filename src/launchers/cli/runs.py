@@ -85,6 +85,7 @@ def _status(options: argparse.Namespace) -> int:
         _watch(found)
     elif options.watch:
         found.wait()
+    again(found)
     steps = found.status()
     if options.json:
         show.emit(status_json(found, steps))
@@ -92,6 +93,44 @@ def _status(options: argparse.Namespace) -> int:
     print(f"{found.store.plan} {found.store.id} on {found.store.group or found.store.scheduler}: {found.folder}")
     show.table(status_rows(steps), STATUS_HEAD)
     return 0
+
+
+def again(found: Run) -> bool:
+    """Submit again what said that it wants more when it fails, and say so; whether there was anything."""
+    from launchers.plan.retry import overdue
+
+    done = overdue(found)
+    for name, wants in done:
+        print(f"launchers: {name} failed: submitted again with {wants}", file=sys.stderr)
+    return bool(done)
+
+
+def closing(found: Run) -> int:
+    """Wait for a run to end, retries that it asks for included; a table, and ends of the logs of what failed."""
+    good = found.wait()
+    while again(found):
+        good = found.wait()
+    steps = found.status()
+    show.table(status_rows(steps), STATUS_HEAD)
+    for step in steps:
+        if step.state not in ("COMPLETED", "CANCELLED"):
+            for line in last_lines(found, step):
+                print(line, file=sys.stderr)
+    return 0 if good else 1
+
+
+def last_lines(found: Run, step: StepState, most: int = 10) -> list[str]:
+    """The end of the log of the first job of a step that failed, with a heading."""
+    bad = next((one for one in step.members if one.ended and one.info.state != "COMPLETED"), None)
+    if bad is None:
+        return []
+    lines: list[str] = []
+    for path in found.logs(step.name, bad.number):
+        text = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines += [line for line in text if not line.startswith("submitit ")]
+    item = "" if bad.number is None else f":{bad.number}"
+    head = f"---- the end of: launchers logs {found.folder.name} {step.name}{item}"
+    return [head, *lines[-most:]] if lines else []
 
 
 STATUS_HEAD = ("STEP", "STATE", "JOBS", "PARTITION", "NODE", "ELAPSED", "LIMIT", "REASON")
@@ -234,6 +273,8 @@ def _wait_arguments(command: argparse.ArgumentParser) -> None:
 def _wait(options: argparse.Namespace) -> int:
     found = find_run(options.run)
     good = found.wait(options.timeout)
+    while again(found):
+        good = found.wait(options.timeout)
     for step in found.status():
         if step.state != "COMPLETED":
             print(f"{step.name} {step.state}: {step.reason}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`launchers schema`: the JSON Schema of launchers.yaml."""
+"""`launchers schema`: the JSON Schema of launchers.yaml, or of a flow."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from launchers.offer.jsonschema import json_schema
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    """No options."""
+    """Options of this command."""
+    command.add_argument("--flow", action="store_true", help="of a flow instead")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the schema."""
+    if options.flow:
+        from launchers.workflow.schema import Document
+
+        show.emit(json_schema(Document, "flow"))
+        return 0
     show.emit(json_schema())
     return 0

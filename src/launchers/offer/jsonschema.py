@@ -1,4 +1,4 @@
-"""The JSON Schema of launchers.yaml, made from the classes of `schema`, for editors that complete and check."""
+"""JSON Schemas of our files, made from the classes that are their schema, for editors that complete and check."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import attrs
 
 from launchers.offer import schema
+from launchers.offer.loader import key_of
 
 _MEMORY = r"^\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*[KMGTkmgt]([iI]?[bB])?\s*$"
 _VALUES: dict[Any, dict[str, Any]] = {
@@ -22,16 +23,17 @@ _VALUES: dict[Any, dict[str, Any]] = {
     int: {"type": "integer"},
     bool: {"type": "boolean"},
     str: {"type": "string"},
+    Any: {},
 }
 
 
-def json_schema() -> dict[str, Any]:
-    """The schema as JSON Schema 2020-12."""
+def json_schema(kind: type = schema.Document, title: str = "launchers.yaml") -> dict[str, Any]:
+    """The schema as JSON Schema 2020-12; of launchers.yaml, or of another file that is read the same way."""
     definitions: dict[str, Any] = {}
-    root = _of(schema.Document, definitions)
+    root = _of(kind, definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "launchers.yaml",
+        "title": title,
         **root,
         "$defs": definitions,
     }
@@ -59,7 +61,7 @@ def _of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 def _class(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     hints = get_type_hints(kind)
     properties = {
-        one.name: {**_of(hints[one.name], definitions), "description": one.metadata["doc"]}
+        key_of(one): {**_of(hints[one.name], definitions), "description": one.metadata["doc"]}
         for one in attrs.fields(kind)
     }
     return {"type": "object", "description": kind.__doc__, "properties": properties, "additionalProperties": False}

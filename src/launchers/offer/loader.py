@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 import attrs
 import cattrs
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
-from cattrs.gen import make_dict_structure_fn
+from cattrs.gen import make_dict_structure_fn, override
 
 from launchers.offer import schema
 from launchers.offer.problems import ConfigError, Problem
@@ -74,10 +74,15 @@ def structured(text: str, file: str, kind: type[T], what: str) -> tuple[T, Tree]
     tree = read_tree(text, file)
     if tree.data is None:
         tree.data = {}
+    return structured_tree(tree, kind, what), tree
+
+
+def structured_tree(tree: Tree, kind: type[T], what: str) -> T:
+    """The same for data that was read already."""
     if not isinstance(tree.data, dict):
         raise ConfigError([tree.problem("LC102", (), f"{what}, not {_kind(tree.data)}")])
     try:
-        return _converter().structure(tree.data, kind), tree
+        return _converter().structure(tree.data, kind)
     except ClassValidationError as error:
         raise ConfigError(_problems(error, kind, (), tree)) from None
 
@@ -249,6 +254,11 @@ def _each(items: Any, structure: Callable[[Any], Any]) -> Iterator[Any]:
     return iter(found)
 
 
+def key_of(attribute: attrs.Attribute[Any]) -> str:
+    """The key of a field in a file: a field that Python does not let be called so has an underscore more."""
+    return attribute.name.rstrip("_")
+
+
 @cache
 def _converter() -> cattrs.Converter:
     """One converter: forbids unknown keys, collects all errors, and knows the schema's kinds of value."""
@@ -266,7 +276,8 @@ def _converter() -> cattrs.Converter:
         converter.register_structure_hook_func(applies, hook)
 
     def for_class(kind: Any) -> Callable[[Any, Any], Any]:
-        generated: Any = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
+        keys: Any = {one.name: override(rename=key_of(one)) for one in attrs.fields(kind)}
+        generated: Any = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **keys)
 
         def structure(value: Any, wanted: Any) -> Any:
             if not isinstance(value, dict):
@@ -286,7 +297,9 @@ def _problems(error: BaseException, kind: Any, path: Path, tree: Tree) -> list[P
     """Every leaf of cattrs' tree of errors as a problem at its place."""
     if isinstance(error, ClassValidationError):
         named, rest = error.group_exceptions()
-        found = [one for inner, note in named for one in _problems(inner, note.type, (*path, note.name), tree)]
+        found = [
+            one for inner, note in named for one in _problems(inner, note.type, (*path, note.name.rstrip("_")), tree)
+        ]
         kind = error.cl
         return found + [one for inner in rest for one in _problems(inner, kind, path, tree)]
     if isinstance(error, IterableValidationError):
@@ -301,7 +314,7 @@ def _problems(error: BaseException, kind: Any, path: Path, tree: Tree) -> list[P
 
 
 def _unknown(name: str, kind: type, path: Path, tree: Tree) -> Problem:
-    names = [one.name for one in attrs.fields(kind)]
+    names = [key_of(one) for one in attrs.fields(kind)]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"
     if name == "gpus" and "gpu" in names:

@@ -43,6 +43,10 @@ class PlanError(ValueError):
         self.problems = tuple(problems)
 
 
+class PlacementError(PlanError):
+    """A plan whose only fault is that no launcher group has a place for all of its steps."""
+
+
 @frozen
 class ResultOf:
     """Stands for another step's result among a step's arguments; it is read on the node when the step starts."""

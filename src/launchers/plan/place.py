@@ -13,7 +13,7 @@ from launchers.local.jobs import LocalJob
 from launchers.matching import match
 from launchers.offer.model import Group
 from launchers.plan.graph import Graph, graph_of
-from launchers.plan.model import Need, Pinned, Plan, PlanError
+from launchers.plan.model import Need, Pinned, PlacementError, Plan, PlanError
 from launchers.requirement import Requirement, parse
 from launchers.slurm.args import SlurmArgs, minutes
 
@@ -66,7 +66,7 @@ def place(plan: Plan, *, config: str | Path | None = None, tags: Iterable[str] =
     if fixed:
         usable = [one for one in usable if one.scheduler == "slurm"]
     if not usable:
-        raise PlanError(["no launcher group has all of these steps: none is configured, or none has these tags"])
+        raise PlacementError(["no launcher group has all of these steps: none is configured, or none has these tags"])
     refusals: list[str] = []
     found: list[tuple[tuple[int, float, int], Group, dict[str, Place]]] = []
     for position, group in enumerate(usable):
@@ -76,7 +76,7 @@ def place(plan: Plan, *, config: str | Path | None = None, tags: Iterable[str] =
         else:
             found.append(((alternatives, -group.weight, position), group, places))
     if not found:
-        raise PlanError(["no single launcher group serves all steps:", *(f"  {line}" for line in refusals)])
+        raise PlacementError(["no single launcher group serves all steps:", *(f"  {line}" for line in refusals)])
     _, group, places = min(found, key=lambda one: one[0])
     return Placed(graph, group, {**{name: stated(need) for name, need in fixed.items()}, **places})
 

@@ -60,7 +60,7 @@ def checked(plan: Plan, config: str | Path | None, tags: Iterable[str]) -> Place
     try:
         placed = place(plan, config=config, tags=tags)
     except PlanError as error:
-        raise PlanError([*found, *error.problems]) from error
+        raise PlanError([*found, *error.problems]) if found else error from None
     if found:
         raise PlanError(found)
     if placed.on_slurm and placed.group is not None:

@@ -1,0 +1,300 @@
+"""`launchers flow`: pipelines in YAML: run, check, graph, show."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from launchers.cli import options as shared
+from launchers.cli import show
+
+if TYPE_CHECKING:
+    from launchers.plan.model import Plan
+    from launchers.workflow.compile import Layout
+    from launchers.workflow.flow import Flow
+
+VERSION = 1
+RUNS = Path("runs")
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    """What can be done with a flow."""
+    verbs = command.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, (help, add, _) in _VERBS.items():
+        verb = verbs.add_parser(name, help=help, description=help.capitalize() + ".")
+        verb.add_argument("file", metavar="FILE", help="the flow")
+        verb.add_argument(
+            "--arg", metavar="K=V", action="append", default=[], type=_pair, help="replace an argument of the flow"
+        )
+        verb.add_argument(
+            "--sweep",
+            metavar="K=V1,V2",
+            action="append",
+            default=[],
+            type=_pair,
+            help="run it for each of these values of an argument",
+        )
+        add(verb)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r}: write NAME=VALUE")
+    return name.strip(), value
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what is asked; what is wrong with the flow is exit status 2, that nothing offers what it needs 1."""
+    from launchers.plan.model import PlacementError, PlanError
+    from launchers.plan.store import RunError
+    from launchers.plan.submit import SubmitError
+
+    try:
+        return _VERBS[options.verb][2](options)
+    except (PlanError, RunError, SubmitError) as error:
+        print(f"launchers flow {options.verb}: {error}", file=sys.stderr)
+        return 1 if isinstance(error, PlacementError | SubmitError) else 2
+
+
+def _load(options: argparse.Namespace, **more: Any) -> Flow:
+    from launchers.workflow.flow import load, parse_value
+
+    args = {name: parse_value(value) for name, value in options.arg}
+    axes = {name: [parse_value(one) for one in value.split(",")] for name, value in options.sweep}
+    return load(Path(options.file), args=args, sweep=axes, **more)
+
+
+# -- run -------------------------------------------------------------------------------------------------------
+
+
+def _run_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--dry-run", action="store_true", help="show what would be submitted, the whole sbatch files")
+    verb.add_argument("--only", metavar="JOB", action="append", default=[], help="only this job (repeat: these)")
+    verb.add_argument(
+        "--from", metavar="JOB", dest="start", action="append", default=[], help="it and what hangs on it"
+    )
+    verb.add_argument("--to", metavar="JOB", dest="end", action="append", default=[], help="it and what it hangs on")
+    verb.add_argument("--resume", action="store_true", help="leave out what is up to date")
+    verb.add_argument("--max-parallel", metavar="N", type=int, help="at most so many cells of a sweep at once")
+    verb.add_argument("--jobs", metavar="N", type=int, help="at most so many jobs at once on this machine")
+    verb.add_argument("--notify", metavar="URL", action="append", default=[], help="tell there too, through apprise")
+    verb.add_argument("--detach", action="store_true", help="submit it and leave it running")
+    shared.places(verb)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from launchers.cli.runs import closing
+
+    flow = _load(options)
+    left = _left(flow, options)
+    if set(left) == set(flow.jobs):
+        print("everything is up to date: nothing to run")
+        return 0
+    for name in left:
+        print(f"launchers: left out: {name}", file=sys.stderr)
+    if options.dry_run:
+        plan = _plan(flow, options, left)
+        plan.describe(config=options.config)
+        print(plan.dry_run(config=options.config, tags=options.tag))
+        return 0
+    found = _submitted(options, flow, left)
+    print(f"{found.store.plan} {found.store.id} on {found.store.group or found.store.scheduler}: {found.folder}")
+    if options.detach:
+        print(f"come back with: launchers wait {found.folder.name}", file=sys.stderr)
+        return 0
+    return closing(found)
+
+
+def _submitted(options: argparse.Namespace, flow: Flow, left: dict[str, Path | None]) -> Any:
+    import os
+
+    from launchers.plan.store import create
+    from launchers.plan.submit import submit
+    from launchers.workflow.notify import hidden
+
+    folder, id = create(RUNS, flow.name)
+    try:
+        plan = _plan(flow, options, left, run=folder, environ=os.environ)
+        command = hidden((sys.executable, *sys.argv))
+        return submit(
+            plan, config=options.config, tags=options.tag, folder=RUNS, jobs=options.jobs, into=(folder, id),
+            command=command,
+        )  # fmt: skip
+    finally:
+        if not (folder / "plan.json").exists():  # nothing was submitted: there is nothing to come back to
+            shutil.rmtree(folder)
+
+
+def _left(flow: Flow, options: argparse.Namespace) -> dict[str, Path | None]:
+    """The jobs that are not run, with the run folder that has what they hand on, if any."""
+    from launchers.plan.model import PlanError
+    from launchers.workflow.compile import identities, layout
+    from launchers.workflow.uptodate import completed, earlier, part, up_to_date
+
+    named = [*options.only, *options.start, *options.end]
+    unknown = [name for name in named if name not in flow.jobs]
+    if unknown:
+        raise PlanError([f"there is no job {name}: {', '.join(flow.jobs)}" for name in unknown])
+    wanted = part(flow, options.only, options.start, options.end)
+    if wanted == set(flow.jobs) and not options.resume:
+        return {}
+    laid = layout(flow)
+    done = completed(earlier(RUNS, flow.name))
+    left: dict[str, Path | None] = {}
+    for name in flow.jobs:
+        if name not in wanted:
+            place = done.get(laid.steps(name)[0])
+            left[name] = place[0] if place else None
+    return {**left, **up_to_date(laid, identities(flow), done)} if options.resume else left
+
+
+def _plan(
+    flow: Flow,
+    options: argparse.Namespace,
+    left: dict[str, Path | None],
+    run: Path | None = None,
+    environ: Any = None,
+) -> Plan:
+    """The plan of the jobs that are run, with the messages that are wanted."""
+    from attrs import evolve
+
+    from launchers.workflow.compile import identities, layout, plan_of
+    from launchers.workflow.notify import secrets, with_messages
+    from launchers.workflow.schema import Notify
+
+    identity = identities(flow)
+    real = _load(options, run=run) if run is not None else flow
+    if options.max_parallel is not None and real.sweep is not None:
+        real = evolve(real, sweep=evolve(real.sweep, max_parallel=options.max_parallel))
+    plan = plan_of(layout(real, left), identity)
+    told = flow.notify or Notify()
+    urls = [*([told.urls] if isinstance(told.urls, str) else told.urls or ()), *options.notify]
+    if not urls:
+        return plan
+    places, variables = secrets(urls)
+    if environ is not None:
+        environ.update(variables)  # jobs inherit them: they stand in no file
+    return with_messages(plan, places, told.on or ("started", "finished", "failed"))
+
+
+# -- looking ---------------------------------------------------------------------------------------------------
+
+
+def _check_arguments(verb: argparse.ArgumentParser) -> None:
+    shared.as_json(verb)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from launchers.cli.check import reported
+    from launchers.offer.problems import ConfigError
+
+    try:
+        _load(options)
+    except ConfigError as error:
+        return reported(list(error.problems), options.json)
+    return reported([], options.json)
+
+
+def _graph_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--format", choices=("mermaid", "dot", "svg", "png"), default="mermaid", help="default: mermaid")
+    verb.add_argument("-o", "--output", metavar="FILE", help="write it there")
+
+
+def _graph(options: argparse.Namespace) -> int:
+    from launchers.plan.model import PlanError
+    from launchers.workflow.compile import identities, layout, plan_of
+
+    flow = _load(options)
+    plan = plan_of(layout(flow), identities(flow))
+    if options.format != "png":
+        text = plan.graph(options.format)
+        if options.output:
+            Path(options.output).write_text(text, encoding="utf-8")
+        else:
+            print(text, end="")
+        return 0
+    if shutil.which("dot") is None:
+        raise PlanError(["a PNG is drawn by Graphviz, and there is no dot on PATH: install graphviz, or --format svg"])
+    if not options.output and sys.stdout.isatty():
+        raise PlanError(["a PNG is no text for a terminal: -o FILE"])
+    drawn = subprocess.run(["dot", "-Tpng"], input=plan.graph("dot").encode(), capture_output=True, check=True).stdout
+    if options.output:
+        Path(options.output).write_bytes(drawn)
+    else:
+        sys.stdout.buffer.write(drawn)
+    return 0
+
+
+def _show_arguments(verb: argparse.ArgumentParser) -> None:
+    shared.places(verb)
+    shared.as_json(verb)
+
+
+SHOW_HEAD = ("JOB", "CELLS", "AFTER", "NEED", "PLACE", "COMMAND")
+
+
+def _show(options: argparse.Namespace) -> int:
+    from launchers.plan.place import place
+    from launchers.workflow.compile import identities, layout, plan_of
+
+    flow = _load(options)
+    laid = layout(flow)
+    placed = place(plan_of(laid, identities(flow)), config=options.config, tags=options.tag)
+    jobs = [_job_json(laid, name, placed) for name in flow.jobs]
+    if options.json:
+        cells = [dict(cell.values) for cell in flow.cells]
+        group = placed.group.name if placed.group else None
+        show.emit({"version": VERSION, "name": flow.name, "group": group, "cells": cells, "jobs": jobs})
+        return 0
+    print(f"{flow.name} on {placed.group.name if placed.group else 'Slurm'}")
+    rows = [
+        (
+            job["name"],
+            str(job["cells"]),
+            ",".join(f"{'' if on == 'ok' else on + ':'}{name}" for name, on in job["after"].items()),
+            job["need"],
+            job["place"],
+            job["command"],
+        )
+        for job in jobs
+    ]
+    show.table(rows, SHOW_HEAD)
+    for index, cell in enumerate(flow.cells):
+        if cell.values:
+            print(f"cell {index}: {cell.label}")
+    return 0
+
+
+def _job_json(laid: Layout, name: str, placed: Any) -> dict[str, Any]:
+    from launchers.plan.model import Pinned
+    from launchers.workflow.compile import need
+
+    job = laid.flow.jobs[name]
+    asked = need(job)
+    where = placed.places[laid.steps(name)[0]]
+    spec = job.spec
+    command = spec.command if isinstance(spec.command, str) else " ".join(map(str, spec.command or ()))
+    return {
+        "name": name,
+        "cells": 1 if name in laid.shared else len(laid.flow.cells),
+        "after": dict(job.waits),
+        "need": str(asked.requirement if isinstance(asked, Pinned) else asked),
+        "options": dict(asked.options) if isinstance(asked, Pinned) else {},
+        "place": where.says,
+        "command": " ".join((command or spec.script or spec.python or "").split()),
+    }
+
+
+_Verb = tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]
+_VERBS: dict[str, _Verb] = {
+    "run": ("submit a flow and wait for it", _run_arguments, _run),
+    "check": ("list everything that is wrong with a flow", _check_arguments, _check),
+    "show": ("list the jobs as they would run, with the partition of each", _show_arguments, _show),
+    "graph": ("draw the graph of a flow", _graph_arguments, _graph),
+}

@@ -1,0 +1,1 @@
+"""Flows: a pipeline on one YAML page, compiled to a Plan.  There is no second engine."""

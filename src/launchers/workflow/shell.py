@@ -1,0 +1,115 @@
+"""A job of a flow as a shell script: its environment, what goes before and after it, and its command."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+
+from launchers.workflow import schema
+from launchers.workflow.flow import Job
+
+CONDA = """\
+launchers_conda=${CONDA_EXE:-$(command -v conda || command -v mamba || true)}
+if [ -z "$launchers_conda" ]; then
+    echo "launchers: environment.conda: there is no conda on PATH and CONDA_EXE is not set" >&2
+    exit 127
+fi
+eval "$("$launchers_conda" shell.bash hook)"
+"""
+MODULES = """\
+if ! command -v module >/dev/null; then
+    for launchers_init in "${LMOD_PKG:-/nonexistent}/init/bash" "${MODULESHOME:-/nonexistent}/init/bash" \\
+        /etc/profile.d/lmod.sh /etc/profile.d/z00_lmod.sh /etc/profile.d/modules.sh; do
+        if [ -r "$launchers_init" ]; then . "$launchers_init"; break; fi
+    done
+fi
+"""
+CALL = (
+    "import importlib, json, os, sys; sys.path.insert(0, os.getcwd()); "
+    "module, _, name = sys.argv[1].partition(':'); found = importlib.import_module(module); "
+    "[found := getattr(found, part) for part in name.split('.')]; given = found(**json.loads(sys.argv[2])); "
+    "isinstance(given, dict) and open(os.environ['LAUNCHERS_OUTPUT'], 'a').writelines("
+    "f'{key}={value}\\n' for key, value in given.items())"
+)
+"""Calls a function in whatever Python the environment has: launchers need not be installed there."""
+
+
+def script(job: Job) -> str:
+    """The whole script, for bash."""
+    parts = ["#!/bin/bash", "set -eo pipefail", *_environment(job.environment)]
+    if job.spec.work_dir:
+        parts.append(f"cd -- {shlex.quote(job.spec.work_dir)}")
+    if job.spec.teardown:
+        body = "\n".join(_lines(job.spec.teardown))
+        parts.append(f"launchers_teardown() {{\n{body}\n}}\ntrap launchers_teardown EXIT")
+    parts += _lines(job.spec.setup)
+    parts.append(_inside(job))
+    return "\n".join(parts) + "\n"
+
+
+def _lines(commands: Sequence[str] | str | None) -> list[str]:
+    return [commands] if isinstance(commands, str) else list(commands or ())
+
+
+def _environment(env: schema.Environment) -> Iterator[str]:
+    if env.modules:
+        yield MODULES + "\n".join(f"module load {shlex.quote(name)}" for name in env.modules)
+    if env.conda:
+        yield f"{CONDA}conda activate {shlex.quote(env.conda)}"
+    if env.venv:
+        yield f". {shlex.quote(env.venv)}/bin/activate"
+    for name, value in (env.env or {}).items():
+        yield f"export {name}={shlex.quote(_said(value))}"
+
+
+def _said(value: object) -> str:
+    """A value as a variable's text: YAML's true is true."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _inside(job: Job) -> str:
+    """The command, in its container if it has one."""
+    box = job.environment.container
+    if box is None:
+        return _command(job.spec, "python" if job.environment.conda or job.environment.venv else sys.executable)
+    if isinstance(job.spec.command, str):
+        return shlex.join([*_container(box), "/bin/sh", "-c", job.spec.command])
+    return f"{shlex.join(_container(box))} {_command(job.spec)}"
+
+
+def _command(spec: schema.Job, python: str = "python") -> str:
+    if spec.script is not None:
+        return f"/bin/bash {shlex.quote(spec.script)}"
+    if spec.python is not None:
+        return shlex.join([python, "-c", CALL, spec.python, json.dumps(spec.with_ or {})])
+    if isinstance(spec.command, str):
+        return spec.command
+    return shlex.join(_said(word) for word in spec.command or ())
+
+
+def _container(box: schema.Container) -> list[str]:
+    assert box.image is not None
+    variables = {name: _said(value) for name, value in (box.env or {}).items()}
+    mounts = box.mounts or ()
+    if box.runtime in ("apptainer", "singularity"):
+        flags = [f"--{name.replace('_', '-')}" for name in _SWITCHES if getattr(box, name)]
+        flags += ["--overlay", box.overlay] if box.overlay else []
+        flags += [word for mount in mounts for word in ("--bind", mount)]
+        flags += ["--pwd", box.workdir] if box.workdir else []
+        flags += [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
+        return [box.runtime, "exec", *flags, box.image]
+    if box.runtime == "podman":
+        flags = [word for mount in mounts for word in ("-v", mount)]
+        flags += ["-w", box.workdir] if box.workdir else []
+        flags += [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
+        return ["podman", "run", "--rm", *flags, box.image]
+    flags = [f"--container-image={box.image}"]
+    flags += [f"--container-mounts={','.join(mounts)}"] if mounts else []
+    flags += [f"--container-workdir={box.workdir}"] if box.workdir else []
+    before = ["env", *(f"{name}={value}" for name, value in variables.items())] if variables else []
+    return [*before, "srun", *flags]
+
+
+_SWITCHES = ("nv", "rocm", "cleanenv", "fakeroot", "writable_tmpfs")

@@ -1,0 +1,137 @@
+"""Templates in a flow file: Jinja2 in any string, in a sandbox; what is not defined is an error with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import define, field
+from jinja2 import StrictUndefined, TemplateError, UndefinedError
+from jinja2.meta import find_undeclared_variables
+from jinja2.sandbox import SandboxedEnvironment
+
+from launchers.offer.problems import Problem
+from launchers.offer.tree import Path, Tree
+
+ALONE = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.S)
+"""A string that is one expression and nothing else keeps the type of its value."""
+LONGEST = 1_000_000
+"""Characters that a rendered string may have: the sandbox does not bound repetition."""
+
+
+class CircleError(Exception):
+    """Values that are made of each other."""
+
+
+@define
+class Lazy(Mapping[str, Any]):
+    """Values that may name each other, each worked out when it is asked for; `name` is what templates call it."""
+
+    name: str
+    raw: Mapping[str, Any]
+    around: Mapping[str, Any] = field(factory=dict)
+    known: dict[str, Any] = field(factory=dict)
+    asked: list[str] = field(factory=list)
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.known:
+            return self.known[name]
+        value = self.raw[name]
+        if name in self.asked:
+            raise CircleError(" -> ".join([*self.asked[self.asked.index(name) :], name]))
+        self.asked.append(name)
+        try:
+            self.known[name] = filled(value, self.around)
+        finally:
+            self.asked.pop()
+        return self.known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.raw)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+
+class _Sandbox(SandboxedEnvironment):
+    """Where ``args.items`` is the argument of that name and not a method of a mapping."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if not isinstance(obj, Lazy):
+            return super().getattr(obj, attribute)
+        if attribute in obj:
+            return obj[attribute]
+        return self.undefined(f"{obj.name} has no {attribute!r}, it has: {', '.join(obj) or 'nothing'}")
+
+
+ENVIRONMENT = _Sandbox(undefined=StrictUndefined, keep_trailing_newline=True)
+
+
+def rendered(text: str, scope: Mapping[str, Any]) -> Any:
+    """The value of a template; raises jinja2's TemplateError, or what an expression in it raises."""
+    if "{" not in text:
+        return text
+    used = find_undeclared_variables(ENVIRONMENT.parse(text))
+    values = {name: scope[name] for name in used if name in scope}
+    alone = ALONE.fullmatch(text)
+    if alone:
+        value = ENVIRONMENT.compile_expression(alone[1], undefined_to_none=False)(**values)
+        if isinstance(value, StrictUndefined):
+            str(value)  # raises UndefinedError
+        return value
+    found = ENVIRONMENT.from_string(text).render(**values)
+    if len(found) > LONGEST:
+        raise ValueError(f"it becomes longer than {LONGEST} characters")
+    return found
+
+
+def filled(value: Any, scope: Mapping[str, Any]) -> Any:
+    """A value with every string in it rendered; raises at the first that cannot be."""
+    if isinstance(value, str):
+        return rendered(value, scope)
+    if isinstance(value, list):
+        return [filled(one, scope) for one in value]
+    if isinstance(value, dict):
+        return {key: filled(one, scope) for key, one in value.items()}
+    return value
+
+
+@define
+class Filler:
+    """Renders parts of a file and keeps what cannot be rendered as problems, with their places.
+
+    `failed` and `numbers` are where a template could not be rendered, and where it gave something else than text.
+    """
+
+    tree: Tree
+    problems: list[Problem] = field(factory=list)
+    failed: set[Path] = field(factory=set)
+    numbers: set[Path] = field(factory=set)
+
+    def fill(self, value: Any, scope: Mapping[str, Any], path: Path) -> Any:
+        """A value with every string in it rendered."""
+        if isinstance(value, list):
+            return [self.fill(one, scope, (*path, index)) for index, one in enumerate(value)]
+        if isinstance(value, dict):
+            return {key: self.fill(one, scope, (*path, key)) for key, one in value.items()}
+        if not isinstance(value, str):
+            return value
+        try:
+            found = rendered(value, scope)
+            if not isinstance(found, str):
+                self.numbers.add(path)
+            return found
+        except CircleError as error:
+            self.problem(path, f"these values are made of each other: {error}")
+        except UndefinedError as error:
+            known = ", ".join(dict.fromkeys(name for name in scope))
+            self.problem(path, f"{value.strip()!r}: {error.message}", f"known here: {known}")
+        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
+            self.problem(path, f"{value.strip()!r}: {error}")
+        return value
+
+    def problem(self, path: Path, message: str, hint: str = "") -> None:
+        """Keep one."""
+        self.failed.add(path)
+        self.problems.append(self.tree.problem("LC115", path, message, hint))
