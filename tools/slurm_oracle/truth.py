@@ -81,7 +81,9 @@ def suits(
     alternative: Alternative, node: dict[str, Any], options: dict[str, Any], devices: list[dict[str, Any]]
 ) -> bool:
     """Whether a job that asks this on this node has what it needs, whatever devices it is handed (unknown: yes)."""
-    if int(options.get("cpus-per-task", 1)) < alternative.cores:
+    gpus = [*str(options.get("gpus-per-node") or "").split(","), *_gres(options)]
+    number = sum(int(part.rpartition(":")[2]) for part in gpus if part)
+    if max(int(options.get("cpus-per-task", 1)), int(options.get("cpus-per-gpu", 0)) * number) < alternative.cores:
         return False
     mem = str(options.get("mem", ""))
     memory = int(mem.removesuffix("M")) * MIB if mem else node["RealMemory"] * MIB

@@ -6,6 +6,7 @@ The rules are Slurm's where Slurm has rules (man slurm.conf, partitions; man sac
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import product
 
@@ -56,6 +57,7 @@ class Rejection:
 class Ask:
     """What would be asked of the scheduler, per node; 0 cores or memory means that nothing is said about it.
 
+    `per_gpu` are the cores per GPU where they are asked for in that way.
     `devices` maps GRES types (None: untyped) to numbers.  `cpus`, `mem` and `time` are what the scheduler would
     allocate for it on one node of this shape: threads of whole cores, default memory, the partition's time limit;
     None where that is not known.  Minimums and limits per node are held against the `threads` of whole cores, even
@@ -68,6 +70,7 @@ class Ask:
     memory: int
     devices: tuple[tuple[str | None, int], ...]
     duration: int | None
+    per_gpu: int | None = None
     default_time: int | None = None
     cpus: int | None = field(default=None, eq=False)
     mem: int | None = field(default=None, eq=False)
@@ -170,6 +173,10 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
     if not alternative.cores:
         cores = max(cores, _least_cpus(offer, alternative.nodes))
     requested = max(cores, gpus * (partition.defaults.cpus_per_gpu or 0), 1)  # DefCpuPerGPU counts beside -c
+    per_gpu = None
+    if requested > max(cores, 1) and requested > _most_cpus(offer, alternative.nodes):
+        per_gpu = -(-max(cores, 1) // gpus)  # said in words it takes the place of the default
+        cores = requested = per_gpu * gpus
     threads = -(-requested // shape.threads_per_core) * shape.threads_per_core
     if any(limit.least and limit.what == "cpu" for limit in bounds(offer)) and cores < threads > 1:
         cores = threads  # a waiting job is held against the minimum by what it asks, not by what it would get
@@ -187,7 +194,7 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
             memory = mem = mem // MIB * MIB
     mem = max(mem or 0, _per_gpu(offer, gpus)) or None
     duration = alternative.duration
-    ask = Ask(alternative.nodes, cores, memory, devices, duration, cpus=cpus, mem=mem, threads=threads)
+    ask = Ask(alternative.nodes, cores, memory, devices, duration, per_gpu, cpus=cpus, mem=mem, threads=threads)
     return _timed(offer, ask)
 
 
@@ -196,6 +203,13 @@ def _least_cpus(offer: Offer, nodes: int) -> int:
     least = [limit.value for limit in bounds(offer) if limit.least and limit.what == "cpu"]
     each = -(-max(least, default=0) // nodes)
     return each if each > 1 else 0
+
+
+def _most_cpus(offer: Offer, nodes: int) -> float:
+    """The CPUs per node that a job on this offer can have."""
+    most = [float(limit.value) for limit in bounds(offer) if limit.what == "cpu/node" and not limit.least]
+    most += [limit.value / nodes for limit in bounds(offer) if limit.what == "cpu" and not limit.least]
+    return min([*most, math.inf if offer.shape.cores is None else offer.shape.cores])
 
 
 def _timed(offer: Offer, ask: Ask) -> Ask:
