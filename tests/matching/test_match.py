@@ -286,6 +286,18 @@ def test_cpus_per_gpu_are_said_where_the_default_of_the_partition_fits_no_node()
     assert not [flag for flag in flags if flag.startswith("--cpus-per-task")]
 
 
+def test_cpus_that_memory_costs_are_not_said_where_they_would_be_held_against_the_partition():
+    text = """slurm:
+- partitions:
+    p:
+      limits: {max_mem_per_cpu: 4000M, max_cpus_per_node: 8}
+      configuration: {cpu: {cores: 16, memory: 64000M}}
+"""
+    assert find(text, "cpu(cores=4, mem=64000M)").slurm_args.cpus_per_task == 4
+    assert find(text, "cpu(cores=4, mem=20000M)").slurm_args.cpus_per_task == 5
+    assert find(text, "cpu(cores=9)") is None
+
+
 def test_shapes_of_different_size_share_a_job_that_needs_no_memory():
     """A cap on memory has it said in words, and then it has to be what the smallest of them has."""
     text = """slurm:

@@ -168,8 +168,9 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
     per_cpu = min((limit.value for limit in bounds(offer) if limit.what == "mem/cpu"), default=None)
     if memory and not offer.group.memory_constraint and shape.mem_per_core:
         cores, memory = max(cores, -(-memory // shape.mem_per_core)), 0
-    if memory and per_cpu:
-        cores = max(cores, -(-memory // per_cpu))
+    raised = max(cores, -(-memory // per_cpu)) if memory and per_cpu else 0
+    if raised <= min((one.value for one in bounds(offer) if one.what == "cpu/node" and not one.least), default=raised):
+        cores = max(cores, raised)  # more is Slurm's own to add: MaxCPUsPerNode is held against what is said
     if not alternative.cores:
         cores = max(cores, _least_cpus(offer, alternative.nodes))
     requested = max(cores, gpus * (partition.defaults.cpus_per_gpu or 0), 1)  # DefCpuPerGPU counts beside -c
@@ -180,7 +181,8 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
     threads = -(-requested // shape.threads_per_core) * shape.threads_per_core
     if any(limit.least and limit.what == "cpu" for limit in bounds(offer)) and cores < threads > 1:
         cores = threads  # a waiting job is held against the minimum by what it asks, not by what it would get
-    cpus = -(-threads // shape.cpus_per_socket) * shape.cpus_per_socket
+    allocated = max(threads, -(-raised // shape.threads_per_core) * shape.threads_per_core)
+    cpus = -(-allocated // shape.cpus_per_socket) * shape.cpus_per_socket
     if partition.exclusive:
         cpus = max(cpus, shape.cores or 0)
     mem: int | None = memory
@@ -340,8 +342,9 @@ def _capacity_rejections(offer: Offer, alternative: Alternative, ask: Ask, poole
     if shape.memory is not None and max(_whole_mib(alternative.cpu_memory), per_gpu) > shape.memory:
         by = "DefMemPerGPU" if per_gpu > alternative.cpu_memory else ""
         yield Rejection("memory", max(alternative.cpu_memory, per_gpu), shape.memory, by)
-    if shape.cores is not None and (ask.threads or 1) > shape.cores:
-        yield Rejection("cores", ask.threads, shape.cores)
+    needed = max(ask.threads or 1, ask.cpus or 1)
+    if shape.cores is not None and needed > shape.cores:
+        yield Rejection("cores", needed, shape.cores)
     if not pooled and shape.count is not None and ask.nodes > shape.count:
         yield Rejection("nodes", ask.nodes, shape.count)
 
