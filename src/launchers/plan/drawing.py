@@ -15,7 +15,9 @@ THIN = 12
 JOIN = 3
 """So many boxes that wait for the same so many others are drawn through one point: N + M edges and not N x M."""
 SWEEPS = 8
-LETTERS = 21
+SMALLEST = 0.6
+"""A drawing is made so much smaller at most to fit its page; a wider one is scrolled."""
+LETTERS = 19
 """So many letters fit a box."""
 
 
@@ -44,6 +46,7 @@ def svg(boxes: Sequence[Box]) -> str:
     known = {box.name: box for box in boxes}
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{right - left:g}" height="{tall:g}" '
+        f'style="max-width:{right - left:g}px;min-width:{SMALLEST * (right - left):g}px" '
         f'viewBox="{left:g} 0 {right - left:g} {tall:g}" font-family="system-ui, sans-serif" font-size="13" role="img">'
     ]
     for (parent, child), through in chains.items():

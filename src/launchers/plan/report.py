@@ -83,7 +83,9 @@ def view(run: Run, steps: Sequence[StepState]) -> dict[str, Any]:
         "counts": _counts(jobs),
         "jobs": len(jobs),
         "facts": list(_facts(run, steps, begin, end)),
-        "failures": [(step, _said(step)) for step in steps if kind(step.state) in ("bad", "lost")],
+        "failures": [
+            (step, _said(step), _last_words(run, step)) for step in steps if kind(step.state) in ("bad", "lost")
+        ],
         "graph": _graph(rows),
         "timeline": {
             "begin": begin,
@@ -149,6 +151,14 @@ def _said(step: StepState) -> str:
     return f"{many}{step.reason or step.state}"
 
 
+def _last_words(run: Run, step: StepState) -> str:
+    """The last line that a failed job of a step wrote, which of a Python error is the error."""
+    failed = next((one for one in step.members if kind(one.info.state) == "bad"), None)
+    files = run.logs(step.name, failed.number)[-1:] if failed else []
+    lines = [line for path in files for line in tail(path, 1) if not line.startswith("submitit ")]
+    return lines[-1] if lines else ""
+
+
 # -- rows: a step, or many that are alike ----------------------------------------------------------------------
 
 
@@ -189,10 +199,12 @@ class Row:
             return members[0].info.state.lower() + (
                 f" \N{MIDDLE DOT} {in_time(seconds)}" if seconds is not None else ""
             )
-        done = sum(one.info.state == "COMPLETED" for one in members)
-        if done == len(members):
-            return f"{done} completed"
-        return f"{done} of {len(members)} \N{MIDDLE DOT} {_WORDS[self.kind]}"
+        counts = Counter(kind(one.info.state) for one in members)
+        if counts["ok"] == len(members):
+            return f"{len(members)} completed"
+        what = self.kind if self.kind == "bad" else "ok"
+        now = "" if self.kind in ("bad", "ok") else f" \N{MIDDLE DOT} {_WORDS[self.kind]}"
+        return f"{counts[what]} of {len(members)} {_WORDS[what]}{now}"
 
 
 def _rows(tasks: Sequence[TaskEntry], steps: Sequence[StepState]) -> list[Row]:
@@ -302,18 +314,22 @@ def _title(one: MemberState, span: Span) -> str:
 
 
 def _area(spans: Sequence[Span], begin: float, whole: float) -> dict[str, Any]:
-    """How many jobs queue and run at a time, as two outlines in a box of BINS by 100."""
+    """How many jobs queue and run at a time, those that failed among them: outlines in boxes of BINS by 100."""
     running = _occupied(((one.started, one.end) for one in spans), begin, whole)
+    failed = _occupied(((one.started, one.end) for one in spans if one.kind == "bad"), begin, whole)
     queued = _occupied(((one.ready, one.started or one.end) for one in spans), begin, whole)
-    most = max(map(max, (running, queued)))
-    if not most:
-        return {"running": "", "queued": "", "peak": 0}
 
-    def outline(heights: Sequence[float]) -> str:
-        points = [f"{at},{100 - 100 * height / most:.0f}H{at + 1}" for at, height in enumerate(heights)]
-        return f"M0,100L{'L'.join(points)}V100Z"
+    def outline(heights: Sequence[float], most: float) -> str:
+        points = [f"{at},{100 - 100 * height / most:.0f}H{at + 1}" for at, height in enumerate(heights)] if most else []
+        return f"M0,100L{'L'.join(points)}V100Z" if points and any(heights) else ""
 
-    return {"running": outline(running), "queued": outline(queued), "peak": round(max(running))}
+    return {
+        "running": outline(running, max(running)),
+        "failed": outline(failed, max(running)),
+        "queued": outline(queued, max(queued)),
+        "most_running": round(max(running)),
+        "most_queued": round(max(queued)),
+    }
 
 
 def _occupied(times: Iterable[tuple[float | None, float]], begin: float, whole: float) -> list[float]:
@@ -391,7 +407,7 @@ def _logs(run: Run, steps: Sequence[StepState]) -> Iterator[dict[str, Any]]:
             for one in shown:
                 files = [
                     {"name": path.name, "lines": lines}
-                    for path in run.logs(step.name, one.number)[-2:]
+                    for path in {path.suffix: path for path in run.logs(step.name, one.number)}.values()  # the newest
                     if (lines := tail(path, FAILED_LINES if failed else LINES))
                 ]
                 if files:
@@ -425,7 +441,7 @@ def tail(path: Path, count: int) -> list[str]:
 
 
 def _when(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment).astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{datetime.fromtimestamp(moment).astimezone():%Y-%m-%d %H:%M}"
 
 
 def _iso(moment: float) -> str:
