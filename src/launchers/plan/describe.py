@@ -154,5 +154,4 @@ def _dot(name: str, graph: Graph) -> str:
 
 
 def _svg(graph: Graph) -> str:
-    boxes = [Box(task.name, task.parents, _label(graph, task.name), on=task.on) for task in graph.tasks]
-    return svg(boxes)
+    return svg([Box(task.name, task.waits, _label(graph, task.name)) for task in graph.tasks])

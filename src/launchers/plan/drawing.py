@@ -23,20 +23,19 @@ LETTERS = 19
 
 @frozen
 class Box:
-    """A box: its name, those before it, one or two lines of text, how it waits for them, and a class for its colour."""
+    """A box: its name, those it waits for and with what, one or two lines of text, a class for its colour."""
 
     name: str
-    parents: tuple[str, ...]
+    waits: tuple[tuple[str, str], ...]
     label: str
     below: str = ""
-    on: str = "ok"
     kind: str = ""
 
 
 def svg(boxes: Sequence[Box]) -> str:
     """The drawing; its colours are attributes, so that the style sheet of a page may replace them."""
     joined = _joined(boxes)
-    layers, chains = _layers({box.name: box.parents for box in joined})
+    layers, chains = _layers({box.name: tuple(name for name, _ in box.waits) for box in joined})
     wide = {box.name: WIDTH for box in boxes}
     at = _across(layers, chains, wide)
     left = min((at[name] - wide.get(name, THIN) / 2 for name in at), default=0) - 2
@@ -44,34 +43,37 @@ def svg(boxes: Sequence[Box]) -> str:
     down = {name: depth * (HEIGHT + RISE) + 2 for depth, row in enumerate(layers) for name in row}
     tall = len(layers) * (HEIGHT + RISE) - RISE + 4
     known = {box.name: box for box in boxes}
+    ons = {(name, box.name): on for box in joined for name, on in box.waits}
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{right - left:g}" height="{tall:g}" '
         f'style="max-width:{right - left:g}px;min-width:{SMALLEST * (right - left):g}px" '
         f'viewBox="{left:g} 0 {right - left:g} {tall:g}" font-family="system-ui, sans-serif" font-size="13" role="img">'
     ]
+    told: set[tuple[str, str]] = set()
     for (parent, child), through in chains.items():
         points = [(at[name], down[name], name in known) for name in (parent, *through, child)]
-        on = next((box.on for box in joined if box.name == child), "ok")
-        parts.append(_edge(points, on))
+        on = ons[parent, child]
+        parts.append(_edge(points, on, named=on != "ok" and (child, on) not in told))
+        told.add((child, on))
     parts += [_box(known[name], at[name], down[name]) for row in layers for name in row if name in known]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def _joined(boxes: Sequence[Box]) -> list[Box]:
     """The boxes with a point where many wait for the same many."""
-    alike: dict[tuple[tuple[str, ...], str], list[Box]] = {}
+    alike: dict[tuple[tuple[str, str], ...], list[Box]] = {}
     for box in boxes:
-        alike.setdefault((box.parents, box.on), []).append(box)
+        alike.setdefault(box.waits, []).append(box)
     found: list[Box] = []
     for box in boxes:
-        group = alike[box.parents, box.on]
-        if len(box.parents) >= JOIN and len(group) >= JOIN:
-            point = f"join {box.parents}"  # no step has a blank in its name
-            if box is group[0]:
-                found.append(Box(point, box.parents, "", on=box.on))
-            found.append(evolve(box, parents=(point,)))
-        else:
+        group = alike[box.waits]
+        if len(box.waits) < JOIN or len(group) < JOIN:
             found.append(box)
+            continue
+        point = f"join {group[0].name}"  # no step has a blank in its name
+        if box is group[0]:
+            found.append(Box(point, box.waits, ""))
+        found.append(evolve(box, waits=((point, "ok"),)))
     return found
 
 
@@ -151,7 +153,7 @@ def _apart(row: Sequence[str], wanted: Mapping[str, float], wide: Mapping[str, i
 # -- how it looks ----------------------------------------------------------------------------------------------
 
 
-def _edge(points: Sequence[tuple[float, float, bool]], on: str) -> str:
+def _edge(points: Sequence[tuple[float, float, bool]], on: str, named: bool) -> str:
     """A curve from box to box; straight down where it passes a layer."""
     x, y, real = points[0]
     y += HEIGHT if real else HEIGHT / 2
@@ -161,12 +163,14 @@ def _edge(points: Sequence[tuple[float, float, bool]], on: str) -> str:
         bend = (end - y) / 2
         path.append(f"C{x:g} {y + bend:g} {px:g} {end - bend:g} {px:g} {end:g}")
         x, y = px, end
-    dashed = ' stroke-dasharray="4 4"' if on != "ok" else ""
+    dashed = "" if on == "ok" else ' stroke-dasharray="4 4"'
     line = f'<path class="edge" d="{"".join(path)}" stroke="#9a9fa8" stroke-width="1.3" fill="none"{dashed}/>'
-    if on == "ok" or not points[-1][2]:
+    if not named:
         return line
-    px, py, _ = points[-1]
-    return f'{line}<text class="on" x="{px + 6:g}" y="{py - 6:g}" font-size="11" fill="#777">{escape(on)}</text>'
+    (before, _, _), (x, y, real) = points[-2:]
+    x, y = (7 * x + before) / 8, y - RISE / 4 if real else y + HEIGHT / 2
+    where = f'x="{x:g}" y="{y:g}" text-anchor="middle" font-size="11" fill="#777"'
+    return f'{line}<text class="on" {where}>{escape(on)}</text>'
 
 
 def _box(box: Box, x: float, y: float) -> str:

@@ -18,7 +18,6 @@ from attrs import frozen
 
 from launchers.plan.advise import Advice, advices, elapsed, in_memory, in_time
 from launchers.plan.drawing import Box, svg
-from launchers.plan.queue import JobInfo
 from launchers.plan.run import NEVER, UNSENT, MemberState, Run, StepState
 from launchers.plan.store import TaskEntry
 from launchers.slurm.states import ENDED, UNKNOWN
@@ -167,8 +166,7 @@ class Row:
     """What the graph and the timeline show as one: a step, or siblings that are alike."""
 
     steps: tuple[StepState, ...]
-    parents: tuple[str, ...]
-    on: str
+    waits: tuple[tuple[str, str], ...]
 
     @property
     def name(self) -> str:
@@ -211,12 +209,12 @@ def _rows(tasks: Sequence[TaskEntry], steps: Sequence[StepState]) -> list[Row]:
     """The steps, siblings that are alike folded when there are many."""
     children: dict[str, list[str]] = {}
     for task in tasks:
-        for parent in task.parents:
+        for parent, _ in task.waits:
             children.setdefault(parent, []).append(task.name)
     alike: dict[Any, list[StepState]] = {}
     keys: dict[str, Any] = {}
     for task, step in zip(tasks, steps, strict=True):
-        keys[task.name] = (task.parents, task.on, tuple(children.get(task.name, ())), task.count > 1 and task.name)
+        keys[task.name] = (task.waits, tuple(children.get(task.name, ())), task.count > 1 and task.name)
         alike.setdefault(keys[task.name], []).append(step)
     groups: dict[str, tuple[StepState, ...]] = {}
     for group in alike.values():
@@ -225,15 +223,15 @@ def _rows(tasks: Sequence[TaskEntry], steps: Sequence[StepState]) -> list[Row]:
     found: list[Row] = []
     for task in tasks:
         if groups[task.name][0].name == task.name:
-            parents = dict.fromkeys(groups[parent][0].name for parent in task.parents)
-            found.append(Row(groups[task.name], tuple(parents), task.on))
+            waits = {groups[parent][0].name: on for parent, on in task.waits}
+            found.append(Row(groups[task.name], tuple(waits.items())))
     return found
 
 
 def _graph(rows: Sequence[Row]) -> Any:
     from markupsafe import Markup
 
-    return Markup(svg([Box(row.name, row.parents, row.label, row.says, row.on, row.kind) for row in rows]))  # noqa: S704 - svg() escapes
+    return Markup(svg([Box(row.name, row.waits, row.label, row.says, row.kind) for row in rows]))  # noqa: S704 - svg() escapes
 
 
 # -- the timeline ----------------------------------------------------------------------------------------------
@@ -269,15 +267,14 @@ def _spans(run: Run, steps: Sequence[StepState], now: float) -> dict[int, Span]:
 
 def _ready(task: TaskEntry, one: MemberState, steps: Mapping[str, StepState]) -> float | None:
     """When what a job waits for was over, where the scheduler does not say; 0 for nothing."""
-    infos: list[JobInfo] = [
-        other.info
-        for parent in task.parents
+    moments = [
+        other.info.started if on == "started" else other.info.ended
+        for parent, on in task.waits
         for other in steps[parent].members
-        if task.on != "each" or other.number == one.number
+        if on != "each" or other.number == one.number
     ]
-    times = [info.started if task.on == "started" else info.ended for info in infos]
-    known = [moment for moment in times if moment is not None]
-    return max(known, default=0.0) if len(known) == len(times) else None
+    known = [moment for moment in moments if moment is not None]
+    return max(known, default=0.0) if len(known) == len(moments) else None
 
 
 def _strip(row: Row, spans: Mapping[int, Span], begin: float, end: float) -> dict[str, Any]:
