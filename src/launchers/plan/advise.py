@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -151,7 +152,7 @@ def _proposed(what: str, asked: float | None, used: float | None, stopped: bool)
     """What to ask: what was asked where that is about right, else what was used and a margin, rounded up."""
     if stopped and asked:
         return rounded(what, asked * STOPPED)
-    if not used:
+    if used is None:
         return None
     enough = rounded(what, used * MARGIN)
     return int(asked) if asked and enough <= asked <= enough * KEPT else enough
@@ -161,14 +162,14 @@ def _cores(asked: float | None, used: float | None) -> int | None:
     """Never more than was asked: a job cannot show that it wants more cores than it has."""
     if not asked or used is None:
         return None
-    enough = max(1, min(int(asked), -(-int(used * MARGIN * 100) // 100)))
+    enough = min(int(asked), max(1, math.ceil(used - 0.1), round(used * MARGIN)))  # a little over 1 is one busy core
     return int(asked) if asked <= enough * KEPT else enough
 
 
 def rounded(what: str, amount: float) -> int:
     """The next round number: minutes for a short time, hours for a long one, likewise for memory."""
     step = next(step for most, step in _STEPS[what] if amount <= most)
-    return int(-(-amount // step)) * step
+    return max(1, int(-(-amount // step))) * step
 
 
 def _with(one: Alternative, asked: Amounts, used: Amounts, proposed: Amounts) -> Alternative:

@@ -17,7 +17,7 @@ JOIN = 3
 SWEEPS = 8
 SMALLEST = 0.6
 """A drawing is made so much smaller at most to fit its page; a wider one is scrolled."""
-LETTERS = 19
+LETTERS, SMALL_LETTERS = 19, 26
 """So many letters fit a box."""
 
 
@@ -178,13 +178,13 @@ def _box(box: Box, x: float, y: float) -> str:
     parts = [
         f"<g class={quoteattr(f'box {box.kind}'.strip())}><title>{escape(f'{box.label} {box.below}'.strip())}</title>",
         f'<rect x="{corner:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="7" fill="#eef1f6" stroke="#7b8798"/>',
-        f'<text class="name" x="{x:g}" y="{middle:g}" text-anchor="middle">{escape(_cut(box.label))}</text>',
+        f'<text class="name" x="{x:g}" y="{middle:g}" text-anchor="middle">{escape(_cut(box.label, LETTERS))}</text>',
     ]
     if box.below:
-        text = escape(_cut(box.below))
+        text = escape(_cut(box.below, SMALL_LETTERS))
         parts.append(f'<text class="below" x="{x:g}" y="{y + 35:g}" text-anchor="middle" font-size="11">{text}</text>')
     return "".join([*parts, "</g>"])
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"

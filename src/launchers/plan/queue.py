@@ -90,6 +90,7 @@ def _accounted(connector: Connector, listed: str, usage: bool) -> dict[Element, 
         if not step:
             _, state, reason, nodes, elapsed, exit, partition, *times = parts[:11]
             submitted, eligible, started, ended = map(_time, times)
+            started = None if nodes == "None assigned" else started  # cancelled while it waited
             found[element] = JobInfo(
                 base(state), reason, nodes, elapsed, exit, partition, submitted, eligible, started, ended
             )

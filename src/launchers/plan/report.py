@@ -92,7 +92,7 @@ def view(run: Run, steps: Sequence[StepState]) -> dict[str, Any]:
             "ticks": list(_ticks(end - begin)),
             "rows": [_strip(row, spans, begin, end) for row in rows],
         },
-        "resources": [_resources(step, one) for step, one in zip(steps, advice, strict=True)][:ROWS],
+        "resources": [_resources(step, one, spans) for step, one in zip(steps[:ROWS], advice, strict=False)],
         "more": max(0, len(steps) - ROWS),
         "notes": [(one.step, note) for one in advice[:ROWS] if one.enough is not None for note in one.notes],
         "measured": any(one.enough is not None for one in advice),
@@ -151,10 +151,12 @@ def _said(step: StepState) -> str:
 
 
 def _last_words(run: Run, step: StepState) -> str:
-    """The last line that a failed job of a step wrote, which of a Python error is the error."""
+    """The last line of its own that a failed job of a step wrote, which of a Python error is the error."""
     failed = next((one for one in step.members if kind(one.info.state) == "bad"), None)
     files = run.logs(step.name, failed.number)[-1:] if failed else []
-    lines = [line for path in files for line in tail(path, 1) if not line.startswith("submitit ")]
+    lines = [
+        line for path in files for line in tail(path, LINES) if line and not line.startswith(("submitit ", "srun: "))
+    ]
     return lines[-1] if lines else ""
 
 
@@ -353,11 +355,12 @@ def _ticks(seconds: float) -> Iterator[tuple[float, str]]:
 # -- resources -------------------------------------------------------------------------------------------------
 
 
-def _resources(step: StepState, advice: Advice) -> dict[str, Any]:
+def _resources(step: StepState, advice: Advice, spans: Mapping[int, Span]) -> dict[str, Any]:
     """What a step asked and used."""
     asked, used = advice.asked, advice.used
     times = [seconds for one in step.members if (seconds := elapsed(one.info)) is not None]
-    waits = [one.info.started - one.info.eligible for one in step.members if one.info.started and one.info.eligible]
+    mine = [spans[id(one)] for one in step.members if id(one) in spans]
+    waited = max((one.started - one.ready for one in mine if one.started and one.ready is not None), default=0)
     usage = next((one.info.usage for one in step.members if one.info.usage), None)
     cores = None if used.cores is None else f"{used.cores:.1f}"
     return {
@@ -366,7 +369,7 @@ def _resources(step: StepState, advice: Advice) -> dict[str, Any]:
         "jobs": len(step.members),
         "where": next((one.info.partition for one in step.members if one.info.partition), "") or step.says,
         "spread": f"median {in_time(median(times))}" if len(times) > 1 else "",
-        "waited": in_time(max(waits)) if waits else "",
+        "waited": in_time(waited) if waited >= 1 else "",
         "amounts": [
             ("Time", *_meter(used.seconds, asked.seconds, in_time(used.seconds), in_time(asked.seconds))),
             ("Memory", *_meter(used.memory, asked.memory, in_memory(used.memory), in_memory(asked.memory))),
