@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 import pytest
-from steps import double, hold, spin
+from steps import double, fail, hold, spin
 
 from launchers.cli import main
-from launchers.plan import Chain, Map, Plan, Step
+from launchers.plan import Chain, Map, Parallel, Plan, Step
 from launchers.plan.advise import advise
 from launchers.plan.report import page
 from launchers.requirement import parse
@@ -78,10 +78,17 @@ def test_without_accounting(slurm, capsys, monkeypatch, tmp_path):
     (folder / "sacct").write_text("#!/bin/sh\necho 'Slurm accounting storage is disabled' >&2\nexit 1\n")
     (folder / "sacct").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    run = Plan("p", Step("short", CPU, double, 1)).submit()
-    assert run.wait(60)
-    (advice,) = advise(run)
+    never = Chain(Step("bad", CPU, fail), Step("never", CPU, double, 1))
+    run = Plan("p", Parallel(Step("short", CPU, double, 1), never)).submit()
+    assert not run.wait(60)
+    advice = advise(run)[0]
     assert (advice.used.memory, advice.used.cores) == (None, None)
     assert advice.asked.seconds == 600
     assert str(advice.enough) == "duration=1m & cpu(mem=200M, cores=1)"
-    assert "1 completed" in page(run)
+    text = page(run)
+    assert "ValueError: no such luck" in text.partition('id="graph"')[0]
+    assert "1 cancelled" in text
+    for _ in ("squeue alone", "sacct as well"):
+        (one,) = run.status()[2].members
+        assert (one.info.state, one.info.started) == ("CANCELLED", None)
+        (folder / "sacct").unlink(missing_ok=True)

@@ -115,7 +115,7 @@ def _used(members: Iterable[MemberState]) -> Amounts:
 
 
 def elapsed(info: JobInfo) -> float | None:
-    """Seconds that a job ran, or has run until it was asked."""
+    """Seconds that a job ran; None where it has not ended."""
     if info.started is None or info.ended is None:
         return None
     return max(0.0, info.ended - info.started)

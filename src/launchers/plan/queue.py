@@ -60,7 +60,8 @@ def states(connector: Connector, ids: Iterable[str], *, usage: bool = False) -> 
         index = int(parts[1]) if parts[1].isdigit() else None
         known = found.get((parts[0], index), JobInfo(""))
         state = base(parts[2])
-        waits = state in ("PENDING", "CONFIGURING")  # then %S is what backfill expects, and %e the time limit's end
+        # while it waits %S is what backfill expects; cancelled before it could start, it is when that was
+        never = state in ("PENDING", "CONFIGURING") or (state == "CANCELLED" and not parts[3])
         found[parts[0], index] = evolve(
             known,
             state=state,
@@ -69,7 +70,7 @@ def states(connector: Connector, ids: Iterable[str], *, usage: bool = False) -> 
             elapsed=parts[4],
             partition=parts[5],
             submitted=_time(parts[6]) or known.submitted,
-            started=None if waits else _time(parts[7]) or known.started,
+            started=None if never else _time(parts[7]) or known.started,
             ended=_time(parts[8]) or known.ended if state in ENDED else None,
         )
     return found
@@ -90,7 +91,7 @@ def _accounted(connector: Connector, listed: str, usage: bool) -> dict[Element, 
         if not step:
             _, state, reason, nodes, elapsed, exit, partition, *times = parts[:11]
             submitted, eligible, started, ended = map(_time, times)
-            started = None if nodes == "None assigned" else started  # cancelled while it waited
+            started = None if nodes == "None assigned" else started  # cancelled before it could
             found[element] = JobInfo(
                 base(state), reason, nodes, elapsed, exit, partition, submitted, eligible, started, ended
             )

@@ -20,7 +20,7 @@ from launchers.plan.advise import Advice, advices, elapsed, in_memory, in_time
 from launchers.plan.drawing import Box, svg
 from launchers.plan.run import NEVER, UNSENT, MemberState, Run, StepState
 from launchers.plan.store import TaskEntry
-from launchers.slurm.states import ENDED, UNKNOWN
+from launchers.slurm.states import ENDED, UNKNOWN, in_words
 
 FOLD = 6
 """More siblings than these, with the same parents and the same children, are drawn as one."""
@@ -28,7 +28,7 @@ LANES = 24
 """More jobs than these are drawn as how many wait and run at a time."""
 BINS = 160
 ROWS = 60
-"""So many steps are listed with their resources, so many have their logs shown."""
+"""So many steps are listed as failed, so many with their resources, so many have their logs shown."""
 LINES, FAILED_LINES = 12, 30
 """How many lines of a log are shown."""
 READ, LONG = 64 * 1024, 500
@@ -62,7 +62,7 @@ def page(run: Run) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"span": in_time, "when": _when, "iso": _iso}
+    environment.filters |= {"when": _when, "iso": _iso}
     return environment.get_template("report.html").render(view(run, steps))
 
 
@@ -75,6 +75,7 @@ def view(run: Run, steps: Sequence[StepState]) -> dict[str, Any]:
     end = max((one.end for one in spans.values()), default=now)
     advice = advices(run, steps)
     jobs = [one for step in steps for one in step.members]
+    failed = [step for step in steps if kind(step.state) in ("bad", "lost")]
     return {
         "store": run.store,
         "kind": _overall(steps),
@@ -82,9 +83,8 @@ def view(run: Run, steps: Sequence[StepState]) -> dict[str, Any]:
         "counts": _counts(jobs),
         "jobs": len(jobs),
         "facts": list(_facts(run, steps, begin, end)),
-        "failures": [
-            (step, _said(step), _last_words(run, step)) for step in steps if kind(step.state) in ("bad", "lost")
-        ],
+        "failures": [(step, _said(step), _last_words(run, step)) for step in failed[:ROWS]],
+        "more_failures": max(0, len(failed) - ROWS),
         "graph": _graph(rows),
         "timeline": {
             "begin": begin,
@@ -147,7 +147,7 @@ def _facts(run: Run, steps: Sequence[StepState], begin: float, end: float) -> It
 def _said(step: StepState) -> str:
     bad = sum(kind(one.info.state) in ("bad", "lost") for one in step.members)
     many = f"{bad} of {len(step.members)} jobs: " if len(step.members) > 1 else ""
-    return f"{many}{step.reason or step.state}"
+    return f"{many}{in_words(step.reason) or step.state}"
 
 
 def _last_words(run: Run, step: StepState) -> str:
