@@ -53,12 +53,12 @@ def test_what_was_measured_here(capsys):
     assert holds.enough.alternatives[0].duration < 7200
     assert (some.jobs, some.counted) == (3, 3)
     assert bad.enough is None
-    assert never.notes == ("no job of it has completed: nothing to compare",)
+    assert never.notes == ("no job of it has succeeded: nothing to compare",)
     assert main(["advise"]) == 0
     out = capsys.readouterr().out
     assert f"of 2h  {in_memory(holds.used.memory)} of 2G" in out
     assert str(holds.enough) in out
-    assert "bad: no job of it has completed: nothing to compare" in out
+    assert "bad: no job of it has succeeded: nothing to compare" in out
     assert main(["advise", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     section = (ROOT / "docs" / "json.md").read_text().split("## advise")[1].split("\n## ")[0]
@@ -109,7 +109,7 @@ def test_stopped_at_a_limit(tmp_path, state, enough, note):
 def test_failures_do_not_count(tmp_path):
     advice = one(tmp_path, (0, 100, {"memory": GIB}), (0, 3000, {"state": "FAILED", "memory": 7 * GIB}))
     assert advice.used.memory == GIB
-    assert advice.notes == ("1 of 2 jobs did not complete and do not count",)
+    assert advice.notes == ("1 of 2 jobs did not succeed and do not count",)
 
 
 @pytest.mark.parametrize(("busy", "cores"), [(0.1, 1), (0.95, 1), (1.05, 1), (1.3, 2), (2, 2), (2.9, 4), (4.2, 4)])
@@ -144,7 +144,7 @@ def test_nothing_has_run_yet(tmp_path, capsys):
     recorder.step("s", jobs=[()])
     run = recorder.run()
     assert main(["advise", str(run.folder)]) == 0
-    assert capsys.readouterr().out == f"{run.folder}: no job of it has completed: nothing to compare\n"
+    assert capsys.readouterr().out == f"{run.folder}: no job of it has succeeded: nothing to compare\n"
 
 
 def test_more_than_was_written_after_a_retry(tmp_path):

@@ -82,7 +82,7 @@ def _advice(step: StepState, need: str | None) -> Advice:
     written = parse(need) if need else _said(step, asked)
     told = Advice(step.name, len(step.members), len(counted), asked, used, written)
     if not counted:
-        return evolve(told, notes=("no job of it has completed: nothing to compare",))
+        return evolve(told, notes=("no job of it has succeeded: nothing to compare",))
     if used == Amounts():
         return evolve(told, notes=("no accounting: nothing to compare",))
     proposed = Amounts(
@@ -204,7 +204,7 @@ def _notes(told: Advice, stopped: dict[str, list[MemberState]]) -> Iterable[str]
     if told.used.memory is None:
         yield "its memory was not measured (Slurm does not for jobs shorter than its sampling interval)"
     if told.counted < told.jobs:
-        yield f"{told.jobs - told.counted} of {told.jobs} jobs did not complete and do not count"
+        yield f"{told.jobs - told.counted} of {told.jobs} jobs did not succeed and do not count"
     if len(told.need.alternatives) > 1:
         yield "it ran as one of its alternatives: the others may need more or less"
 
