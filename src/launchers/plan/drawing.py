@@ -168,7 +168,7 @@ def _edge(points: Sequence[tuple[float, float, bool]], on: str, named: bool) -> 
     if not named:
         return line
     (before, _, _), (x, y, real) = points[-2:]
-    x, y = (7 * x + before) / 8, y - RISE / 4 if real else y + HEIGHT / 2
+    x, y = (7 * x + before) / 8 + 16 * (x == before), y - RISE / 4 if real else y + HEIGHT / 2
     where = f'x="{x:g}" y="{y:g}" text-anchor="middle" font-size="11" fill="#777"'
     return f'{line}<text class="on" {where}>{escape(on)}</text>'
 

@@ -153,7 +153,7 @@ def _said(step: StepState) -> str:
 def _last_words(run: Run, step: StepState) -> str:
     """The last line of its own that a failed job of a step wrote, which of a Python error is the error."""
     failed = next((one for one in step.members if kind(one.info.state) == "bad"), None)
-    files = run.logs(step.name, failed.number)[-1:] if failed else []
+    files = run.logs(step.name, failed.number)[-2:] if failed else []  # errors after output
     lines = [
         line for path in files for line in tail(path, LINES) if line and not line.startswith(("submitit ", "srun: "))
     ]
