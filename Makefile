@@ -1,7 +1,7 @@
 # launchers: `make demo` shows it, `make test` runs everything that CI runs, `make check` the fast part.
 # All set-up is done here, in .venv: nothing but Python 3.11 is needed.
 
-.PHONY: demo test check fmt lint unit docs slurm clean
+.PHONY: demo test check fmt lint unit docs slurm chromium clean
 .DEFAULT_GOAL := check
 
 BIN := .venv/bin
@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -q
 demo: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo
 
-test: check docs slurm
+test: chromium check docs slurm
 
 check: lint unit
 
@@ -31,6 +31,11 @@ docs: .venv/ready
 slurm: .venv/ready
 	-tools/slurm-testbed install
 	$(PYTEST) tests/slurm
+
+# A browser for the test of the report page: installed if that can be done, else that test is skipped with a loud line,
+# or fails with LAUNCHERS_REQUIRE_BROWSER=1.
+chromium:
+	-tools/chromium
 
 fmt: .venv/ready
 	$(BIN)/ruff format .

@@ -74,3 +74,18 @@ class Counting:
 
     def checkpoint(self, path):
         return DelayedSubmission(self, path)
+
+
+def hold(megabytes_seconds):
+    """Uses so much memory for so long."""
+    megabytes, seconds = megabytes_seconds
+    held = bytearray(megabytes * 10**6)
+    time.sleep(seconds)
+    return len(held)
+
+
+def spin(seconds):
+    """Keeps one core busy."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass

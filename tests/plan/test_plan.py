@@ -280,7 +280,7 @@ def test_graphs():
     assert '"b" -> "d" [label="any"];' in plan.graph("dot")
     from xml.etree import ElementTree
 
-    assert len(ElementTree.fromstring(plan.graph("svg")).findall("{http://www.w3.org/2000/svg}rect")) == 4
+    assert len(ElementTree.fromstring(plan.graph("svg")).findall(".//{http://www.w3.org/2000/svg}rect")) == 4
     with pytest.raises(ValueError, match="mermaid, dot or svg"):
         plan.graph("png")
 

@@ -24,6 +24,8 @@ COMMANDS = {
     "resume": "finish a submission whose client was ended",
     "runs": "list the runs",
     "clean": "remove the folders of runs that have ended",
+    "report": "write one HTML page about a run: its graph, times, resources and logs",
+    "advise": "compare what the steps of a run asked with what they used",
     "list": "list the launcher groups and what they offer",
     "check": "check a launchers.yaml and list everything that is wrong with it",
     "convert": "write a launchers.yaml from what a cluster prints, or from the live cluster",
@@ -34,6 +36,7 @@ COMMANDS = {
 }
 
 GROUPS = dict.fromkeys(("status", "logs", "cancel", "wait", "retry", "resume", "runs", "clean"), "runs")
+GROUPS |= {"report": "usage", "advise": "usage"}
 """Commands that share a module."""
 
 

@@ -70,7 +70,10 @@ class LocalJob:
 
 @define
 class Status:
-    """What is known of a job: its state, exit status, reason, process, start and end (seconds of the epoch)."""
+    """What is known of a job: its state, exit status, reason, process, start and end (seconds of the epoch).
+
+    `cpu` are seconds of CPU time and `memory` the bytes of its largest process, None where nobody measured them.
+    """
 
     state: str = PENDING
     exit: int | None = None
@@ -81,6 +84,8 @@ class Status:
     ended: float | None = None
     tries: int = 0
     devices: tuple[str, ...] = ()
+    cpu: float | None = None
+    memory: int | None = None
 
 
 def private(folder: Path) -> Path:
@@ -151,6 +156,7 @@ def apply(status: Status, event: Mapping[str, Any]) -> None:
     elif event["event"] == "end":
         status.state, status.exit = event["state"], event.get("exit")
         status.reason, status.ended, status.pid = event.get("reason", ""), event["time"], None
+        status.cpu, status.memory = event.get("cpu"), event.get("memory")
 
 
 def unmet(job: LocalJob, statuses: Mapping[str, Status]) -> tuple[bool, str]:

@@ -113,9 +113,9 @@ class Scheduler:
             os.fsync(self.journal.fileno())
         apply(self.statuses[job], entry)
 
-    def ended(self, job: str, state: str, exit: int | None, reason: str = "") -> None:
+    def ended(self, job: str, state: str, exit: int | None, reason: str = "", **used: Any) -> None:
         """A job is over; what can never run any more is cancelled when its turn comes."""
-        self.record(job, "end", state=state, exit=exit, reason=reason)
+        self.record(job, "end", state=state, exit=exit, reason=reason, **used)
 
     # -- starting ----------------------------------------------------------------------------------------------
 
@@ -222,10 +222,14 @@ class Scheduler:
     def reap(self) -> None:
         """Notice what ended."""
         for id, process in list(self.running.items()):
+            used: dict[str, float] = {}
             if process.child is not None:
-                if process.child.poll() is None:
+                pid, code, usage = os.wait4(process.pid, os.WNOHANG)
+                if not pid:
                     continue
-                status: int | None = process.child.returncode
+                status: int | None = os.waitstatus_to_exitcode(code)
+                process.child.returncode = status
+                used = {"cpu": usage.ru_utime + usage.ru_stime, "memory": usage.ru_maxrss * 1024}
             elif alive(process.pid, process.born):
                 continue
             else:
@@ -237,9 +241,9 @@ class Scheduler:
             _signal(process, signal.SIGKILL)  # what the job left behind in its group
             with locked() as ledger:
                 ledger.release(process.pid)
-            self.finish(id, status, process.doomed)
+            self.finish(id, status, process.doomed, **used)
 
-    def finish(self, id: str, status: int | None, doomed: str) -> None:
+    def finish(self, id: str, status: int | None, doomed: str, **used: Any) -> None:
         """Write down how a job ended, or queue it again where it asks for that."""
         job = self.jobs[id]
         again = job.requeue is not None and status == job.requeue and self.statuses[id].tries <= job.requeues
@@ -249,12 +253,13 @@ class Scheduler:
             return
         if doomed:
             reason = "time limit reached" if doomed == TIMEOUT else "cancelled"
-            self.ended(id, doomed, status, reason)
+            self.ended(id, doomed, status, reason, **used)
         elif status is None:
             self.ended(id, FAILED, None, "its process is gone and left no exit status")
         else:
             code = 128 - status if status < 0 else status
-            self.ended(id, COMPLETED if code == 0 else FAILED, code, "" if code == 0 else f"exit status {code}")
+            said = "" if code == 0 else f"exit status {code}"
+            self.ended(id, COMPLETED if code == 0 else FAILED, code, said, **used)
 
     def enforce(self) -> None:
         """Warn and end jobs that are out of time, and insist where that was not enough."""

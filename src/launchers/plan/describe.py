@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from xml.sax.saxutils import escape
 
+from launchers.plan.drawing import Box, svg
 from launchers.plan.graph import Graph, graph_of
 from launchers.plan.model import Chain, Dag, Map, Node, Parallel, Pinned, Plan, Step
 from launchers.plan.place import Place, Placed, need_in, stated
@@ -154,31 +154,4 @@ def _dot(name: str, graph: Graph) -> str:
 
 
 def _svg(graph: Graph) -> str:
-    """Layers from top to bottom, each step below the lowest of its parents."""
-    layer: dict[str, int] = {}
-    for task in graph.tasks:
-        layer[task.name] = max((layer[parent] + 1 for parent in task.parents), default=0)
-    rows: dict[int, list[str]] = {}
-    for name, depth in layer.items():
-        rows.setdefault(depth, []).append(name)
-    wide = max((len(_label(graph, name)) for name in layer), default=1) * 8 + 24
-    at = {
-        name: (column * (wide + 20) + 10, depth * 70 + 10)
-        for depth, row in rows.items()
-        for column, name in enumerate(row)
-    }
-    width = max((x for x, _ in at.values()), default=0) + wide + 10
-    height = max((y for _, y in at.values()), default=0) + 50
-    box = f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13"'
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {box}>']
-    for task in graph.tasks:
-        x, y = at[task.name]
-        for parent in task.parents:
-            px, py = at[parent]
-            parts.append(f'<path d="M{px + wide / 2:g} {py + 36} L{x + wide / 2:g} {y}" stroke="#777" fill="none"/>')
-    for task in graph.tasks:
-        x, y = at[task.name]
-        parts.append(f'<rect x="{x}" y="{y}" width="{wide}" height="36" rx="6" fill="#eef" stroke="#446"/>')
-        label = escape(_label(graph, task.name))
-        parts.append(f'<text x="{x + wide / 2:g}" y="{y + 23}" text-anchor="middle">{label}</text>')
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    return svg([Box(task.name, task.waits, _label(graph, task.name)) for task in graph.tasks])

@@ -7,10 +7,11 @@ import pwd
 import time
 from collections.abc import Iterable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from launchers.connector import CommandError, Connector
-from launchers.slurm.states import base
+from launchers.slurm.accounting import USAGE, Usage, usage_of
+from launchers.slurm.states import ENDED, base
 
 TIMEOUT = 60.0
 Element = tuple[str, int | None]
@@ -19,7 +20,10 @@ Element = tuple[str, int | None]
 
 @frozen
 class JobInfo:
-    """What is known of one job: state in Slurm's words, reason or exit code, nodes, elapsed and limit as printed."""
+    """What is known of one job: state in Slurm's words, reason or exit code, nodes, elapsed and limit as printed.
+
+    Times are seconds of the epoch, None where nobody says; `eligible` is when it waited for no other job any more.
+    """
 
     state: str
     reason: str = ""
@@ -27,30 +31,77 @@ class JobInfo:
     elapsed: str = ""
     exit: str = ""
     partition: str = ""
+    submitted: float | None = None
+    eligible: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    usage: Usage | None = None
 
 
-def states(connector: Connector, ids: Iterable[str]) -> dict[Element, JobInfo]:
-    """What squeue and sacct know of these jobs and all their elements; either may not exist."""
+EPOCH = {"SLURM_TIME_FORMAT": "%s"}
+"""Has Slurm's commands print times that need no time zone (man sacct, man squeue)."""
+JOB = "JobID,State,Reason,NodeList,Elapsed,ExitCode,Partition,Submit,Eligible,Start,End"
+
+
+def states(connector: Connector, ids: Iterable[str], *, usage: bool = False) -> dict[Element, JobInfo]:
+    """What squeue and sacct know of these jobs and all their elements; either may not exist.
+
+    `usage` asks accounting also for what they used, which is of their steps and takes the database longer.
+    """
     listed = ",".join(sorted(set(ids)))
     if not listed:
         return {}
-    found: dict[Element, JobInfo] = {}
-    sacct = ("sacct", "-X", "-n", "-P", "-j", listed, "-o", "JobID,State,Reason,NodeList,Elapsed,ExitCode,Partition")
-    for line in _lines(connector, sacct):
-        parts = line.split("|")
-        element = _element(parts[0])
-        if len(parts) == 7 and element is not None:
-            found[element] = JobInfo(base(parts[1]), parts[2], parts[3], parts[4], parts[5], parts[6])
-    squeue = ("squeue", "-h", "-a", "-r", "-t", "all", "-j", listed, "-o", "%F|%K|%T|%N|%M|%P|%r")
+    found = _accounted(connector, listed, usage)
+    squeue = ("squeue", "-h", "-a", "-r", "-t", "all", "-j", listed, "-o", "%F|%K|%T|%N|%M|%P|%V|%S|%e|%r")
     for line in _lines(connector, squeue):
-        parts = line.split("|", 6)
-        if len(parts) != 7:
+        parts = line.split("|", 9)
+        if len(parts) != 10:
             continue
         index = int(parts[1]) if parts[1].isdigit() else None
-        known = found.get((parts[0], index))
-        exit = known.exit if known else ""
-        found[parts[0], index] = JobInfo(base(parts[2]), parts[6], parts[3], parts[4], exit, parts[5])
+        known = found.get((parts[0], index), JobInfo(""))
+        state = base(parts[2])
+        # while it waits %S is what backfill expects; cancelled before it could start, it is when that was
+        never = state in ("PENDING", "CONFIGURING") or (state == "CANCELLED" and not parts[3])
+        found[parts[0], index] = evolve(
+            known,
+            state=state,
+            reason=parts[9],
+            nodes=parts[3],
+            elapsed=parts[4],
+            partition=parts[5],
+            submitted=_time(parts[6]) or known.submitted,
+            started=None if never else _time(parts[7]) or known.started,
+            ended=_time(parts[8]) or known.ended if state in ENDED else None,
+        )
     return found
+
+
+def _accounted(connector: Connector, listed: str, usage: bool) -> dict[Element, JobInfo]:
+    """What sacct knows."""
+    fields, only = (f"{JOB},{USAGE}", ()) if usage else (JOB, ("-X",))
+    found: dict[Element, JobInfo] = {}
+    rows: dict[Element, list[list[str]]] = {}
+    for line in _lines(connector, ("sacct", *only, "-n", "-P", "-j", listed, "-o", fields)):
+        parts = line.split("|")
+        id, _, step = parts[0].partition(".")
+        element = _element(id)
+        if len(parts) != fields.count(",") + 1 or element is None:
+            continue
+        rows.setdefault(element, []).append(parts[11:])
+        if not step:
+            _, state, reason, nodes, elapsed, exit, partition, *times = parts[:11]
+            submitted, eligible, started, ended = map(_time, times)
+            started = None if nodes == "None assigned" else started  # cancelled before it could
+            found[element] = JobInfo(
+                base(state), reason, nodes, elapsed, exit, partition, submitted, eligible, started, ended
+            )
+    if usage:
+        return {element: evolve(info, usage=usage_of(*rows[element])) for element, info in found.items()}
+    return found
+
+
+def _time(text: str) -> float | None:
+    return float(text) if text.isdigit() else None  # Unknown, None, N/A: not yet, or never
 
 
 def _element(text: str) -> Element | None:
@@ -63,7 +114,7 @@ def _element(text: str) -> Element | None:
 def _lines(connector: Connector, argv: tuple[str, ...]) -> list[str]:
     """What a command prints; nothing where there is no such command or it knows nothing of these jobs."""
     try:
-        outcome = connector.run(argv, timeout=TIMEOUT)
+        outcome = connector.run(argv, timeout=TIMEOUT, env=EPOCH)
     except CommandError:
         return []  # no sacct, or a controller that does not answer now: the other one is asked as well
     return outcome.stdout.splitlines() if outcome.status == 0 else []

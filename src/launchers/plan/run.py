@@ -14,13 +14,14 @@ from attrs import define, frozen
 
 from launchers.connector import LocalConnector
 from launchers.local import scheduler
-from launchers.local.jobs import Status, read_statuses
+from launchers.local.jobs import LocalJob, Status, read_statuses, read_table
 from launchers.plan.node import result as read_result
 from launchers.plan.progress import progress
 from launchers.plan.queue import JobInfo, states
 from launchers.plan.store import RunError, Store, load, replace, results
 from launchers.plan.units import Unit
 from launchers.requirement import format_timespan
+from launchers.slurm.accounting import Usage
 from launchers.slurm.states import ENDED, UNKNOWN, base, in_words
 
 TICK = 2.0
@@ -107,9 +108,12 @@ class Run:
         """The run folder."""
         return self.store.folder
 
-    def status(self) -> list[StepState]:
-        """Every step; one question to the scheduler however many jobs there are."""
-        known = self._local() if self.store.scheduler == "local" else self._slurm()
+    def status(self, *, usage: bool = False) -> list[StepState]:
+        """Every step; one question to the scheduler however many jobs there are.
+
+        `usage` asks it also for what the jobs used, which may take longer.
+        """
+        known = self._local(usage) if self.store.scheduler == "local" else self._slurm(usage)
         members: dict[str, list[MemberState]] = {}
         for one in known:
             members.setdefault(one.step, []).append(one)
@@ -122,25 +126,34 @@ class Run:
         for (step, number), (unit, position) in self.store.latest().items():
             yield unit, position, step, number
 
-    def _local(self) -> Iterator[MemberState]:
+    def _local(self, usage: bool = False) -> Iterator[MemberState]:
         statuses: dict[str, Status] = {}
+        asked: dict[str, LocalJob] = {}
         for attempt in sorted({unit.attempt for unit in self.store.units}):
             statuses |= read_statuses(self.store.local_folder(attempt))
+            asked |= read_table(self.store.local_folder(attempt))[1] if usage else {}
+        sent = {one["attempt"]: one["time"] for one in reversed(self.store.journal()) if one["event"] == "intent"}
         for unit, _, step, number in self._units():
             status = statuses.get(unit.name, Status())
             end = status.ended or time.time()
-            elapsed = f"{end - status.started:.0f} s" if status.started else ""
-            exit = "" if status.exit is None else str(status.exit)
-            yield MemberState(
-                step, number, unit.name, unit.name, JobInfo(status.state, status.reason, "", elapsed, exit)
+            info = JobInfo(
+                state=status.state,
+                reason=status.reason,
+                elapsed=f"{end - status.started:.0f} s" if status.started else "",
+                exit="" if status.exit is None else str(status.exit),
+                submitted=sent.get(unit.attempt),
+                started=status.started,
+                ended=status.ended,
+                usage=_local_usage(asked[unit.name], status) if usage else None,
             )
+            yield MemberState(step, number, unit.name, unit.name, info)
 
-    def _slurm(self) -> Iterator[MemberState]:
+    def _slurm(self, usage: bool = False) -> Iterator[MemberState]:
         ids = self.store.submitted()
         events = self.store.journal()
         never = {one["unit"]: one["reason"] for one in events if one["event"] == "never"}
         refused = {one["unit"]: "; ".join(one["said"]) for one in events if one["event"] == "refused"}
-        found = states(LocalConnector(), ids.values())
+        found = states(LocalConnector(), ids.values(), usage=usage)
         seen = self._seen()
         fresh: dict[str, list[Any]] = {}
         for unit, position, step, number in self._units():
@@ -267,6 +280,18 @@ class Run:
                 for kind in ("out", "err"):
                     found += sorted(folder.glob(pattern + kind), key=lambda path: path.stat().st_mtime_ns)
         return list(dict.fromkeys(found))
+
+
+def _local_usage(job: LocalJob, status: Status) -> Usage:
+    return Usage(
+        cores=job.cores,
+        memory=job.memory or None,
+        gpus=len(job.wanted),
+        limit=job.time_limit,
+        reserved=job.cores,
+        peak=status.memory,
+        cpu=status.cpu,
+    )
 
 
 @frozen

@@ -46,8 +46,9 @@ REASONS = {
     "Licenses": "waits for a licence",
     "Reservation": "waits for its reservation",
     "NodeDown": "waits for a node to come up",
+    "NonZeroExitCode": "ended with an exit status other than 0",
 }
-"""Why a job waits, for people; reasons that are not here are shown as Slurm has them."""
+"""Why a job waits or failed, for people; reasons that are not here are shown as Slurm has them."""
 
 
 def base(state: str) -> str:
