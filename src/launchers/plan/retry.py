@@ -120,7 +120,9 @@ def _again(store: Store, failed: set[Member], attempt: int) -> list[Unit]:
         parents = [new for old in unit.parents for new in _still(old, by_name, fresh, failed, len(members))]
         name = f"{unit.name.partition('~')[0]}~{attempt}"
         token = f"launchers-{store.id}-{len(store.units) + len(fresh)}"
-        fresh[unit.name] = Unit(name, token, members, tuple(parents), unit.parameters, unit.at_once, attempt=attempt)
+        fresh[unit.name] = evolve(
+            unit, name=name, token=token, members=members, parents=tuple(parents), attempt=attempt
+        )
     return list(fresh.values())
 
 
@@ -167,6 +169,8 @@ def _larger(store: Store, unit: Unit, by: Mapping[str, float], config: str | Pat
         parameters = _placed(store, task, by, config)[1].parameters
         assert parameters is not None
         return {**parameters, **({} if task.srun else {"use_srun": False})}
+    if unit.script:
+        raise RunError(f"step {task.name}: {store.folder / unit.script} says what it asks: change that, then retry")
     larger = dict(unit.parameters or {})
     if larger.get("time") and "duration" in by:
         larger["time"] = int(-(-larger["time"] * by["duration"] // 1))
