@@ -24,6 +24,7 @@ COMMANDS = {
     "resume": "finish a submission whose client was ended",
     "runs": "list the runs",
     "clean": "remove the folders of runs that have ended",
+    "scan": "run a worker over a space of parameters, in folders named by what went into them",
     "list": "list the launcher groups and what they offer",
     "check": "check a launchers.yaml and list everything that is wrong with it",
     "convert": "write a launchers.yaml from what a cluster prints, or from the live cluster",

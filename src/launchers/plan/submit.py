@@ -29,7 +29,7 @@ from launchers.plan.place import Placed, place
 from launchers.plan.progress import progress
 from launchers.plan.queue import find_token, states
 from launchers.plan.run import Run
-from launchers.plan.store import RunError, Store, TaskEntry, create, load, write, write_call
+from launchers.plan.store import Store, TaskEntry, create, load, write, write_call
 from launchers.plan.units import BARRIER, Unit, units_of
 from launchers.requirement import Requirement
 from launchers.slurm.refusals import refusal_of_sbatch
@@ -89,7 +89,7 @@ def submit(
     """
     placed = checked(plan, config, tags)
     run, id = into or create(folder, plan.name)
-    most, barrier = _array_size(), _barrier(placed)
+    most, barrier = array_size(), _barrier(placed)
     store = Store(
         folder=run,
         plan=plan.name,
@@ -284,13 +284,11 @@ def _dependency(unit: Unit, ids: Mapping[str, str], dropped: set[str], resumed: 
 def afterok(folders: Iterable[str | Path]) -> list[str] | None:
     """The jobs of other runs that have not ended; None when one of these runs has failed already.
 
-    Raises RunError for a folder that is none, or a run on this machine, which no dependency can name.
+    Raises RunError for a folder that is none.
     """
     jobs: list[str] = []
     for folder in folders:
         run = Run(load(Path(folder)))
-        if run.store.scheduler != "slurm":
-            raise RunError(f"{folder} runs on this machine and not on Slurm: first launchers wait {folder}")
         steps = run.status()
         if any(step.failed for step in steps):
             return None
@@ -309,7 +307,7 @@ def _ended(found: Mapping[Any, str]) -> bool | None:
     return all(state == "COMPLETED" for state in found.values())
 
 
-def _array_size() -> int:
+def array_size() -> int:
     """MaxArraySize of the cluster; Slurm's default where it cannot be asked (man slurm.conf)."""
     try:
         outcome = LocalConnector().run(("scontrol", "show", "config"), timeout=30)
@@ -371,7 +369,7 @@ def local_jobs(store: Store, units: Iterable[Unit], templates: Mapping[str, Loca
 def dry_run(plan: Plan, *, config: str | Path | None, tags: Iterable[str]) -> str:
     """What would be sent: the sbatch file of each submission, or what would run on this machine."""
     placed = checked(plan, config, tags)
-    units = units_of(placed, "dry-run", _array_size() if placed.on_slurm else None, _barrier(placed))
+    units = units_of(placed, "dry-run", array_size() if placed.on_slurm else None, _barrier(placed))
     if not placed.on_slurm:
         return "".join(f"{unit.name}: on {placed.group.name if placed.group else 'this machine'}\n" for unit in units)
     from launchers.plan.executor import TokenExecutor
