@@ -40,7 +40,8 @@ def problems(document: ScanDocument, folder: Path, files: bool) -> Iterator[Trou
         try:
             parse(document.needs)
         except RequirementSyntaxError as error:
-            yield "LC112", ("needs",), str(error).splitlines()[0], "see docs/requirements.md"
+            hint = f"did you mean {error.suggestion}?" if error.suggestion else "see docs/requirements.md"
+            yield "LC112", ("needs",), f"column {error.column} of it: {error.reason}", hint
     for name, hash in (document.frozen or {}).items():
         if name not in (document.requires or {}):
             yield "LC108", ("frozen", name), f"{name} is not under requires:", ""

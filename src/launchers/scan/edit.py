@@ -39,7 +39,7 @@ def setup(
     def below(path: str) -> str:
         return path if Path(path).is_absolute() else os.path.relpath(path, file.parent)
 
-    named = {role: below(path) for role, path in scripts.items() if path is not None}
+    named = {role: below(path) for role in ROLES if (path := scripts.get(role)) is not None}
     listed = [below(one) for one in includes]
     if file.suffix == ".json":
         text = _esis(named, listed, AT_ONCE if at_once is None else at_once, below(workdir or str(file.parent)))

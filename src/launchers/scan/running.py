@@ -131,15 +131,15 @@ def launch(
     store = Store(
         folder, identity.definition.name, secrets.token_hex(4), "slurm", None, (), (), time.time(), str(Path.cwd())
     )
-    try:
-        with store.locked():
+    with store.locked():
+        try:
             _clear(folder)
             _make(store, identity, launcher, required)
             carry_on(store)
-    except BaseException as error:
-        if isinstance(error, SubmitError) or not (folder / "plan.json").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+        except BaseException as error:
+            if isinstance(error, SubmitError) or not (folder / "plan.json").exists():
+                shutil.rmtree(folder)
+            raise
     _note_job(store)
     return Outcome(identity, True, RUNNING, Run(store))
 
