@@ -510,6 +510,24 @@ def test_esis_files_are_run(capfd):
     assert entry == {"x": 4, "required": {"data": str(folder_of(capfd, "A/wf.esis.json"))}}
 
 
+def test_json_has_the_documented_shape(capfd):
+    finished(capfd, scan("A"))
+    b = scan("B", more="requires: {data: ../A/scan.yaml}\n")
+    finished(capfd, b)
+    documented = (Path(__file__).resolve().parents[2] / "docs" / "json.md").read_text()
+    for command, answer in (("show", shown(capfd, b)), ("list", listed(capfd, b))):
+        section = documented.split(f"## scan {command}\n")[1].split("\n## ")[0]
+        inner = [] if command == "list" else [*answer["parts"], *answer["requires"]]
+        for key in {name for one in (answer, *inner, *answer.get("runs", ())) for name in one}:
+            assert f"`{key}`" in section, (command, key)
+
+
+def test_a_folder_that_cannot_be_made(capfd):
+    Path("occupied").write_text("a file")
+    assert main(["scan", "run", scan("A", more="workdir: ../occupied\n")]) == 1
+    assert "cannot make" in capfd.readouterr().err
+
+
 def test_a_source_that_changes_while_it_is_copied(capfd, monkeypatch):
     from launchers.scan import folder
 

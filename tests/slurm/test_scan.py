@@ -126,6 +126,40 @@ def test_one_failed_task_fails_the_run_and_is_all_that_is_retried(slurm, capfd):
     assert capfd.readouterr().out == "task 1 has 1\n"
 
 
+def test_when_nobody_knows_the_job_any_more_the_run_itself_is_asked(slurm, capfd, monkeypatch):
+    file = scan("A")
+    folder = finished(capfd, file)
+    monkeypatch.setenv("PATH", str(folder))  # a machine without Slurm's commands
+    assert shown(capfd, file)["state"] == "COMPLETED"  # seen earlier
+    (folder / "seen.json").unlink()
+    assert shown(capfd, file)["state"] == "UNKNOWN"
+    (folder / "__esis__" / "completed.state").write_text("1")
+    assert shown(capfd, file)["state"] == "COMPLETED"
+
+
+def test_what_runs_elsewhere_cannot_be_waited_for(slurm, tmp_path, capfd):
+    gate = tmp_path / "gate"
+    Path("launchers.yaml").write_text(
+        "local: [{id: box, tags: [here], cpu: {cores: 2, memory: 2G}}]\nslurm: [{id: testbed, tags: [there], query_slurm: true}]\n"
+    )
+    a = scan("A", worker=WAITS.format(gate=gate) + WORKER)
+    b = scan("B", more="requires: {data: ../A/scan.yaml}\n")
+    for first, then in (("here", "there"), ("there", "here")):
+        assert main(["scan", "run", a, "--tag", first]) == 0
+        assert main(["scan", "run", b, "--tag", then]) == 1
+        folder = folder_of(capfd, a)
+        assert main(["scan", "run", b, "--tag", then]) == 1
+        assert f"{folder} runs elsewhere" in capfd.readouterr().err
+        assert not list(Path("B").glob("wrkdir.*"))
+        gate.touch()
+        assert main(["wait", str(folder)]) == 0
+        assert main(["scan", "run", b, "--tag", then]) == 0
+        assert main(["wait", str(folder_of(capfd, b))]) == 0
+        for file in (a, b):
+            assert main(["scan", "clean", "--scan", file, shown(capfd, file)["hash"], "--yes"]) == 0
+        gate.unlink()
+
+
 def test_cancel_status_and_a_larger_retry(slurm, tmp_path, capfd):
     gate = tmp_path / "gate"
     file = scan("A", yaml=NEEDS, worker="#!/usr/bin/env python3\n" + WAITS.format(gate=gate) + WORKER)

@@ -18,7 +18,7 @@ from launchers.cli import show
 
 if TYPE_CHECKING:
     from launchers.scan.identity import Family, Identity
-    from launchers.scan.running import Outcome, Requirement
+    from launchers.scan.running import Outcome, RequiredRun
 
 VERSION = 1
 SHORT = 16
@@ -242,7 +242,7 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _requirements(required: tuple[Requirement, ...]) -> None:
+def _requirements(required: tuple[RequiredRun, ...]) -> None:
     rows = [
         (one.name, _hash(one.folder)[:SHORT], one.state, "frozen" if one.frozen else "", str(one.file))
         for one in required
@@ -252,7 +252,7 @@ def _requirements(required: tuple[Requirement, ...]) -> None:
         show.table(rows, ("REQUIRES", "RUN", "STATE", "FROZEN", "SCAN"))
 
 
-def _requirement_json(one: Requirement) -> dict[str, Any]:
+def _requirement_json(one: RequiredRun) -> dict[str, Any]:
     return {
         "name": one.name,
         "scan": str(one.file),

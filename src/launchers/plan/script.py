@@ -57,7 +57,8 @@ def _flags(unit: Unit) -> list[str]:
     """Options that override the file's: a retry that asks for more has some."""
     parameters = dict(unit.parameters or {})
     parameters |= dict(parameters.pop("additional_parameters", None) or {})
-    return [f"--{key.replace('_', '-')}={value}" for key, value in parameters.items() if value is not None]
+    named = {key.replace("_", "-"): value for key, value in parameters.items() if value not in (None, False)}
+    return [f"--{key}" if value is True else f"--{key}={value}" for key, value in named.items()]
 
 
 def _cwd(store: Store) -> Path:

@@ -11,7 +11,7 @@ from launchers.offer.tree import Path as Place
 from launchers.plan.graph import NAME
 from launchers.requirement import RequirementSyntaxError, parse
 from launchers.scan import space
-from launchers.scan.names import OURS, include_names, script_name
+from launchers.scan.names import OURS, include_names, script_name, workdir
 from launchers.scan.schema import ScanDocument
 
 HASH = re.compile(r"[0-9a-f]{64}")
@@ -53,10 +53,18 @@ def problems(document: ScanDocument, folder: Path, files: bool) -> Iterator[Trou
 
 def _file_problems(document: ScanDocument, folder: Path) -> Iterator[Trouble]:
     """What is wrong with the files that a definition names."""
-    scripts = {role: getattr(document, role) for role in ("setup", "worker", "generator", "template")}
+    yield from _script_problems(document, folder)
+    yield from _include_problems(document, folder)
+    for name, written in (document.requires or {}).items():
+        if not (folder / written).is_file():
+            yield "LC113", ("requires", name), f"there is no definition file {written}", f"looked in {folder}"
+
+
+def _script_problems(document: ScanDocument, folder: Path) -> Iterator[Trouble]:
     run = {"setup", "generator", *(() if document.template else ("worker",))}
     targets: dict[str, Path] = {}
-    for role, written in scripts.items():
+    for role in ("setup", "worker", "generator", "template"):
+        written = getattr(document, role)
         if written is None:
             continue
         path = folder / written
@@ -78,16 +86,21 @@ def _file_problems(document: ScanDocument, folder: Path) -> Iterator[Trouble]:
             yield "LC113", (role,), f"{target} is a name that run folders use themselves", "rename it"
         if targets.setdefault(target, path.resolve()) != path.resolve():
             yield "LC113", (role,), f"two scripts would be {target} in the run folder", "rename one"
+
+
+def _include_problems(document: ScanDocument, folder: Path) -> Iterator[Trouble]:
+    includes = document.includes or ()
+    runs = workdir(folder, document.workdir)
     names: dict[str, str] = {}
-    for number, (written, name) in enumerate(zip(document.includes or (), include_names(document.includes or ()),
-                                                 strict=True)):  # fmt: skip
-        if not (folder / written).exists():
-            yield "LC113", ("includes", number), f"there is no file or folder {written}", f"looked in {folder}"
+    for number, (written, name) in enumerate(zip(includes, include_names(includes), strict=True)):
+        at = ("includes", number)
+        path = folder / written
+        if not path.exists():
+            yield "LC113", at, f"there is no file or folder {written}", f"looked in {folder}"
+        elif runs.resolve().is_relative_to(path.resolve()):
+            yield "LC113", at, f"{written} has the run folders in it", "include less, or move them (workdir:)"
         if names.setdefault(name, written) != written:
-            yield "LC113", ("includes", number), f"{names[name]} and {written} would both be includes/{name}", ""
-    for name, written in (document.requires or {}).items():
-        if not (folder / written).is_file():
-            yield "LC113", ("requires", name), f"there is no definition file {written}", f"looked in {folder}"
+            yield "LC113", at, f"{names[name]} and {written} would both be includes/{name}", ""
 
 
 def _template_problems(path: Path) -> Iterator[Trouble]:

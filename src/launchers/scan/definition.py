@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from launchers.requirement import Requirement, parse
 from launchers.scan import space
 from launchers.scan.check import problems
 from launchers.scan.errors import DefinitionError
+from launchers.scan.names import workdir
 from launchers.scan.schema import EsisDocument, ScanDocument
 
 FILES = ("scan.yaml", "wf.esis2.json", "wf.esis.json")
@@ -112,7 +112,7 @@ def _definition(document: ScanDocument, file: Path) -> Definition:
         need=parse(document.needs) if document.needs else None,
         includes=document.includes or (),
         at_once=AT_ONCE if document.at_once is None else document.at_once,
-        workdir=Path(os.path.normpath(file.parent / Path(document.workdir or ".").expanduser())),
+        workdir=workdir(file.parent, document.workdir),
         requires=tuple(
             Required(name, written, (file.parent / written).resolve(), frozen.get(name))
             for name, written in (document.requires or {}).items()

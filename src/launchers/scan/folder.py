@@ -87,7 +87,7 @@ def _copy(part: Part, folder: Path) -> None:
     target = folder / part.target
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if part.source.is_dir():
-        shutil.copytree(part.source, target, dirs_exist_ok=True)
+        shutil.copytree(part.source, target, dirs_exist_ok=True, ignore_dangling_symlinks=True)
     else:
         shutil.copy(part.source, target)
     if digest(target) != part.digest:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 OURS = {
     *("cwd", "parameters", "includes", "__esis__", "sbatch.sh", "README"),
     *("plan.json", "journal.jsonl", "lock", "seen.json", "jobs", "steps", "local"),
 }
 """What a run folder has by itself: no script of these names is copied into it."""
+
+
+def workdir(folder: Path, written: str | None) -> Path:
+    """Where the run folders of a definition in `folder` are."""
+    return Path(os.path.normpath(folder / Path(written or ".").expanduser()))
 
 
 def script_name(written: str) -> str:

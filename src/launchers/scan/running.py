@@ -37,7 +37,7 @@ MISSING, RUNNING, COMPLETED, FAILED, UNSUBMITTED, UNKNOWN = (
 
 
 @frozen
-class Requirement:
+class RequiredRun:
     """A required run: the name the scan knows it by, its folder, whether it is frozen, and its state."""
 
     name: str
@@ -84,13 +84,13 @@ def state(folder: Path) -> str:
     return COMPLETED if seen == {COMPLETED} else RUNNING
 
 
-def requirements(family: Family, scan: Definition) -> tuple[Requirement, ...]:
+def requirements(family: Family, scan: Definition) -> tuple[RequiredRun, ...]:
     """The runs that a scan of a family requires, and their states."""
     found = []
     for one in scan.requires:
         definition = family.frozen[one.file] if one.frozen else family.identities[one.file].definition
         folder = definition.run_folder(one.frozen or family.identities[one.file].hash)
-        found.append(Requirement(one.name, one.file, folder, one.frozen is not None, state(folder)))
+        found.append(RequiredRun(one.name, one.file, folder, one.frozen is not None, state(folder)))
     return tuple(found)
 
 
@@ -119,7 +119,9 @@ def launch(
     folder = identity.folder
     there = state(folder)
     if there == UNSUBMITTED and not force:
-        return Outcome(identity, True, there, resume(folder))
+        run = resume(folder)
+        _note_job(run.store)
+        return Outcome(identity, True, there, run)
     if there != MISSING and not force:
         return Outcome(identity, False, there, open_run(folder) if (folder / "plan.json").exists() else None)
     required = requirements(family, identity.definition)
@@ -127,7 +129,10 @@ def launch(
     launcher = where(identity.definition, config, tags)
     if there != MISSING:
         _move_aside(folder, there)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ScanError(f"cannot make {folder}: {error.strerror}") from None
     store = Store(
         folder, identity.definition.name, secrets.token_hex(4), "slurm", None, (), (), time.time(), str(Path.cwd())
     )
@@ -157,7 +162,7 @@ def launch_all(family: Family, *, force: bool = False, config: str | Path | None
     return found
 
 
-def _refuse(definition: Definition, required: Sequence[Requirement]) -> None:
+def _refuse(definition: Definition, required: Sequence[RequiredRun]) -> None:
     """Raise ScanError unless everything required is good, or on its way."""
     lines = []
     for one in required:
@@ -225,7 +230,7 @@ def _note_job(store: Store) -> None:
 # -- as a plan -------------------------------------------------------------------------------------------------
 
 
-def _make(store: Store, identity: Identity, launcher: Launcher | None, required: Sequence[Requirement]) -> None:
+def _make(store: Store, identity: Identity, launcher: Launcher | None, required: Sequence[RequiredRun]) -> None:
     """Fill the folder, write sbatch.sh and the plan: one Map, whose submission is that file."""
     definition = identity.definition
     args = launcher.slurm_args if launcher else None
@@ -239,11 +244,12 @@ def _make(store: Store, identity: Identity, launcher: Launcher | None, required:
             f"{count} tasks are more than one array may have here ({most}, MaxArraySize): make several scans"
         )
     if definition.template is not None:
-        template = definition.path(definition.template).read_text(encoding="utf-8")
+        template = definition.path(definition.template).read_text(encoding="utf-8", errors="surrogateescape")
     else:
         template = sbatch.made(definition, args or sbatch.asked(definition.need or ANYTHING))
     script = store.folder / "sbatch.sh"
-    script.write_text(sbatch.text(definition, template, count, jobs), encoding="utf-8")
+    text = sbatch.text(definition, template, count, jobs)
+    script.write_text(text, encoding="utf-8", errors="surrogateescape")
     script.chmod(0o700)
     seconds = launcher.selection.ask.time if launcher and not definition.template else None
     says = (
