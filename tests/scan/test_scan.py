@@ -322,9 +322,11 @@ def test_dependency_submits_what_is_missing_in_order_and_once(tmp_path, capfd):
     assert main(["wait", str(folder_of(capfd, d))]) == 0
 
 
-def test_a_failed_requirement_is_refused(capfd):
-    d = diamond(worker="raise SystemExit(1)\n")
+def test_a_failed_requirement_is_refused(tmp_path, capfd):
+    gate = tmp_path / "gate"
+    d = diamond(worker=WAITS.format(gate=gate) + "raise SystemExit(1)\n")
     assert main(["scan", "dependency", d]) == 0
+    gate.touch()
     a, b = (folder_of(capfd, f"{name}/scan.yaml") for name in "AB")
     assert main(["wait", str(b)]) == 1
     assert "scan CANCELLED: DependencyNeverSatisfied" in capfd.readouterr().err
