@@ -390,6 +390,25 @@ def test_a_second_run_submits_nothing(tmp_path, capfd):
     ]  # fmt: skip
 
 
+def test_forcing_what_then_fails_leaves_the_old_run_in_its_place(tmp_path, capfd):
+    once = GENERATOR.replace("print(3)", f"print(3)\nopen({str(tmp_path / 'made')!r}, 'x')")
+    file = scan("A", generator=once)
+    folder = finished(capfd, file)
+    assert main(["scan", "run", file, "--force"]) == 1
+    assert "FileExistsError" in capfd.readouterr().err
+    assert list(Path("A").glob("wrkdir.*")) == [Path("A") / folder.name]
+    assert shown(capfd, file)["state"] == "COMPLETED"
+
+
+def test_a_template_cannot_be_escalated(capfd):
+    file = scan("A", worker="raise SystemExit(1)\n")
+    assert main(["scan", "run", file]) == 0
+    folder = folder_of(capfd, file)
+    assert main(["wait", str(folder)]) == 1
+    assert main(["retry", str(folder), "--escalate", "mem*2"]) == 2
+    assert "sbatch.sh says itself what it asks for" in capfd.readouterr().err
+
+
 def test_completed_is_what_all_tasks_are_whatever_one_of_them_writes(capfd):
     worker = WORKER + 'open("../__esis__/completed.state", "w").write("1")\nraise SystemExit(n == "2")\n'
     file = scan("A", worker=worker)
@@ -486,7 +505,7 @@ def test_the_commands_about_runs_work_on_a_scan(tmp_path, capfd):
     assert main(["wait", folder]) == 0
     assert main(["logs", folder, "scan:2"]) == 0
     assert capfd.readouterr().out == "task 2 has 4\n"
-    assert main(["retry", folder, "--escalate", "cores*2"]) == 0
+    assert main(["retry", folder]) == 0
     assert capfd.readouterr().out == "nothing failed: nothing to retry\n"
     assert main(["runs", "A", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["runs"][0]["steps"] == {"COMPLETED": 1}

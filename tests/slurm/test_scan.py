@@ -196,7 +196,7 @@ def test_a_template_says_what_it_asks_so_a_retry_cannot_ask_for_more(slurm, capf
     assert main(["wait", str(folder)]) == 1
     capfd.readouterr()
     assert main(["retry", str(folder), "--escalate", "mem*2"]) == 2
-    assert f"{folder}/sbatch.sh says what it asks: change that, then retry" in capfd.readouterr().err
+    assert f"{folder}/sbatch.sh says itself what it asks for: change that, then retry" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

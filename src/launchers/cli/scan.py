@@ -18,7 +18,8 @@ from launchers.cli import show
 
 if TYPE_CHECKING:
     from launchers.scan.identity import Family, Identity
-    from launchers.scan.running import Outcome, RequiredRun
+    from launchers.scan.running import Outcome
+    from launchers.scan.runs import RequiredRun
 
 VERSION = 1
 SHORT = 16
@@ -215,7 +216,7 @@ def _show_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from launchers.scan.running import requirements, state
+    from launchers.scan.runs import requirements, state
 
     family, identity = _family(options)
     required = requirements(family, identity.definition)
@@ -272,7 +273,7 @@ def _list_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from launchers.scan.running import requirements, runs, state
+    from launchers.scan.runs import requirements, runs, state
 
     family, identity = _family(options)
     found = [_run_json(path, identity, state(path)) for path in runs(identity.definition.workdir)]
@@ -322,7 +323,7 @@ def _clean_arguments(command: argparse.ArgumentParser) -> None:
 def _clean(options: argparse.Namespace) -> int:
     """Remove runs that have ended; the current one, frozen ones, and those of other scans only when they are named."""
     from launchers.scan.errors import DefinitionError
-    from launchers.scan.running import requirements, runs, state
+    from launchers.scan.runs import requirements, runs, state
 
     family, identity = _family(options)
     there = runs(identity.definition.workdir)

@@ -69,6 +69,8 @@ def retry(
     read.
     """
     by = factors(escalate)
+    if by:
+        _need_needs(run.store)
     failed: set[Member] = set()
     wanted = run.with_descendants(only)
     for step in run.status():
@@ -93,6 +95,15 @@ def retry(
         write(store)
         carry_on(store, on_refusal=on_refusal)
     return list(dict.fromkeys(step for step, _ in sorted(failed, key=lambda one: (one[0], one[1] or 0))))
+
+
+def _need_needs(store: Store) -> None:
+    """Raise RunError where nobody but a script of the user's knows what a step asks for."""
+    for unit in store.units:
+        task = store.task(unit.members[0][0]) if not unit.barrier else None
+        if unit.script and task and task.need is None:
+            script = store.folder / unit.script
+            raise RunError(f"step {task.name}: {script} says itself what it asks for: change that, then retry")
 
 
 def overdue(run: Run, *, config: str | Path | None = None) -> list[tuple[str, str]]:
@@ -169,8 +180,6 @@ def _larger(store: Store, unit: Unit, by: Mapping[str, float], config: str | Pat
         parameters = _placed(store, task, by, config)[1].parameters
         assert parameters is not None
         return {**parameters, **({} if task.srun else {"use_srun": False})}
-    if unit.script:
-        raise RunError(f"step {task.name}: {store.folder / unit.script} says what it asks: change that, then retry")
     larger = dict(unit.parameters or {})
     if larger.get("time") and "duration" in by:
         larger["time"] = int(-(-larger["time"] * by["duration"] // 1))

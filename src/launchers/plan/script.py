@@ -68,14 +68,19 @@ def _cwd(store: Store) -> Path:
 def local_job(store: Store, unit: Unit, template: LocalJob) -> LocalJob:
     """One element on this machine, with the variables that Slurm gives it and an srun that needs no Slurm."""
     assert unit.script is not None
-    ((_, number),) = unit.members
-    tools = store.local_folder(unit.attempt) / "bin"
-    tools.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (tools / "srun").write_text(SRUN)
-    (tools / "srun").chmod(0o700)
+    ((step, number),) = unit.members
+    count = store.task(step).count
+    srun = store.local_folder(unit.attempt) / "bin" / "srun"
+    if not srun.exists():
+        srun.parent.mkdir(mode=0o700, parents=True)
+        srun.write_text(SRUN)
+        srun.chmod(0o700)
     env = {
-        "PATH": f"{tools}:{os.environ.get('PATH', os.defpath)}",
+        "PATH": f"{srun.parent}:{os.environ.get('PATH', os.defpath)}",
         "SLURM_ARRAY_TASK_ID": str(number),
+        "SLURM_ARRAY_TASK_COUNT": str(count),
+        "SLURM_ARRAY_TASK_MIN": "0",
+        "SLURM_ARRAY_TASK_MAX": str(count - 1),
         "SLURM_ARRAY_JOB_ID": store.id,
         "SLURM_JOB_ID": f"{store.id}_{number}",
         "SLURM_JOB_NAME": store.plan,
