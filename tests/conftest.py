@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "plan"))  # its steps.py is what the steps of tests run
+for _folder in ("plan", "scan"):  # what the steps and the scans of tests are made of: steps.py, scans.py
+    sys.path.insert(0, str(Path(__file__).parent / _folder))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -1,4 +1,4 @@
-"""The documentation is run: every console block and every Python block of README.md and docs/*.md."""
+"""The documentation is run: every console block and every Python block of README.md, docs and examples."""
 
 import re
 import shutil
@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.M | re.S)
 
 
-def blocks(language):
+def blocks(language, kind=""):
+    """All blocks of a language; those of another kind, and those for a cluster, say so behind it."""
     for page in PAGES:
         for number, found in enumerate(FENCE.finditer(page.read_text(encoding="utf-8"))):
-            if found[1] == language and "slurm" not in found[2]:
+            if (found[1], found[2].strip()) == (language, kind):
                 yield pytest.param(found[3], id=f"{page.name}-{number}")
 
 
@@ -70,6 +71,14 @@ def test_yaml(block, scratch):
     """Each YAML block is a launchers.yaml without errors."""
     done = subprocess.run(["launchers", "check", "-"], input=block, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("block", list(blocks("yaml", "scan")))
+def test_scan(block, scratch):
+    """Each of these is a definition of a scan, but for the files that it names."""
+    from launchers.scan.definition import loads
+
+    assert loads(block, scratch / "scan.yaml", files=False).rows
 
 
 def test_there_are_blocks():

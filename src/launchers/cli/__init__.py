@@ -26,6 +26,7 @@ COMMANDS = {
     "clean": "remove the folders of runs that have ended",
     "report": "write one HTML page about a run: its graph, times, resources and logs",
     "advise": "compare what the steps of a run asked with what they used",
+    "scan": "run a worker over a space of parameters, in folders named by what went into them",
     "list": "list the launcher groups and what they offer",
     "check": "check a launchers.yaml and list everything that is wrong with it",
     "convert": "write a launchers.yaml from what a cluster prints, or from the live cluster",

@@ -45,8 +45,9 @@ class Capacity:
 class LocalJob:
     """One job: what to run, what it needs, and after which jobs of the same folder.
 
-    `after` has (kind, job id) with Slurm's kinds ok, any, notok, started; `time_limit` is in seconds, and
-    `warning` says so many seconds before it, by SIGUSR2.  A job that ends with status `requeue` runs again, at most
+    `after` has (kind, job id) with Slurm's kinds ok, any, notok, started; a path instead of a job id stands for all
+    jobs of another run (`outcome`).  `time_limit` is in seconds, and `warning` says so many seconds before it, by
+    SIGUSR2.  A job that ends with status `requeue` runs again, at most
     `requeues` times.
     """
 
@@ -141,6 +142,18 @@ def read_statuses(folder: Path) -> dict[str, Status]:
             continue  # the last line of a scheduler that was killed while writing it
         apply(statuses.setdefault(event["job"], Status()), event)
     return statuses
+
+
+def outcome(attempts: Path) -> Status:
+    """What became of a run, whose folders 1, 2... each have a further attempt at what failed (``job~2`` at ``job``)."""
+    latest: dict[str, Status] = {}
+    for folder in sorted((one for one in attempts.iterdir() if one.name.isdigit()), key=lambda one: int(one.name)):
+        statuses = read_statuses(folder)
+        latest |= {id.partition("~")[0]: statuses.get(id, Status()) for id in read_table(folder)[1]}
+    if any(status.state not in ENDED for status in latest.values()):
+        return Status()
+    bad = next((status.state for status in latest.values() if status.state != COMPLETED), COMPLETED)
+    return Status(bad)
 
 
 def apply(status: Status, event: Mapping[str, Any]) -> None:

@@ -38,6 +38,7 @@ from launchers.local.jobs import (
     apply,
     born,
     impossible,
+    outcome,
     private,
     read_statuses,
     read_table,
@@ -141,8 +142,10 @@ class Scheduler:
                 self.finish(id, _number(place / "exit"), "")
 
     def start_what_can(self) -> bool:
-        """Start every job whose time has come; whether one waits for what others hold."""
+        """Start every job whose time has come; whether one waits for what others hold, or do."""
         scarce: set[str] = set()
+        elsewhere = {one for id in self.waiting for _, one in self.jobs[id].after if one.startswith("/")}
+        self.statuses.update({one: outcome(Path(one)) for one in elsewhere})
         still: list[str] = []
         moved = False
         for id in self.waiting:
@@ -160,7 +163,7 @@ class Scheduler:
             else:
                 moved = True
         self.waiting = still
-        return self.start_what_can() if moved and still and not scarce else bool(scarce)
+        return self.start_what_can() if moved and still and not scarce else bool(scarce or (still and elsewhere))
 
     def start(self, job: LocalJob) -> Scarce | None:
         """Start one job if this machine has room for it; otherwise what it waits for."""

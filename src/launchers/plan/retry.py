@@ -69,6 +69,8 @@ def retry(
     read.
     """
     by = factors(escalate)
+    if by:
+        _need_needs(run.store)
     failed: set[Member] = set()
     wanted = run.with_descendants(only)
     for step in run.status():
@@ -93,6 +95,15 @@ def retry(
         write(store)
         carry_on(store, on_refusal=on_refusal)
     return list(dict.fromkeys(step for step, _ in sorted(failed, key=lambda one: (one[0], one[1] or 0))))
+
+
+def _need_needs(store: Store) -> None:
+    """Raise RunError where nobody but a script of the user's knows what a step asks for."""
+    for unit in store.units:
+        task = store.task(unit.members[0][0]) if not unit.barrier else None
+        if unit.script and task and task.need is None:
+            script = store.folder / unit.script
+            raise RunError(f"step {task.name}: {script} says itself what it asks for: change that, then retry")
 
 
 def overdue(run: Run, *, config: str | Path | None = None) -> list[tuple[str, str]]:
@@ -120,7 +131,9 @@ def _again(store: Store, failed: set[Member], attempt: int) -> list[Unit]:
         parents = [new for old in unit.parents for new in _still(old, by_name, fresh, failed, len(members))]
         name = f"{unit.name.partition('~')[0]}~{attempt}"
         token = f"launchers-{store.id}-{len(store.units) + len(fresh)}"
-        fresh[unit.name] = Unit(name, token, members, tuple(parents), unit.parameters, unit.at_once, attempt=attempt)
+        fresh[unit.name] = evolve(
+            unit, name=name, token=token, members=members, parents=tuple(parents), attempt=attempt
+        )
     return list(fresh.values())
 
 

@@ -15,6 +15,7 @@ from attrs import define, frozen
 from launchers.connector import LocalConnector
 from launchers.local import scheduler
 from launchers.local.jobs import LocalJob, Status, read_statuses, read_table
+from launchers.plan import script
 from launchers.plan.node import result as read_result
 from launchers.plan.progress import progress
 from launchers.plan.queue import JobInfo, states
@@ -78,6 +79,11 @@ class StepState:
         if alive:
             return "RUNNING" if "RUNNING" in alive else sorted(alive)[0]
         return sorted(bad)[0] if bad else "COMPLETED"
+
+    @property
+    def failed(self) -> bool:
+        """Whether any of them has ended without success, whatever the others do."""
+        return any(one.ended and one.info.state != "COMPLETED" for one in self.members)
 
     @property
     def ended(self) -> bool:
@@ -163,8 +169,8 @@ class Run:
                 why = never.get(unit.name) or refused.get(unit.name) or "not submitted: launchers resume finishes that"
                 yield MemberState(step, number, unit.name, "", JobInfo(state, why))
                 continue
-            index = position if unit.array else None
-            id = f"{job}_{position}" if unit.array else job
+            index = unit.element(position)
+            id = job if index is None else f"{job}_{index}"
             info = found.get((job, index)) or self._forgotten(unit, index, seen.get(id))
             if info.state != UNKNOWN:
                 fresh[id] = [info.state, time.time()]
@@ -180,6 +186,8 @@ class Run:
 
     def _forgotten(self, unit: Unit, index: int | None, seen: list[Any] | None) -> JobInfo:
         """A job that no scheduler knows any more: what its own files say, else what was seen last."""
+        if unit.script and script.said_completed(self.folder):
+            return JobInfo("COMPLETED", "its run says so")
         files = results(self.folder, unit.name, index)
         if files:
             import pickle
@@ -256,7 +264,7 @@ class Run:
             if (unit.name in walls if unit.barrier else counts[unit.name] == len(unit.members))
         }
         jobs = [ids[name] for name in whole if name in ids]
-        jobs += [f"{ids[u.name]}_{position}" for u, position in mine if u.name not in whole and u.name in ids]
+        jobs += [f"{ids[u.name]}_{u.element(at)}" for u, at in mine if u.name not in whole and u.name in ids]
         if jobs:
             LocalConnector().run(("scancel", *jobs), timeout=60)
         return sorted(wanted)
@@ -271,9 +279,13 @@ class Run:
 
     def logs(self, name: str, number: int | None = None) -> list[Path]:
         """The log files of a step that exist, output before errors, oldest first."""
-        found = []
+        found: list[Path] = []
+        ids = self.store.submitted()
         for unit, position, step, item in self._units():
             if step == name and number in (None, item):
+                if unit.script:
+                    found += script.logs(self.store, unit, item, ids.get(unit.name))
+                    continue
                 tail = f"_{position}" if unit.array else ""
                 folder = self.store.job_folder(unit.name)
                 pattern = f"*{tail}_*_log." if tail else "*_log."

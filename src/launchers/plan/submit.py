@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from launchers.connector import CommandError, LocalConnector
 from launchers.launcher import capacity, need_slurm
 from launchers.local import scheduler
 from launchers.local.jobs import LocalJob, write_table
+from launchers.plan import script
 from launchers.plan.graph import graph_of, problems
 from launchers.plan.model import Map, Pinned, Plan, PlanError, Step, function_name
 from launchers.plan.place import Placed, place
@@ -87,7 +89,7 @@ def submit(
     """
     placed = checked(plan, config, tags)
     run, id = into or create(folder, plan.name)
-    most, barrier = _array_size(), _barrier(placed)
+    most, barrier = array_size(), _barrier(placed)
     store = Store(
         folder=run,
         plan=plan.name,
@@ -171,8 +173,6 @@ def carry_on(store: Store, *, on_refusal: str = "cancel") -> None:
             scheduler.ensure(store.local_folder(attempt))
             store.record("started", attempt=attempt)
         return
-    from launchers.plan.executor import TokenExecutor
-
     events = store.journal()
     ids = store.submitted()
     dropped = {one["unit"] for one in events if one["event"] == "never"}
@@ -189,11 +189,20 @@ def carry_on(store: Store, *, on_refusal: str = "cancel") -> None:
                     dropped.add(unit.name)
                     store.record("never", unit=unit.name, reason="what it waits for failed")
                     continue
-                executor = TokenExecutor(store.job_folder(unit.name), store.folder, unit, store.plan, dependency)
+                send = _sender(store, unit, dependency)
                 store.record("intent", unit=unit.name, token=unit.token)
-                job = _sent(store, unit, executor.send, ids, on_refusal)
+                job = _sent(store, unit, send, ids, on_refusal)
             ids[unit.name] = job
             store.record("submitted", unit=unit.name, job=job)
+
+
+def _sender(store: Store, unit: Unit, dependency: str) -> Callable[[], str]:
+    """What runs sbatch for a submission."""
+    if unit.script:
+        return partial(script.send, store, unit, dependency)
+    from launchers.plan.executor import TokenExecutor
+
+    return TokenExecutor(store.job_folder(unit.name), store.folder, unit, store.plan, dependency).send
 
 
 def _on_its_way(store: Store, unit: Unit, since: float) -> str | None:
@@ -250,6 +259,11 @@ def _dependency(unit: Unit, ids: Mapping[str, str], dropped: set[str], resumed: 
     worse, ignored (facts/slurm.md).
     """
     kinds: dict[str, list[str]] = {}
+    elsewhere = afterok(unit.after)
+    if elsewhere is None:
+        return None
+    if elsewhere:
+        kinds["afterok"] = elsewhere
     known = states(LocalConnector(), [ids[one.unit] for one in unit.parents if one.unit in ids]) if resumed else {}
     for parent in unit.parents:
         if parent.unit in dropped or parent.unit not in ids:
@@ -267,6 +281,25 @@ def _dependency(unit: Unit, ids: Mapping[str, str], dropped: set[str], resumed: 
     return ",".join(f"{kind}:{':'.join(jobs)}" for kind, jobs in kinds.items())
 
 
+def afterok(folders: Iterable[str | Path]) -> list[str] | None:
+    """The jobs of other runs that have not ended; None when one of these runs has failed already.
+
+    Raises RunError for a folder that is none.
+    """
+    jobs: list[str] = []
+    for folder in folders:
+        run = Run(load(Path(folder)))
+        steps = run.status()
+        if any(step.failed for step in steps):
+            return None
+        live = [one for step in steps for one in step.members if not one.ended]
+        whole = {unit.name for unit in run.store.units if len(unit.members) == sum(o.unit == unit.name for o in live)}
+        ids = run.store.submitted()
+        jobs += [ids[name] for name in sorted(whole & set(ids))]
+        jobs += [one.job for one in live if one.unit not in whole and one.job]
+    return jobs
+
+
 def _ended(found: Mapping[Any, str]) -> bool | None:
     """Whether all elements succeeded; None while any has not ended, or nothing is known."""
     if not found or any(state not in ENDED for state in found.values()):
@@ -274,7 +307,7 @@ def _ended(found: Mapping[Any, str]) -> bool | None:
     return all(state == "COMPLETED" for state in found.values())
 
 
-def _array_size() -> int:
+def array_size() -> int:
     """MaxArraySize of the cluster; Slurm's default where it cannot be asked (man slurm.conf)."""
     try:
         outcome = LocalConnector().run(("scontrol", "show", "config"), timeout=30)
@@ -304,6 +337,11 @@ def local_jobs(store: Store, units: Iterable[Unit], templates: Mapping[str, Loca
         template = templates[unit.name]
         assert template is not None
         folder = store.job_folder(unit.name)
+        after = tuple((kinds[one.kind], one.unit) for one in unit.parents)
+        after += tuple(("ok", str(Path(run) / "local")) for run in unit.after)
+        if unit.script:
+            jobs.append(evolve(script.local_job(store, unit, template), after=after))
+            continue
         env = {
             "SUBMITIT_EXECUTOR": "local", "SUBMITIT_LOCAL_JOB_ID": unit.name, "SUBMITIT_LOCAL_NTASKS": "1",
             "SUBMITIT_LOCAL_JOB_NUM_NODES": "1", "SUBMITIT_LOCAL_NODEID": "0", "SUBMITIT_LOCAL_LOCALID": "0",
@@ -319,7 +357,7 @@ def local_jobs(store: Store, units: Iterable[Unit], templates: Mapping[str, Loca
                 stdout=str(folder / f"{unit.name}_0_log.out"),
                 stderr=str(folder / f"{unit.name}_0_log.err"),
                 env=(*template.env, *env.items()),
-                after=tuple((kinds[one.kind], one.unit) for one in unit.parents),
+                after=after,
             )
         )
     return jobs
@@ -331,7 +369,7 @@ def local_jobs(store: Store, units: Iterable[Unit], templates: Mapping[str, Loca
 def dry_run(plan: Plan, *, config: str | Path | None, tags: Iterable[str]) -> str:
     """What would be sent: the sbatch file of each submission, or what would run on this machine."""
     placed = checked(plan, config, tags)
-    units = units_of(placed, "dry-run", _array_size() if placed.on_slurm else None, _barrier(placed))
+    units = units_of(placed, "dry-run", array_size() if placed.on_slurm else None, _barrier(placed))
     if not placed.on_slurm:
         return "".join(f"{unit.name}: on {placed.group.name if placed.group else 'this machine'}\n" for unit in units)
     from launchers.plan.executor import TokenExecutor

@@ -36,7 +36,8 @@ class Unit:
     """One submission: a job, or an array of `members`.  `token` is how it is found again in the scheduler.
 
     `parameters` are submitit's Slurm parameters, None on this machine.  `attempt` counts retries: the last one that has
-    a member is the one that counts.
+    a member is the one that counts.  `script` is an sbatch file of the run folder that is submitted as it stands (see
+    `launchers.plan.script`), and `after` are the folders of other runs that have to succeed first.
     """
 
     name: str
@@ -47,11 +48,17 @@ class Unit:
     at_once: int | None = None
     barrier: bool = field(default=False)
     attempt: int = 1
+    script: str | None = None
+    after: tuple[str, ...] = ()
 
     @property
     def array(self) -> bool:
         """Whether it is submitted as an array."""
-        return len(self.members) > 1
+        return self.script is not None or len(self.members) > 1
+
+    def element(self, position: int) -> int | None:
+        """The number of a member in the array, None where it is none: in a script's array it is the item's."""
+        return self.members[position][1] if self.script is not None else position if self.array else None
 
     def as_json(self) -> dict[str, Any]:
         """For the plan on disk."""
@@ -62,7 +69,7 @@ def unit_from_json(entry: Mapping[str, Any]) -> Unit:
     """A unit as `as_json` wrote it."""
     members = tuple((name, index) for name, index in entry["members"])
     parents = tuple(Parent(**one) for one in entry["parents"])
-    return Unit(**{**entry, "members": members, "parents": parents})
+    return Unit(**{**entry, "members": members, "parents": parents, "after": tuple(entry.get("after", ()))})
 
 
 def units_of(placed: Placed, run: str, most: int | None = None, barrier: Mapping[str, Any] | None = None) -> list[Unit]:

@@ -1,0 +1,7 @@
+"""Scans: one worker over a space of parameters, each run in a folder named by all that went into it (as ESIS)."""
+
+from launchers.scan.definition import Definition, Required, load
+from launchers.scan.errors import DefinitionError, ScanError
+from launchers.scan.running import Outcome, launch, launch_all
+
+__all__ = ["Definition", "DefinitionError", "Outcome", "Required", "ScanError", "launch", "launch_all", "load"]

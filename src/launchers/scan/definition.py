@@ -1,0 +1,149 @@
+"""A scan as it is defined, by a scan.yaml or a wf.esis.json: everything wrong with it is found here, at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+
+from launchers.offer.loader import read_text, structured
+from launchers.offer.problems import ConfigError
+from launchers.offer.tree import Path as Place
+from launchers.offer.tree import Tree
+from launchers.requirement import Requirement, parse
+from launchers.scan import space
+from launchers.scan.check import problems
+from launchers.scan.errors import DefinitionError
+from launchers.scan.names import workdir
+from launchers.scan.schema import EsisDocument, ScanDocument
+
+FILES = ("scan.yaml", "wf.esis2.json", "wf.esis.json")
+"""Names of definition files, in the order in which they are looked for."""
+AT_ONCE = 10
+_ESIS_KEYS = {
+    "setup": "setupscript", "template": "sbatchtemplate", "worker": "workerscript", "generator": "param_generator",
+    "includes": "param_includes", "at_once": "maxparallel", "workdir": "workdirpath",
+}  # fmt: skip
+
+
+@frozen
+class Required:
+    """A scan that another one needs: its name there, its definition file as written, the run it is frozen to."""
+
+    name: str
+    written: str
+    file: Path
+    frozen: str | None
+
+
+@frozen
+class Definition:
+    """A scan: its scripts as written, relative to the folder of `file`; None for what it does without."""
+
+    file: Path
+    name: str
+    worker: str
+    setup: str | None
+    generator: str | None
+    template: str | None
+    rows: tuple[space.Row, ...] | None = field(repr=False)
+    need: Requirement | None
+    includes: tuple[str, ...]
+    at_once: int
+    workdir: Path
+    requires: tuple[Required, ...]
+
+    def path(self, written: str) -> Path:
+        """A file that the definition names."""
+        return self.file.parent / written
+
+    def run_folder(self, hash: str) -> Path:
+        """Where the run with this identity is, or would be."""
+        return self.workdir / f"wrkdir.{hash}"
+
+
+def find(name: str | None) -> Path:
+    """The definition file of a name, or the one in this folder; DefinitionError when there is none, or several."""
+    if name:
+        return Path(name)
+    there = [one for one in FILES if Path(one).exists()]
+    if len(there) != 1:
+        what = f"say which of {', '.join(there)}" if there else f"there is no {' or '.join(FILES)} here"
+        raise DefinitionError(f"{what} (launchers scan setup makes one)" if not there else what)
+    return Path(there[0])
+
+
+def load(path: str | Path, *, files: bool = True) -> Definition:
+    """Read a definition; raises ConfigError with everything that is wrong.
+
+    `files=False` leaves the files that it names out of it: for a frozen run they do not matter.
+    """
+    return loads(read_text(Path(path)), Path(path), files=files)
+
+
+def loads(text: str, path: Path, *, files: bool = True) -> Definition:
+    """The same for the text of a file that is, or will be, at `path`."""
+    if path.suffix == ".json":
+        document, tree, keys = _esis(*structured(text, str(path), EsisDocument, "a wf.esis.json is a JSON object"))
+    else:
+        document, tree = structured(text, str(path), ScanDocument, "a scan.yaml is a mapping with worker:")
+        keys = {}
+    file = path.resolve()
+    found = [tree.problem(code, keys.get(at[0], at) if at else at, message, hint)
+             for code, at, message, hint in problems(document, file.parent, files)]  # fmt: skip
+    if found:
+        raise ConfigError(found)
+    return _definition(document, file)
+
+
+def _definition(document: ScanDocument, file: Path) -> Definition:
+    stem = file.parent.name if file.name in FILES else file.stem
+    frozen = document.frozen or {}
+    return Definition(
+        file=file,
+        name=document.name or re.sub(r"[^A-Za-z0-9_.+@=-]", "_", stem).lstrip(".+@=-") or "scan",
+        worker=document.worker or "",
+        setup=document.setup,
+        generator=document.generator,
+        template=document.template,
+        rows=space.rows(document.parameters) if document.parameters else None,
+        need=parse(document.needs) if document.needs else None,
+        includes=document.includes or (),
+        at_once=AT_ONCE if document.at_once is None else document.at_once,
+        workdir=workdir(file.parent, document.workdir),
+        requires=tuple(
+            Required(name, written, (file.parent / written).resolve(), frozen.get(name))
+            for name, written in (document.requires or {}).items()
+        ),
+    )
+
+
+def _esis(document: EsisDocument, tree: Tree) -> tuple[ScanDocument, Tree, Mapping[str | int, Place]]:
+    """ESIS's file in our words, and where in it each of them stands."""
+    keys: dict[str | int, Place] = {ours: (theirs,) for ours, theirs in _ESIS_KEYS.items()}
+    names = document.requires_names or {}
+    frozen = {**(document.freeze_requirements or {}), **(document.freezes or {})}
+    requires = {names.get(one, one): one for one in document.requires or ()}
+    at_once = str(document.maxparallel if document.maxparallel is not None else AT_ONCE)
+    if not at_once.isdigit():
+        raise ConfigError([tree.problem("LC102", ("maxparallel",), f"a whole number is expected here, not {at_once}")])
+    missing = [theirs for theirs in list(_ESIS_KEYS.values())[:4] if not getattr(document, theirs)]
+    if missing:
+        raise ConfigError([tree.problem("LC114", (), f"{one} is missing: ESIS has four scripts") for one in missing])
+    return (
+        ScanDocument(
+            setup=document.setupscript,
+            worker=document.workerscript,
+            generator=document.param_generator,
+            template=document.sbatchtemplate,
+            includes=document.param_includes,
+            at_once=int(at_once),
+            workdir=document.workdirpath,
+            requires=requires,
+            frozen={name: frozen[one] for name, one in requires.items() if one in frozen},
+        ),
+        tree,
+        keys,
+    )

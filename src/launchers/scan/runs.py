@@ -1,0 +1,72 @@
+"""Runs that are there: their states, and those that a scan requires."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attrs import frozen
+
+from launchers.connector import LocalConnector
+from launchers.plan.queue import states
+from launchers.plan.run import open_run
+from launchers.plan.script import said_completed
+from launchers.scan.definition import Definition
+from launchers.scan.identity import Family
+from launchers.slurm.states import ENDED
+
+MISSING, RUNNING, COMPLETED, FAILED, UNSUBMITTED, UNKNOWN = (
+    "MISSING", "RUNNING", "COMPLETED", "FAILED", "UNSUBMITTED", "UNKNOWN",
+)  # fmt: skip
+"""What a run folder can be; RUNNING is also what waits in a queue, FAILED also where only one task has failed."""
+
+
+@frozen
+class RequiredRun:
+    """A required run: the name the scan knows it by, its folder, whether it is frozen, and its state."""
+
+    name: str
+    file: Path
+    folder: Path
+    frozen: bool
+    state: str
+
+
+def state(folder: Path) -> str:
+    """The state of a run, from the scheduler's states of all its tasks.
+
+    A folder that ESIS made is judged by its job and, where no scheduler knows that any more, its completed.state.
+    """
+    if (folder / "plan.json").exists():
+        (step,) = open_run(folder).status()
+        if step.failed:
+            return FAILED
+        if set(step.counts) == {COMPLETED}:
+            return COMPLETED
+        return next((word for word in (UNSUBMITTED, UNKNOWN) if word in step.counts), RUNNING)
+    try:
+        job = (folder / "__esis__" / "jobid.tx").read_text(encoding="utf-8").strip()
+    except OSError:
+        return MISSING  # nothing, or what a client left that was killed
+    seen = {info.state for info in states(LocalConnector(), [job]).values()} if job.isdigit() else set()
+    if not seen:
+        return COMPLETED if said_completed(folder) else UNKNOWN
+    if seen & ENDED - {COMPLETED}:
+        return FAILED
+    return COMPLETED if seen == {COMPLETED} else RUNNING
+
+
+def requirements(family: Family, scan: Definition) -> tuple[RequiredRun, ...]:
+    """The runs that a scan of a family requires, and their states."""
+    found = []
+    for one in scan.requires:
+        definition = family.frozen[one.file] if one.frozen else family.identities[one.file].definition
+        folder = definition.run_folder(one.frozen or family.identities[one.file].hash)
+        found.append(RequiredRun(one.name, one.file, folder, one.frozen is not None, state(folder)))
+    return tuple(found)
+
+
+def runs(workdir: Path) -> list[Path]:
+    """All run folders in a place, the oldest first."""
+    found = [one / "__esis__" / "wf_status" for one in workdir.glob("wrkdir.*")]
+    there = [one for one in found if one.exists()]
+    return [one.parents[1] for one in sorted(there, key=lambda one: one.stat().st_mtime_ns)]

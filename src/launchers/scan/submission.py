@@ -1,0 +1,123 @@
+"""A run as a plan: one Map, whose submission is the run folder's own sbatch.sh."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from attrs import evolve
+
+from launchers.launcher import Launcher, capacity, find_launcher, need_slurm
+from launchers.local.jobs import write_table
+from launchers.offer.locate import locate
+from launchers.plan.place import ANYTHING
+from launchers.plan.run import open_run
+from launchers.plan.store import Store, TaskEntry, write
+from launchers.plan.submit import afterok, array_size, local_jobs
+from launchers.plan.units import Unit
+from launchers.scan import sbatch
+from launchers.scan.definition import Definition
+from launchers.scan.errors import ScanError
+from launchers.scan.folder import fill
+from launchers.scan.identity import Identity
+from launchers.scan.runs import RUNNING, RequiredRun
+from launchers.slurm.args import SlurmArgs
+
+STEP = "scan"
+"""What the Map is called."""
+
+
+def where(definition: Definition, config: str | Path | None, tags: Iterable[str]) -> Launcher | None:
+    """The launcher of a scan; None for a template on a cluster that no launchers.yaml describes."""
+    if definition.template and locate(config, os.environ, Path.cwd()).used is None and shutil.which("sbatch"):
+        return None
+    launcher = find_launcher(definition.need or ANYTHING, tags=tags, config=config)
+    if launcher.group.scheduler not in ("slurm", "local"):
+        raise ScanError(f"{launcher.group.name} is {launcher.group.scheduler}: scans run on Slurm and on this machine")
+    if launcher.slurm_args is not None:
+        need_slurm(launcher.group)
+    return launcher
+
+
+def make(store: Store, identity: Identity, launcher: Launcher | None, required: Sequence[RequiredRun]) -> None:
+    """Fill the folder, write sbatch.sh and the plan: one Map, whose submission is that file."""
+    definition = identity.definition
+    args = launcher.slurm_args if launcher else None
+    store.scheduler = "slurm" if launcher is None or args is not None else "local"
+    store.group = launcher.group.name if launcher else None
+    after = tuple(str(one.folder) for one in required if one.state == RUNNING)
+    jobs = _jobs(after, store.scheduler)
+    count = fill(store.folder, identity, {one.name: one.folder for one in required})
+    if store.scheduler == "slurm" and count > (most := array_size() + 1):
+        raise ScanError(f"{count} tasks are more than one array may have here ({most}, MaxArraySize): split the scan")
+    _write_script(store.folder, definition, args, count, jobs)
+    store.tasks = (_task(definition, launcher, count),)
+    store.units = _units(store, definition, count, after)
+    if launcher is not None and args is None:
+        _write_local(store, definition, launcher)
+    write(store)
+
+
+def _write_script(
+    folder: Path, definition: Definition, args: SlurmArgs | None, count: int, jobs: Sequence[str]
+) -> None:
+    if definition.template is not None:
+        template = definition.path(definition.template).read_text(encoding="utf-8", errors="surrogateescape")
+    else:
+        template = sbatch.made(definition, args or sbatch.asked(definition.need or ANYTHING))
+    script = folder / "sbatch.sh"
+    script.write_text(sbatch.text(definition, template, count, jobs), encoding="utf-8", errors="surrogateescape")
+    script.chmod(0o700)
+
+
+def _task(definition: Definition, launcher: Launcher | None, count: int) -> TaskEntry:
+    """The Map; of a template nobody here knows what it asks for."""
+    if definition.template or launcher is None:
+        return TaskEntry(STEP, (), count, "template", None, definition.worker, None)
+    says = ",".join(filter(None, launcher.selection.partitions)) or launcher.group.name
+    need = str(definition.need or ANYTHING)
+    return TaskEntry(STEP, (), count, says, launcher.selection.ask.time, definition.worker, need)
+
+
+def _jobs(after: Sequence[str], scheduler: str) -> list[str]:
+    """The Slurm jobs that have to succeed first; on this machine the scheduler looks at the runs themselves."""
+    for folder in after:
+        if open_run(folder).store.scheduler != scheduler:
+            raise ScanError(f"{folder} runs elsewhere, so nothing here can wait for it: first launchers wait {folder}")
+    if scheduler == "local":
+        return []
+    jobs = afterok(after)
+    if jobs is None:
+        raise ScanError(f"a required run failed just now: {', '.join(after)}")
+    return jobs
+
+
+def _units(store: Store, definition: Definition, count: int, after: tuple[str, ...]) -> tuple[Unit, ...]:
+    """One submission on Slurm, one for each task on this machine."""
+    members = tuple((STEP, number) for number in range(count))
+    token = f"launchers-{store.id}"
+    whole = Unit(STEP, f"{token}-0", members, (), {}, definition.at_once, script="sbatch.sh", after=after)
+    if store.scheduler == "slurm":
+        return (whole,)
+    return tuple(
+        evolve(whole, name=f"{STEP}.{number}", token=f"{token}-{number}", members=((STEP, number),), parameters=None)
+        for number in range(count)
+    )
+
+
+def _write_local(store: Store, definition: Definition, launcher: Launcher) -> None:
+    """The table for this machine's scheduler; a token of the run bounds how many tasks run at once."""
+    token = f"scan-{store.id}"
+    room = capacity(launcher.group)
+    room = evolve(room, tokens=(*room.tokens, (token, definition.at_once)))
+    job = launcher.local_job()
+    job = evolve(job, tokens=(*job.tokens, (token, 1)))
+    write_table(store.local_folder(1), room, local_jobs(store, store.units, {unit.name: job for unit in store.units}))
+
+
+def note_job(store: Store) -> None:
+    """Where ESIS looks for the job."""
+    for job in store.submitted().values():
+        (store.folder / "__esis__" / "jobid.tx").write_text(f"{job}\n", encoding="utf-8")
