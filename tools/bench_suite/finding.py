@@ -30,7 +30,10 @@ def config(folder: Path, partitions: int = 30) -> Path:
     """A launchers.yaml that both read: `partitions` partitions of three kinds of node each, told by features."""
     rng = random.Random(1)
     lines = ["slurm:", "- id: cluster", "  features_regex:", r"  - GPU(?P<cuda_count>\d+)"]
-    lines += [r"  - GPUM(?P<cuda_memory>\d+G)", "  configuration: {cpu: {mem_per_cpu: 2048M}, gpu: {min_mem_ratio: 0.7}}"]
+    lines += [
+        r"  - GPUM(?P<cuda_memory>\d+G)",
+        "  configuration: {cpu: {mem_per_cpu: 2048M}, gpu: {min_mem_ratio: 0.7}}",
+    ]
     lines += ["  partitions:"]
     for number in range(partitions):
         lines += [f"    part{number:02}:", "      nodes:"]
@@ -49,7 +52,9 @@ def shapes(folder: Path, nodes: int) -> Path:
         each = nodes // 40
         host = f"n{number:02}-[00001-{each:05}]" if each > 1 else f"n{number:02}-00001"
         gpu = f"{{kind: cuda, memory: {8 + number}G, count: {1 + number % 8}}}"
-        lines.append(f'      - {{hosts: "{host}", count: {each}, cpu: {{cores: {16 + number}, memory: 128G}}, gpu: {gpu}}}')
+        lines.append(
+            f'      - {{hosts: "{host}", count: {each}, cpu: {{cores: {16 + number}, memory: 128G}}, gpu: {gpu}}}'
+        )
     path = folder / f"{nodes}.yaml"
     path.write_text("\n".join(lines) + "\n")
     return path
