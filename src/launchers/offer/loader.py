@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import types
 from collections.abc import Callable, Sequence
@@ -193,6 +192,8 @@ _SCALAR = set(get_args(schema.Scalar))
 def _chosen(choices: tuple[str, ...], value: Any) -> str:
     if value in choices and isinstance(value, str):
         return value
+    import difflib
+
     near = difflib.get_close_matches(str(value).lower(), [str(one).lower() for one in choices], n=1)
     hint = next((f"did you mean {one}?" for one in choices if near and one.lower() == near[0]), "")
     raise _BadValueError("LC110", f"one of {', '.join(choices)} is expected here, not {_kind(value)}", hint)
@@ -289,6 +290,8 @@ class _Reader:
 
 
 def _unknown(name: str, kind: type, path: Path, tree: Tree) -> Problem:
+    import difflib
+
     names = list(_fields(kind))
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"

@@ -7,7 +7,6 @@ group for each of them, which are also what an error says was expected there.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Collection
 from functools import cache
@@ -253,6 +252,8 @@ def _reason(word: str, wanted: set[str], text: str, offset: int) -> str:
 
 def _nearest(word: str, wanted: set[str]) -> str:
     """The nearest word that could stand in this place; empty where nothing is near."""
+    import difflib
+
     if not word or not word[0].isalnum():
         return ""
     low = word.lower()
