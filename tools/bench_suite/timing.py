@@ -18,7 +18,7 @@ import sys, time
 {setup}
 def work():
     {work}
-work()
+{first}
 count = 1
 while True:
     start = time.perf_counter()
@@ -91,12 +91,12 @@ def process(*argv: str | Path, cwd: Path | None = None, env: Mapping[str, str] |
     return work
 
 
-def printed(python: Path, code: str, *argv: str | Path, cwd: Path | None = None) -> Callable[[], float]:
+def printed(python: Path, code: str, *argv: str | Path) -> Callable[[], float]:
     """The number that a Python program prints."""
 
     def work() -> float:
         words = [str(python), "-c", code, *map(str, argv)]
-        done = subprocess.run(words, capture_output=True, text=True, cwd=cwd, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{code[:200]}: {done.stderr[-800:]}")
         return float(done.stdout.split()[-1])
@@ -105,7 +105,7 @@ def printed(python: Path, code: str, *argv: str | Path, cwd: Path | None = None)
 
 
 def repeated(
-    python: Path, setup: str, work: str, *argv: str | Path, cwd: Path | None = None, least: float = 0.2
+    python: Path, setup: str, work: str, *argv: str | Path, first: str = "work()", least: float = 0.2
 ) -> Callable[[], float]:
-    """The seconds that a statement takes in a warm process, repeated until `least` seconds are over."""
-    return printed(python, HARNESS.format(setup=setup, work=work, least=least), *argv, cwd=cwd)
+    """The seconds that a statement takes in a process warm from `first`, repeated until `least` seconds are over."""
+    return printed(python, HARNESS.format(setup=setup, work=work, first=first, least=least), *argv)
