@@ -214,6 +214,7 @@ def test_the_parser_is_the_grammar(text):
         assert grammatical(text) is not False
 
 
+@settings(max_examples=50, deadline=None)  # making one costs 20 ms
 @given(from_lark(GRAMMAR))
 def test_whatever_the_grammar_makes_is_read(text):
     assert grammatical(text) is not False
