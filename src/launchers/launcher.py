@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from operator import or_
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
-from launchers.matching import STAGES, Answer, Selection, match, reason, relaxations
+from launchers.matching import STAGES, Answer, Selection, match
 from launchers.offer.locate import Located, locate
 from launchers.offer.model import Group
 from launchers.requirement import Requirement, parse
@@ -145,6 +144,8 @@ def capacity(group: Group) -> Capacity:
 
 def need_slurm(group: Group, answer: Answer | None = None) -> None:
     """Raise LauncherNotFoundError unless Slurm's commands are here."""
+    import shutil
+
     missing = [command for command in ("sbatch", "srun") if shutil.which(command) is None]
     if missing:
         message = (
@@ -207,6 +208,8 @@ def _failure(answer: Answer, located: Located | None) -> tuple[str, str]:
 
 def summary(answer: Answer, most: int = 6) -> list[str]:
     """Why nothing matched, in few lines: the offers that came nearest, and what would have matched."""
+    from launchers.matching.explain import reason, relaxations
+
     rows: dict[str, list[str]] = {}
     refused = [(t.offer, t.outcome) for trials in answer.trials for t in trials if isinstance(t.outcome, tuple)]
     for offer, outcome in sorted(refused, key=lambda pair: (len(pair[1]), -min(STAGES.index(o.code) for o in pair[1]))):
@@ -307,6 +310,8 @@ def read_facts(path: Path) -> SlurmGroup:
 
 def ask_cluster(*, refresh: bool = False) -> tuple[SlurmGroup | str, tuple[str, ...]]:
     """What the live cluster says, or why it cannot be read; and notes on how old that is and what is missing."""
+    import shutil
+
     if shutil.which("scontrol") is None:
         return "query_slurm: there is no scontrol on PATH, so its cluster cannot be read from here", ()
     from launchers.slurm.query import query

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launchers.matching import funnels, match, reason, relaxations
+from launchers.matching import match
+from launchers.matching.explain import funnels, reason, relaxations
 from launchers.matching.select import RANKS
 from launchers.offer.build import build
 from launchers.offer.loader import load, loads

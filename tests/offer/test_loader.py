@@ -152,20 +152,23 @@ KEYS = st.sampled_from(
 )
 
 
+SCHEMA = jsonschema.Draft202012Validator(json_schema())
+
+
 @settings(max_examples=400, deadline=None)
 @given(st.dictionaries(st.sampled_from(["local", "slurm"]), st.lists(st.dictionaries(KEYS, VALUES), max_size=2)))
 def test_the_json_schema_and_the_loader_agree(document):
     """What the schema refuses the loader refuses; the loader also looks into text, which a schema cannot."""
+    valid = SCHEMA.is_valid(document)
     try:
         loads(json.dumps(document))
     except ConfigError as error:
         deeper = {"LC103", "LC104", "LC105", "LC109"}
         if {problem.code for problem in error.problems} <= deeper:
             return
-        with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(document, json_schema())
+        assert not valid
     else:
-        jsonschema.validate(document, json_schema())
+        assert valid
 
 
 def test_the_json_schema_is_one_and_takes_the_example():

@@ -148,7 +148,7 @@ def test_branches_run_side_by_side_within_the_cores():
 
 
 def test_a_time_limit_ends_a_step():
-    plan = Plan("p", Step("long", "cpu(cores=1) & duration=1s", slow, os.devnull))
+    plan = Plan("p", Step.command("long", "cpu(cores=1) & duration=1s", ["sleep", "30"]))
     run = plan.submit()
     assert not run.wait(30)
     assert states(run) == {"long": "TIMEOUT"}

@@ -4,12 +4,16 @@ The cluster is a fake here, because the client is killed at every boundary, some
 sample of them on the real one.  Its commands answer in the form that the real ones do (Slurm 22.05).
 """
 
+import contextlib
+import itertools
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -21,10 +25,11 @@ from launchers.plan import Chain, Map, Parallel, Plan, PlanError, Step, submit
 from launchers.plan.run import open_run
 from launchers.plan.store import RunError, load
 
-SBATCH = """#!/usr/bin/env python3
-import fcntl, os, re, sys
+SBATCH = """#!/usr/bin/env -S python3 -IS
+import fcntl, os, re, sys, time
 text = open(sys.argv[-1]).read()
 state = os.environ["FAKE_SLURM"]
+time.sleep(float(open(state + "/takes").read()) if os.path.exists(state + "/takes") else 0)
 with open(state + "/lock", "a") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
     calls = int(open(state + "/calls").read() or 0) if os.path.exists(state + "/calls") else 0
@@ -42,7 +47,7 @@ with open(state + "/lock", "a") as lock:
         sys.exit(1)
 print("Submitted batch job", number)
 """
-SQUEUE = """#!/usr/bin/env python3
+SQUEUE = """#!/usr/bin/env -S python3 -IS
 import os, sys
 form = sys.argv[sys.argv.index("-o") + 1]
 path = os.environ["FAKE_SLURM"] + "/jobs"
@@ -66,7 +71,8 @@ echo "accounting storage is disabled" >&2; exit 1
 KILLER = """
 import os, signal, subprocess, sys
 sys.path.insert(0, {tests!r})
-point, seen = int(sys.argv[1]), 0
+import cloudpickle, submitit, launchers.plan.executor
+from test_once import plan
 def tick():
     global seen
     if seen == point:
@@ -84,10 +90,16 @@ os.rename = around(os.rename)
 os.open = around(os.open)
 subprocess.Popen.__init__ = around(subprocess.Popen.__init__)
 subprocess.Popen.wait = around(subprocess.Popen.wait)
-from test_once import plan
-plan().submit()
-print(seen)
+for line in sys.stdin:
+    point, seen = int(line), 0
+    child = os.fork()
+    if not child:
+        plan().submit()
+        os.write(1, b"%d " % seen)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+"""Clients, each killed when it comes to the point that is read: forked from one that has everything imported."""
 
 
 def plan():
@@ -123,15 +135,35 @@ def jobs(state):
     return [line.split("|") for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def test_killed_everywhere(fake, tmp_path):
+@pytest.fixture
+def client(fake):
+    """Be a client that is killed at a point; -1: not killed, but counting the points."""
     code = KILLER.format(tests=str(Path(__file__).parent))
+    argv = [sys.executable, "-c", code]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as clients:
 
-    def client(point):
-        return subprocess.run([sys.executable, "-c", code, str(point)], capture_output=True, text=True, check=False)
+        def run(point):
+            clients.stdin.write(f"{point}\n")
+            return [int(word) for word in clients.stdout.readline().split()]
 
-    whole = client(-1)
-    assert whole.returncode == 0, whole.stderr
-    points = int(whole.stdout)
+        yield run
+        clients.stdin.close()
+
+
+def on_its_way():
+    """Whether an sbatch of this cluster runs: a client that is killed does not take it with it."""
+    name = shutil.which("sbatch").encode()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if name in path.read_bytes().split(b"\0"):
+                return True
+    return False
+
+
+def test_killed_everywhere(fake, tmp_path, client, monkeypatch):
+    monkeypatch.setattr(submit, "GRACE", 0.0)  # what is on its way is waited for
+    points, status = client(-1)
+    assert status == 0
     (folder,) = (tmp_path / "runs").iterdir()
     units = len(load(folder).units)
     assert len(jobs(fake)) == units == 4
@@ -139,8 +171,9 @@ def test_killed_everywhere(fake, tmp_path):
     lost = doubled = resumed = 0
     for point in range(points):
         subprocess.run(["rm", "-rf", "runs", str(fake / "jobs"), str(fake / "calls")], check=True)
-        assert client(point).returncode == -signal.SIGKILL
-        subprocess.run(["flock", str(fake / "lock"), "true"], check=True)  # an sbatch on its way arrives
+        assert client(point) == [-signal.SIGKILL]
+        while on_its_way():
+            time.sleep(0.01)
         folders = list((tmp_path / "runs").iterdir()) if (tmp_path / "runs").exists() else []
         if folders and (folders[0] / "plan.json").exists():
             resumed += 1
@@ -158,6 +191,24 @@ def test_killed_everywhere(fake, tmp_path):
     print(f"points tried {points}, resumed {resumed}, jobs lost {lost}, jobs doubled {doubled}")
     assert (lost, doubled) == (0, 0)
     assert resumed > 30
+
+
+def test_an_sbatch_that_is_still_on_its_way(fake, tmp_path, client, monkeypatch):
+    """The client is killed while its sbatch runs, and the submission is finished before that has come through."""
+    monkeypatch.setattr(submit, "GRACE", 10.0)
+    (fake / "takes").write_text("0.5")
+    for point in itertools.count():
+        assert client(point) == [-signal.SIGKILL]
+        if on_its_way():
+            break
+        subprocess.run(["rm", "-rf", "runs"], check=True)
+    assert jobs(fake) == []
+    (fake / "takes").unlink()
+    (folder,) = (tmp_path / "runs").iterdir()
+    submit.resume(folder)
+    assert not on_its_way()
+    assert set(Counter(comment for _, comment, *_ in jobs(fake)).values()) == {1}
+    assert len(jobs(fake)) == 4
 
 
 def test_dependencies_name_the_jobs_before(fake):

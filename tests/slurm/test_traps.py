@@ -7,7 +7,8 @@ import pytest
 from attrs import evolve
 
 from launchers.launcher import load_groups
-from launchers.matching import match, relaxations
+from launchers.matching import match
+from launchers.matching.explain import relaxations
 from launchers.requirement import parse
 from slurm_testbed import ask
 

@@ -55,7 +55,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 
     top = Parser(prog="launchers", description="Say what a job needs, get the launcher that really starts it.")
     top.add_argument("--version", action="version", version=f"launchers {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, prog=top.prog)
     for name, help in COMMANDS.items():
         command = commands.add_parser(name, help=help, description=help.capitalize() + ".")
         if only in (None, name):

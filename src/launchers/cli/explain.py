@@ -7,9 +7,11 @@ import sys
 
 from launchers.cli import options as shared
 from launchers.cli import show
-from launchers.cli.report import explanation_json, selection_rows
+from launchers.cli.explanation import explanation_json
+from launchers.cli.report import selection_rows
 from launchers.launcher import UNREACHABLE, LauncherNotFoundError, chosen, combined, load_groups
-from launchers.matching import Answer, Fit, funnels, match, reason, relaxations
+from launchers.matching import Answer, Fit, match
+from launchers.matching.explain import funnels, reason, relaxations
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -51,7 +53,7 @@ def _job(options: argparse.Namespace) -> int:
     """Say what a job waits for, whether it can ever start, and what would help."""
     from attrs import evolve
 
-    from launchers.cli.report import can_start, job_json
+    from launchers.cli.explanation import can_start, job_json
     from launchers.connector import LocalConnector
     from launchers.launcher import ask_cluster, narrowed
     from launchers.offer.build import slurm_group

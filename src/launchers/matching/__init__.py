@@ -1,6 +1,8 @@
-"""Match one requirement against offers: rank, merge, explain.  Pure: nothing here runs a command."""
+"""Match one requirement against offers: rank, merge; `explain`, which few need, is imported by its own name.
 
-from launchers.matching.explain import funnels, reason, relaxations
+Pure: nothing here runs a command.
+"""
+
 from launchers.matching.fit import STAGES, Ask, Fit, Rejection, fit
 from launchers.matching.select import Answer, Selection, match
 
@@ -12,8 +14,5 @@ __all__ = [
     "Rejection",
     "Selection",
     "fit",
-    "funnels",
     "match",
-    "reason",
-    "relaxations",
 ]

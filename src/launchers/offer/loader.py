@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path as FilePath
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
-import cattrs
-from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
-from cattrs.gen import make_dict_structure_fn, override
 
 from launchers.offer import schema
 from launchers.offer.problems import ConfigError, Problem
@@ -81,10 +77,11 @@ def structured_tree(tree: Tree, kind: type[T], what: str) -> T:
     """The same for data that was read already."""
     if not isinstance(tree.data, dict):
         raise ConfigError([tree.problem("LC102", (), f"{what}, not {_kind(tree.data)}")])
-    try:
-        return _converter().structure(tree.data, kind)
-    except ClassValidationError as error:
-        raise ConfigError(_problems(error, kind, (), tree)) from None
+    reader = _Reader(tree)
+    found: T = reader.value(tree.data, kind, ())
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return found
 
 
 # -- values ----------------------------------------------------------------------------------------------------
@@ -187,32 +184,19 @@ _VALUES: dict[Any, Callable[[Any], Any]] = {
     bool: _flag,
     str: _text,
 }
-_NEW_TYPES = tuple(kind for kind in _VALUES if not isinstance(kind, type))
 T = TypeVar("T")
 _UNIONS = (Union, types.UnionType)
+_SCALAR = set(get_args(schema.Scalar))
 
 
 def _chosen(choices: tuple[str, ...], value: Any) -> str:
     if value in choices and isinstance(value, str):
         return value
+    import difflib
+
     near = difflib.get_close_matches(str(value).lower(), [str(one).lower() for one in choices], n=1)
     hint = next((f"did you mean {one}?" for one in choices if near and one.lower() == near[0]), "")
     raise _BadValueError("LC110", f"one of {', '.join(choices)} is expected here, not {_kind(value)}", hint)
-
-
-def _either(value: Any, kind: Any, converter: cattrs.Converter) -> Any:
-    """Unions in the schema: optional values, one or a list of them, a memory or a count, a scalar."""
-    members = [one for one in get_args(kind) if one is not type(None)]
-    if value is None:
-        raise _BadValueError("LC102", "nothing stands here", "give a value or leave the key out")
-    if kind == schema.Scalar | None or set(members) == set(get_args(schema.Scalar)):
-        return _scalar(value)
-    if set(members) == {schema.Memory, schema.Count}:
-        return _memory(value) if isinstance(value, str) else _count(value)
-    lists = [one for one in members if get_origin(one) is tuple]
-    others = [one for one in members if one not in lists]
-    wanted = lists[0] if lists and (isinstance(value, list) or not others) else others[0]
-    return converter.structure(value, wanted)
 
 
 def _scalar(value: Any) -> Any:
@@ -223,35 +207,7 @@ def _scalar(value: Any) -> Any:
     return value
 
 
-def _listed(value: Any, kind: Any, converter: cattrs.Converter) -> tuple[Any, ...]:
-    (of, _) = get_args(kind)
-    if not isinstance(value, list):
-        raise _BadValueError("LC102", f"a list is expected here, not {_kind(value)}", "write [a, b]")
-    return tuple(_each(enumerate(value), lambda item: converter.structure(item, of)))
-
-
-def _mapped(value: Any, kind: Any, converter: cattrs.Converter) -> dict[Any, Any]:
-    of_key, of = get_args(kind)
-    if not isinstance(value, dict):
-        raise _BadValueError("LC102", f"a mapping is expected here, not {_kind(value)}", "write name: value")
-    for name in value:
-        converter.structure(name, of_key)
-    return dict(zip(value, _each(value.items(), lambda item: converter.structure(item, of)), strict=True))
-
-
-def _each(items: Any, structure: Callable[[Any], Any]) -> Iterator[Any]:
-    """Structure every item, then report all that failed with their index or name."""
-    errors: list[Exception] = []
-    found = []
-    for index, item in items:
-        try:
-            found.append(structure(item))
-        except Exception as error:
-            error.__notes__ = [cattrs.IterableValidationNote(f"at {index}", index, object)]
-            errors.append(error)
-    if errors:
-        raise IterableValidationError("some items", errors, list)
-    return iter(found)
+# -- the schema ------------------------------------------------------------------------------------------------
 
 
 def key_of(attribute: attrs.Attribute[Any]) -> str:
@@ -260,61 +216,83 @@ def key_of(attribute: attrs.Attribute[Any]) -> str:
 
 
 @cache
-def _converter() -> cattrs.Converter:
-    """One converter: forbids unknown keys, collects all errors, and knows the schema's kinds of value."""
-    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
-    for builtin in (float, bool, str):
-        converter.register_structure_hook(builtin, lambda value, kind: _VALUES[kind](value))
-    hooks: list[tuple[Callable[[Any], bool], Callable[[Any, Any], Any]]] = [
-        (lambda wanted: wanted in _NEW_TYPES, lambda value, kind: _VALUES[kind](value)),
-        (lambda wanted: get_origin(wanted) is tuple, lambda value, kind: _listed(value, kind, converter)),
-        (lambda wanted: get_origin(wanted) is dict, lambda value, kind: _mapped(value, kind, converter)),
-        (lambda wanted: get_origin(wanted) is Literal, lambda value, kind: _chosen(get_args(kind), value)),
-        (lambda wanted: get_origin(wanted) in _UNIONS, lambda value, kind: _either(value, kind, converter)),
-    ]
-    for applies, hook in hooks:
-        converter.register_structure_hook_func(applies, hook)
-
-    def for_class(kind: Any) -> Callable[[Any, Any], Any]:
-        keys: Any = {one.name: override(rename=key_of(one)) for one in attrs.fields(kind)}
-        generated: Any = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **keys)
-
-        def structure(value: Any, wanted: Any) -> Any:
-            if not isinstance(value, dict):
-                raise _BadValueError("LC102", f"a mapping is expected here, not {_kind(value)}", "write key: value")
-            return generated(value, wanted)
-
-        return structure
-
-    converter.register_structure_hook_factory(attrs.has, for_class)
-    return converter
+def _fields(kind: Any) -> dict[str, attrs.Attribute[Any]]:
+    """The fields of a class of a schema by their keys; types that its module postpones are looked up."""
+    if any(isinstance(one.type, str) for one in attrs.fields(kind)):
+        attrs.resolve_types(kind)
+    return {key_of(one): one for one in attrs.fields(kind)}
 
 
-# -- problems --------------------------------------------------------------------------------------------------
+@attrs.define
+class _Reader:
+    """Plain data to schema objects; what is wrong is collected, with None in its place."""
 
+    tree: Tree
+    problems: list[Problem] = attrs.field(factory=list)
 
-def _problems(error: BaseException, kind: Any, path: Path, tree: Tree) -> list[Problem]:
-    """Every leaf of cattrs' tree of errors as a problem at its place."""
-    if isinstance(error, ClassValidationError):
-        named, rest = error.group_exceptions()
-        found = [
-            one for inner, note in named for one in _problems(inner, note.type, (*path, note.name.rstrip("_")), tree)
-        ]
-        kind = error.cl
-        return found + [one for inner in rest for one in _problems(inner, kind, path, tree)]
-    if isinstance(error, IterableValidationError):
-        items, rest = error.group_exceptions()
-        found = [one for inner, note in items for one in _problems(inner, note.type, (*path, note.index), tree)]
-        return found + [one for inner in rest for one in _problems(inner, kind, path, tree)]
-    if isinstance(error, ForbiddenExtraKeysError):
-        return [_unknown(name, error.cl, path, tree) for name in sorted(error.extra_fields)]
-    if isinstance(error, _BadValueError):
-        return [tree.problem(error.code, path, str(error), error.suggestion)]
-    raise error
+    def value(self, value: Any, kind: Any, path: Path) -> Any:
+        """A value as some kind that the schema has: a leaf, a class, a list, a mapping, a choice or a union."""
+        try:
+            if kind in _VALUES:
+                return _VALUES[kind](value)
+            if kind is Any:
+                return value
+            if attrs.has(kind):
+                return self.object(value, kind, path)
+            origin = get_origin(kind)
+            if origin is tuple:
+                return self.listed(value, get_args(kind)[0], path)
+            if origin is dict:
+                names, of = get_args(kind)
+                return self.mapped(value, names, of, path)
+            if origin is Literal:
+                return _chosen(get_args(kind), value)
+            assert origin in _UNIONS, kind
+            return self.either(value, [one for one in get_args(kind) if one is not type(None)], path)
+        except _BadValueError as error:
+            self.problems.append(self.tree.problem(error.code, path, str(error), error.suggestion))
+            return None
+
+    def object(self, value: Any, kind: Any, path: Path) -> Any:
+        if not isinstance(value, dict):
+            raise _BadValueError("LC102", f"a mapping is expected here, not {_kind(value)}", "write key: value")
+        fields = _fields(kind)
+        self.problems += [_unknown(name, kind, path, self.tree) for name in value if name not in fields]
+        known = {name: one for name, one in value.items() if name in fields}
+        return kind(
+            **{fields[name].name: self.value(one, fields[name].type, (*path, name)) for name, one in known.items()}
+        )
+
+    def listed(self, value: Any, kind: Any, path: Path) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise _BadValueError("LC102", f"a list is expected here, not {_kind(value)}", "write [a, b]")
+        return tuple([self.value(one, kind, (*path, index)) for index, one in enumerate(value)])
+
+    def mapped(self, value: Any, names: Any, kind: Any, path: Path) -> dict[Any, Any]:
+        if not isinstance(value, dict):
+            raise _BadValueError("LC102", f"a mapping is expected here, not {_kind(value)}", "write name: value")
+        for name in value:
+            _VALUES[names](name)
+        return {name: self.value(one, kind, (*path, name)) for name, one in value.items()}
+
+    def either(self, value: Any, kinds: Sequence[Any], path: Path) -> Any:
+        """Unions in the schema: optional values, one or a list of them, a memory or a count, a scalar."""
+        if value is None:
+            raise _BadValueError("LC102", "nothing stands here", "give a value or leave the key out")
+        if set(kinds) == _SCALAR:
+            return _scalar(value)
+        if set(kinds) == {schema.Memory, schema.Count}:
+            return _memory(value) if isinstance(value, str) else _count(value)
+        lists = [one for one in kinds if get_origin(one) is tuple]
+        others = [one for one in kinds if one not in lists]
+        wanted = lists[0] if lists and (isinstance(value, list) or not others) else others[0]
+        return self.value(value, wanted, path)
 
 
 def _unknown(name: str, kind: type, path: Path, tree: Tree) -> Problem:
-    names = [key_of(one) for one in attrs.fields(kind)]
+    import difflib
+
+    names = list(_fields(kind))
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"
     if name == "gpus" and "gpu" in names:

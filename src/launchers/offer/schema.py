@@ -4,8 +4,6 @@ them, and `doc` in a field's metadata is its documentation.
 None always means "not said".  Memory is in bytes, durations in seconds.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any, Literal, NewType, TypeAlias
 
 from attrs import field, frozen

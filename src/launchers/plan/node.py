@@ -26,12 +26,15 @@ def result(run: Path, step: str) -> Any:
     import pickle
 
     found: dict[int | None, Any] = {}
-    for unit, position, number, many in sorted(_members(run, step)):
-        files = results(run, unit[1], position if many else None)
-        if not files:
+    written: dict[str, dict[int | None, Path]] = {}
+    for (_, unit), position, number, many in sorted(_members(run, step)):
+        if unit not in written:
+            written[unit] = results(run, unit, array=many)
+        path = written[unit].get(position if many else None)
+        if path is None:
             found.setdefault(number, LookupError(f"step {step} has no result yet"))
             continue
-        with files[-1].open("rb") as file:
+        with path.open("rb") as file:
             outcome, value = pickle.load(file)  # noqa: S301 - written by this user's own jobs
         found[number] = value if outcome == "success" else LookupError(f"step {step} failed:\n{value}")
     for value in found.values():

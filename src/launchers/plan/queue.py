@@ -43,37 +43,68 @@ EPOCH = {"SLURM_TIME_FORMAT": "%s"}
 JOB = "JobID,State,Reason,NodeList,Elapsed,ExitCode,Partition,Submit,Eligible,Start,End"
 
 
-def states(connector: Connector, ids: Iterable[str], *, usage: bool = False) -> dict[Element, JobInfo]:
+def states(
+    connector: Connector, ids: Iterable[str], elements: int | None = None, *, usage: bool = False
+) -> dict[Element, JobInfo]:
     """What squeue and sacct know of these jobs and all their elements; either may not exist.
 
-    `usage` asks accounting also for what they used, which is of their steps and takes the database longer.
+    sacct costs the cluster's database more than squeue costs its controller: where squeue knows `elements` of them, and
+    none has ended, it is not asked.  `usage` asks it also for what they used, which is of their steps and takes the
+    database longer.
     """
     listed = ",".join(sorted(set(ids)))
     if not listed:
         return {}
+    queued = _queued(connector, listed)
+    whole = elements is not None and len(queued) >= elements
+    if whole and not usage and not any(one.state in ENDED for one in queued.values()):
+        return queued
     found = _accounted(connector, listed, usage)
+    for element, info in queued.items():
+        found[element] = _both(info, found[element]) if element in found else info
+    return found
+
+
+def _queued(connector: Connector, listed: str) -> dict[Element, JobInfo]:
+    """What squeue knows."""
+    found: dict[Element, JobInfo] = {}
     squeue = ("squeue", "-h", "-a", "-r", "-t", "all", "-j", listed, "-o", "%F|%K|%T|%N|%M|%P|%V|%S|%e|%r")
     for line in _lines(connector, squeue):
         parts = line.split("|", 9)
         if len(parts) != 10:
             continue
         index = int(parts[1]) if parts[1].isdigit() else None
-        known = found.get((parts[0], index), JobInfo(""))
-        state = base(parts[2])
-        # while it waits %S is what backfill expects; cancelled before it could start, it is when that was
-        never = state in ("PENDING", "CONFIGURING") or (state == "CANCELLED" and not parts[3])
-        found[parts[0], index] = evolve(
-            known,
-            state=state,
-            reason=parts[9],
-            nodes=parts[3],
-            elapsed=parts[4],
+        state, nodes = base(parts[2]), parts[3]
+        submitted, started, ended = map(_time, parts[6:9])
+        found[parts[0], index] = JobInfo(
+            state,
+            parts[9],
+            nodes,
+            parts[4],
             partition=parts[5],
-            submitted=_time(parts[6]) or known.submitted,
-            started=None if never else _time(parts[7]) or known.started,
-            ended=_time(parts[8]) or known.ended if state in ENDED else None,
+            submitted=submitted,
+            started=None if _never_started(state, nodes) else started,
+            ended=ended if state in ENDED else None,
         )
     return found
+
+
+def _never_started(state: str, nodes: str) -> bool:
+    """While a job waits squeue's %S is what backfill expects; cancelled before it could start, it is when that was."""
+    return state in ("PENDING", "CONFIGURING") or (state == "CANCELLED" and not nodes)
+
+
+def _both(queued: JobInfo, accounted: JobInfo) -> JobInfo:
+    """What squeue says is newer; sacct adds what squeue does not say."""
+    return evolve(
+        queued,
+        exit=accounted.exit,
+        submitted=queued.submitted or accounted.submitted,
+        eligible=accounted.eligible,
+        started=None if _never_started(queued.state, queued.nodes) else queued.started or accounted.started,
+        ended=queued.ended or accounted.ended if queued.state in ENDED else None,
+        usage=accounted.usage,
+    )
 
 
 def _accounted(connector: Connector, listed: str, usage: bool) -> dict[Element, JobInfo]:

@@ -159,7 +159,9 @@ class Run:
         events = self.store.journal()
         never = {one["unit"]: one["reason"] for one in events if one["event"] == "never"}
         refused = {one["unit"]: "; ".join(one["said"]) for one in events if one["event"] == "refused"}
-        found = states(LocalConnector(), ids.values(), usage=usage)
+        elements = sum(max(1, len(unit.members)) for unit in self.store.units if unit.name in ids)
+        found = states(LocalConnector(), ids.values(), elements, usage=usage)
+        written: dict[str, dict[int | None, Path]] = {}
         seen = self._seen()
         fresh: dict[str, list[Any]] = {}
         for unit, position, step, number in self._units():
@@ -171,7 +173,11 @@ class Run:
                 continue
             index = unit.element(position)
             id = job if index is None else f"{job}_{index}"
-            info = found.get((job, index)) or self._forgotten(unit, index, seen.get(id))
+            info = found.get((job, index))
+            if info is None:
+                if unit.name not in written:
+                    written[unit.name] = results(self.folder, unit.name, array=unit.array)
+                info = _forgotten(self.folder, unit, written[unit.name].get(index), seen.get(id))
             if info.state != UNKNOWN:
                 fresh[id] = [info.state, time.time()]
             yield MemberState(step, number, unit.name, id, info)
@@ -183,23 +189,6 @@ class Run:
             return dict(json.loads((self.folder / "seen.json").read_text()))
         except (OSError, ValueError):
             return {}
-
-    def _forgotten(self, unit: Unit, index: int | None, seen: list[Any] | None) -> JobInfo:
-        """A job that no scheduler knows any more: what its own files say, else what was seen last."""
-        if unit.script and script.said_completed(self.folder):
-            return JobInfo("COMPLETED", "its run says so")
-        files = results(self.folder, unit.name, index)
-        if files:
-            import pickle
-
-            with files[-1].open("rb") as file:
-                outcome, value = pickle.load(file)  # noqa: S301 - written by this user's own jobs
-            last = str(value).strip().splitlines()[-1:] if outcome != "success" else []
-            return JobInfo("COMPLETED" if outcome == "success" else "FAILED", "".join(last))
-        if seen and seen[0] in ENDED:
-            return JobInfo(seen[0], "seen earlier")
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(seen[1])) if seen else ""
-        return JobInfo(UNKNOWN, f"last seen {seen[0]} {when}" if seen else "no scheduler knows it (any more)")
 
     def __getitem__(self, name: str) -> SubmittedStep:
         """One step; KeyError with the names that there are."""
@@ -304,6 +293,23 @@ def _local_usage(job: LocalJob, status: Status) -> Usage:
         peak=status.memory,
         cpu=status.cpu,
     )
+
+
+def _forgotten(run: Path, unit: Unit, result: Path | None, seen: list[Any] | None) -> JobInfo:
+    """A job that no scheduler knows any more: what its own file says, else what was seen last."""
+    if unit.script and script.said_completed(run):
+        return JobInfo("COMPLETED", "its run says so")
+    if result is not None:
+        import pickle
+
+        with result.open("rb") as file:
+            outcome, value = pickle.load(file)  # noqa: S301 - written by this user's own jobs
+        last = str(value).strip().splitlines()[-1:] if outcome != "success" else []
+        return JobInfo("COMPLETED" if outcome == "success" else "FAILED", "".join(last))
+    if seen and seen[0] in ENDED:
+        return JobInfo(seen[0], "seen earlier")
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(seen[1])) if seen else ""
+    return JobInfo(UNKNOWN, f"last seen {seen[0]} {when}" if seen else "no scheduler knows it (any more)")
 
 
 @frozen

@@ -294,8 +294,11 @@ def read_item(folder: Path, number: int) -> Any:
         return pickle.load(file)  # noqa: S301 - written by this user, in a folder of mode 0700
 
 
-def results(store_folder: Path, unit: str, index: int | None) -> list[Path]:
-    """The result files of one member of a submission, the newest last."""
-    pattern = "*_0_result.pkl" if index is None else f"*_{index}_0_result.pkl"
-    found = (store_folder / "jobs" / unit).glob(pattern)
-    return sorted(found, key=lambda path: path.stat().st_mtime_ns)
+def results(folder: Path, unit: str, *, array: bool) -> dict[int | None, Path]:
+    """The newest result file of each member of a submission by its position, None where it is not an array.
+
+    The folder is looked at once: it may hold the files of thousands.
+    """
+    ending = "_0_result.pkl"
+    files = sorted((folder / "jobs" / unit).glob(f"*{ending}"), key=lambda path: path.stat().st_mtime_ns)
+    return {int(path.name.removesuffix(ending).rpartition("_")[2]) if array else None: path for path in files}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -288,11 +289,14 @@ def _members(facts: Facts) -> dict[str, list[Node]]:
     return inside
 
 
-def _units(node: Node, facts: Facts, partition: Partition) -> tuple[int, int]:
-    """The CPUs of a core, and of a socket where those are allocated (man slurm.conf, SelectTypeParameters)."""
+def _allocated(facts: Facts, partition: Partition) -> str:
+    """What a partition allocates: its own SelectTypeParameters, or the cluster's."""
     said = (partition.pairs.get("SelectTypeParameters") or "NONE").upper()
-    if said == "NONE":
-        said = facts.config.get("SelectTypeParameters", "CR_CORE").upper()
+    return said if said != "NONE" else facts.config.get("SelectTypeParameters", "CR_CORE").upper()
+
+
+def _units(node: Node, said: str) -> tuple[int, int]:
+    """The CPUs of a core, and of a socket where those are allocated (man slurm.conf, SelectTypeParameters)."""
     if "CR_CPU" in said:
         return 1, 1
     sockets, cores = (int(text) if text.isdigit() else 0 for text in (node.pairs.get(k, "") for k in _LAYOUT))
@@ -305,9 +309,10 @@ def _units(node: Node, facts: Facts, partition: Partition) -> tuple[int, int]:
 
 def _memory(node: Node, facts: Facts) -> int | None:
     """The memory that a job may ask: MemSpecLimit is kept back only where memory is allocated at all (CR_*_MEMORY)."""
-    said = facts.config.get("SelectTypeParameters", "CR_CORE_MEMORY").upper()
     special = node.pairs.get("MemSpecLimit", "")
-    if node.memory is None or "MEMORY" in said or not special.isdigit():
+    if node.memory is None or not special.isdigit():
+        return node.memory
+    if "MEMORY" in facts.config.get("SelectTypeParameters", "CR_CORE_MEMORY").upper():
         return node.memory
     return node.memory + int(special) * 1024**2
 
@@ -315,23 +320,30 @@ def _memory(node: Node, facts: Facts) -> int | None:
 _LAYOUT = ("Sockets", "CoresPerSocket")
 
 
+@lru_cache(maxsize=1024)
+def _folded(names: tuple[str, ...]) -> str:
+    """A folded host list, remembered: the same nodes are in several partitions, and folding is half of converting."""
+    return fold(names)
+
+
 def _blocks(
     nodes: Iterable[Node], facts: Facts, partition: Partition, notes: Notes, path: tuple[Any, ...], hosts: bool
 ) -> tuple[schema.NodesSpec, ...]:
     """Equal nodes as one block each, in the order of their names."""
     alike: dict[tuple[Any, ...], list[Node]] = {}
+    allocated = _allocated(facts, partition)
     for node in nodes:
         key = (
             node.cpus,
             _memory(node, facts),
             node.gres,
             node.features,
-            _units(node, facts, partition),
+            _units(node, allocated),
             _cfg_gpus(node),
         )
         alike.setdefault(key, []).append(node)
     reserved = _reserved(facts)
-    blocks = [(fold(node.name for node in group), group) for group in alike.values()]
+    blocks = [(_folded(tuple(node.name for node in group)), group) for group in alike.values()]
     found = []
     for index, (folded, group) in enumerate(sorted(blocks, key=lambda block: (group_name(block[0]), block[0]))):
         node = group[0]
@@ -342,7 +354,7 @@ def _blocks(
             states = sorted({_why_down(one, reserved) for one in group} - {""})
             notes[(*where, "available")] = ", ".join(states)
         _note_devices(node, have, notes, where)
-        threads, socket = _units(node, facts, partition)
+        threads, socket = _units(node, allocated)
         cpu = schema.CpuSpec(
             cores=node.cpus,
             memory=_memory(node, facts),

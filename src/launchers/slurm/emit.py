@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 import attrs
 
@@ -29,11 +29,10 @@ def to_yaml(converted: Converted, head: str = "") -> str:
 
 def _object(value: Any, notes: Notes, path: tuple[Any, ...], indent: int) -> Iterator[str]:
     """The fields of an attrs object that say something, a line or a block each."""
-    hints = get_type_hints(type(value))
     for one in attrs.fields(type(value)):
         item = getattr(value, one.name)
         if item is not None:
-            yield from _entry(one.name, item, _inner(hints[one.name]), notes, (*path, one.name), indent)
+            yield from _entry(one.name, item, _inner(one.type), notes, (*path, one.name), indent)
 
 
 def _entry(key: str, item: Any, kind: Any, notes: Notes, path: tuple[Any, ...], indent: int) -> Iterator[str]:
@@ -101,9 +100,8 @@ def _flow(item: Any, kind: Any) -> str:
     if isinstance(item, tuple):
         return "[" + ", ".join(_flow(value, None) for value in item) + "]"
     if attrs.has(type(item)):
-        hints = get_type_hints(type(item))
-        said = [(one.name, getattr(item, one.name)) for one in attrs.fields(type(item))]
-        inside = (f"{name}: {_flow(value, _inner(hints[name]))}" for name, value in said if value is not None)
+        said = [(one, getattr(item, one.name)) for one in attrs.fields(type(item))]
+        inside = (f"{one.name}: {_flow(value, _inner(one.type))}" for one, value in said if value is not None)
         return "{" + ", ".join(inside) + "}"
     if kind is schema.Memory:
         return format_memory(item)

@@ -199,9 +199,9 @@ class Reader:
     def text(self, *keys: str) -> str | None:
         """The first of these keys that is there and set."""
         for key in keys:
-            value = self.pairs.get(key)
-            if value is not None and value.strip().lower() not in _UNSET:
-                return value.strip()
+            value = self.pairs.get(key, "").strip()
+            if value.lower() not in _UNSET:
+                return value
         return None
 
     def read(self, convert: Callable[[str], T], *keys: str) -> T | None:

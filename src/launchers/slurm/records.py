@@ -85,12 +85,17 @@ def _indented_in(current: Record | None, line: str) -> bool:
     return current is not None and current.kind == "NodeName" and line[0].isspace()
 
 
+def _is_compound(name: str) -> bool:
+    """A key with a colon in it: S:C:T in older versions."""
+    return name.replace(":", "").isidentifier()
+
+
 def _take(record: Record, words: list[str], key: str, number: int, problems: list[Problem]) -> str:
     """Put the words of one line into a record; the key that a following line may go on with."""
     pairs = record.pairs
     for word in words:
         name, equals, value = word.partition("=")
-        if equals and name and (key not in FREE or name in AFTER_FREE) and name.replace(":", "").isidentifier():
+        if equals and (key not in FREE or name in AFTER_FREE) and (name.isidentifier() or _is_compound(name)):
             if name in pairs:
                 if pairs[name] != value:
                     problems.append(Problem(number, word, f"{name} is given twice, the first is kept"))
