@@ -215,6 +215,24 @@ def test_what_sbatch_refuses_leaves_nothing_in_the_way(slurm, template, said, ca
     finished(capfd, file)
 
 
+def test_a_controller_that_does_not_answer_is_asked_again_later(slurm, capfd, monkeypatch):
+    """Whether the job was taken nobody knows then, so the folder stays, and the next run finds out."""
+    conf = re.sub(r"(?m)^SlurmctldPort=.*", "SlurmctldPort=1\nMessageTimeout=1", slurm.conf.read_text())
+    Path("unreachable.conf").write_text(conf)
+    monkeypatch.setattr("launchers.plan.submit.PAUSES", ())
+    Path("launchers.yaml").unlink()
+    file = scan("A")
+    with monkeypatch.context() as away:
+        away.setenv("SLURM_CONF", str(Path("unreachable.conf").absolute()))
+        assert main(["scan", "run", file]) == 1
+    assert "Unable to contact slurm controller" in capfd.readouterr().err
+    assert shown(capfd, file)["state"] == "UNSUBMITTED"
+    assert main(["scan", "run", file]) == 0
+    folder = folder_of(capfd, file)
+    assert main(["wait", str(folder)]) == 0
+    assert len(submitted(folder)) == 1
+
+
 def test_more_tasks_than_an_array_may_have(slurm, capfd):
     config = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True, check=True).stdout
     most = int(re.search(r"MaxArraySize\s*= (\d+)", config)[1])
