@@ -179,6 +179,8 @@ def test_cancel_status_and_a_larger_retry(slurm, tmp_path, capfd):
     again = submitted(folder)[-1]
     assert job(again, "MinMemoryNode", "TimeLimit") == ("200M", "00:30:00")
     assert main(["wait", str(folder)]) == 0
+    assert main(["report", str(folder)]) == 0
+    assert main(["advise", str(folder)]) == 0
     assert sorted(path.name for path in (folder / "cwd").glob(f"slurm-{again}_*")) == [
         f"slurm-{again}_0.out", f"slurm-{again}_2.out",
     ]  # fmt: skip
