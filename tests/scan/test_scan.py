@@ -274,6 +274,12 @@ def test_the_three_words_are_replaced_exactly(capfd):
     )
 
 
+def test_srun_starts_its_command_once_where_there_is_no_slurm(capfd):
+    template = TEMPLATE.replace("srun", "srun -n 1 -c2 --mem=10M -u --cpu-bind=none")
+    folder = finished(capfd, scan("A", template=template))
+    assert [(folder / "cwd" / f"out.{n}").read_text() for n in range(3)] == ["0", "2", "8"]
+
+
 def test_a_need_makes_the_file(capfd):
     yaml = (
         "worker: work.py\nneeds: cpu(cores=2, mem=100M) & duration=90 min\nparameters: {zip: {x: [3, 4]}}\nname: made\n"
@@ -507,6 +513,11 @@ def test_the_commands_about_runs_work_on_a_scan(tmp_path, capfd):
     assert capfd.readouterr().out == "task 2 has 4\n"
     assert main(["retry", folder]) == 0
     assert capfd.readouterr().out == "nothing failed: nothing to retry\n"
+    assert main(["report", folder]) == 0
+    (page,) = Path(folder).glob("*.html")
+    assert "task 2 has 4" in page.read_text()
+    assert main(["advise", folder, "--json"]) == 0
+    capfd.readouterr()
     assert main(["runs", "A", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["runs"][0]["steps"] == {"COMPLETED": 1}
 

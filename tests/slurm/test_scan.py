@@ -179,6 +179,8 @@ def test_cancel_status_and_a_larger_retry(slurm, tmp_path, capfd):
     again = submitted(folder)[-1]
     assert job(again, "MinMemoryNode", "TimeLimit") == ("200M", "00:30:00")
     assert main(["wait", str(folder)]) == 0
+    assert main(["report", str(folder)]) == 0
+    assert main(["advise", str(folder)]) == 0
     assert sorted(path.name for path in (folder / "cwd").glob(f"slurm-{again}_*")) == [
         f"slurm-{again}_0.out", f"slurm-{again}_2.out",
     ]  # fmt: skip
@@ -213,6 +215,24 @@ def test_what_sbatch_refuses_leaves_nothing_in_the_way(slurm, template, said, ca
     assert not list(Path("A").glob("wrkdir.*"))
     scan("A")
     finished(capfd, file)
+
+
+def test_a_controller_that_does_not_answer_is_asked_again_later(slurm, capfd, monkeypatch):
+    """Whether the job was taken nobody knows then, so the folder stays, and the next run finds out."""
+    conf = re.sub(r"(?m)^SlurmctldPort=.*", "SlurmctldPort=1\nMessageTimeout=1", slurm.conf.read_text())
+    Path("unreachable.conf").write_text(conf)
+    monkeypatch.setattr("launchers.plan.submit.PAUSES", ())
+    Path("launchers.yaml").unlink()
+    file = scan("A")
+    with monkeypatch.context() as away:
+        away.setenv("SLURM_CONF", str(Path("unreachable.conf").absolute()))
+        assert main(["scan", "run", file]) == 1
+    assert "Unable to contact slurm controller" in capfd.readouterr().err
+    assert shown(capfd, file)["state"] == "UNSUBMITTED"
+    assert main(["scan", "run", file]) == 0
+    folder = folder_of(capfd, file)
+    assert main(["wait", str(folder)]) == 0
+    assert len(submitted(folder)) == 1
 
 
 def test_more_tasks_than_an_array_may_have(slurm, capfd):

@@ -24,10 +24,15 @@ def requirement(command: argparse.ArgumentParser, *, nargs: str = "+") -> None:
 
 def places(command: argparse.ArgumentParser) -> None:
     """Which groups are considered."""
+    tags(command)
+    config(command)
+
+
+def tags(command: argparse.ArgumentParser) -> None:
+    """Which groups by their tags."""
     command.add_argument(
         "--tag", metavar="T", action="append", default=[], help="only groups with this tag (repeat: any)"
     )
-    config(command)
 
 
 def config(command: argparse.ArgumentParser) -> None:

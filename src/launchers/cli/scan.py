@@ -167,7 +167,8 @@ def _run_arguments(command: argparse.ArgumentParser) -> None:
     _scan(command)
     command.add_argument("--force", action="store_true", help="run it again though nothing has changed")
     _identity(command)
-    shared.places(command)
+    shared.tags(command)
+    command.add_argument("--config", metavar="FILE", help="the launchers.yaml to place it with")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -194,15 +195,10 @@ def _told(outcomes: list[Outcome]) -> int:
             where = one.run.store.group or one.run.store.scheduler
             print(f"{name}: submitted, {task.count} tasks on {where}: {one.identity.folder}")
             continue
-        again = "--force runs it again"
-        if one.state not in ("COMPLETED", "RUNNING"):
-            bad = True
-            again = (
-                f"launchers retry {one.identity.folder} runs what failed, {again}" if one.state == "FAILED" else again
-            )
-        print(
-            f"{name}: nothing changed, so nothing is submitted; its run is {one.state} ({again}): {one.identity.folder}"
-        )
+        bad = bad or one.state not in ("COMPLETED", "RUNNING")
+        retry = f"launchers retry {one.identity.folder} runs what failed, " if one.state == "FAILED" else ""
+        why = f"nothing changed, so nothing is submitted; its run is {one.state} ({retry}--force runs it again)"
+        print(f"{name}: {why}: {one.identity.folder}")
     return 1 if bad else 0
 
 

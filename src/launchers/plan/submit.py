@@ -37,7 +37,8 @@ from launchers.slurm.states import ENDED
 
 TRANSIENT = re.compile(
     r"Socket timed out|Unable to contact slurm controller|Zero Bytes were transmitted|Connection refused|"
-    r"Resource temporarily unavailable|Transport endpoint|try again later|Communication connection failure",
+    r"Resource temporarily unavailable|Transport endpoint|try again later|Communication connection failure|"
+    r"gave no answer within",
     re.I,
 )
 """What sbatch says when asking again is worth it; the job may have been accepted all the same (slurm-findings.md)."""
