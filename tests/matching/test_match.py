@@ -264,6 +264,8 @@ def test_a_memory_that_fits_is_asked_for_where_the_default_would_not_fit():
         "slurm: [{partitions: {p: {limits: {max_mem_per_node: 10G}, configuration: {cpu: {cores: 32, memory: 128G}}}}}]"
     )
     assert find(text, "cpu(cores=1)").slurm_args.mem == 10 * G
+    of_the_job = text.replace("max_mem_per_node: 10G", "max_tres: {mem: 128G}")
+    assert find(of_the_job, "cpu(cores=1)").slurm_args.mem == 128 * G  # unsaid, sbatch holds more against it
     roomy = "slurm: [{partitions: {p: {def_mem_per_cpu: 1G, limits: {max_mem_per_node: 10G}, configuration: {cpu: {cores: 32, memory: 128G}}}}}]"
     assert find(roomy, "cpu(cores=1)").slurm_args.mem is None
 

@@ -244,7 +244,7 @@ def _time_caps(offer: Offer, ask: Ask) -> Iterator[tuple[int, bool]]:
 
 def _capped(offer: Offer) -> bool:
     """Whether memory is bounded: then Slurm holds a whole node's against the bound, if none is said."""
-    return any(limit.what in ("mem/cpu", "mem/node") and not limit.least for limit in bounds(offer))
+    return any(limit.what in ("mem/cpu", "mem/node", "mem") and not limit.least for limit in bounds(offer))
 
 
 def _per_gpu(offer: Offer, gpus: int) -> int:
