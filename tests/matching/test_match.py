@@ -276,17 +276,16 @@ def test_a_minimum_of_cpus_is_met_where_the_need_leaves_it_open():
     assert find(text, "cpu(cores=2)") is None
 
 
-def test_cpus_per_gpu_are_said_where_the_default_of_the_partition_fits_no_node():
+def test_cores_are_said_where_the_default_per_gpu_of_the_partition_fits_no_node():
     text = """slurm:
 - partitions:
     p:
       def_cpu_per_gpu: 4
       nodes: [{count: 1, cpu: {cores: 6, memory: 64G}, accelerators: [{type: t, count: 2, memory: 8G, kind: cuda}]}]
 """
-    assert "--cpus-per-gpu" not in " ".join(find(text, "cuda(mem=8G)").slurm_args.flags())
-    flags = find(text, "cuda(mem=8G)*2 & cpu(cores=3)").slurm_args.flags()
-    assert "--cpus-per-gpu=2" in flags
-    assert not [flag for flag in flags if flag.startswith("--cpus-per-task")]
+    assert find(text, "cuda(mem=8G)").slurm_args.cpus_per_task is None
+    assert find(text, "cuda(mem=8G)*2").slurm_args.cpus_per_task == 1
+    assert find(text, "cuda(mem=8G)*2 & cpu(cores=3)").slurm_args.cpus_per_task == 3
 
 
 def test_cpus_that_memory_costs_are_not_said_where_they_would_be_held_against_the_partition():

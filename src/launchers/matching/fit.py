@@ -57,7 +57,6 @@ class Rejection:
 class Ask:
     """What would be asked of the scheduler, per node; 0 cores or memory means that nothing is said about it.
 
-    `per_gpu` are the cores per GPU where they are asked for in that way.
     `devices` maps GRES types (None: untyped) to numbers.  `cpus`, `mem` and `time` are what the scheduler would
     allocate for it on one node of this shape: threads of whole cores, default memory, the partition's time limit;
     None where that is not known.  Minimums and limits per node are held against the `threads` of whole cores, even
@@ -70,7 +69,6 @@ class Ask:
     memory: int
     devices: tuple[tuple[str | None, int], ...]
     duration: int | None
-    per_gpu: int | None = None
     default_time: int | None = None
     cpus: int | None = field(default=None, eq=False)
     mem: int | None = field(default=None, eq=False)
@@ -162,29 +160,14 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
     A memory per CPU that is capped costs CPUs (MaxMemPerCPU: Slurm raises the CPU count itself, so we say it),
     and where the cluster's default memory would not fit, a memory that fits is asked for in words.
     """
-    partition, shape = offer.partition, offer.shape
+    shape = offer.shape
     gpus = sum(number for _, number in devices)
     cores, memory = alternative.cores, _whole_mib(alternative.cpu_memory)
     per_cpu = min((limit.value for limit in bounds(offer) if limit.what == "mem/cpu"), default=None)
     if memory and not offer.group.memory_constraint and shape.mem_per_core:
         cores, memory = max(cores, -(-memory // shape.mem_per_core)), 0
     raised = max(cores, -(-memory // per_cpu)) if memory and per_cpu else 0
-    if raised <= min((one.value for one in bounds(offer) if one.what == "cpu/node" and not one.least), default=raised):
-        cores = max(cores, raised)  # more is Slurm's own to add: MaxCPUsPerNode is held against what is said
-    if not alternative.cores:
-        cores = max(cores, _least_cpus(offer, alternative.nodes))
-    requested = max(cores, gpus * (partition.defaults.cpus_per_gpu or 0), 1)  # DefCpuPerGPU counts beside -c
-    per_gpu = None
-    if requested > max(cores, 1) and requested > _most_cpus(offer, alternative.nodes):
-        per_gpu = -(-max(cores, 1) // gpus)  # said in words it takes the place of the default
-        cores = requested = per_gpu * gpus
-    threads = -(-requested // shape.threads_per_core) * shape.threads_per_core
-    if any(limit.least and limit.what == "cpu" for limit in bounds(offer)) and cores < threads > 1:
-        cores = threads  # a waiting job is held against the minimum by what it asks, not by what it would get
-    allocated = max(threads, -(-raised // shape.threads_per_core) * shape.threads_per_core)
-    cpus = -(-allocated // shape.cpus_per_socket) * shape.cpus_per_socket
-    if partition.exclusive:
-        cpus = max(cpus, shape.cores or 0)
+    cores, threads, cpus = _cpus(offer, alternative, cores, gpus, raised)
     mem: int | None = memory
     if not memory:
         default = _default_memory(offer, cpus, gpus)
@@ -196,8 +179,31 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
             memory = mem = mem // MIB * MIB
     mem = max(mem or 0, _per_gpu(offer, gpus)) or None
     duration = alternative.duration
-    ask = Ask(alternative.nodes, cores, memory, devices, duration, per_gpu, cpus=cpus, mem=mem, threads=threads)
+    ask = Ask(alternative.nodes, cores, memory, devices, duration, cpus=cpus, mem=mem, threads=threads)
     return _timed(offer, ask)
+
+
+def _cpus(offer: Offer, alternative: Alternative, cores: int, gpus: int, raised: int) -> tuple[int, int, int]:
+    """The cores to ask for (0: none in words), the threads that limits see in that, the CPUs that are allocated.
+
+    `raised` is what the memory costs.  DefCpuPerGPU counts where no cores are said, and only there.
+    """
+    partition, shape = offer.partition, offer.shape
+    if raised <= min((one.value for one in bounds(offer) if one.what == "cpu/node" and not one.least), default=raised):
+        cores = max(cores, raised)  # more is Slurm's own to add: MaxCPUsPerNode is held against what is said
+    if not alternative.cores:
+        cores = max(cores, _least_cpus(offer, alternative.nodes))
+    default = gpus * (partition.defaults.cpus_per_gpu or 0)
+    fits = default <= _most_cpus(offer, alternative.nodes)
+    if default > 1 and not cores and not (fits and shape.cpus_per_socket == 1):
+        cores = default if fits else 1
+    requested = cores or max(default, 1)
+    threads = -(-requested // shape.threads_per_core) * shape.threads_per_core
+    if any(limit.least and limit.what == "cpu" for limit in bounds(offer)) and cores < threads > 1:
+        cores = threads  # a waiting job is held against the minimum by what it asks, not by what it would get
+    allocated = max(threads, -(-raised // shape.threads_per_core) * shape.threads_per_core)
+    cpus = -(-allocated // shape.cpus_per_socket) * shape.cpus_per_socket
+    return cores, threads, max(cpus, shape.cores or 0) if partition.exclusive else cpus
 
 
 def _least_cpus(offer: Offer, nodes: int) -> int:
