@@ -49,7 +49,7 @@ MARKS = "<!-- written by tools/bench -->\n", "<!-- until here -->\n"
 
 def amount(value: float | None, unit: str) -> str:
     """A number for people, with three figures."""
-    if value is None or value == float("inf"):
+    if value is None:
         return "-"
     if unit == "x":
         return f"{value:.3g}x"
@@ -67,8 +67,8 @@ def cells(row: Row) -> tuple[str, ...]:
             return f"{value / 2**20:.3g} MiB"
         return amount(value * 1000, "ms") if value < 1 else amount(value, "s")
 
-    verdict = {True: "reached", False: "**missed**", None: "not measured"}[row.met] if row.goal < float("inf") else ""
-    goal = f"at most {amount(row.goal, row.unit)}" if row.goal < float("inf") else ""
+    verdict = "not measured" if row.value is None else {True: "reached", False: "**missed**", None: ""}[row.met]
+    goal = "" if row.goal is None else f"at most {amount(row.goal, row.unit)}"
     shown = (row.measure, told(row.ours), row.beside, told(row.theirs), amount(row.value, row.unit), goal)
     return (*shown, "; ".join(filter(None, (verdict, row.note))))
 
@@ -100,7 +100,7 @@ def write(rows: list[Row]) -> None:
     """Put the numbers into docs/performance.md, between its marks, and beside it as JSON."""
     facts = about()
     numbers = {"about": facts, "rows": [asdict(row) | {"met": row.met} for row in rows]}
-    (DOCS / "performance.json").write_text(json.dumps(numbers, indent=1, allow_nan=True) + "\n")
+    (DOCS / "performance.json").write_text(json.dumps(numbers, indent=1) + "\n")
     page = DOCS / "performance.md"
     head, _, rest = page.read_text().partition(MARKS[0])
     _, _, tail = rest.partition(MARKS[1])
@@ -117,10 +117,9 @@ def compared(rows: list[Row]) -> list[str]:
         old = before.get((row.measure, row.beside))
         if old is None or row.value is None:
             continue
-        if row.value > max(old * WORSE, old + row.goal / 20 if row.goal < float("inf") else 0):
-            worse.append(
-                f"{row.measure} beside {row.beside}: {amount(row.value, row.unit)}, was {amount(old, row.unit)}"
-            )
+        if row.value > max(old * WORSE, old + (row.goal or 0) / 20):
+            now, then = amount(row.value, row.unit), amount(old, row.unit)
+            worse.append(f"{row.measure} beside {row.beside}: {now}, was {then}")
     return worse
 
 

@@ -213,7 +213,7 @@ def convert(rounds: int) -> Iterator[Row]:
         note = "names, features and partitions only" if who == "xpm" else "key=value pairs only, no sense made of them"
         beside = f"{what}'s reader".replace("'s's", "'s")
         if isinstance(peer, Path):
-            yield row(name, spent["ours"], beside, spent[who], float("inf"), note=note)
+            yield row(name, spent["ours"], beside, spent[who], None, note=note)
         else:
-            yield missing(name, beside, float("inf"), peer)
+            yield missing(name, beside, None, peer)
     yield Row("convert 10,000 nodes: memory (bytes)", peak, "the text", size, peak / size, 10)

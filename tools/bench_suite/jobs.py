@@ -170,7 +170,7 @@ def many(rounds: int) -> Iterator[Row]:
         listed = "JobID,State,Reason,NodeList,Elapsed,ExitCode,Partition"
         bare = f"squeue -h -a -r -t all -j {job} -o '%F|%K|%T|%N|%M|%P|%r'; sacct -X -n -P -j {job} -o {listed}"
         status = {
-            "ours": process(OURS.with_name("launchers"), "status", run.folder, "--json", cwd=folder),
+            "ours": process(OURS.with_name("launchers"), "status", run.folder, cwd=folder),
             "bare": process("sh", "-c", bare),
         }
         spent = alternately(status, max(3, rounds // 3))

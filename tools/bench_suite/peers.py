@@ -36,8 +36,9 @@ def installed(name: str) -> Path | str:
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES[name]]
     done = subprocess.run(pip, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        return f"{name} could not be installed: {said[-1][:120] if said else 'pip failed'}"
+        lines = [line.strip() for line in done.stderr.splitlines()]
+        said = next((line for word in ("fatal:", "ERROR:") for line in lines if line.startswith(word)), "pip failed")
+        return f"{name} could not be installed here: {said}"
     (folder / "ready").touch()
     return python
 

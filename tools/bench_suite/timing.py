@@ -45,17 +45,17 @@ class Row:
     beside: str
     theirs: float | None
     value: float | None
-    goal: float
+    goal: float | None
     unit: str = "x"
     note: str = ""
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is reached."""
-        return None if self.value is None else self.value <= self.goal
+        """Whether the goal is reached; None where there is none, or nothing was measured."""
+        return None if self.value is None or self.goal is None else self.value <= self.goal
 
 
-def missing(measure: str, beside: str, goal: float, why: str) -> Row:
+def missing(measure: str, beside: str, goal: float | None, why: str) -> Row:
     """A row for what cannot be measured here."""
     return Row(measure, None, beside, None, None, goal, note=why)
 
@@ -70,7 +70,7 @@ def alternately(works: Mapping[str, Callable[[], float]], rounds: int) -> dict[s
 
 
 def row(
-    measure: str, ours: Sequence[float], beside: str, theirs: Sequence[float], goal: float, *, note: str = ""
+    measure: str, ours: Sequence[float], beside: str, theirs: Sequence[float], goal: float | None, *, note: str = ""
 ) -> Row:
     """The median of the ratios of pairs, which a slow moment of the machine hits together."""
     ratio = median(mine / other for mine, other in zip(ours, theirs, strict=True))

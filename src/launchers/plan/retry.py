@@ -108,6 +108,8 @@ def _need_needs(store: Store) -> None:
 
 def overdue(run: Run, *, config: str | Path | None = None) -> list[tuple[str, str]]:
     """Submit again the steps that said they want more when they fail (`Again`); their names and what they want."""
+    if not any(task.again for task in run.store.tasks):
+        return []  # and the scheduler need not be asked
     tried: Counter[Member] = Counter(member for unit in run.store.units for member in unit.members)
     done = []
     for step in run.status():
