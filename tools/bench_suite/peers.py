@@ -36,9 +36,8 @@ def installed(name: str) -> Path | str:
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES[name]]
     done = subprocess.run(pip, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines()]
-        said = next((line for word in ("fatal:", "ERROR:") for line in lines if line.startswith(word)), "pip failed")
-        return f"{name} could not be installed here: {said}"
+        print(done.stderr, file=sys.stderr)
+        return f"{name} could not be installed here: pip install {' '.join(PACKAGES[name])} failed"
     (folder / "ready").touch()
     return python
 
