@@ -109,7 +109,13 @@ class Testbed:
     @property
     def env(self) -> dict[str, str]:
         """The environment of the test bed's user; what is the caller's own is left out."""
-        own = {"HOME": str(self.home), "USER": USER, "LOGNAME": USER, "SHELL": "/bin/bash", "TMPDIR": str(self.home / "tmp")}
+        own = {
+            "HOME": str(self.home),
+            "USER": USER,
+            "LOGNAME": USER,
+            "SHELL": "/bin/bash",
+            "TMPDIR": str(self.home / "tmp"),
+        }
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "SUDO_", "MAIL"))}
         return {**kept, **own}
 
@@ -120,7 +126,7 @@ class Testbed:
             os.setgroups([])
             os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
             os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
-        os.execvpe(argv[0], argv, self.env)  # noqa: S606 - that is what is asked for
+        os.execvpe(argv[0], argv, self.env)
 
     def sql(self, statement: str) -> str:
         """What OAR's database answers."""
@@ -300,7 +306,12 @@ class Testbed:
                 }  # fmt: skip
                 if gpus:
                     mine = index * gpus // cores
-                    found |= {"gpu": gpu + mine + 1, "gpudevice": mine, "gpu_model": node["gpu_model"], "gpu_mem": node["gpu_mem"]}
+                    found |= {
+                        "gpu": gpu + mine + 1,
+                        "gpudevice": mine,
+                        "gpu_model": node["gpu_model"],
+                        "gpu_mem": node["gpu_mem"],
+                    }
                 pairs = [word for key, value in found.items() for word in ("-p", f"{key}={value}")]
                 self.command("oarnodesetting", "-a", "-h", str(node["host"]), *pairs)
             gpu += gpus
@@ -309,7 +320,18 @@ class Testbed:
 
     def prove(self) -> None:
         """Run one job."""
-        said = self.command("oarsub", "-l", "/core=1,walltime=0:1:0", "-O", "/dev/null", "-E", "/dev/null", "true", user=USER, cwd=self.home)
+        said = self.command(
+            "oarsub",
+            "-l",
+            "/core=1,walltime=0:1:0",
+            "-O",
+            "/dev/null",
+            "-E",
+            "/dev/null",
+            "true",
+            user=USER,
+            cwd=self.home,
+        )
         found = re.search(r"OAR_JOB_ID=(\d+)", said.stdout)
         if not found:
             raise TestbedError(f"oarsub: {said.stdout}{said.stderr}")
@@ -372,7 +394,9 @@ def install() -> int:
     if os.environ.get("LAUNCHERS_NO_INSTALL") or os.geteuid() or shutil.which("apt-get") is None:
         print(f"oar-testbed: not installed: {' '.join(PACKAGES)} (apt-get install, as root)", file=sys.stderr)
         return 1
-    print(f"oar-testbed: installing {' '.join(PACKAGES)} with apt-get (LAUNCHERS_NO_INSTALL=1 opts out)", file=sys.stderr)
+    print(
+        f"oar-testbed: installing {' '.join(PACKAGES)} with apt-get (LAUNCHERS_NO_INSTALL=1 opts out)", file=sys.stderr
+    )
     policy = Path("/usr/sbin/policy-rc.d")
     held = policy.exists()
     if not held:  # no service is to start by itself
@@ -380,7 +404,10 @@ def install() -> int:
         policy.chmod(0o755)
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
-        for argv in (["apt-get", "update", "-q"], ["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES]):
+        for argv in (
+            ["apt-get", "update", "-q"],
+            ["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES],
+        ):
             done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
             if done.returncode:
                 print(f"oar-testbed: {' '.join(argv)} failed:\n{(done.stdout + done.stderr)[-4000:]}", file=sys.stderr)

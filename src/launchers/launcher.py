@@ -56,6 +56,10 @@ class Launcher:
         """What sbatch will be asked; None on this machine."""
         return self.selection.slurm_args
 
+    def parameters(self) -> dict[str, object] | None:
+        """The parameters of submitit's executor there; None on this machine."""
+        return self.slurm_args.submitit() if self.slurm_args else None
+
     def sbatch(self) -> str:
         """The ``#SBATCH`` lines that will be sent; empty on this machine."""
         return "\n".join(self.slurm_args.directives()) if self.slurm_args else ""

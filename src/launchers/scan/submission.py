@@ -12,10 +12,11 @@ from attrs import evolve
 from launchers.launcher import Launcher, capacity, find_launcher, need_slurm
 from launchers.local.jobs import write_table
 from launchers.offer.locate import locate
+from launchers.plan.on_slurm import array_size
 from launchers.plan.place import ANYTHING
 from launchers.plan.run import open_run
 from launchers.plan.store import Store, TaskEntry, write
-from launchers.plan.submit import afterok, array_size, local_jobs
+from launchers.plan.submit import afterok, local_jobs
 from launchers.plan.units import Unit
 from launchers.scan import sbatch
 from launchers.scan.definition import Definition
