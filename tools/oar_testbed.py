@@ -5,6 +5,8 @@
     tools/oar-testbed status [--json]    daemons and nodes
     tools/oar-testbed env                what is set for the user of `as-user`, for a shell to read
     tools/oar-testbed as-user CMD...     run a command as the test bed's user: OAR takes no jobs from root
+    tools/oar-testbed python             a Python with launchers in it that this user can run: .venv's, if it is not
+                                         hidden in somebody's home, else one that is made
     tools/oar-testbed down               delete the jobs that are left and stop what was started
     tools/oar-testbed wipe               down, remove the state and the user, and put back what was edited
 
@@ -34,6 +36,7 @@ from slurm_testbed import TestbedError, born
 
 PACKAGES = ("oar-server", "oar-server-pgsql", "oar-user", "oar-user-pgsql", "oar-node", "openssh-server", "postgresql")
 COMMANDS = ("oarsub", "oarstat", "oarnodes", "oarnodesetting", "oarproperty", "oar-database", "oar-server", "sshd")
+ROOT = Path(__file__).resolve().parents[1]
 STATE = Path("/var/lib/launchers-oar-testbed")
 """Not in /tmp, where a cgroup manager of OAR's would remove the user's files."""
 USER = "launchers-oar"
@@ -127,6 +130,31 @@ class Testbed:
             os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
             os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
         os.execvpe(argv[0], argv, self.env)
+
+    def python(self) -> Path:
+        """A Python that the user can run, with this project and its tools for development."""
+        ours = ROOT / ".venv" / "bin" / "python"
+        if self.runs(ours):
+            return ours
+        made = self.state / "venv" / "bin" / "python"
+        if not self.runs(made) or made.lstat().st_mtime < (ROOT / "pyproject.toml").stat().st_mtime:
+            base = next(
+                (path for path in map(Path, ("/usr/bin/python3", "/usr/local/bin/python3")) if self.runs(path)), None
+            )
+            if base is None:
+                raise TestbedError(f"{USER} can run no Python 3.11 or later: neither {ours} nor one in /usr")
+            self.command(str(base), "-m", "venv", "--without-pip", "--clear", str(made.parents[1]))
+            pip = (str(ours), "-m", "pip", "--python", str(made), "install", "-q", "--disable-pip-version-check")
+            self.command(*pip, "--editable", f"{ROOT}[dev]", timeout=900)
+        return made
+
+    def runs(self, python: Path) -> bool:
+        """Whether the user can run a Python, and it is new enough."""
+        code = "import sys; sys.exit(sys.version_info < (3, 11))"
+        try:
+            return self.command(str(python), "-c", code, check=False, user=USER, cwd=Path("/")).returncode == 0
+        except OSError:
+            return False
 
     def sql(self, statement: str) -> str:
         """What OAR's database answers."""
@@ -424,7 +452,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--state", type=Path, default=STATE)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("install", "up", "down", "env", "wipe"):
+    for name in ("install", "up", "down", "env", "wipe", "python"):
         commands.add_parser(name)
     commands.add_parser("status").add_argument("--json", action="store_true")
     commands.add_parser("as-user").add_argument("argv", nargs=argparse.REMAINDER)
@@ -448,6 +476,8 @@ def main(argv: list[str] | None = None) -> int:
                     print(f"{name:16} {pid or 'down'}")
                 print(status["oarnodes"], end="")
             return 0 if all(status["daemons"].values()) else 1
+        elif options.command == "python":
+            print(testbed.python())
         elif options.command == "env":
             own = {key: value for key, value in testbed.env.items() if value != os.environ.get(key)}
             print("".join(f"export {key}={shlex.quote(value)}\n" for key, value in own.items()), end="")

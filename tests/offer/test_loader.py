@@ -85,7 +85,6 @@ def test_all_problems_at_once_each_with_its_place():
         ("a: &a\n  b: *a", "aliases that repeat"),
         ("\0", "error LC107"),
         ("? [a]\n: b", "a key is a plain word"),
-        ("oar: []", "OAR clusters are not read yet"),
         ("local: [{cpu: }]", "nothing stands here"),
         ("slurm: [{partitions: {'a b': {}}}]", "is not a name"),
         ("slurm: [{sbatch: {comment: [1]}}]", "text, a number, or true is expected"),

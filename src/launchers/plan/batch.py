@@ -1,4 +1,4 @@
-"""What a batch scheduler must offer a plan: the module `on_slurm` does, and only it knows sbatch and its like."""
+"""What a batch scheduler must offer a plan: the modules `on_slurm` and `on_oar` do, and only they know its commands."""
 
 from __future__ import annotations
 
@@ -63,9 +63,10 @@ class Submission:
 
 
 class Batch(Protocol):
-    """A batch scheduler; `submit_command` is what its refusals are told under."""
+    """A batch scheduler; its refusals are told under `submit_command`, and `cannot` are the `on` it cannot wait for."""
 
     submit_command: str
+    cannot: frozenset[str]
 
     def reach(self, group: Group) -> None:
         """Raise LauncherNotFoundError unless the scheduler's commands are here."""
@@ -75,6 +76,9 @@ class Batch(Protocol):
 
     def barrier(self, first: Mapping[str, Any]) -> dict[str, Any] | None:
         """The parameters of a tiny job where the plan's first step may run, or None: no barriers."""
+
+    def checkpointing(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The parameters of a step whose function can go on from a checkpoint."""
 
     def text(self, job: Submission) -> str:
         """What would be sent."""
@@ -102,13 +106,16 @@ class Batch(Protocol):
         Raises CommandError when it cannot be asked: then nobody knows.
         """
 
-    def cancel(self, connector: Connector, jobs: Iterable[Element]) -> None:
+    def cancel(self, connector: Connector, elements: Iterable[Element]) -> None:
         """Cancel jobs, whole arrays (no element named) or elements of them."""
 
 
 def batch(scheduler: str) -> Batch:
     """The batch scheduler of a name."""
-    assert scheduler == "slurm", scheduler
+    if scheduler == "oar":
+        from launchers.plan import on_oar
+
+        return on_oar
     from launchers.plan import on_slurm
 
     return on_slurm

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import evolve
 
 from launchers.connector import CommandError, Connector, LocalConnector
-from launchers.launcher import need_slurm
+from launchers.launcher import need_commands
 from launchers.offer.model import Group
 from launchers.plan import script
 from launchers.plan.batch import Element, JobInfo, Submission, Wait
@@ -30,11 +30,12 @@ TRANSIENT = re.compile(
 """What sbatch says when asking again is worth it; the job may have been accepted all the same (slurm-findings.md)."""
 BARRIER = {"time": 1, "cpus_per_task": 1, "nodes": 1}
 submit_command = "sbatch"
+cannot: frozenset[str] = frozenset()
 
 
 def reach(group: Group) -> None:
     """See Batch."""
-    need_slurm(group)
+    need_commands(group)
 
 
 def array_size() -> int:
@@ -51,6 +52,11 @@ def barrier(first: Mapping[str, Any]) -> dict[str, Any] | None:
     """See Batch; a QoS may have a minimum that the smallest thing there is does not reach."""
     kept = {key: first[key] for key in ("partition", "account", "qos") if first.get(key)}
     return None if "qos" in kept else {**BARRIER, **kept}
+
+
+def checkpointing(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As they are: Slurm requeues every job that asks for it."""
+    return parameters
 
 
 # -- submitting ------------------------------------------------------------------------------------------------
@@ -95,9 +101,9 @@ def reason_code(said: str) -> str:
     return refusal_of_sbatch(said).code
 
 
-def cancel(connector: Connector, jobs: Iterable[Element]) -> None:
+def cancel(connector: Connector, elements: Iterable[Element]) -> None:
     """See Batch."""
-    connector.run(("scancel", *map(_id, jobs)), timeout=TIMEOUT)
+    connector.run(("scancel", *map(_id, elements)), timeout=TIMEOUT)
 
 
 # -- asking ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
+from attrs import asdict, evolve
 
 from launchers.connector import CommandError, LocalConnector
 from launchers.launcher import capacity
@@ -53,6 +53,11 @@ def checked(plan: Plan, config: str | Path | None, tags: Iterable[str]) -> Place
         placed = place(plan, config=config, tags=tags)
     except PlanError as error:
         raise PlanError([*found, *error.problems]) if found else error from None
+    if placed.scheduler != "local":
+        cannot = batch(placed.scheduler).cannot
+        for task in placed.graph.tasks:
+            for on in sorted({on for _, on in task.waits} & cannot):
+                found.append(f'step {task.name}: on="{on}" is nothing that {placed.scheduler.upper()} can wait for')
     if found:
         raise PlanError(found)
     if placed.scheduler != "local" and placed.group is not None:
@@ -123,11 +128,17 @@ def write_unit(store: Store, unit: Unit) -> None:
     """What the node needs to know of a submission, where its logs and results go."""
     folder = store.job_folder(unit.name)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    minutes = (unit.parameters or {}).get("time")
-    fail_fast = any(task.fail_fast for task in store.tasks if task.name == unit.members[0][0])
-    told = {"members": unit.members, "barrier": unit.barrier, "minutes": minutes, "requeues": REQUEUES}
-    told["fail_fast"] = fail_fast
-    (folder / "unit.json").write_text(json.dumps({**told, "attempt": unit.attempt}))
+    parameters = unit.parameters or {}
+    told = {
+        "members": unit.members,
+        "barrier": unit.barrier,
+        "minutes": parameters.get("time") or parameters.get("timeout_min"),
+        "requeues": REQUEUES,
+        "attempt": unit.attempt,
+        "fail_fast": any(task.fail_fast for task in store.tasks if task.name == unit.members[0][0]),
+        "parents": [asdict(parent) for parent in unit.parents],
+    }
+    (folder / "unit.json").write_text(json.dumps(told))
 
 
 def _units(placed: Placed, run: str) -> list[Unit]:
@@ -136,7 +147,14 @@ def _units(placed: Placed, run: str) -> list[Unit]:
         return units_of(placed, run)
     to = batch(placed.scheduler)
     first = next(one.parameters for one in placed.places.values() if one.parameters is not None)
-    return units_of(placed, run, to.array_size(), to.barrier(first))
+    units = units_of(placed, run, to.array_size(), to.barrier(first))
+    again = {task.name for task in placed.graph.tasks if hasattr(task.step.func, "checkpoint")}
+    return [
+        evolve(unit, parameters=to.checkpointing(unit.parameters))
+        if unit.parameters is not None and again & {step for step, _ in unit.members}
+        else unit
+        for unit in units
+    ]
 
 
 def _entry(step: Step, waits: tuple[tuple[str, str], ...], placed: Placed) -> TaskEntry:
