@@ -92,7 +92,9 @@ class Testbed:
 
     def __init__(self, state: Path = STATE) -> None:
         self.state = state.resolve()
-        self.run, self.log, self.home, self.data = (self.state / name for name in ("run", "log", "home", "pg"))
+        self.run, self.log, self.home, self.data = (
+            self.state / name for name in ("run", "log", "home", "postgres/data")
+        )
 
     # -- commands ----------------------------------------------------------------------------------------------
 
@@ -174,7 +176,7 @@ class Testbed:
     @property
     def daemons(self) -> dict[str, int | None]:
         """What was started here, by name."""
-        files = {"postgres": self.data / "postmaster.pid", "sshd": self.run / "sshd.pid", "almighty": PID}
+        files = {"postgres": self.data.parent / "pid", "sshd": self.run / "sshd.pid", "almighty": PID}
         return {name: self.alive(path) for name, path in files.items()}
 
     def listens(self, port: int) -> bool:
@@ -224,6 +226,7 @@ class Testbed:
             path.mkdir(exist_ok=True)
             shutil.chown(path, USER, USER)
             path.chmod(0o755)
+        (self.home / ".bashrc").touch()  # the shell of every job reads it
 
     @property
     def binaries(self) -> Path:
@@ -239,10 +242,10 @@ class Testbed:
             return
         if not (self.data / "PG_VERSION").exists():
             shutil.rmtree(self.data, ignore_errors=True)
-            self.data.mkdir(mode=0o700)
+            self.data.mkdir(mode=0o700, parents=True)
             password = self.run / "password"  # initdb cannot read a pipe of root's
             password.write_text(ADMIN)
-            for path in (self.data, password):
+            for path in (self.data.parent, self.data, password):
                 shutil.chown(path, "postgres", "postgres")
             self.command(
                 str(self.binaries / "initdb"), "-D", str(self.data), "-A", "scram-sha-256", "-U", "postgres",
@@ -251,7 +254,8 @@ class Testbed:
             password.unlink()
         options = (
             f"-c listen_addresses=127.0.0.1 -c port={POSTGRES} -c unix_socket_directories={self.data} -c fsync=off "
-            "-c synchronous_commit=off -c shared_buffers=32MB -c max_connections=200"
+            f"-c external_pid_file={self.data.parent}/pid -c synchronous_commit=off -c shared_buffers=32MB "
+            "-c max_connections=200"
         )
         out = self.data / "server.log"  # a pipe would stay open as long as the server
         self.command(

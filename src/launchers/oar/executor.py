@@ -3,6 +3,7 @@
 - Its submission file is cut into words at every white space: a folder, or SQL, with a space in it falls apart.
 - Jobs of an array are put in the order of their ids as text, 10 before 9.
 - With ``%j`` in the folder a job that is submitted again has nowhere to write: its new id has no folder.
+- The folder that jobs run in is what $PWD says, which os.chdir leaves as it was.
 - Arrays and checkpointable functions go through a new OarExecutor, without any of this.
 """
 
@@ -84,6 +85,7 @@ class Executor(OarExecutor):  # type: ignore[misc]
         types = [types] if isinstance(types, str) else list(types)
         if idempotent and "idempotent" not in types:
             additional["t"] = [*types, "idempotent"]
+        additional.setdefault("d", str(Path.cwd()))
         copy.parameters["additional_parameters"] = additional
         if count > 1:
             copy.parameters["map_count"] = count

@@ -49,12 +49,13 @@ class Wait:
 
 @frozen(eq=False)
 class Submission:
-    """One unit on its way to the scheduler: of which run and plan, and what it waits for."""
+    """One unit on its way to the scheduler: of which run and plan, what it waits for, and in which folder it runs."""
 
     run: Path
     plan: str
     unit: Unit
     waits: tuple[Wait, ...] = ()
+    cwd: str = ""
 
     @property
     def folder(self) -> Path:

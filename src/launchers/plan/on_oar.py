@@ -29,6 +29,8 @@ cannot = frozenset({"started"})
 TIMEOUT = 60.0
 NAME = 100
 """The most letters of a job's name: the database refuses more."""
+FILE = re.compile(r"[a-zA-Z0-9_./%\\ -]+", re.ASCII)
+"""The names that oarsub takes for a job's output: what OAR and the shell say there, as a step has files of its own."""
 WARNING = 90
 """Seconds before its walltime at which a job that can go on from a checkpoint is told, as submitit has it on Slurm."""
 CARRIED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX")
@@ -79,7 +81,8 @@ def send(job: Submission) -> str:
     """See Batch.  Raises FailedJobError also for a parent that does not exist."""
     from submitit.core.utils import FailedJobError
 
-    job.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (job.folder, job.run / "oar"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         words = _flags(job, _parents(job))
         outcome = LocalConnector().run(("oarsub", *words, _command(job)), timeout=TIMEOUT)
@@ -109,14 +112,17 @@ def _parents(job: Submission) -> list[str]:
 
 
 def _flags(job: Submission, parents: Sequence[str]) -> list[str]:
-    unit, folder = job.unit, job.folder.absolute()
+    unit, own = job.unit, str(job.run.absolute() / "oar" / "%jobid%")
     told = dict(unit.parameters or {})
     options: dict[str, str | list[str]] = dict(told.get("additional_parameters") or {})
     if told.get("queue"):
         options["q"] = told["queue"]
     name = f"{job.plan}.{unit.name}"[: NAME - len(unit.token) - 1]
     options |= {"n": f"{name}.{unit.token}", "a": list(parents)}
-    options |= {"O": f"{folder}/%jobid%_oar_log.out", "E": f"{folder}/%jobid%_oar_log.err"}
+    options["d"] = job.cwd  # else oarsub believes $PWD, which os.chdir leaves as it was
+    if not FILE.fullmatch(own):
+        own = "/dev/null"
+    options |= {"O": own, "E": own}
     if unit.array:
         options["array"] = str(len(unit.members))
     return flags({key: value for key, value in options.items() if value})

@@ -207,7 +207,7 @@ def carry_on(store: Store, *, on_refusal: str = "cancel") -> None:
                     store.record("never", unit=unit.name, reason="what it waits for failed")
                     continue
                 store.record("intent", unit=unit.name, token=unit.token)
-                job = _sent(to, store, Submission(store.folder, store.plan, unit, waits), ids, on_refusal)
+                job = _sent(to, store, Submission(store.folder, store.plan, unit, waits, store.cwd), ids, on_refusal)
             ids[unit.name] = job
             store.record("submitted", unit=unit.name, job=job)
 
