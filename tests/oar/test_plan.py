@@ -186,15 +186,15 @@ def test_killed_and_resumed(oar, share, monkeypatch):
 @pytest.mark.timeout(240)
 def test_a_checkpoint_goes_on_under_a_new_id(oar):
     """OAR submits an idempotent job again that ran for a minute and ends with 99; its child waits for the new one."""
-    plan = Plan("p", Chain(Step("count", CPU, Counting(), 700), Step("after", CPU, double, ResultOf("count"))))
+    tries = Path.cwd() / "tries"
+    plan = Plan("p", Chain(Step("count", CPU, Counting(), str(tries)), Step("after", CPU, double, ResultOf("count"))))
     run = plan.submit(tags="grid")
     deadline = time.monotonic() + 60
-    while not Path("counting").exists() and time.monotonic() < deadline:
+    while not tries.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(62)
     first = run.store.submitted()["count"]
     subprocess.run(["oardel", "-c", first], check=True, capture_output=True)
     assert run.wait(120)
-    count, ids = plan["count"].result()
-    assert (count, ids[0], len(ids)) == (700, first, 2)
-    assert next(step.members[0].job for step in run.status() if step.name == "count") == ids[1]
+    assert plan["after"].result() == 4
+    assert next(step.members[0].job for step in run.status() if step.name == "count") != first

@@ -1,6 +1,5 @@
 """Functions that steps of the tests run: a module, as a node imports what a plan names."""
 
-import os
 import time
 from pathlib import Path
 
@@ -114,23 +113,3 @@ def thesis():
             Step("generate_plots", CPU, double, 9),
         ),
     )
-
-
-class Counting:
-    """Counts for a while on OAR, and goes on from its checkpoint under whatever id it has then."""
-
-    def __init__(self, count=0, ids=()):
-        self.count, self.ids = count, ids
-
-    def __call__(self, most):
-        self.ids = (*self.ids, os.environ["OAR_JOB_ID"])
-        Path("counting").touch()
-        while self.count < most:
-            time.sleep(0.1)
-            self.count += 1
-        return self.count, self.ids
-
-    def checkpoint(self, most):
-        from submitit.helpers import DelayedSubmission
-
-        return DelayedSubmission(Counting(self.count, self.ids), most)

@@ -171,17 +171,12 @@ def _detached(launcher: Launcher, argv: list[str]) -> int:
 # -- on a cluster -----------------------------------------------------------------------------------------------
 
 
-def on_node(argv: list[str], cwd: str, path: str | None = None) -> int:
-    """What the submitit job does on the node: run the command, its output in files of its own.
-
-    `path` is the submitter's PATH, where the scheduler passes on nothing.
-    """
+def on_node(argv: list[str], cwd: str) -> int:
+    """What the submitit job does on the node: run the command, its output in files of its own."""
     import submitit
 
     paths = submitit.JobEnvironment().paths
     env = {name: value for name, value in os.environ.items() if not name.startswith("SUBMITIT_")}
-    if path is not None:
-        env["PATH"] = os.environ["PATH"] = path
     with _output(paths, "out").open("ab") as out, _output(paths, "err").open("ab") as err:
         try:
             return subprocess.call(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
@@ -196,13 +191,9 @@ def _output(paths: Any, kind: str) -> Path:
 
 def _elsewhere(launcher: Launcher, argv: list[str], detach: bool) -> int:
     """Submit through submitit, then follow the job's output until it ends."""
-    name, path = f"launchers-{Path(argv[0]).name}"[:60], None
-    if launcher.oar_args:
-        path = os.environ.get("PATH")
-        executor = launcher.executor(n=name)
-    else:
-        executor = launcher.executor(job_name=name)
-    job = launcher.submitted(executor, on_node, argv, str(Path.cwd()), path)
+    name = f"launchers-{Path(argv[0]).name}"[:60]
+    executor = launcher.executor(**{"n" if launcher.oar_args else "job_name": name})
+    job = launcher.submitted(executor, on_node, argv, str(Path.cwd()))
     if detach:
         print(job.job_id)
         print(f"launchers: output goes to {_output(job.paths, 'out')} and .err beside it", file=sys.stderr)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import Attribute, field, frozen
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+CARRIED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX")
+"""What a job is given of the submitter's environment, of which OAR itself passes on nothing."""
+
+
+def carried(environ: Mapping[str, str]) -> list[str]:
+    """The words before a command that give it what is carried."""
+    return ["env", *(f"{name}={environ[name]}" for name in CARRIED if environ.get(name))]
 
 
 def literal(value: str) -> str:

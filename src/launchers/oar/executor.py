@@ -4,11 +4,14 @@
 - Jobs of an array are put in the order of their ids as text, 10 before 9.
 - With ``%j`` in the folder a job that is submitted again has nowhere to write: its new id has no folder.
 - The folder that jobs run in is what $PWD says, which os.chdir leaves as it was.
+- Nothing of the submitter's environment comes to the job: not its PATH, not the modules that it imports.
 - Arrays and checkpointable functions go through a new OarExecutor, without any of this.
 """
 
 from __future__ import annotations
 
+import os
+import shlex
 import uuid
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from submitit.core import core, utils
 from submitit_oar.oar import OarExecutor, OarJob, _make_oarsub_string
 
 from launchers.connector import LocalConnector
+from launchers.oar.args import carried
 from launchers.oar.states import jobs, newest, of_arrays
 
 
@@ -32,6 +36,10 @@ class Executor(OarExecutor):  # type: ignore[misc]
     def name(cls) -> str:
         """The name of submitit-oar's, by which jobs find their environment."""
         return "oar"
+
+    @property
+    def _submitit_command_str(self) -> str:
+        return f"{shlex.join(carried(os.environ))} {super()._submitit_command_str}"
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:
         """One option a line, its value as it is: what ``oarsub -S`` reads."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from launchers.connector import CommandError, Connector, LocalConnector
 from launchers.launcher import need_commands
-from launchers.oar.args import flags
+from launchers.oar.args import carried, flags
 from launchers.oar.refusals import refusal_of_oarsub
 from launchers.oar.states import OarJob, jobs, newest, of_arrays
 from launchers.offer.model import Group
@@ -33,8 +33,6 @@ FILE = re.compile(r"[a-zA-Z0-9_./%\\ -]+", re.ASCII)
 """The names that oarsub takes for a job's output: what OAR and the shell say there, as a step has files of its own."""
 WARNING = 90
 """Seconds before its walltime at which a job that can go on from a checkpoint is told, as submitit has it on Slurm."""
-CARRIED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX")
-"""What a job has of the submitter's environment, of which OAR itself passes on nothing."""
 TRANSIENT = re.compile(
     r"could not connect|connection to server|server closed the connection|too many (clients|connections)|"
     r"Cannot connect|deadlock detected|Lost connection",
@@ -130,9 +128,8 @@ def _flags(job: Submission, parents: Sequence[str]) -> list[str]:
 
 def _command(job: Submission) -> str:
     """What runs on the node, for its user's shell."""
-    env = [f"{name}={os.environ[name]}" for name in CARRIED if os.environ.get(name)]
     python = (sys.executable, "-u", "-m", "launchers.plan.node", str(job.run.absolute()), job.unit.name)
-    return shlex.join(["env", *env, "SUBMITIT_EXECUTOR=launchersoar", *python])
+    return shlex.join([*carried(os.environ), "SUBMITIT_EXECUTOR=launchersoar", *python])
 
 
 def transient(said: str) -> bool:
