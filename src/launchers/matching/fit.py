@@ -429,6 +429,8 @@ def _waste(
         if number
     )
     gpus, memory = sum(number for _, number in ask.devices) - len(alternative.accelerators), 0
+    if gpus > 0:  # on OAR, for the cores that come with them
+        gpu_memory += gpus * max((device.memory or 0 for device in offer.shape.devices), default=0)
     if offer.partition.exclusive:
         gpus = sum(device.count or 0 for device in offer.shape.devices) - len(alternative.accelerators)
         memory = (offer.shape.memory or 0) - alternative.cpu_memory
