@@ -45,6 +45,7 @@ class OarJob:
     hosts: tuple[str, ...]
     queue: str
     name: str
+    submitted: int
     start: int
     stop: int
 
@@ -88,6 +89,7 @@ def _job(one: dict[str, Any]) -> OarJob:
         hosts=tuple(one.get("assigned_network_address") or ()),
         queue=str(one.get("queue") or ""),
         name=str(one.get("name") or ""),
+        submitted=int(one.get("submissionTime") or 0),
         start=int(one.get("startTime") or 0),
         stop=int(one.get("stopTime") or 0),
     )

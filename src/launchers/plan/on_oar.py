@@ -158,8 +158,8 @@ def cancel(connector: Connector, elements: Iterable[Element]) -> None:
 # -- asking ----------------------------------------------------------------------------------------------------
 
 
-def states(connector: Connector, ids: Iterable[str]) -> dict[Element, JobInfo]:
-    """See Batch; nothing where OAR does not answer."""
+def states(connector: Connector, ids: Iterable[str], *, usage: bool = False) -> dict[Element, JobInfo]:
+    """See Batch; nothing where OAR does not answer.  OAR does not tell what a job used."""
     wanted = set(ids)
     try:
         known = newest(jobs(connector, of_arrays(wanted))) if wanted else {}
@@ -186,6 +186,9 @@ def _info(job: OarJob) -> JobInfo:
         elapsed="" if seconds is None else f"{seconds:.0f} s",
         exit="" if job.exit is None else str(job.exit),
         partition=job.queue,
+        submitted=job.submitted or None,
+        started=job.start or None,
+        ended=job.stop or None,
         job=str(job.id),
     )
 

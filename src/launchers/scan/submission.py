@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from launchers.launcher import Launcher, capacity, find_launcher, need_slurm
+from launchers.launcher import Launcher, capacity, find_launcher, need_commands
 from launchers.local.jobs import write_table
 from launchers.offer.locate import locate
 from launchers.plan.on_slurm import array_size
@@ -38,7 +38,7 @@ def where(definition: Definition, config: str | Path | None, tags: Iterable[str]
     if launcher.group.scheduler not in ("slurm", "local"):
         raise ScanError(f"{launcher.group.name} is {launcher.group.scheduler}: scans run on Slurm and on this machine")
     if launcher.slurm_args is not None:
-        need_slurm(launcher.group)
+        need_commands(launcher.group)
     return launcher
 
 
