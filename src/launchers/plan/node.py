@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,24 +84,29 @@ def unmet(run: Path, told: Mapping[str, Any], position: int) -> str:
     for parent in told["parents"]:
         members = json.loads((run / "jobs" / parent["unit"] / "unit.json").read_text())["members"]
         index = position if parent["kind"] == "aftercorr" else parent["index"]
-        indices = range(len(members)) if index is None else [index]
-        good = all(succeeded(run, parent["unit"], one if len(members) > 1 else None) for one in indices)
+        wanted = [None] if len(members) == 1 else [index] if index is not None else list(range(len(members)))
+        good = succeeded(run, parent["unit"], wanted)
         if (not good and parent["kind"] in ("afterok", "aftercorr")) or (good and parent["kind"] == "afternotok"):
             return str(parent["unit"])
     return ""
 
 
-def succeeded(run: Path, unit: str, index: int | None) -> bool:
-    """Whether a member of a submission has a good result; its value, which may be large, is not read."""
+def succeeded(run: Path, unit: str, wanted: Sequence[int | None]) -> bool:
+    """Whether members of a submission have good results; their values, which may be large, are not read."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        written = results(run, unit, array=wanted != [None])
+        if set(wanted) <= set(written) or time.monotonic() > deadline:
+            return all(one in written and _outcome(written[one]) == "success" for one in wanted)
+        time.sleep(0.5)
+
+
+def _outcome(path: Path) -> str:
+    """The first word of a result."""
     import pickletools
 
-    deadline = time.monotonic() + PATIENCE
-    while not (files := results(run, unit, index)) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    if not files:
-        return False
-    with files[-1].open("rb") as file:
-        return next(word for _, word, _ in pickletools.genops(file) if isinstance(word, str)) == "success"
+    with path.open("rb") as file:
+        return next(word for _, word, _ in pickletools.genops(file) if isinstance(word, str))
 
 
 def main(argv: list[str]) -> int:

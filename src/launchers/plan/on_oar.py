@@ -158,7 +158,9 @@ def cancel(connector: Connector, elements: Iterable[Element]) -> None:
 # -- asking ----------------------------------------------------------------------------------------------------
 
 
-def states(connector: Connector, ids: Iterable[str], *, usage: bool = False) -> dict[Element, JobInfo]:
+def states(
+    connector: Connector, ids: Iterable[str], elements: int | None = None, *, usage: bool = False
+) -> dict[Element, JobInfo]:
     """See Batch; nothing where OAR does not answer.  OAR does not tell what a job used."""
     wanted = set(ids)
     try:
