@@ -13,6 +13,7 @@ from launchers.offer.build import build
 from launchers.offer.emit import to_yaml
 from launchers.offer.loader import loads
 from launchers.offer.problems import ConfigError
+from launchers.plan import on_oar
 
 GIB = 1024**3
 
@@ -184,3 +185,17 @@ def test_ids_are_numbers():
     assert of_arrays(["9", "10", "9"]) == "array_id IN (10, 9)"
     with pytest.raises(ValueError, match="invalid literal"):
         of_arrays(["9) OR (1=1"])
+
+
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        ("[ERROR] Cannot connect to executor localhost:6666. Job is killed.", True),
+        ("[error] [IOlib] Cannot connect to database (type=Pg, host=127.0.0.1): Connection refused", True),
+        ("There are not enough resources for your request", False),
+        ("/!\\ Invalid stdout file name (bad character)", False),
+    ],
+)
+def test_what_is_worth_asking_again(said, again):
+    """As a real 2.5.9 says it; a killed job of the first kind is there and runs later: its token is found."""
+    assert on_oar.transient(said) is again

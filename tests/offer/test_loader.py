@@ -155,7 +155,7 @@ SCHEMA = jsonschema.Draft202012Validator(json_schema())
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.dictionaries(st.sampled_from(["local", "slurm"]), st.lists(st.dictionaries(KEYS, VALUES), max_size=2)))
+@given(st.dictionaries(st.sampled_from(["local", "slurm", "oar"]), st.lists(st.dictionaries(KEYS, VALUES), max_size=2)))
 def test_the_json_schema_and_the_loader_agree(document):
     """What the schema refuses the loader refuses; the loader also looks into text, which a schema cannot."""
     valid = SCHEMA.is_valid(document)

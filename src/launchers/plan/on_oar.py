@@ -38,7 +38,8 @@ TRANSIENT = re.compile(
     r"Cannot connect|deadlock detected|Lost connection",
     re.I,
 )
-"""What oarsub says when asking again is worth it: its database is away."""
+"""What oarsub says when asking again is worth it.  With the server away it says that the job is killed, with status 9:
+the job is there all the same, and runs when the server is back, so its token is found (OAR 2.5.9)."""
 
 
 def reach(group: Group) -> None:
