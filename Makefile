@@ -1,7 +1,7 @@
 # launchers: `make demo` shows it, `make test` runs everything that CI runs, `make check` the fast part.
 # All set-up is done here, in .venv: nothing but Python 3.11 is needed.
 
-.PHONY: demo test check fmt lint unit docs slurm chromium clean
+.PHONY: demo test check fmt lint unit docs slurm oar chromium clean
 .DEFAULT_GOAL := check
 
 BIN := .venv/bin
@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -q
 demo: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo
 
-test: chromium check docs slurm
+test: chromium check docs slurm oar
 
 check: lint unit
 
@@ -21,7 +21,7 @@ lint: .venv/ready
 
 # Fast tests first; those that need a cluster have a stage of their own.
 unit: .venv/ready
-	$(PYTEST) -n 2 tests --ignore=tests/slurm --ignore=tests/test_docs.py
+	$(PYTEST) -n 2 tests --ignore=tests/slurm --ignore=tests/oar --ignore=tests/test_docs.py
 
 docs: .venv/ready
 	$(PYTEST) tests/test_docs.py
@@ -31,6 +31,14 @@ docs: .venv/ready
 slurm: .venv/ready
 	-tools/slurm-testbed install
 	$(PYTEST) tests/slurm
+
+# A real OAR, likewise, for LAUNCHERS_REQUIRE_OAR=1: it takes no jobs from root, so its tests run as the test bed's user.
+oar: .venv/ready
+	-tools/oar-testbed install && tools/oar-testbed up
+	if tools/oar-testbed status >/dev/null 2>&1; then \
+		tools/oar-testbed as-user "$$(tools/oar-testbed python)" -m pytest -q -p no:cacheprovider tests/oar; \
+		status=$$?; tools/oar-testbed down; exit $$status; \
+	else $(PYTEST) tests/oar; fi
 
 # A browser for the test of the report page: installed if that can be done, else that test is skipped with a loud line,
 # or fails with LAUNCHERS_REQUIRE_BROWSER=1.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from submitit import Executor, Job
 
     from launchers.local.jobs import Capacity, LocalJob
-    from launchers.offer.schema import SlurmGroup
+    from launchers.oar.args import OarArgs
+    from launchers.offer.schema import OarGroup, SlurmGroup
     from launchers.slurm.args import SlurmArgs
 
+T = TypeVar("T")
 NOTHING_CONFIGURED, NOTHING_MATCHES, UNREACHABLE = "nothing-configured", "nothing-matches", "unreachable"
 
 
@@ -56,6 +58,19 @@ class Launcher:
         """What sbatch will be asked; None on this machine."""
         return self.selection.slurm_args
 
+    @property
+    def oar_args(self) -> OarArgs | None:
+        """What oarsub will be asked; None elsewhere."""
+        return self.selection.oar_args
+
+    def parameters(self) -> dict[str, object] | None:
+        """The parameters of submitit's executor there; None on this machine."""
+        return self.selection.args.submitit() if self.selection.args else None
+
+    def oarsub(self) -> str:
+        """The ``#OAR`` lines that will be sent; empty elsewhere."""
+        return "\n".join(self.oar_args.directives()) if self.oar_args else ""
+
     def sbatch(self) -> str:
         """The ``#SBATCH`` lines that will be sent; empty on this machine."""
         return "\n".join(self.slurm_args.directives()) if self.slurm_args else ""
@@ -70,15 +85,14 @@ class Launcher:
         place = Path(folder) if folder is not None else Path.cwd() / ".launchers" / "jobs"
         if "%" not in str(place):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.slurm_args is None:
+        told = self.parameters()
+        if told is None:
             from launchers.local.executor import Executor as LocalExecutor
 
             return LocalExecutor(place, self.local_job(), capacity(self.group))
-        need_slurm(self.group, self.answer)
-        from submitit import SlurmExecutor
-
-        executor = SlurmExecutor(place)
-        executor.update_parameters(**{**self.slurm_args.submitit(), **parameters})
+        need_commands(self.group, self.answer)
+        executor = _executor(self.group.scheduler, place)
+        executor.update_parameters(**{**told, **parameters})
         return executor
 
     def submit(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
@@ -87,12 +101,12 @@ class Launcher:
         Raises LauncherNotFoundError with the cluster's own words when it refuses the job.
         """
         executor = self.executor()
-        if self.slurm_args is None:
+        if self.selection.args is None:
             return executor.submit(function, *args, **kwargs)
         return self.submitted(executor, function, *args, **kwargs)
 
     def submitted(self, executor: Executor, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
-        """Submit with an executor of this launcher; what sbatch refuses is LauncherNotFoundError."""
+        """Submit with an executor of this launcher; what the scheduler refuses is LauncherNotFoundError."""
         from submitit.core.utils import FailedJobError
 
         try:
@@ -101,15 +115,16 @@ class Launcher:
             raise LauncherNotFoundError(self.refused(str(error)), NOTHING_MATCHES, self.answer) from error
 
     def refused(self, said: str) -> str:
-        """What sbatch said when it refused, what it is about, and what it was asked."""
+        """What the scheduler said when it refused, what it is about, and what it was asked."""
+        from launchers.oar.refusals import refusal_of_oarsub
         from launchers.slurm.refusals import refusal_of_sbatch
 
         lines = [line.strip() for line in said.strip().splitlines() if line.strip()][-3:]
-        code = refusal_of_sbatch(said).code
+        code = refusal_of_oarsub(said) if self.oar_args else refusal_of_sbatch(said).code
         about = f"\nreason code: {code}" if code else ""
-        asked = self.slurm_args.flags() if self.slurm_args else []
-        told = "\n  ".join(lines)
-        return f"sbatch refused what was chosen:\n  {told}{about}\nit was asked:\n  " + "\n  ".join(asked)
+        asked = self.selection.args.flags() if self.selection.args else []
+        told, command = "\n  ".join(lines), "oarsub" if self.oar_args else "sbatch"
+        return f"{command} refused what was chosen:\n  {told}{about}\nit was asked:\n  " + "\n  ".join(asked)
 
     def local_job(self) -> LocalJob:
         """The resources of one job of this machine."""
@@ -142,17 +157,37 @@ def capacity(group: Group) -> Capacity:
     return Capacity(shape.cores, shape.memory, tuple(devices), group.tokens)
 
 
-def need_slurm(group: Group, answer: Answer | None = None) -> None:
-    """Raise LauncherNotFoundError unless Slurm's commands are here."""
+COMMANDS = {"slurm": ("Slurm", "sbatch", "srun"), "oar": ("OAR", "oarsub", "oarstat")}
+
+
+def need_commands(group: Group, answer: Answer | None = None) -> None:
+    """Raise LauncherNotFoundError unless the commands of a group's scheduler are here."""
     import shutil
 
-    missing = [command for command in ("sbatch", "srun") if shutil.which(command) is None]
+    name, *commands = COMMANDS[group.scheduler]
+    missing = [command for command in commands if shutil.which(command) is None]
     if missing:
         message = (
             f"{group.name} matches but cannot be reached: no {' and no '.join(missing)} on PATH.  "
-            "Run this where Slurm's commands are, or load the module that brings them."
+            f"Run this where {name}'s commands are, or load the module that brings them."
         )
         raise LauncherNotFoundError(message, UNREACHABLE, answer)
+
+
+def _executor(scheduler: str, folder: Path) -> Executor:
+    """A submitit executor of a batch scheduler."""
+    if scheduler == "slurm":
+        from submitit import SlurmExecutor
+
+        return SlurmExecutor(folder)
+    try:
+        from launchers.oar.executor import Executor as OarExecutor
+    except ImportError as error:
+        message = (
+            f"functions go to OAR through submitit-oar, which is not installed: pip install 'launchers[oar]' ({error})"
+        )
+        raise LauncherNotFoundError(message, UNREACHABLE) from error
+    return OarExecutor(folder)
 
 
 # -- finding ---------------------------------------------------------------------------------------------------
@@ -253,7 +288,15 @@ def load_groups(
             facts[index] = read_facts(located.used.parent / Path(spec.facts).expanduser())
         elif spec.query_slurm:
             facts[index], notes[spec.id or f"slurm[{index}]"] = ask_cluster(refresh=refresh)
-    groups = tuple(evolve(one, notes=notes.get(one.name, ())) for one in build(document, facts))
+    oar: dict[int, OarGroup | str] = {}
+    for index, cluster in enumerate(document.oar or ()):
+        if cluster.disabled:
+            continue
+        if cluster.facts is not None:
+            oar[index] = read_oar_facts(located.used.parent / Path(cluster.facts).expanduser())
+        elif cluster.query_oar:
+            oar[index], notes[cluster.id or f"oar[{index}]"] = ask_oar(refresh=refresh)
+    groups = tuple(evolve(one, notes=notes.get(one.name, ())) for one in build(document, facts, oar))
     probed = {spec.id or f"local[{index}]" for index, spec in enumerate(document.local or ()) if spec.probe}
     if probed:
         from launchers.local import machine
@@ -299,12 +342,23 @@ def read_facts(path: Path) -> SlurmGroup:
     Raises ConfigError when it is not one.
     """
     from launchers.offer.loader import load
+
+    return _only(load(path).document.slurm or (), "slurm", path)
+
+
+def read_oar_facts(path: Path) -> OarGroup:
+    """The OAR entry of a facts file.  Raises ConfigError when it has none."""
+    from launchers.offer.loader import load
+
+    return _only(load(path).document.oar or (), "oar", path)
+
+
+def _only(groups: Sequence[T], kind: str, path: Path) -> T:
     from launchers.offer.problems import ConfigError, Problem
 
-    groups = load(path).document.slurm or ()
     if len(groups) != 1:
-        message = f"a facts file has one slurm: entry, this has {len(groups)}"
-        raise ConfigError([Problem(str(path), 1, 1, "LC111", "slurm", message)])
+        message = f"a facts file has one {kind}: entry, this has {len(groups)}"
+        raise ConfigError([Problem(str(path), 1, 1, "LC111", kind, message)])
     return groups[0]
 
 
@@ -321,3 +375,17 @@ def ask_cluster(*, refresh: bool = False) -> tuple[SlurmGroup | str, tuple[str, 
         return answer, ()
     age = f"read {answer.age:.0f} s ago (--refresh reads it again)" if answer.age else "read just now"
     return answer.group, (age, *(f"not asked: {failure}" for failure in answer.failed))
+
+
+def ask_oar(*, refresh: bool = False) -> tuple[OarGroup | str, tuple[str, ...]]:
+    """What the live OAR says, or why it cannot be read; and a note on how old that is."""
+    import shutil
+
+    if shutil.which("oarnodes") is None:
+        return "query_oar: there is no oarnodes on PATH, so its cluster cannot be read from here", ()
+    from launchers.oar.query import query
+
+    answer = query(refresh=refresh)
+    if isinstance(answer, str):
+        return answer, ()
+    return answer.group, (f"read {answer.age:.0f} s ago (--refresh reads it again)" if answer.age else "read just now",)

@@ -85,7 +85,6 @@ def test_all_problems_at_once_each_with_its_place():
         ("a: &a\n  b: *a", "aliases that repeat"),
         ("\0", "error LC107"),
         ("? [a]\n: b", "a key is a plain word"),
-        ("oar: []", "OAR clusters are not read yet"),
         ("local: [{cpu: }]", "nothing stands here"),
         ("slurm: [{partitions: {'a b': {}}}]", "is not a name"),
         ("slurm: [{sbatch: {comment: [1]}}]", "text, a number, or true is expected"),
@@ -156,7 +155,7 @@ SCHEMA = jsonschema.Draft202012Validator(json_schema())
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.dictionaries(st.sampled_from(["local", "slurm"]), st.lists(st.dictionaries(KEYS, VALUES), max_size=2)))
+@given(st.dictionaries(st.sampled_from(["local", "slurm", "oar"]), st.lists(st.dictionaries(KEYS, VALUES), max_size=2)))
 def test_the_json_schema_and_the_loader_agree(document):
     """What the schema refuses the loader refuses; the loader also looks into text, which a schema cannot."""
     valid = SCHEMA.is_valid(document)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from submitit.helpers import DelayedSubmission
 
-from launchers.plan import Chain, Map, Plan, Step
+from launchers.plan import Chain, Map, Parallel, Plan, ResultOf, Step
 
 CPU = "cpu(cores=1, mem=200M) & duration=10m"
+GPU = "cuda(mem=24G) & duration=20m"
 
 
 def double(x):
@@ -89,3 +90,26 @@ def spin(seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         pass
+
+
+def thesis():
+    """A plan of people who write theses: the same on this machine, on Slurm and on OAR."""
+    return Plan(
+        "thesis",
+        Chain(
+            Step("download_data", CPU, double, 1),
+            Parallel(
+                Chain(
+                    Step("preprocess_en", CPU, double, 2),
+                    Parallel(
+                        Step("train_bert", GPU, double, 3),
+                        Step("train_roberta", GPU, double, 4),
+                        Chain(Step("hyperparam_search", GPU, double, 5), Step("train_xlm-r", GPU, double, 6)),
+                    ),
+                ),
+                Chain(Step("preprocess_nl", CPU, double, 7), Step("train_nl", GPU, double, 8)),
+            ),
+            Step("evaluate_all", CPU, add, ResultOf("train_bert"), ResultOf("train_xlm-r"), ResultOf("train_nl")),
+            Step("generate_plots", CPU, double, 9),
+        ),
+    )

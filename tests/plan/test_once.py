@@ -296,7 +296,7 @@ def test_a_job_that_nobody_knows(fake):
 def test_the_sbatch_file_is_shown_before(fake, capsys):
     text = plan().dry_run()
     assert text.count("#SBATCH --partition=p") == 4
-    assert "afterok:<b>,afterok:<c>" in text
+    assert "afterok:<b>:<c>" in text
     assert "#SBATCH --array=0-1%2" in text
     assert not Path("runs").exists()
     assert jobs(fake) == []

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from steps import CPU, Counting, add, double, fail, largest, once_or_good, pair, slow
+from steps import CPU, Counting, double, fail, largest, once_or_good, pair, slow, thesis
 
 from launchers import SlurmArgs
 from launchers.cli import main
@@ -20,7 +20,6 @@ from launchers.plan.store import load
 from launchers.plan.submit import resume
 
 PLAN_TESTS = Path(__file__).resolve().parents[1] / "plan"
-GPU = "cuda(mem=24G) & duration=20m"
 
 
 @pytest.fixture(autouse=True)
@@ -38,28 +37,6 @@ def until(happened, seconds=60):
     while not happened():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.5)
-
-
-def thesis():
-    return Plan(
-        "thesis",
-        Chain(
-            Step("download_data", CPU, double, 1),
-            Parallel(
-                Chain(
-                    Step("preprocess_en", CPU, double, 2),
-                    Parallel(
-                        Step("train_bert", GPU, double, 3),
-                        Step("train_roberta", GPU, double, 4),
-                        Chain(Step("hyperparam_search", GPU, double, 5), Step("train_xlm-r", GPU, double, 6)),
-                    ),
-                ),
-                Chain(Step("preprocess_nl", CPU, double, 7), Step("train_nl", GPU, double, 8)),
-            ),
-            Step("evaluate_all", CPU, add, ResultOf("train_bert"), ResultOf("train_xlm-r"), ResultOf("train_nl")),
-            Step("generate_plots", CPU, double, 9),
-        ),
-    )
 
 
 def test_the_thesis(slurm):

@@ -8,11 +8,11 @@ import pytest
 from launchers.cli import main
 from launchers.matching import match
 from launchers.offer.build import build
+from launchers.offer.emit import to_yaml
 from launchers.offer.loader import loads
 from launchers.requirement import parse
 from launchers.slurm.anonymize import anonymize
 from launchers.slurm.convert import Person, convert
-from launchers.slurm.emit import to_yaml
 from launchers.slurm.read import read
 
 CONFIG = "ClusterName = c\nSelectType = select/cons_tres\nAccountingStorageEnforce = associations,limits,qos\n"

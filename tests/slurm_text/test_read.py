@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from launchers.offer.emit import format_time
 from launchers.slurm.accelerators import accelerators
 from launchers.slurm.gres import Gres, read_gres, read_tres
 from launchers.slurm.hosts import expand, fold
 from launchers.slurm.read import read
 from launchers.slurm.states import base
-from launchers.slurm.times import format_time, parse_time, read_limit
+from launchers.slurm.times import parse_time, read_limit
 
 G, M = 1024**3, 1024**2
 

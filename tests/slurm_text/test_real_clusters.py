@@ -11,10 +11,10 @@ import pytest
 
 from launchers.cli import main
 from launchers.offer.check import check
+from launchers.offer.emit import to_yaml
 from launchers.offer.loader import loads
 from launchers.slurm.accelerators import accelerators
 from launchers.slurm.convert import convert
-from launchers.slurm.emit import to_yaml
 from launchers.slurm.read import read
 
 EXPECTED = {

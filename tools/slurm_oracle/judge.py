@@ -14,11 +14,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from launchers.matching import Answer, Selection, match
 from launchers.offer.build import build
+from launchers.offer.emit import to_yaml
 from launchers.offer.loader import loads
 from launchers.offer.model import Group
 from launchers.requirement import Alternative, parse
 from launchers.slurm.convert import Person, convert
-from launchers.slurm.emit import to_yaml
 from launchers.slurm.query import ask
 from slurm_oracle.clusters import USER, Description
 from slurm_oracle.truth import MIB, suits, vectors

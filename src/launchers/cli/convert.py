@@ -10,10 +10,14 @@ from pathlib import Path
 
 from attrs import evolve
 
+from launchers.oar.convert import convert as convert_oar
+from launchers.oar.facts import read as read_oar
+from launchers.oar.facts import recognised
+from launchers.oar.query import ask as ask_oar
+from launchers.offer.emit import to_yaml
 from launchers.offer.schema import SlurmGroup
 from launchers.slurm.anonymize import anonymize
 from launchers.slurm.convert import Person, convert
-from launchers.slurm.emit import to_yaml
 from launchers.slurm.facts import Facts
 from launchers.slurm.probe import carried
 from launchers.slurm.query import ClusterError, ask
@@ -23,9 +27,13 @@ from launchers.slurm.read import read
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
     command.add_argument(
-        "files", metavar="FILE", nargs="*", help="output of scontrol, sacctmgr, sinfo (text or JSON); - is stdin"
+        "files",
+        metavar="FILE",
+        nargs="*",
+        help="output of scontrol, sacctmgr, sinfo (text or JSON), or of oarnodes -J; - is stdin",
     )
     command.add_argument("--slurm", action="store_true", help="ask the live cluster (what is done at a terminal)")
+    command.add_argument("--oar", action="store_true", help="ask the live OAR")
     command.add_argument("--user", metavar="NAME", help="whose associations count (default: yours, if live)")
     command.add_argument("--partition", metavar="P", action="append", default=[], help="only this partition (repeat)")
     command.add_argument("--no-hosts", action="store_true", help="leave host names out")
@@ -43,8 +51,12 @@ def run(options: argparse.Namespace) -> int:
         print("launchers convert: --update knows where to write: leave --output out", file=sys.stderr)
         return 2
     target = facts_file(Path(options.update)) if options.update else None
+    live = options.slurm or options.oar or (not options.files and sys.stdin.isatty())
     try:
-        facts, person, source = _facts(options)
+        texts = [] if live else _texts(options.files or ["-"])
+        if options.oar or any(map(recognised, texts)):
+            return _oar(options, texts, target)
+        facts, person, source = _facts(options, texts)
     except ClusterError as error:
         print(f"launchers convert: the cluster cannot be read: {error}", file=sys.stderr)
         return 3
@@ -56,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     if not facts.nodes and not facts.partitions:
         print(
             "launchers convert: no node and no partition in this: give it the output of `scontrol show nodes` "
-            "and `scontrol show partitions`",
+            "and `scontrol show partitions`, or of `oarnodes -J`",
             file=sys.stderr,
         )
         return 2
@@ -68,7 +80,28 @@ def run(options: argparse.Namespace) -> int:
     kept = target or (Path(options.output) if options.output else None)
     if kept is not None and kept.exists():
         found = evolve(found, group=carried(_old(kept), found.group))
-    text = to_yaml(found, _head(facts, source))
+    counts = f"{len(facts.nodes)} nodes, {len(facts.partitions)} partitions"
+    return _written(options, target, to_yaml(found, _head(counts, source)))
+
+
+def _oar(options: argparse.Namespace, texts: list[str], target: Path | None) -> int:
+    """The same for OAR, which tells everything in one answer."""
+    if options.anonymize or options.partition or options.user or len(texts) > 1:
+        said = "one output of oarnodes -J, and no --anonymize, --partition or --user"
+        print(f"launchers convert: of OAR it reads {said}", file=sys.stderr)
+        return 2
+    facts = ask_oar() if options.oar else read_oar(texts[0])
+    if isinstance(facts, str):
+        raise ClusterError(facts)
+    for problem in facts.problems:
+        print(f"launchers convert: {problem}", file=sys.stderr)
+    found = convert_oar(facts, hosts=not options.no_hosts, id=options.id)
+    source = "the live OAR" if options.oar else "what oarnodes printed"
+    return _written(options, target, to_yaml(found, _head(f"{len(facts.nodes)} nodes", source)))
+
+
+def _written(options: argparse.Namespace, target: Path | None, text: str) -> int:
+    """Write where it belongs."""
     if target is not None:
         return update(target, text)
     if options.output:
@@ -78,20 +111,19 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _facts(options: argparse.Namespace) -> tuple[Facts, Person, str]:
+def _texts(names: list[str]) -> list[str]:
+    """What the files hold."""
+    read = (sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes() for name in names)
+    return [one.decode("utf-8", "replace") for one in read]
+
+
+def _facts(options: argparse.Namespace, texts: list[str]) -> tuple[Facts, Person, str]:
     """The facts, for whom, and where they came from."""
-    if options.slurm or (not options.files and sys.stdin.isatty()):
+    if not texts:
         asked = ask()
         for failure in asked.failed:
             print(f"launchers convert: not asked: {failure}", file=sys.stderr)
         return asked.facts, asked.person, "the live cluster"
-    names = options.files or ["-"]
-    texts = [
-        sys.stdin.buffer.read().decode("utf-8", "replace")
-        if name == "-"
-        else Path(name).read_bytes().decode("utf-8", "replace")
-        for name in names
-    ]
     return read(*texts), Person(options.user), "what Slurm printed"
 
 
@@ -107,9 +139,8 @@ def _old(path: Path) -> SlurmGroup | None:
     return groups[0] if len(groups) == 1 else None
 
 
-def _head(facts: Facts, source: str) -> str:
+def _head(counts: str, source: str) -> str:
     """What stands above the entry: where it came from and how to use it; no date, so that equal input is equal text."""
-    counts = f"{len(facts.nodes)} nodes, {len(facts.partitions)} partitions"
     return (
         f"Written by `launchers convert` from {source}: {counts}.\n"
         "To change something, do not edit this file: lay an entry of your own over it with `facts: THIS-FILE`,\n"
@@ -122,12 +153,14 @@ def facts_file(path: Path) -> Path:
     from launchers.offer.loader import load
     from launchers.offer.problems import ConfigError, Problem
 
-    groups = [group for group in load(path).document.slurm or () if group.facts]
-    if len(groups) != 1 or groups[0].facts is None:
-        message = f"one slurm: entry has to name a facts: file, {len(groups)} do"
+    document = load(path).document
+    named = [one.facts for one in document.slurm or () if one.facts]
+    named += [one.facts for one in document.oar or () if one.facts]
+    if len(named) != 1:
+        message = f"one slurm: or oar: entry has to name a facts: file, {len(named)} do"
         hint = "write the facts with `launchers convert -o cluster.yaml`, and `facts: cluster.yaml` in an entry here"
         raise ConfigError([Problem(str(path), 1, 1, "LC111", "slurm", message, hint)])
-    return path.parent / Path(groups[0].facts).expanduser()
+    return path.parent / Path(named[0]).expanduser()
 
 
 def update(path: Path, text: str) -> int:

@@ -10,12 +10,15 @@ from launchers.cli.report import selection_json, selection_rows
 from launchers.launcher import Launcher, chosen, combined, load_groups
 from launchers.matching import match
 
+_IS = {"local": "this machine", "slurm": "a Slurm cluster", "oar": "an OAR cluster"}
+
 
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
     shared.requirement(command)
     shared.as_json(command)
     command.add_argument("--sbatch", action="store_true", help="print the #SBATCH lines")
+    command.add_argument("--oarsub", action="store_true", help="print the #OAR lines, as oarsub -S reads them")
 
 
 def find(options: argparse.Namespace) -> Launcher:
@@ -33,8 +36,9 @@ def run(options: argparse.Namespace) -> int:
     launcher = find(options)
     if options.json:
         show.emit(selection_json(launcher.answer, launcher.selection))
-    elif options.sbatch:
-        print(launcher.sbatch() or f"# {launcher.group.name} is this machine: nothing is sent to Slurm")
+    elif options.sbatch or options.oarsub:
+        lines, name = (launcher.sbatch(), "Slurm") if options.sbatch else (launcher.oarsub(), "OAR")
+        print(lines or f"# {launcher.group.name} is {_IS[launcher.group.scheduler]}: nothing is sent to {name}")
     else:
         show.table(selection_rows(launcher.selection))
     return 0

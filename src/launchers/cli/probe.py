@@ -9,9 +9,8 @@ from pathlib import Path
 from launchers.cli.convert import facts_file, update
 from launchers.connector import LocalConnector
 from launchers.launcher import read_facts
+from launchers.offer.emit import Converted, to_yaml
 from launchers.slurm import probe
-from launchers.slurm.convert import Converted
-from launchers.slurm.emit import to_yaml
 
 HEAD = "Written by `launchers convert`, GPU memory filled in by `launchers probe`."
 

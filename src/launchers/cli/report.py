@@ -15,7 +15,7 @@ VERSION = 1
 
 def selection_rows(selection: Selection) -> list[tuple[str, str]]:
     """A selection as name and value."""
-    need, ask, args = selection.alternative, selection.ask, selection.slurm_args
+    need, ask, args, oar = selection.alternative, selection.ask, selection.slurm_args, selection.oar_args
     rows = [("launcher", selection.group.name), ("need", str(need))]
     if args is not None:
         rows.append(("partition", ", ".join(selection.partitions)))
@@ -29,6 +29,10 @@ def selection_rows(selection: Selection) -> list[tuple[str, str]]:
             )
             if value
         ]
+    if oar is not None:
+        rows += [("queue", str(oar.queue)), ("resources", oar.resources)]
+        rows += [("properties", oar.properties)] if oar.properties else []
+        rows += [("types", ", ".join(oar.types))] if oar.types else []
     if ask.nodes > 1:
         rows.append(("nodes", str(ask.nodes)))
     if need.accelerators:
@@ -40,7 +44,7 @@ def selection_rows(selection: Selection) -> list[tuple[str, str]]:
         rows.append(("memory", format_memory(memory)))
     if ask.duration:
         rows.append(("time", f"{format_timespan(ask.duration)} ({ask.duration / 3600:g} hours)"))
-    elif args is not None:
+    elif selection.args is not None:
         default = selection.offers[0].partition.defaults.duration
         rows.append(("time", f"not asked: {format_timespan(default)} by default" if default else "not asked"))
     seen = {offer.partition.name: offer.partition.signal for offer in selection.offers}
@@ -115,7 +119,7 @@ def need_json(need: Alternative) -> dict[str, Any]:
 
 def selection_json(answer: Answer, selection: Selection) -> dict[str, Any]:
     """The answer to `find`."""
-    args = selection.slurm_args
+    args, oar = selection.slurm_args, selection.oar_args
     return {
         "version": VERSION,
         "requirement": str(answer.requirement),
@@ -128,6 +132,8 @@ def selection_json(answer: Answer, selection: Selection) -> dict[str, Any]:
         "account": selection.offers[0].access.account,
         "slurm": dict(args.options()) if args else None,
         "sbatch": args.directives() if args else None,
+        "oar": oar.options() if oar else None,
+        "oarsub": oar.directives() if oar else None,
         "assumed": list(selection.assumed),
         "offers": [offer_json(offer) for offer in selection.offers],
         "skipped": [{"group": group.name, "reason": why} for group, why in answer.skipped],

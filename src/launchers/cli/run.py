@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +19,7 @@ from launchers.launcher import Launcher
 TICK = 0.25
 """Seconds between two looks at the output of a job elsewhere."""
 ASK = 2.0
-"""Seconds between two questions to Slurm about a job's state."""
+"""Seconds between two questions to the scheduler about a job's state."""
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -46,8 +46,8 @@ def run(options: argparse.Namespace) -> int:
 
 def run_command(launcher: Launcher, argv: Sequence[str], *, detach: bool = False) -> int:
     """Run `argv` where the launcher says, with its output here; its exit status (128 + n for signal n)."""
-    if launcher.slurm_args is not None:
-        return _on_slurm(launcher, list(argv), detach)
+    if launcher.selection.args is not None:
+        return _elsewhere(launcher, list(argv), detach)
     return _detached(launcher, list(argv)) if detach else _here(launcher, list(argv))
 
 
@@ -168,7 +168,7 @@ def _detached(launcher: Launcher, argv: list[str]) -> int:
     return 0
 
 
-# -- on Slurm --------------------------------------------------------------------------------------------------
+# -- on a cluster -----------------------------------------------------------------------------------------------
 
 
 def on_node(argv: list[str], cwd: str) -> int:
@@ -189,46 +189,67 @@ def _output(paths: Any, kind: str) -> Path:
     return Path(paths.folder) / f"{paths.job_id}_command.{kind}"
 
 
-def _on_slurm(launcher: Launcher, argv: list[str], detach: bool) -> int:
+def _elsewhere(launcher: Launcher, argv: list[str], detach: bool) -> int:
     """Submit through submitit, then follow the job's output until it ends."""
-    executor = launcher.executor(job_name=f"launchers-{Path(argv[0]).name}"[:60])
+    name = f"launchers-{Path(argv[0]).name}"[:60]
+    executor = launcher.executor(**{"n" if launcher.oar_args else "job_name": name})
     job = launcher.submitted(executor, on_node, argv, str(Path.cwd()))
     if detach:
         print(job.job_id)
         print(f"launchers: output goes to {_output(job.paths, 'out')} and .err beside it", file=sys.stderr)
         return 0
     try:
-        return _follow(job)
+        return _follow(job, _asked_oar if launcher.oar_args else _asked_slurm)
     except KeyboardInterrupt:
         job.cancel(check=False)
         print(f"launchers: job {job.job_id} is cancelled", file=sys.stderr)
         return 130
 
 
-def _follow(job: Any) -> int:
-    """Copy the job's output here as it comes; its exit status when it has ended."""
+def _asked_slurm(job: str) -> tuple[str, str]:
+    """State and reason of a job."""
     from launchers.connector import LocalConnector
-    from launchers.slurm.states import JobState, in_words, job_state
+    from launchers.slurm.states import job_state
+
+    found = job_state(LocalConnector(), job)
+    return found.state, found.reason
+
+
+def _asked_oar(job: str) -> tuple[str, str]:
+    """State and reason of a job, under the id that it has now."""
+    from launchers.connector import CommandError, LocalConnector
+    from launchers.oar.states import jobs, of_arrays
+
+    try:
+        found = jobs(LocalConnector(), of_arrays([job]))
+    except CommandError:
+        return "UNKNOWN", ""  # it is asked again
+    return (found[-1].state, found[-1].reason) if found else ("UNKNOWN", "")
+
+
+def _follow(job: Any, ask: Callable[[str], tuple[str, str]]) -> int:
+    """Copy the job's output here as it comes; its exit status when it has ended."""
+    from launchers.slurm.states import ENDED, in_words
 
     def terminated(*_: Any) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, terminated)
     tails = (Tail(_output(job.paths, "out"), sys.stdout), Tail(_output(job.paths, "err"), sys.stderr))
-    state, asked, told, gone = JobState("PENDING"), 0.0, "", 0
+    state, reason, asked, told, gone = "PENDING", "", 0.0, "", 0
     try:
         while not job.paths.result_pickle.exists():
             for tail in tails:
                 tail.copy()
             if time.monotonic() - asked > ASK:
                 asked = time.monotonic()
-                state = job_state(LocalConnector(), str(job.job_id))
-                if state.state == "PENDING" and state.reason != told and sys.stderr.isatty():
-                    told = state.reason
+                state, reason = ask(str(job.job_id))
+                if state == "PENDING" and reason != told and sys.stderr.isatty():
+                    told = reason
                     print(f"launchers: job {job.job_id} {in_words(told)}", file=sys.stderr)
-                gone = gone + 1 if state.ended or state.state == "UNKNOWN" else 0
+                gone = gone + 1 if state in ENDED or state == "UNKNOWN" else 0
                 if gone > 3:  # a file system may be slower than the scheduler
-                    return _lost(job, state.state, tails)
+                    return _lost(job, state, tails)
             time.sleep(TICK)
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -141,9 +141,18 @@ def holds(offer: Offer, alternative: Alternative, ask: Ask, *, certain: bool) ->
     what is wanted.
     """
     memory = ask.memory or ask.cores * (offer.shape.mem_per_core or 0)
-    if memory < alternative.cpu_memory:
+    if memory < alternative.cpu_memory or alternative.cores > _cores_with(offer, ask):
         return False
     return ensured(grouped(alternative.accelerators), offer.shape.devices, ask.devices, certain=certain)
+
+
+def _cores_with(offer: Offer, ask: Ask) -> int:
+    """The cores that come with a request: on OAR those next to the GPUs that are asked for."""
+    shape = offer.shape
+    total = sum(device.count or 0 for device in shape.devices)
+    if offer.group.scheduler != "oar" or not ask.devices or not total or not shape.cores:
+        return ask.cores
+    return shape.cores * sum(number for _, number in ask.devices) // total
 
 
 def bounds(offer: Offer) -> tuple[Limit, ...]:
@@ -161,6 +170,8 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
     and where the cluster's default memory would not fit, a memory that fits is asked for in words.
     """
     shape = offer.shape
+    if devices and offer.group.scheduler == "oar":
+        devices = _with_cores(offer, alternative, devices)
     gpus = sum(number for _, number in devices)
     cores, memory = alternative.cores, _whole_mib(alternative.cpu_memory)
     per_cpu = min((limit.value for limit in bounds(offer) if limit.what == "mem/cpu"), default=None)
@@ -204,6 +215,17 @@ def _cpus(offer: Offer, alternative: Alternative, cores: int, gpus: int, raised:
     allocated = max(threads, -(-raised // shape.threads_per_core) * shape.threads_per_core)
     cpus = -(-allocated // shape.cpus_per_socket) * shape.cpus_per_socket
     return cores, threads, max(cpus, shape.cores or 0) if partition.exclusive else cpus
+
+
+def _with_cores(
+    offer: Offer, alternative: Alternative, devices: tuple[tuple[str | None, int], ...]
+) -> tuple[tuple[str | None, int], ...]:
+    """As many GPUs as bring the cores, on OAR, where cores cannot be asked for beside them."""
+    total = sum(device.count or 0 for device in offer.shape.devices)
+    asked = sum(number for _, number in devices)
+    if not total or not offer.shape.cores or alternative.cores > offer.shape.cores:
+        return devices
+    return ((None, max(asked, -(-alternative.cores * total // offer.shape.cores))),)
 
 
 def _least_cpus(offer: Offer, nodes: int) -> int:
@@ -406,7 +428,9 @@ def _waste(
         for device, number in zip(offer.shape.devices, row, strict=True)
         if number
     )
-    gpus = memory = 0
+    gpus, memory = sum(number for _, number in ask.devices) - len(alternative.accelerators), 0
+    if gpus > 0:  # on OAR, for the cores that come with them
+        gpu_memory += gpus * max((device.memory or 0 for device in offer.shape.devices), default=0)
     if offer.partition.exclusive:
         gpus = sum(device.count or 0 for device in offer.shape.devices) - len(alternative.accelerators)
         memory = (offer.shape.memory or 0) - alternative.cpu_memory

@@ -1,4 +1,4 @@
-"""Say in Slurm's words which nodes a job may start on: a constraint formula, and an exclude list where it must be.
+"""Say which nodes a job may start on: clauses of features (Slurm) or properties (OAR), and hosts to exclude.
 
 Slurm itself keeps a job off nodes with too few cores, too little memory or the wrong GRES; what it cannot know is
 GPU memory, model, and the owner's `min_mem_ratio`.  A formula is needed only against nodes that Slurm would admit
@@ -15,17 +15,26 @@ from attrs import frozen
 from launchers.matching.fit import Ask
 from launchers.offer.model import Shape
 
-_SAFE_FEATURE = re.compile(r"[A-Za-z0-9_.+-]+", re.ASCII)
+SLURM_FEATURE = re.compile(r"[A-Za-z0-9_.+-]+", re.ASCII)
 """Features that a formula can name: `&|*[]():,` have meanings of their own in ``sbatch --constraint``."""
+OAR_PROPERTY = re.compile(r"[A-Za-z_]\w*=.*", re.ASCII | re.DOTALL)
+"""A property and its value, which is quoted when it is rendered."""
 
 
 @frozen
 class Formula:
-    """A constraint such as ``(A&B)|(C)`` ("" for none), hosts to exclude, and whether the two say it exactly."""
+    """Nodes with all features of any clause (no clauses: all nodes), less those excluded; and whether that is exact."""
 
-    constraint: str = ""
+    clauses: tuple[tuple[str, ...], ...] = ()
     exclude: tuple[str, ...] = ()
     exact: bool = True
+
+    @property
+    def constraint(self) -> str:
+        """The clauses in Slurm's words, such as ``(A&B)|(C)``."""
+        if len(self.clauses) == 1:
+            return "&".join(self.clauses[0])
+        return "|".join(f"({'&'.join(names)})" for names in self.clauses)
 
 
 def admits(ask: Ask, shape: Shape) -> bool:
@@ -47,7 +56,12 @@ def ask_total(ask: Ask) -> int:
     return sum(number for _, number in ask.devices)
 
 
-def formula(selected: Sequence[Shape], bad: Collection[Shape], wasteful: Collection[Shape] = ()) -> Formula:
+def formula(
+    selected: Sequence[Shape],
+    bad: Collection[Shape],
+    wasteful: Collection[Shape] = (),
+    nameable: re.Pattern[str] = SLURM_FEATURE,
+) -> Formula:
     """A formula that admits every selected shape, no bad one, and no wasteful one where features can tell.
 
     `bad` are shapes that Slurm would admit though they do not fit.  Where features cannot keep one out, its
@@ -55,21 +69,22 @@ def formula(selected: Sequence[Shape], bad: Collection[Shape], wasteful: Collect
     """
     if not bad and not wasteful:
         return Formula()
-    clauses = [_clause(shape, bad, wasteful) for shape in selected]
+    said: tuple[tuple[str, ...], ...] = ()
+    clauses = [_clause(shape, bad, wasteful, nameable) for shape in selected]
     if not all(clauses):
-        leaks, text = list(bad), ""
+        leaks = list(bad)
     else:
         leaks = [shape for shape in bad if any(clause <= shape.features for clause in clauses)]
-        text = _disjunction(clauses)
+        said = _minimal(clauses)
     hosts = tuple(sorted({shape.hosts for shape in leaks}))
     named = all(hosts) and not {shape.hosts for shape in selected} & set(hosts)
-    return Formula(text, hosts if named else (), exact=named)
+    return Formula(said, hosts if named else (), exact=named)
 
 
-def _clause(shape: Shape, bad: Iterable[Shape], wasteful: Iterable[Shape]) -> frozenset[str]:
+def _clause(shape: Shape, bad: Iterable[Shape], wasteful: Iterable[Shape], nameable: re.Pattern[str]) -> frozenset[str]:
     """The features to name for one shape: those that say something about its devices, then what tells it apart."""
-    clause = {feature for feature in shape.hints if _SAFE_FEATURE.fullmatch(feature)}
-    usable = sorted(feature for feature in shape.features - clause if _SAFE_FEATURE.fullmatch(feature))
+    clause = {feature for feature in shape.hints if nameable.fullmatch(feature)}
+    usable = sorted(feature for feature in shape.features - clause if nameable.fullmatch(feature))
     rivals = [other for other in (*bad, *wasteful) if clause <= other.features]
     while rivals and usable:
         telling = min(usable, key=lambda feature: sum(feature in other.features for other in rivals))
@@ -82,13 +97,8 @@ def _clause(shape: Shape, bad: Iterable[Shape], wasteful: Iterable[Shape]) -> fr
     return frozenset(clause)
 
 
-def _disjunction(clauses: Iterable[frozenset[str]]) -> str:
-    """``A&B`` for one clause, ``(A&B)|(C)`` for several; a clause that another one implies is left out."""
+def _minimal(clauses: Iterable[frozenset[str]]) -> tuple[tuple[str, ...], ...]:
+    """The clauses in a fixed order; one that another one implies is left out."""
     distinct = set(clauses)
-    minimal = sorted(
-        (sorted(clause) for clause in distinct if not any(other < clause for other in distinct)),
-        key=lambda names: "&".join(names),
-    )
-    if len(minimal) == 1:
-        return "&".join(minimal[0])
-    return "|".join(f"({'&'.join(names)})" for names in minimal)
+    minimal = (sorted(clause) for clause in distinct if not any(other < clause for other in distinct))
+    return tuple(tuple(names) for names in sorted(minimal, key=lambda names: "&".join(names)))

@@ -7,13 +7,14 @@ priority, known before assumed, waste, a live signal where one was read, name.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from attrs import evolve, field, frozen
 
 from launchers.matching.fit import Ask, Fit, Rejection, choices, fit, holds
-from launchers.matching.formula import Formula, admits, formula
+from launchers.matching.formula import OAR_PROPERTY, SLURM_FEATURE, Formula, admits, ask_total, formula
+from launchers.oar.args import OarArgs, where
 from launchers.offer.model import Group, Offer, Shape
 from launchers.requirement import Alternative, Requirement
 from launchers.slurm.args import SlurmArgs
@@ -52,7 +53,7 @@ class Candidate:
 class Selection:
     """The answer: where the job goes and what is asked there.
 
-    `fits` are the offers merged into it, the first being the best one.  `slurm_args` is None on this machine.
+    `fits` are the offers merged into it, the first being the best one.  `args` is None on this machine.
     `passed_over` are the other candidates that fit, each with the rank (of RANKS, "live" or "name") that decided.
     """
 
@@ -61,9 +62,19 @@ class Selection:
     fits: tuple[Fit, ...]
     ask: Ask
     formula: Formula
-    slurm_args: SlurmArgs | None
+    args: SlurmArgs | OarArgs | None
     assumed: tuple[str, ...]
     passed_over: tuple[tuple[Candidate, str], ...] = field(repr=False)
+
+    @property
+    def slurm_args(self) -> SlurmArgs | None:
+        """What sbatch is asked; None elsewhere."""
+        return self.args if isinstance(self.args, SlurmArgs) else None
+
+    @property
+    def oar_args(self) -> OarArgs | None:
+        """What oarsub is asked; None elsewhere."""
+        return self.args if isinstance(self.args, OarArgs) else None
 
     @property
     def partitions(self) -> tuple[str, ...]:
@@ -246,7 +257,7 @@ def _select(
     passed_over = tuple((one, _decided(one, best)) for one in ordered if not {id(f) for f in one.fits} <= inside)
     assumed = tuple(dict.fromkeys(text for one in merged for text in one.assumed))
     group, ask = best.best.offer.group, best.best.ask
-    args = _slurm_args(group, merged, ask, said) if group.scheduler == "slurm" else None
+    args = _RENDER[group.scheduler](group, merged, ask, said) if group.scheduler in _RENDER else None
     return Selection(alternative, group, merged, ask, said, args, assumed, passed_over)
 
 
@@ -272,10 +283,11 @@ def _best(
 
 
 def _agree(one: Candidate, best: Candidate) -> bool:
-    """Whether two candidates can be one submission: same cluster, QoS, account and the very same request."""
+    """Whether two candidates can be one submission: same cluster (on OAR queue), QoS, account and the same request."""
     mine, other = one.best.offer, best.best.offer
     return (
         mine.group is other.group
+        and (mine.group.scheduler != "oar" or mine.partition is other.partition)
         and (mine.access.qos, mine.access.account) == (other.access.qos, other.access.account)
         and one.best.ask == best.best.ask
     )
@@ -318,8 +330,13 @@ def _merge(
 
 
 def _say(alternative: Alternative, fits: Sequence[Fit], trials: Sequence[Trial]) -> Formula:
-    """The formula for these fits against all other nodes of their partitions that Slurm would admit."""
+    """The formula for these fits against all other nodes of their partitions that the scheduler would admit.
+
+    OAR is told of no memory, and of no cores beside GPUs: what it admits has to be told apart by properties.
+    """
     ask = fits[0].ask
+    on_oar = fits[0].offer.group.scheduler == "oar"
+    told = evolve(ask, memory=0, cores=0 if ask.devices else ask.cores) if on_oar else ask
     certain = all(holds(one.offer, alternative, ask, certain=True) for one in fits)
     places = {(id(one.offer.partition), id(one.offer.access)) for one in fits}
     chosen = {id(one.offer.shape) for one in fits}
@@ -329,11 +346,16 @@ def _say(alternative: Alternative, fits: Sequence[Fit], trials: Sequence[Trial])
         offer = trial.offer
         if (id(offer.partition), id(offer.access)) not in places or id(offer.shape) in chosen:
             continue
-        if not admits(ask, offer.shape):
+        if not admits(told, offer.shape):
             continue
         fitting = _fits_itself(trial.outcome) and holds(offer, alternative, ask, certain=certain)
         (wasteful if fitting else bad).append(offer.shape)
-    return formula([one.offer.shape for one in fits], bad, wasteful)
+    shapes = [one.offer.shape for one in fits]
+    if not on_oar:
+        return formula(shapes, bad, wasteful, SLURM_FEATURE)
+    if not ask.devices:
+        shapes = [evolve(shape, hints=frozenset()) for shape in shapes]  # what a GPU is like is no matter then
+    return formula(shapes, bad, wasteful, OAR_PROPERTY)
 
 
 def _fits_itself(outcome: Fit | tuple[Rejection, ...]) -> bool:
@@ -369,3 +391,31 @@ def _slurm_args(group: Group, fits: tuple[Fit, ...], ask: Ask, said: Formula) ->
     if group.gres == "gpus_per_node":
         return evolve(args, gpus_per_node=spelled)
     return evolve(args, gres=",".join(f"gpu:{item}" for item in types))
+
+
+def _oar_args(group: Group, fits: tuple[Fit, ...], ask: Ask, said: Formula) -> OarArgs:
+    """Without a guard a node whose `gpu` is NULL would count as one with a GPU, and be given whole (facts/oar.md)."""
+    queue = fits[0].offer.partition
+    host, gpus = group.levels[0], ask_total(ask)
+    levels, guard = [(host, ask.nodes)], ""
+    if queue.exclusive or (gpus and "gpu" not in group.levels):
+        guard = f"gpu_count >= {gpus}" if gpus else ""
+    elif gpus:
+        levels, guard = [*levels, ("gpu", gpus)], "gpu_count > 0"
+    else:
+        levels.append(("core", ask.cores or 1))
+    return OarArgs(
+        levels=tuple(levels),
+        walltime=ask.duration,
+        guard=guard,
+        properties=where(said.clauses, queue.only, host, ",".join(said.exclude)),
+        queue=queue.name,
+        types=queue.types,
+        project=group.project,
+    )
+
+
+_RENDER: dict[str, Callable[[Group, tuple[Fit, ...], Ask, Formula], SlurmArgs | OarArgs]] = {
+    "slurm": _slurm_args,
+    "oar": _oar_args,
+}

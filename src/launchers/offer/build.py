@@ -23,11 +23,15 @@ REGEX_GROUPS = tuple(f"{kind}_{what}" for kind in ("cuda", "rocm", "mps", "gpu")
 REGEX_GROUPS += ("gpu_model",)
 
 
-def build(document: schema.Document, facts: Mapping[int, schema.SlurmGroup | str] | None = None) -> tuple[Group, ...]:
+Facts = Mapping[int, schema.SlurmGroup | str]
+OarFacts = Mapping[int, schema.OarGroup | str]
+
+
+def build(document: schema.Document, facts: Facts | None = None, oar: OarFacts | None = None) -> tuple[Group, ...]:
     """The groups of a launchers.yaml, ready to be matched, in the order of the file, disabled ones left out.
 
     `facts` has, by the number of the `slurm:` entry, what its cluster says (from `facts:` or `query_slurm:`), or
-    why that could not be read.
+    why that could not be read; `oar` the same for `oar:`.
     """
     models = {name: (one.kind, (one.memory,) if one.memory else ()) for name, one in (document.gpus or {}).items()}
     groups = [
@@ -38,6 +42,9 @@ def build(document: schema.Document, facts: Mapping[int, schema.SlurmGroup | str
     for index, spec in enumerate(document.slurm or ()):
         if not spec.disabled:
             groups.append(slurm_group(spec, spec.id or f"slurm[{index}]", (facts or {}).get(index), models))
+    for index, cluster in enumerate(document.oar or ()):
+        if not cluster.disabled:
+            groups.append(oar_group(cluster, cluster.id or f"oar[{index}]", (oar or {}).get(index), models))
     return tuple(groups)
 
 
@@ -194,7 +201,7 @@ def _feature_memory(text: str) -> int:
     return parse_memory(f"{text}G" if text.isdigit() else text)
 
 
-def _hosts(nodes: schema.NodesSpec) -> tuple[str, int | None]:
+def _hosts(nodes: schema.NodesSpec | schema.OarNodes) -> tuple[str, int | None]:
     """The folded host list, and the number of nodes; None where nobody said."""
     if nodes.hosts is None:
         return "", nodes.count or None
@@ -245,3 +252,75 @@ def _device(spec: schema.AcceleratorSpec, models: Models, ratio: float | None, k
         min_because=because if least else "",
         type=spec.type,
     )
+
+
+# -- OAR -------------------------------------------------------------------------------------------------------
+
+LEVELS = ("host", "gpu", "core")
+"""What jobs ask for where nobody says otherwise: Grid'5000's levels."""
+
+
+def oar_group(
+    spec: schema.OarGroup, name: str, facts: schema.OarGroup | str | None = None, models: Models | None = None
+) -> Group:
+    """An OAR cluster as a group, its queues as partitions; `facts` as for `slurm_group`."""
+    unreachable = facts if isinstance(facts, str) else None
+    if isinstance(facts, schema.OarGroup):
+        from launchers.offer.layer import laid
+
+        spec = laid(facts, spec)
+    elif facts is None and spec.query_oar:
+        unreachable = "query_oar: its cluster was not asked"
+    levels = spec.resources or LEVELS
+    queues = {"default": schema.OarQueue()} if spec.queues is None else spec.queues
+    shapes = tuple(_oar_shape(one, index, models or {}) for index, one in enumerate(spec.nodes or (schema.OarNodes(),)))
+    return Group(
+        name=name,
+        scheduler="oar",
+        partitions=tuple(_queue(key, one, shapes, "core" not in levels) for key, one in queues.items()),
+        weight=spec.weight or 0,
+        tags=frozenset(spec.tags or ()),
+        choose=spec.choose or "tightest",
+        gres="gres",
+        levels=levels,
+        project=spec.project,
+        unreachable=unreachable,
+    )
+
+
+def _queue(name: str, spec: schema.OarQueue, shapes: tuple[Shape, ...], whole: bool) -> Partition:
+    only = tuple(sorted(_properties(spec.properties)))
+    limits = schema.LimitsSpec(**attrs.asdict(spec.limits or schema.OarLimits()))
+    return Partition(
+        name=name,
+        shapes=tuple(shape for shape in shapes if set(only) <= shape.features or not shape.features),
+        priority=spec.priority or 0,
+        limits=tuple(limits_of(limits, f"queue {name}").values()),
+        defaults=Defaults(duration=spec.default_time),
+        exclusive=whole or "deploy" in (spec.types or ()),
+        closed="disabled in launchers.yaml" if spec.disabled else None,
+        types=spec.types or (),
+        only=only,
+    )
+
+
+def _oar_shape(nodes: schema.OarNodes, index: int, models: Models) -> Shape:
+    hosts, count = _hosts(nodes)
+    cpu = nodes.cpu or schema.CpuSpec()
+    features = _properties(nodes.properties)
+    return Shape(
+        name=hosts or f"nodes[{index}]",
+        cores=cpu.cores,
+        memory=cpu.memory,
+        devices=_devices({}, nodes.accelerators, models),
+        features=features,
+        hints=frozenset(one for one in features if one.startswith(("gpu_model=", "gpu_mem="))),
+        count=count,
+        available=nodes.available,
+        hosts=hosts,
+    )
+
+
+def _properties(said: Mapping[Any, Any] | None) -> frozenset[str]:
+    """``name=value`` for each."""
+    return frozenset(f"{key}={value}" for key, value in (said or {}).items())

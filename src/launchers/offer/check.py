@@ -32,7 +32,7 @@ def check(config: Config) -> list[Problem]:
 
 
 def _tags(config: Config) -> Iterator[Problem]:
-    for kind in ("local", "slurm"):
+    for kind in ("local", "slurm", "oar"):
         for index, group in enumerate(getattr(config.document, kind) or ()):
             for number, tag in enumerate(group.tags or ()):
                 if tag != tag.strip() or "," in tag:
@@ -116,6 +116,9 @@ def _accelerators(config: Config) -> Iterator[tuple[Path, Any]]:
         gpus = local.gpu if isinstance(local.gpu, tuple) else (local.gpu,) if local.gpu else ()
         yield from ((("local", index, "gpu", number), one) for number, one in enumerate(gpus))
         yield from _listed(local.accelerators, ("local", index))
+    for index, cluster in enumerate(config.document.oar or ()):
+        for number, nodes in enumerate(cluster.nodes or ()):
+            yield from _listed(nodes.accelerators, ("oar", index, "nodes", number))
     for index, group in enumerate(config.document.slurm or ()):
         for path, layer in _layers(group, ("slurm", index)):
             if layer.gpu:

@@ -16,6 +16,8 @@ _VALUES: dict[Any, dict[str, Any]] = {
     schema.Duration: {"type": "string", "examples": ["20h", "4 days", "2-00:00:00"]},
     schema.Name: {"type": ["string", "integer"]},
     schema.Line: {"type": "string", "minLength": 1},
+    schema.Property: {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+    schema.Value: {"type": ["string", "number", "boolean"]},
     schema.Regex: {"type": "string", "format": "regex"},
     schema.Count: {"type": "integer", "minimum": 0},
     schema.Ratio: {"type": "number", "minimum": 0, "maximum": 1},

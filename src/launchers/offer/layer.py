@@ -1,4 +1,4 @@
-"""Lay a hand-written Slurm entry over the facts of its cluster: what a person wrote wins, key by key."""
+"""Lay a hand-written entry over the facts of its cluster: what a person wrote wins, key by key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def over(facts: SlurmGroup, own: SlurmGroup) -> SlurmGroup:
     Partitions are combined by name and node blocks by host (a block without hosts speaks of all nodes that have its
     features), so that one line about three nodes is enough.
     """
-    merged: SlurmGroup = _laid(facts, own)
+    merged: SlurmGroup = laid(facts, own)
     both = {name: spec for name, spec in (facts.partitions or {}).items() if name in (own.partitions or {})}
     partitions = dict(merged.partitions or {})
     for name, spec in both.items():
@@ -25,15 +25,15 @@ def over(facts: SlurmGroup, own: SlurmGroup) -> SlurmGroup:
     return attrs.evolve(merged, partitions=partitions or None, facts=None, query_slurm=None)
 
 
-def _laid(below: Any, above: Any) -> Any:
+def laid(below: Any, above: Any) -> Any:
     """attrs objects field by field, mappings key by key; otherwise the upper one, if it says anything."""
     if above is None:
         return below
     if isinstance(below, dict) and isinstance(above, dict):
-        return {key: _laid(below.get(key), above.get(key)) for key in (*below, *(k for k in above if k not in below))}
+        return {key: laid(below.get(key), above.get(key)) for key in (*below, *(k for k in above if k not in below))}
     if attrs.has(type(above)) and type(below) is type(above):
         names = [one.name for one in attrs.fields(type(above))]
-        return type(above)(**{name: _laid(getattr(below, name), getattr(above, name)) for name in names})
+        return type(above)(**{name: laid(getattr(below, name), getattr(above, name)) for name in names})
     return above
 
 
@@ -57,10 +57,10 @@ def _has(block: NodesSpec, written: NodesSpec) -> bool:
 
 def _onto(block: NodesSpec, written: NodesSpec) -> NodesSpec:
     """What is written about some nodes, over their facts; who they are and what Slurm calls them stays."""
-    laid: NodesSpec = _laid(block, attrs.evolve(written, hosts=None, count=None, features=None))
+    result: NodesSpec = laid(block, attrs.evolve(written, hosts=None, count=None, features=None))
     if written.gpu is not None and written.accelerators is None:
-        return attrs.evolve(laid, accelerators=None)
-    return laid
+        return attrs.evolve(result, accelerators=None)
+    return result
 
 
 def _split(blocks: Sequence[NodesSpec], written: NodesSpec) -> tuple[list[NodesSpec], list[NodesSpec]]:

@@ -17,6 +17,7 @@ from launchers.offer.tree import Path, Tree, read_tree
 from launchers.requirement import parse_memory, parse_timespan
 
 _NAME = re.compile(r"[^\s,\"'`$\\;|&<>(){}*?\x00-\x1f]+")
+_PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _FOLDED = re.compile(r"[A-Za-z0-9_.,\[\]-]+")
 
 
@@ -48,7 +49,8 @@ def load(path: FilePath) -> Config:
 
 def loads(text: str, file: str = "<text>") -> Config:
     """The same for text; `file` is how messages name it."""
-    return Config(*structured(text, file, schema.Document, "a launchers.yaml is a mapping with local: and slurm:"))
+    what = "a launchers.yaml is a mapping with local:, slurm: and oar:"
+    return Config(*structured(text, file, schema.Document, what))
 
 
 def read_text(path: FilePath) -> str:
@@ -136,6 +138,24 @@ def _line(value: Any) -> str:
     return text
 
 
+def _property(value: Any) -> str:
+    text = _text(value)
+    if not _PROPERTY.fullmatch(text):
+        raise _BadValueError(
+            "LC109", f"{text[:60]!r} is not the name of a property: letters, digits and _, no digit first"
+        )
+    return text
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "YES" if value else "NO"
+    text = str(value) if isinstance(value, int | float) else _line(value)
+    if "\\" in text:
+        raise _BadValueError("LC109", f"{text[:60]!r} has a backslash, which databases read differently")
+    return text
+
+
 def _regex(value: Any) -> str:
     try:
         return re.compile(_text(value)).pattern
@@ -178,6 +198,8 @@ _VALUES: dict[Any, Callable[[Any], Any]] = {
     schema.Name: _name,
     schema.Line: _line,
     schema.Regex: _regex,
+    schema.Property: _property,
+    schema.Value: _value,
     schema.Count: _count,
     schema.Ratio: _ratio,
     float: _number,
@@ -297,6 +319,4 @@ def _unknown(name: str, kind: type, path: Path, tree: Tree) -> Problem:
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"
     if name == "gpus" and "gpu" in names:
         hint = "did you mean gpu?"
-    if name == "oar" and kind is schema.Document:
-        hint = "OAR clusters are not read yet"
     return tree.problem("LC101", (*path, name), f"unknown key {name!r}", hint, key=True)

@@ -39,7 +39,8 @@ class Shape:
     which case Slurm hands them out `threads_per_core` at a time, or `cpus_per_socket` where it hands out whole
     sockets.  `available` of `count` nodes were neither
     down nor drained when the facts were read.  `hosts` is a folded host list such as ``rtx-[01-02]``.
-    `hints` are the features that say something about the devices (a `features_regex` matched them).
+    `hints` are the features that say something about the devices (a `features_regex` matched them).  On OAR features
+    are properties, ``gpu_model=Tesla V100``.
     """
 
     name: str
@@ -111,7 +112,8 @@ class Partition:
     """A partition (or the one unnamed partition of a machine): node shapes, accesses, limits.
 
     `closed` says why it takes no jobs at all.  `exclusive` partitions allocate whole nodes.  `signal` only
-    orders what is equal otherwise.
+    orders what is equal otherwise.  On OAR it is a queue: `types` are job types that it always asks for, `only` the
+    properties of its nodes.
     """
 
     name: str
@@ -122,15 +124,18 @@ class Partition:
     defaults: Defaults = Defaults()
     exclusive: bool = False
     closed: str | None = None
+    types: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     signal: Signal | None = field(default=None, eq=False)
 
 
 @frozen
 class Group:
-    """A launcher group: one entry under `local:` or `slurm:` of launchers.yaml, ready to be matched.
+    """A launcher group: one entry under `local:`, `slurm:` or `oar:` of launchers.yaml, ready to be matched.
 
-    `gres` is how this cluster wants GPUs spelled: gpus_per_node, gres or gres_typed.  `unreachable` says why a
-    group that must be read from its cluster could not be.  `live` wants signals of its partitions read at find time.
+    `levels` are the levels of OAR's resources, hosts first. `gres` is how this cluster wants GPUs spelled:
+    gpus_per_node, gres or gres_typed. `unreachable` says why a group that must be read from its cluster could not
+    be. `live` wants signals of its partitions read at find time.
     """
 
     name: str
@@ -144,6 +149,8 @@ class Group:
     memory_constraint: bool = True
     sbatch: tuple[tuple[str, str | int | float | bool], ...] = ()
     tokens: tuple[tuple[str, int], ...] = ()
+    levels: tuple[str, ...] = ()
+    project: str | None = None
     unreachable: str | None = None
     live: bool = False
     where: str = ""

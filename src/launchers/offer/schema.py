@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     Name: TypeAlias = str
     Line: TypeAlias = str
     Regex: TypeAlias = str
+    Property: TypeAlias = str
+    Value: TypeAlias = str
     Ratio: TypeAlias = float
 else:
     Memory = NewType("Memory", int)  # text with a unit in the file (24G, 8116MiB), bytes here
@@ -23,12 +25,15 @@ else:
     Name = NewType("Name", str)  # what Slurm takes for a partition, QoS, account or feature
     Line = NewType("Line", str)  # text that may end up in an sbatch file: one line, printable
     Regex = NewType("Regex", str)  # a regular expression (Python's)
+    Property = NewType("Property", str)  # the name of a resource property of OAR: a column in its SQL
+    Value = NewType("Value", str)  # a property's value: text, a number, or YES and NO, which YAML may read as a truth
     Count = NewType("Count", int)  # a whole number, zero or more
     Ratio = NewType("Ratio", float)  # a number from 0 to 1
 
 Kind = Literal["cuda", "rocm", "mps", "gpu"]
 Choose = Literal["tightest", "widest", "random"]
 Gres = Literal["gpus_per_node", "gres", "gres_typed"]
+JobType = Literal["besteffort", "idempotent", "deploy", "container"]
 State = Literal["UP", "DOWN", "DRAIN", "INACTIVE"]
 Scalar = bool | int | float | str
 
@@ -227,6 +232,60 @@ class SlurmGroup:
 
 
 @frozen
+class OarNodes:
+    """Nodes of an OAR cluster that are alike."""
+
+    hosts: tuple[Name, ...] | Name | None = says("their names: a list, or a folded list such as chifflot-[1-8]")
+    count: Count | None = says("how many there are")
+    available: Count | None = says("how many of them were alive")
+    cpu: CpuSpec | None = says("processors and memory")
+    accelerators: tuple[AcceleratorSpec, ...] | None = says("accelerators, class by class")
+    properties: dict[Property, Value] | None = says("properties that all of them have, to name them by")
+
+
+@frozen
+class OarLimits:
+    """Bounds on a job of a queue."""
+
+    max_duration: Duration | None = says("longest walltime")
+    max_nodes: Count | None = says("most nodes")
+
+
+@frozen
+class OarQueue:
+    """A queue of an OAR cluster."""
+
+    disabled: bool | None = says("true: never chosen")
+    priority: float | None = says("higher is chosen first")
+    types: tuple[JobType, ...] | None = says(
+        "job types that are always asked for: besteffort, idempotent, deploy, container"
+    )
+    properties: dict[Property, Value] | None = says("only nodes that have these")
+    limits: OarLimits | None = says("its limits")
+    default_time: Duration | None = says("the walltime of a job that asks for none")
+
+
+@frozen
+class OarGroup:
+    """An OAR cluster, or a part of one."""
+
+    id: Line | None = says("a name for it")
+    connector: Literal["local"] | None = says("where OAR's commands run")
+    weight: float | None = says("higher is chosen first; default 0")
+    tags: tuple[Line, ...] | None = says("for --tag and find_launcher(tags=...)")
+    choose: Choose | None = says("tightest (default), widest or random")
+    disabled: bool | None = says("true: never chosen")
+    facts: Line | None = says("a launchers.yaml written by `launchers convert` that this entry is laid over")
+    query_oar: bool | None = says("read the live cluster, and lay this entry over what it says")
+    resources: tuple[Property, ...] | None = says(
+        "the levels that jobs ask for, hosts first; default [host, gpu, core]; without core, jobs get whole nodes"
+    )
+    project: Line | None = says("the project that jobs belong to")
+    queues: dict[Name, OarQueue] | None = says("the queues; left out: one, called default")
+    nodes: tuple[OarNodes, ...] | None = says("its nodes, those that are alike together")
+
+
+@frozen
 class GpuModel:
     """A GPU model that the catalogue does not know, or knows otherwise."""
 
@@ -240,4 +299,5 @@ class Document:
 
     local: tuple[LocalGroup, ...] | None = says("machines that jobs run on directly")
     slurm: tuple[SlurmGroup, ...] | None = says("Slurm clusters")
+    oar: tuple[OarGroup, ...] | None = says("OAR clusters")
     gpus: dict[Line, GpuModel] | None = says("GPU models, by the names used here")

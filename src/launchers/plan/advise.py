@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from launchers.plan.queue import JobInfo
+from launchers.plan.batch import JobInfo
 from launchers.plan.run import MemberState, Run, StepState
 from launchers.requirement import Accelerator, Alternative, Requirement, format_timespan, parse
 

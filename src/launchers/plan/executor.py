@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import Any
 
 from submitit import SlurmExecutor
 
-from launchers.plan.units import Unit
+from launchers.plan.batch import Submission
 
 AT_ONCE = 256
 """Elements of an array that run at once where nothing else is said, as submitit has it."""
@@ -21,11 +20,12 @@ class TokenExecutor(SlurmExecutor):
     job's id, so a client that is killed between sbatch and writing it would leave a job without its function.
     """
 
-    def __init__(self, folder: Path, run: Path, unit: Unit, plan: str, dependency: str) -> None:
-        super().__init__(folder.absolute())
-        self.run, self.unit = run.absolute(), unit
+    def __init__(self, job: Submission, dependency: str) -> None:
+        super().__init__(job.folder.absolute())
+        self.run, self.unit = job.run.absolute(), job.unit
+        unit = job.unit
         own: dict[str, Any] = {**(unit.parameters or {}), "comment": unit.token}
-        own["job_name"] = f"{plan}.{unit.name}.{unit.token}"
+        own["job_name"] = f"{job.plan}.{unit.name}.{unit.token}"
         if dependency:
             own["dependency"] = dependency
         if unit.array:

@@ -10,13 +10,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from launchers.plan.model import CommandError, ResultOf
 from launchers.plan.store import read_call, read_item, results
 
+PARENT_FAILED = 113
+"""The exit status of a job on OAR whose parents did not end as it waits for: it is cancelled, not failed."""
+PATIENCE = 5.0
+"""Seconds for which the result of a job that has ended may not be seen yet on a shared file system."""
 ALWAYS = 10**6
 """Minutes that stand for a job without a time limit."""
 
@@ -71,36 +76,80 @@ def prepared(run: Path, step: str, number: int | None) -> tuple[Any, tuple[Any, 
     return call["func"], args, kwargs
 
 
+def unmet(run: Path, told: Mapping[str, Any], position: int) -> str:
+    """The submission before this one that did not end as is waited for; "" when all did.
+
+    OAR starts a job when those that it waits for have ended, however they did (facts/oar.md).
+    """
+    for parent in told["parents"]:
+        members = json.loads((run / "jobs" / parent["unit"] / "unit.json").read_text())["members"]
+        index = position if parent["kind"] == "aftercorr" else parent["index"]
+        wanted = [None] if len(members) == 1 else [index] if index is not None else list(range(len(members)))
+        good = succeeded(run, parent["unit"], wanted)
+        if (not good and parent["kind"] in ("afterok", "aftercorr")) or (good and parent["kind"] == "afternotok"):
+            return str(parent["unit"])
+    return ""
+
+
+def succeeded(run: Path, unit: str, wanted: Sequence[int | None]) -> bool:
+    """Whether members of a submission have good results; their values, which may be large, are not read."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        written = results(run, unit, array=wanted != [None])
+        if set(wanted) <= set(written) or time.monotonic() > deadline:
+            return all(one in written and _outcome(written[one]) == "success" for one in wanted)
+        time.sleep(0.5)
+
+
+def _outcome(path: Path) -> str:
+    """The first word of a result."""
+    import pickletools
+
+    with path.open("rb") as file:
+        return next(word for _, word, _ in pickletools.genops(file) if isinstance(word, str))
+
+
 def main(argv: list[str]) -> int:
     """Run one member of a unit."""
     from submitit.core.job_environment import JobEnvironment
     from submitit.core.submission import process_job
-    from submitit.core.utils import DelayedSubmission
+    from submitit.core.utils import DelayedSubmission, cloudpickle_dump
 
     run, unit = Path(argv[0]), argv[1]
     folder = run / "jobs" / unit
     told = json.loads((folder / "unit.json").read_text())
+    os.environ["SUBMITIT_FOLDER"] = str(folder)
+    environment = JobEnvironment()
+    paths = environment.paths
+    position = int(environment.array_task_id or 0) if len(told["members"]) > 1 else 0
+    if environment.cluster == "launchersoar":
+        _redirect(paths.stdout, paths.stderr)
+        failed = unmet(run, told, position)
+        if failed:
+            print(f"cancelled: parent failed: {failed}", file=sys.stderr)
+            return PARENT_FAILED
+        if told["barrier"]:
+            cloudpickle_dump(("success", None), paths.result_pickle)
     if told["barrier"]:
         return 0
-    position = int(os.environ.get("SLURM_ARRAY_TASK_ID", "0")) if len(told["members"]) > 1 else 0
     step, number = told["members"][position]
-    os.environ.update(surroundings(run, step, number), SUBMITIT_FOLDER=str(folder))
-    environment = JobEnvironment()
-    pickle = environment.paths.submitted_pickle
-    if environment.global_rank == 0 and not pickle.exists():  # a requeued job finds its checkpoint there
+    os.environ.update(surroundings(run, step, number))
+    submitted = paths.submitted_pickle
+    if environment.global_rank == 0 and not submitted.exists():  # a requeued job finds its checkpoint there
         func, args, kwargs = prepared(run, step, number)
         delayed = DelayedSubmission(func, *args, **kwargs)
         delayed.set_timeout(told["minutes"] or ALWAYS, told["requeues"])
-        fresh = pickle.with_name(f".{pickle.name}.{os.getpid()}")
+        fresh = submitted.with_name(f".{submitted.name}.{os.getpid()}")
         delayed.dump(fresh)
-        fresh.rename(pickle)
+        fresh.rename(submitted)
     try:
         process_job(folder)
     except Exception as error:
         if told["fail_fast"]:
             stop_others(run, step, number)
         if isinstance(error, CommandError):  # its own words are in the log already
-            return error.status if error.status > 0 else 128 - error.status
+            status = error.status if error.status > 0 else 128 - error.status
+            return 1 if status == PARENT_FAILED else status
         raise
     return 0
 
@@ -121,6 +170,14 @@ def stop_others(run: Path, step: str, number: int | None) -> None:
     from launchers.plan.run import open_run
 
     open_run(run).cancel([step], but=number)
+
+
+def _redirect(stdout: Path, stderr: Path) -> None:
+    """Write to the files of this element of an array: OAR's own names know only the job's id."""
+    for stream, path in ((1, stdout), (2, stderr)):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(descriptor, stream)
+        os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ ANYTHING = parse("cpu(cores=1)")
 
 @frozen(eq=False)
 class Place:
-    """Where one step goes: submitit's Slurm parameters (None on this machine), its resources here, its time limit.
+    """Where one step goes: submitit's parameters (None on this machine), its resources here, its time limit.
 
     `seconds` is None where there is no limit.  `says` is for people: the partition, or the machine.
     """
@@ -47,9 +47,11 @@ class Placed:
     places: Mapping[str, Place]
 
     @property
-    def on_slurm(self) -> bool:
-        """Whether it goes to a cluster."""
-        return any(place.parameters is not None for place in self.places.values())
+    def scheduler(self) -> str:
+        """The batch scheduler that it goes to, or "local"."""
+        if all(place.parameters is None for place in self.places.values()):
+            return "local"
+        return self.group.scheduler if self.group is not None else "slurm"
 
 
 def place(plan: Plan, *, config: str | Path | None = None, tags: Iterable[str] = ()) -> Placed:
@@ -149,12 +151,13 @@ def _in_group(
 def _chosen(launcher: Launcher) -> Place:
     selection = launcher.selection
     gpus = len(selection.alternative.accelerators) * selection.alternative.nodes
-    if launcher.slurm_args is None:
+    parameters = launcher.parameters()
+    if parameters is None:
         job = launcher.local_job()
         return Place(None, job, job.time_limit, gpus, launcher.group.name, selection.assumed)
     seconds = selection.ask.time
     says = ",".join(name for name in selection.partitions if name) or launcher.group.name
-    return Place(launcher.slurm_args.submitit(), None, seconds, gpus, says, selection.assumed)
+    return Place(parameters, None, seconds, gpus, says, selection.assumed)
 
 
 def stated(need: Need) -> Place:

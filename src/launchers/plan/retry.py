@@ -13,6 +13,7 @@ from attrs import evolve
 from launchers.launcher import capacity, load_groups
 from launchers.local.jobs import LocalJob, read_table, write_table
 from launchers.offer.model import Group
+from launchers.plan.batch import batch
 from launchers.plan.model import Pinned
 from launchers.plan.place import ANYTHING, Place, find_place
 from launchers.plan.run import Run
@@ -181,6 +182,8 @@ def _larger(store: Store, unit: Unit, by: Mapping[str, float], config: str | Pat
     if task.need is not None:
         parameters = _placed(store, task, by, config)[1].parameters
         assert parameters is not None
+        if "checkpoint" in ((unit.parameters or {}).get("additional_parameters") or {}):
+            parameters = batch(store.scheduler).checkpointing(parameters)
         return {**parameters, **({} if task.srun else {"use_srun": False})}
     larger = dict(unit.parameters or {})
     if larger.get("time") and "duration" in by:

@@ -16,9 +16,9 @@ from launchers.connector import LocalConnector
 from launchers.local import scheduler
 from launchers.local.jobs import LocalJob, Status, read_statuses, read_table
 from launchers.plan import script
+from launchers.plan.batch import Element, JobInfo, batch
 from launchers.plan.node import result as read_result
 from launchers.plan.progress import progress
-from launchers.plan.queue import JobInfo, states
 from launchers.plan.store import RunError, Store, load, replace, results
 from launchers.plan.units import Unit
 from launchers.requirement import format_timespan
@@ -32,13 +32,14 @@ UNSENT, NEVER = "UNSUBMITTED", "CANCELLED"
 
 @frozen
 class MemberState:
-    """One job of a step: its id in the scheduler, and what is known of it."""
+    """One job of a step: its id in the scheduler, what is known of it, and what it was submitted as."""
 
     step: str
     number: int | None
     unit: str
     job: str
     info: JobInfo
+    element: Element = ("", None)
 
     @property
     def ended(self) -> bool:
@@ -119,7 +120,7 @@ class Run:
 
         `usage` asks it also for what the jobs used, which may take longer.
         """
-        known = self._local(usage) if self.store.scheduler == "local" else self._slurm(usage)
+        known = self._local(usage) if self.store.scheduler == "local" else self._batched(usage)
         members: dict[str, list[MemberState]] = {}
         for one in known:
             members.setdefault(one.step, []).append(one)
@@ -154,13 +155,13 @@ class Run:
             )
             yield MemberState(step, number, unit.name, unit.name, info)
 
-    def _slurm(self, usage: bool = False) -> Iterator[MemberState]:
+    def _batched(self, usage: bool = False) -> Iterator[MemberState]:
         ids = self.store.submitted()
         events = self.store.journal()
         never = {one["unit"]: one["reason"] for one in events if one["event"] == "never"}
         refused = {one["unit"]: "; ".join(one["said"]) for one in events if one["event"] == "refused"}
         elements = sum(max(1, len(unit.members)) for unit in self.store.units if unit.name in ids)
-        found = states(LocalConnector(), ids.values(), elements, usage=usage)
+        found = batch(self.store.scheduler).states(LocalConnector(), ids.values(), elements, usage=usage)
         written: dict[str, dict[int | None, Path]] = {}
         seen = self._seen()
         fresh: dict[str, list[Any]] = {}
@@ -180,7 +181,7 @@ class Run:
                 info = _forgotten(self.folder, unit, written[unit.name].get(index), seen.get(id))
             if info.state != UNKNOWN:
                 fresh[id] = [info.state, time.time()]
-            yield MemberState(step, number, unit.name, id, info)
+            yield MemberState(step, number, unit.name, info.job or id, info, (job, index))
         if fresh and {key: value[0] for key, value in fresh.items()} != {key: value[0] for key, value in seen.items()}:
             replace(self.folder / "seen.json", json.dumps({**seen, **fresh}))
 
@@ -218,9 +219,11 @@ class Run:
 
     def cancel_stuck(self) -> list[str]:
         """Cancel what waits for ever, where Slurm does not do so itself; the names of the steps."""
-        stuck = [one for one in self._slurm() if one.stuck] if self.store.scheduler == "slurm" else []
+        if self.store.scheduler == "local":
+            return []
+        stuck = [one for one in self._batched() if one.stuck]
         if stuck:
-            LocalConnector().run(("scancel", *(one.job for one in stuck)), timeout=60)
+            batch(self.store.scheduler).cancel(LocalConnector(), [one.element for one in stuck])
         return list(dict.fromkeys(one.step for one in stuck))
 
     def cancel(self, names: Sequence[str] = (), *, but: int | None = None) -> list[str]:
@@ -252,10 +255,10 @@ class Run:
             for unit in self.store.units
             if (unit.name in walls if unit.barrier else counts[unit.name] == len(unit.members))
         }
-        jobs = [ids[name] for name in whole if name in ids]
-        jobs += [f"{ids[u.name]}_{u.element(at)}" for u, at in mine if u.name not in whole and u.name in ids]
+        jobs: list[Element] = [(ids[name], None) for name in whole if name in ids]
+        jobs += [(ids[u.name], u.element(at)) for u, at in mine if u.name not in whole and u.name in ids]
         if jobs:
-            LocalConnector().run(("scancel", *jobs), timeout=60)
+            batch(self.store.scheduler).cancel(LocalConnector(), jobs)
         return sorted(wanted)
 
     def with_descendants(self, names: Iterable[str]) -> set[str]:

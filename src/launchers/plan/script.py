@@ -34,7 +34,7 @@ exec "$@"
 """
 
 
-def send(store: Store, unit: Unit, dependency: str) -> str:
+def send(run: Path, unit: Unit, dependency: str) -> str:
     """Run sbatch; the job's id.  Raises submitit's FailedJobError with what sbatch said."""
     from submitit.core.utils import FailedJobError
 
@@ -45,7 +45,7 @@ def send(store: Store, unit: Unit, dependency: str) -> str:
         some = ",".join(str(number) for _, number in unit.members)
         argv.append(f"--array={some}" + (f"%{unit.at_once}" if unit.at_once else ""))
     try:
-        outcome = LocalConnector().run([*argv, str(store.folder / unit.script)], timeout=300, cwd=str(_cwd(store)))
+        outcome = LocalConnector().run([*argv, str(run / unit.script)], timeout=300, cwd=str(run / "cwd"))
     except CommandError as error:
         raise FailedJobError(str(error)) from error
     if outcome.status:

@@ -1,47 +1,36 @@
 """Submit a plan: everything is checked and on disk first, then one submission after another, each of them once.
 
-What makes it once: the journal says "intent" before sbatch is run and "submitted" after, and every submission carries
-a token in its comment and name.  Where an intent has no end, the token is looked for in the queue before sbatch is run
-again.
+What makes it once: the journal says "intent" before the scheduler is asked and "submitted" after, and every submission
+carries a token in its comment or name.  Where an intent has no end, the token is looked for before it is asked again.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
+from attrs import asdict, evolve
 
 from launchers.connector import CommandError, LocalConnector
-from launchers.launcher import capacity, need_slurm
+from launchers.launcher import capacity
 from launchers.local import scheduler
 from launchers.local.jobs import LocalJob, write_table
 from launchers.plan import script
+from launchers.plan.batch import Batch, Submission, Wait, batch
 from launchers.plan.graph import graph_of, problems
 from launchers.plan.model import Map, Pinned, Plan, PlanError, Step, function_name
 from launchers.plan.place import Placed, place
 from launchers.plan.progress import progress
-from launchers.plan.queue import find_token, states
 from launchers.plan.run import Run
 from launchers.plan.store import Store, TaskEntry, create, load, write, write_call
-from launchers.plan.units import BARRIER, Unit, units_of
+from launchers.plan.units import Unit, units_of
 from launchers.requirement import Requirement
-from launchers.slurm.refusals import refusal_of_sbatch
 from launchers.slurm.states import ENDED
 
-TRANSIENT = re.compile(
-    r"Socket timed out|Unable to contact slurm controller|Zero Bytes were transmitted|Connection refused|"
-    r"Resource temporarily unavailable|Transport endpoint|try again later|Communication connection failure|"
-    r"gave no answer within",
-    re.I,
-)
-"""What sbatch says when asking again is worth it; the job may have been accepted all the same (slurm-findings.md)."""
 PAUSES = (0.5, 1, 2, 4, 8, 15, 30)
 """Seconds between tries."""
 REQUEUES = 3
@@ -64,10 +53,15 @@ def checked(plan: Plan, config: str | Path | None, tags: Iterable[str]) -> Place
         placed = place(plan, config=config, tags=tags)
     except PlanError as error:
         raise PlanError([*found, *error.problems]) if found else error from None
+    if placed.scheduler != "local":
+        cannot = batch(placed.scheduler).cannot
+        for task in placed.graph.tasks:
+            for on in sorted({on for _, on in task.waits} & cannot):
+                found.append(f'step {task.name}: on="{on}" is nothing that {placed.scheduler.upper()} can wait for')
     if found:
         raise PlanError(found)
-    if placed.on_slurm and placed.group is not None:
-        need_slurm(placed.group)
+    if placed.scheduler != "local" and placed.group is not None:
+        batch(placed.scheduler).reach(placed.group)
     return placed
 
 
@@ -90,14 +84,13 @@ def submit(
     """
     placed = checked(plan, config, tags)
     run, id = into or create(folder, plan.name)
-    most, barrier = array_size(), _barrier(placed)
     store = Store(
         folder=run,
         plan=plan.name,
         id=id,
-        scheduler="slurm" if placed.on_slurm else "local",
+        scheduler=placed.scheduler,
         group=placed.group.name if placed.group else None,
-        units=tuple(units_of(placed, id, most if placed.on_slurm else None, barrier)),
+        units=tuple(_units(placed, id)),
         tasks=tuple(_entry(task.step, task.waits, placed) for task in placed.graph.tasks),
         created=time.time(),
         cwd=str(Path.cwd()),
@@ -109,7 +102,7 @@ def submit(
         write_call(store.step_folder(task.name), call, items)
     for unit in store.units:
         write_unit(store, unit)
-    if not placed.on_slurm:
+    if placed.scheduler == "local":
         assert placed.group is not None
         room = capacity(placed.group)
         templates = {unit.name: placed.places[unit.members[0][0]].local for unit in store.units}
@@ -135,11 +128,33 @@ def write_unit(store: Store, unit: Unit) -> None:
     """What the node needs to know of a submission, where its logs and results go."""
     folder = store.job_folder(unit.name)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    minutes = (unit.parameters or {}).get("time")
-    fail_fast = any(task.fail_fast for task in store.tasks if task.name == unit.members[0][0])
-    told = {"members": unit.members, "barrier": unit.barrier, "minutes": minutes, "requeues": REQUEUES}
-    told["fail_fast"] = fail_fast
-    (folder / "unit.json").write_text(json.dumps({**told, "attempt": unit.attempt}))
+    parameters = unit.parameters or {}
+    told = {
+        "members": unit.members,
+        "barrier": unit.barrier,
+        "minutes": parameters.get("time") or parameters.get("timeout_min"),
+        "requeues": REQUEUES,
+        "attempt": unit.attempt,
+        "fail_fast": any(task.fail_fast for task in store.tasks if task.name == unit.members[0][0]),
+        "parents": [asdict(parent) for parent in unit.parents],
+    }
+    (folder / "unit.json").write_text(json.dumps(told))
+
+
+def _units(placed: Placed, run: str) -> list[Unit]:
+    """The submissions of a plan, as its scheduler takes them."""
+    if placed.scheduler == "local":
+        return units_of(placed, run)
+    to = batch(placed.scheduler)
+    first = next(one.parameters for one in placed.places.values() if one.parameters is not None)
+    units = units_of(placed, run, to.array_size(), to.barrier(first))
+    again = {task.name for task in placed.graph.tasks if hasattr(task.step.func, "checkpoint")}
+    return [
+        evolve(unit, parameters=to.checkpointing(unit.parameters))
+        if unit.parameters is not None and again & {step for step, _ in unit.members}
+        else unit
+        for unit in units
+    ]
 
 
 def _entry(step: Step, waits: tuple[tuple[str, str], ...], placed: Placed) -> TaskEntry:
@@ -174,6 +189,7 @@ def carry_on(store: Store, *, on_refusal: str = "cancel") -> None:
             scheduler.ensure(store.local_folder(attempt))
             store.record("started", attempt=attempt)
         return
+    to = batch(store.scheduler)
     events = store.journal()
     ids = store.submitted()
     dropped = {one["unit"] for one in events if one["event"] == "never"}
@@ -183,68 +199,60 @@ def carry_on(store: Store, *, on_refusal: str = "cancel") -> None:
     with progress(f"submitting {store.plan}") as tell:
         for number, unit in enumerate(left):
             tell(number, len(left))
-            job = _on_its_way(store, unit, intended[unit.name]) if unit.name in intended else None
+            job = _on_its_way(to, store, unit, intended[unit.name]) if unit.name in intended else None
             if job is None:
-                dependency = _dependency(unit, ids, dropped, resumed)
-                if dependency is None:
+                waits = _waits(to, unit, ids, dropped, resumed)
+                if waits is None:
                     dropped.add(unit.name)
                     store.record("never", unit=unit.name, reason="what it waits for failed")
                     continue
-                send = _sender(store, unit, dependency)
                 store.record("intent", unit=unit.name, token=unit.token)
-                job = _sent(store, unit, send, ids, on_refusal)
+                job = _sent(to, store, Submission(store.folder, store.plan, unit, waits, store.cwd), ids, on_refusal)
             ids[unit.name] = job
             store.record("submitted", unit=unit.name, job=job)
 
 
-def _sender(store: Store, unit: Unit, dependency: str) -> Callable[[], str]:
-    """What runs sbatch for a submission."""
-    if unit.script:
-        return partial(script.send, store, unit, dependency)
-    from launchers.plan.executor import TokenExecutor
-
-    return TokenExecutor(store.job_folder(unit.name), store.folder, unit, store.plan, dependency).send
-
-
-def _on_its_way(store: Store, unit: Unit, since: float) -> str | None:
+def _on_its_way(to: Batch, store: Store, unit: Unit, since: float) -> str | None:
     """The job of an intent that has no end, once it cannot come any more that it is not there."""
     while True:
-        job = find_token(LocalConnector(), unit.token, store.created)
+        job = to.find_token(LocalConnector(), unit.token, store.created)
         if job is not None or time.time() - since > GRACE:
             return job
         time.sleep(0.5)
 
 
-def _sent(store: Store, unit: Unit, send: Callable[[], str], ids: Mapping[str, str], on_refusal: str) -> str:
-    """Run sbatch until it takes the job; the token tells whether an answer that got lost was a yes."""
+def _sent(to: Batch, store: Store, job: Submission, ids: Mapping[str, str], on_refusal: str) -> str:
+    """Submit until the scheduler takes the job; the token tells whether an answer that got lost was a yes."""
     from submitit.core.utils import FailedJobError
 
     for pause in (*PAUSES, None):
         try:
-            return send()
+            return to.send(job)
         except FailedJobError as error:
             said = str(error)
-            if pause is None or not TRANSIENT.search(said):
-                raise SubmitError(_refused(store, unit, said, ids, on_refusal)) from error
+            if pause is None or not to.transient(said):
+                raise SubmitError(_refused(to, store, job.unit, said, ids, on_refusal)) from error
         time.sleep(pause)
         try:
-            job = find_token(LocalConnector(), unit.token, store.created)
+            found = to.find_token(LocalConnector(), job.unit.token, store.created)
         except CommandError:
-            continue  # the controller is still away: sbatch is asked again, and then the queue
-        if job is not None:
-            return job
+            continue  # the scheduler is still away: it is asked again, and then its queue
+        if found is not None:
+            return found
     raise AssertionError("unreachable: the last try raises")
 
 
-def _refused(store: Store, unit: Unit, said: str, ids: Mapping[str, str], on_refusal: str) -> str:
+def _refused(to: Batch, store: Store, unit: Unit, said: str, ids: Mapping[str, str], on_refusal: str) -> str:
     """Write down a refusal, cancel what is queued if asked, and say all that."""
     lines = [line.strip() for line in said.strip().splitlines() if line.strip()][-3:]
-    code = refusal_of_sbatch(said).code
+    code = to.reason_code(said)
     store.record("refused", unit=unit.name, said=lines, code=code)
-    told = [f"sbatch refused {unit.name}: {'; '.join(lines)}" + (f" (reason code: {code})" if code else "")]
+    told = [
+        f"{to.submit_command} refused {unit.name}: {'; '.join(lines)}" + (f" (reason code: {code})" if code else "")
+    ]
     told.append("it was asked: " + json.dumps(unit.parameters, default=str))
     if ids and on_refusal == "cancel":
-        LocalConnector().run(("scancel", *ids.values()))
+        to.cancel(LocalConnector(), [(job, None) for job in ids.values()])
         store.record("cancelled", units=sorted(ids))
         told.append(f"the {len(ids)} submissions before it are cancelled")
     elif ids:
@@ -253,19 +261,17 @@ def _refused(store: Store, unit: Unit, said: str, ids: Mapping[str, str], on_ref
     return "\n".join(told)
 
 
-def _dependency(unit: Unit, ids: Mapping[str, str], dropped: set[str], resumed: bool) -> str | None:
-    """The --dependency of a submission; "" for none, None when what it waits for can never come.
+def _waits(to: Batch, unit: Unit, ids: Mapping[str, str], dropped: set[str], resumed: bool) -> tuple[Wait, ...] | None:
+    """What a submission waits for; None when that can never come.
 
     A parent that may have left slurmctld's memory is looked up: afterok on an id that it does not know is refused or,
     worse, ignored (facts/slurm.md).
     """
-    kinds: dict[str, list[str]] = {}
     elsewhere = afterok(unit.after)
     if elsewhere is None:
         return None
-    if elsewhere:
-        kinds["afterok"] = elsewhere
-    known = states(LocalConnector(), [ids[one.unit] for one in unit.parents if one.unit in ids]) if resumed else {}
+    waits = [Wait("afterok", (job, None)) for job in elsewhere]
+    known = to.states(LocalConnector(), [ids[one.unit] for one in unit.parents if one.unit in ids]) if resumed else {}
     for parent in unit.parents:
         if parent.unit in dropped or parent.unit not in ids:
             if parent.kind in ("afterok", "aftercorr"):
@@ -276,10 +282,10 @@ def _dependency(unit: Unit, ids: Mapping[str, str], dropped: set[str], resumed: 
             {key: one.state for key, one in known.items() if key[0] == job and parent.index in (None, key[1])}
         )
         if ended is None:
-            kinds.setdefault(parent.kind, []).append(job if parent.index is None else f"{job}_{parent.index}")
+            waits.append(Wait(parent.kind, (job, parent.index)))
         elif (parent.kind in ("afterok", "aftercorr") and not ended) or (parent.kind == "afternotok" and ended):
             return None
-    return ",".join(f"{kind}:{':'.join(jobs)}" for kind, jobs in kinds.items())
+    return tuple(waits)
 
 
 def afterok(folders: Iterable[str | Path]) -> list[str] | None:
@@ -306,25 +312,6 @@ def _ended(found: Mapping[Any, str]) -> bool | None:
     if not found or any(state not in ENDED for state in found.values()):
         return None
     return all(state == "COMPLETED" for state in found.values())
-
-
-def array_size() -> int:
-    """MaxArraySize of the cluster; Slurm's default where it cannot be asked (man slurm.conf)."""
-    try:
-        outcome = LocalConnector().run(("scontrol", "show", "config"), timeout=30)
-    except CommandError:
-        return 1000
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", outcome.stdout, re.M)
-    return int(found[1]) - 1 if found else 1000
-
-
-def _barrier(placed: Placed) -> dict[str, Any] | None:
-    """The parameters of a barrier job: the smallest thing there is, where the plan's first step may run."""
-    if not placed.on_slurm:
-        return None
-    first = next(one.parameters for one in placed.places.values() if one.parameters is not None)
-    kept = {key: first[key] for key in ("partition", "account", "qos") if first.get(key)}
-    return None if "qos" in kept else {**BARRIER, **kept}
 
 
 # -- on this machine -------------------------------------------------------------------------------------------
@@ -370,19 +357,14 @@ def local_jobs(store: Store, units: Iterable[Unit], templates: Mapping[str, Loca
 def dry_run(plan: Plan, *, config: str | Path | None, tags: Iterable[str]) -> str:
     """What would be sent: the sbatch file of each submission, or what would run on this machine."""
     placed = checked(plan, config, tags)
-    units = units_of(placed, "dry-run", array_size() if placed.on_slurm else None, _barrier(placed))
-    if not placed.on_slurm:
+    units = _units(placed, "dry-run")
+    if placed.scheduler == "local":
         return "".join(f"{unit.name}: on {placed.group.name if placed.group else 'this machine'}\n" for unit in units)
-    from launchers.plan.executor import TokenExecutor
-
+    to = batch(placed.scheduler)
     texts = []
     for unit in units:
-        waits = ",".join(
-            f"{one.kind}:<{one.unit}{'' if one.index is None else f'_{one.index}'}>" for one in unit.parents
-        )
-        folder = Path("runs") / f"{plan.name}-dry-run"
-        executor = TokenExecutor(folder / "jobs" / unit.name, folder, unit, plan.name, waits)
-        texts.append(
-            f"# ---- {unit.name}: {', '.join(dict.fromkeys(step for step, _ in unit.members))}\n{executor.text()}"
-        )
+        waits = tuple(Wait(one.kind, (f"<{one.unit}>", one.index)) for one in unit.parents)
+        job = Submission(Path("runs") / f"{plan.name}-dry-run", plan.name, unit, waits)
+        steps = ", ".join(dict.fromkeys(step for step, _ in unit.members))
+        texts.append(f"# ---- {unit.name}: {steps}\n{to.text(job)}")
     return "\n".join(texts)

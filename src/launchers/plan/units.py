@@ -16,7 +16,6 @@ KINDS = {"ok": "afterok", "any": "afterany", "failed": "afternotok", "started": 
 """Slurm's words for what a node waits for (man sbatch, --dependency)."""
 WIDE = 3
 """Fan-ins of so many submissions by so many go through a barrier: N + M edges and not N x M."""
-BARRIER = {"time": 1, "cpus_per_task": 1, "nodes": 1}
 
 Member = tuple[str, int | None]
 """A step and, of a Map, the item."""
@@ -35,7 +34,7 @@ class Parent:
 class Unit:
     """One submission: a job, or an array of `members`.  `token` is how it is found again in the scheduler.
 
-    `parameters` are submitit's Slurm parameters, None on this machine.  `attempt` counts retries: the last one that has
+    `parameters` are submitit's, None on this machine.  `attempt` counts retries: the last one that has
     a member is the one that counts.  `script` is an sbatch file of the run folder that is submitted as it stands (see
     `launchers.plan.script`), and `after` are the folders of other runs that have to succeed first.
     """

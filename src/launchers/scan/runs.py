@@ -7,7 +7,7 @@ from pathlib import Path
 from attrs import frozen
 
 from launchers.connector import LocalConnector
-from launchers.plan.queue import states
+from launchers.plan.on_slurm import states
 from launchers.plan.run import open_run
 from launchers.plan.script import said_completed
 from launchers.scan.definition import Definition

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from attrs import evolve
 
-from launchers.launcher import Launcher, capacity, find_launcher, need_slurm
+from launchers.launcher import Launcher, capacity, find_launcher, need_commands
 from launchers.local.jobs import write_table
 from launchers.offer.locate import locate
+from launchers.plan.on_slurm import array_size
 from launchers.plan.place import ANYTHING
 from launchers.plan.run import open_run
 from launchers.plan.store import Store, TaskEntry, write
-from launchers.plan.submit import afterok, array_size, local_jobs
+from launchers.plan.submit import afterok, local_jobs
 from launchers.plan.units import Unit
 from launchers.scan import sbatch
 from launchers.scan.definition import Definition
@@ -37,7 +38,7 @@ def where(definition: Definition, config: str | Path | None, tags: Iterable[str]
     if launcher.group.scheduler not in ("slurm", "local"):
         raise ScanError(f"{launcher.group.name} is {launcher.group.scheduler}: scans run on Slurm and on this machine")
     if launcher.slurm_args is not None:
-        need_slurm(launcher.group)
+        need_commands(launcher.group)
     return launcher
 
 

@@ -6,23 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from launchers.offer import schema
+from launchers.offer.emit import Converted, Notes
 from launchers.slurm.accelerators import SHARED, Accelerators, accelerators
 from launchers.slurm.facts import Association, Bounds, Facts, Node, Partition, Tres
 from launchers.slurm.hosts import expand, fold
-
-Notes = dict[tuple[Any, ...], str]
-"""Comments by the path of what they are about, within the entry."""
-
-
-@frozen
-class Converted:
-    """An entry of launchers.yaml and the notes that belong in it."""
-
-    group: schema.SlurmGroup
-    notes: Notes = field(factory=dict)
 
 
 @frozen
@@ -36,7 +26,7 @@ class Person:
 
 def convert(
     facts: Facts, person: Person | None = None, *, only: Collection[str] = (), hosts: bool = True, id: str | None = None
-) -> Converted:
+) -> Converted[schema.SlurmGroup]:
     """Everything that facts say, as a launchers.yaml entry.
 
     `only` keeps these partitions; `hosts=False` leaves host names out, numbers stay.

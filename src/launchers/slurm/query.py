@@ -8,23 +8,19 @@ accounts, without scontrol there is nothing.
 from __future__ import annotations
 
 import grp
-import hashlib
 import os
 import pwd
-import time
-from pathlib import Path
 
 from attrs import field, frozen
 
 from launchers.connector import CommandError, Connector, LocalConnector
+from launchers.offer.emit import Converted, to_yaml
+from launchers.offer.recall import place, recall, remember
 from launchers.offer.schema import SlurmGroup
-from launchers.slurm.convert import Converted, Person, convert
-from launchers.slurm.emit import to_yaml
+from launchers.slurm.convert import Person, convert
 from launchers.slurm.facts import Facts
 from launchers.slurm.read import read
 
-LIFETIME = 300.0
-"""Seconds for which an answer is good."""
 TIMEOUT = 30.0
 
 NODES = ("scontrol", "-a", "show", "nodes")
@@ -96,7 +92,7 @@ def _groups(user: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def converted(asked: Asked) -> Converted:
+def converted(asked: Asked) -> Converted[SlurmGroup]:
     """The live cluster as an entry of launchers.yaml."""
     return convert(asked.facts, asked.person)
 
@@ -114,49 +110,15 @@ class Answer:
 
 
 def query(*, refresh: bool = False, connector: Connector | None = None) -> Answer | str:
-    """What the live cluster says, at most LIFETIME old; or why it cannot be read, with everything that was tried."""
-    from launchers.offer.loader import load
-    from launchers.offer.problems import ConfigError
-
-    path = _remembered()
-    age = _age(path)
-    if not refresh and age is not None and age < LIFETIME:
-        try:
-            groups = load(path).document.slurm
-        except ConfigError:
-            groups = None  # written by another version: ask again
-        if groups:
-            return Answer(groups[0], age)
+    """What the live cluster says, a few minutes old at most; or why it cannot be read, with what was tried."""
+    path = place("slurm", os.environ.get("SLURM_CONF", "") + "|" + os.environ.get("SLURM_CONF_SERVER", ""))
+    known = None if refresh else recall(path)
+    if known is not None and known[0].slurm:
+        return Answer(known[0].slurm[0], known[1])
     try:
         asked = ask(connector)
     except ClusterError as error:
         return f"query_slurm: {error}"
     found = converted(asked)
-    _remember(path, to_yaml(found, "What `query_slurm: true` read last."))
+    remember(path, to_yaml(found, "What `query_slurm: true` read last."))
     return Answer(found.group, 0.0, asked.failed)
-
-
-def _remembered() -> Path:
-    """One file per cluster and user; a cluster is told by where its configuration comes from."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    source = os.environ.get("SLURM_CONF", "") + "|" + os.environ.get("SLURM_CONF_SERVER", "")
-    digest = hashlib.sha256(f"{source}|{os.getuid()}".encode()).hexdigest()[:16]
-    return Path(base) / "launchers" / f"slurm-{digest}.yaml"
-
-
-def _age(path: Path) -> float | None:
-    try:
-        return max(0.0, time.time() - path.stat().st_mtime)
-    except OSError:
-        return None
-
-
-def _remember(path: Path, text: str) -> None:
-    """Write it whole; a cache that cannot be written is only slower."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_suffix(f".{os.getpid()}.new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.rename(path)
-    except OSError:
-        return

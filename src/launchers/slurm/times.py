@@ -44,11 +44,3 @@ def read_limit(text: str | None) -> int | None:
     if text is None or text.strip().lower() in _UNSET:
         return None
     return parse_time(text)
-
-
-def format_time(seconds: int) -> str:
-    """``2-12:00:00`` or ``01:30:00``, as Slurm prints a time limit."""
-    days, rest = divmod(seconds, 86400)
-    hours, rest = divmod(rest, 3600)
-    clock = f"{hours:02}:{rest // 60:02}:{rest % 60:02}"
-    return f"{days}-{clock}" if days else clock

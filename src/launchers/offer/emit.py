@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import attrs
 
 from launchers.offer import schema
 from launchers.requirement import format_memory
-from launchers.slurm.convert import Converted, Notes
-from launchers.slurm.times import format_time
+
+Notes = dict[tuple[Any, ...], str]
+"""Comments by the path of what they are about, within the entry."""
+
+
+G = TypeVar("G", schema.SlurmGroup, schema.OarGroup)
+
+
+@attrs.frozen
+class Converted(Generic[G]):
+    """An entry of launchers.yaml and the notes that belong in it."""
+
+    group: G
+    notes: Notes = attrs.field(factory=dict)
+
 
 WIDTH = 110
 _PLAIN = re.compile(r"[A-Za-z_/][\w./@+-]*", re.ASCII)
 _WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n", "none", "inf", "nan"}
 
 
-def to_yaml(converted: Converted, head: str = "") -> str:
+def to_yaml(converted: Converted[Any], head: str = "") -> str:
     """The text of a launchers.yaml with this one entry."""
     lines = [f"# {line}".rstrip() for line in head.splitlines()]
-    lines.append("slurm:")
+    lines.append("oar:" if isinstance(converted.group, schema.OarGroup) else "slurm:")
     body = list(_object(converted.group, converted.notes, (), 2))
     lines.append("- " + body[0].lstrip())
     return "\n".join(lines + body[1:]) + "\n"
@@ -79,7 +92,9 @@ def _is_nested(item: Any) -> bool:
 
 def _is_deep(item: Any) -> bool:
     """Partitions and accounts: always a block of their own, so that a diff is a line."""
-    return isinstance(item, schema.PartitionSpec | schema.AccountSpec | Mapping) and not _is_small(item)
+    return isinstance(item, schema.PartitionSpec | schema.AccountSpec | schema.OarQueue | Mapping) and not _is_small(
+        item
+    )
 
 
 def _is_small(item: Any) -> bool:
@@ -129,3 +144,11 @@ def _scalar(value: Any) -> str:
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def format_time(seconds: int) -> str:
+    """``2-12:00:00`` or ``01:30:00``, as Slurm prints a time limit."""
+    days, rest = divmod(seconds, 86400)
+    hours, rest = divmod(rest, 3600)
+    clock = f"{hours:02}:{rest // 60:02}:{rest % 60:02}"
+    return f"{days}-{clock}" if days else clock

@@ -1,42 +1,112 @@
-"""What Slurm knows of a run's jobs: one squeue and one sacct however many there are; ids by token."""
+"""Plans on Slurm: sbatch by way of submitit, one squeue and one sacct however many jobs there are, ids by token."""
 
 from __future__ import annotations
 
 import os
 import pwd
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from launchers.connector import CommandError, Connector
-from launchers.slurm.accounting import USAGE, Usage, usage_of
+from launchers.connector import CommandError, Connector, LocalConnector
+from launchers.launcher import need_commands
+from launchers.offer.model import Group
+from launchers.plan import script
+from launchers.plan.batch import Element, JobInfo, Submission, Wait
+from launchers.slurm.accounting import USAGE, usage_of
+from launchers.slurm.refusals import refusal_of_sbatch
 from launchers.slurm.states import ENDED, base
 
 TIMEOUT = 60.0
-Element = tuple[str, int | None]
-"""A job id and, of an array, the element."""
+TRANSIENT = re.compile(
+    r"Socket timed out|Unable to contact slurm controller|Zero Bytes were transmitted|Connection refused|"
+    r"Resource temporarily unavailable|Transport endpoint|try again later|Communication connection failure|"
+    r"gave no answer within",
+    re.I,
+)
+"""What sbatch says when asking again is worth it; the job may have been accepted all the same (slurm-findings.md)."""
+BARRIER = {"time": 1, "cpus_per_task": 1, "nodes": 1}
+submit_command = "sbatch"
+cannot: frozenset[str] = frozenset()
 
 
-@frozen
-class JobInfo:
-    """What is known of one job: state in Slurm's words, reason or exit code, nodes, elapsed and limit as printed.
+def reach(group: Group) -> None:
+    """See Batch."""
+    need_commands(group)
 
-    Times are seconds of the epoch, None where nobody says; `eligible` is when it waited for no other job any more.
-    """
 
-    state: str
-    reason: str = ""
-    nodes: str = ""
-    elapsed: str = ""
-    exit: str = ""
-    partition: str = ""
-    submitted: float | None = None
-    eligible: float | None = None
-    started: float | None = None
-    ended: float | None = None
-    usage: Usage | None = None
+def array_size() -> int:
+    """MaxArraySize of the cluster; Slurm's default where it cannot be asked (man slurm.conf)."""
+    try:
+        outcome = LocalConnector().run(("scontrol", "show", "config"), timeout=30)
+    except CommandError:
+        return 1000
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", outcome.stdout, re.M)
+    return int(found[1]) - 1 if found else 1000
 
+
+def barrier(first: Mapping[str, Any]) -> dict[str, Any] | None:
+    """See Batch; a QoS may have a minimum that the smallest thing there is does not reach."""
+    kept = {key: first[key] for key in ("partition", "account", "qos") if first.get(key)}
+    return None if "qos" in kept else {**BARRIER, **kept}
+
+
+def checkpointing(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As they are: Slurm requeues every job that asks for it."""
+    return parameters
+
+
+# -- submitting ------------------------------------------------------------------------------------------------
+
+
+def text(job: Submission) -> str:
+    """The sbatch file."""
+    from launchers.plan.executor import TokenExecutor
+
+    return TokenExecutor(job, dependency(job.waits)).text()
+
+
+def send(job: Submission) -> str:
+    """See Batch."""
+    if job.unit.script:
+        return script.send(job.run, job.unit, dependency(job.waits))
+    from launchers.plan.executor import TokenExecutor
+
+    return TokenExecutor(job, dependency(job.waits)).send()
+
+
+def dependency(waits: Iterable[Wait]) -> str:
+    """The value of --dependency."""
+    kinds: dict[str, list[str]] = {}
+    for wait in waits:
+        kinds.setdefault(wait.kind, []).append(_id(wait.on))
+    return ",".join(f"{kind}:{':'.join(jobs)}" for kind, jobs in kinds.items())
+
+
+def _id(element: Element) -> str:
+    job, index = element
+    return job if index is None else f"{job}_{index}"
+
+
+def transient(said: str) -> bool:
+    """See Batch."""
+    return TRANSIENT.search(said) is not None
+
+
+def reason_code(said: str) -> str:
+    """See Batch."""
+    return refusal_of_sbatch(said).code
+
+
+def cancel(connector: Connector, elements: Iterable[Element]) -> None:
+    """See Batch."""
+    connector.run(("scancel", *map(_id, elements)), timeout=TIMEOUT)
+
+
+# -- asking ----------------------------------------------------------------------------------------------------
 
 EPOCH = {"SLURM_TIME_FORMAT": "%s"}
 """Has Slurm's commands print times that need no time zone (man sacct, man squeue)."""
