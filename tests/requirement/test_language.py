@@ -1,15 +1,11 @@
 """The requirement language: what parses, to what, and that text and objects agree."""
 
 import itertools
-from importlib.resources import files
 
 import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.lark import from_lark
-from lark import Lark
-from lark.exceptions import UnexpectedInput
 
 from launchers.requirement import (
     Accelerator,
@@ -186,35 +182,3 @@ def test_mutated_text_gives_a_requirement_or_a_syntax_error(requirement, data):
         assert isinstance(parse(mutated), Requirement)
     except RequirementSyntaxError as error:
         assert error.reason
-
-
-GRAMMAR = Lark(
-    files("launchers.requirement").joinpath("requirement.lark").read_text(encoding="utf-8"),
-    parser="lalr", lexer="contextual", maybe_placeholders=False,
-)  # fmt: skip
-
-
-def grammatical(text):
-    """What the parser says of a text's grammar; None where a value is wrong before the grammar could be."""
-    try:
-        parse(text)
-    except RequirementSyntaxError as error:
-        return False if error.expected else None
-    return True
-
-
-@settings(max_examples=400, deadline=None)
-@given(st.one_of(st.lists(PIECES, max_size=12).map(" ".join), st.lists(PIECES, max_size=12).map("".join)))
-def test_the_parser_is_the_grammar(text):
-    try:
-        GRAMMAR.parse(text)
-    except UnexpectedInput:
-        assert grammatical(text) is not True
-    else:
-        assert grammatical(text) is not False
-
-
-@settings(max_examples=50, deadline=None)  # making one costs 20 ms
-@given(from_lark(GRAMMAR))
-def test_whatever_the_grammar_makes_is_read(text):
-    assert grammatical(text) is not False

@@ -37,7 +37,7 @@ def parse_memory(value: str | int) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise TypeError(f"memory is text such as '24G' or a number of bytes, not {value!r}")
-    size = value if isinstance(value, int) else _bytes(value.strip())
+    size = Fraction(value) if isinstance(value, int) else _bytes(value.strip())
     if size <= 0:
         raise ValueError(f"memory must be more than zero, not {_shown(value)}")
     if size > MAX_MEMORY:
@@ -45,12 +45,7 @@ def parse_memory(value: str | int) -> int:
     return int(-(-size // KIB)) * KIB
 
 
-def _exact(number: str) -> Fraction | int:
-    """A decimal number; most are whole, and need not cost a fraction."""
-    return int(number) if number.isdigit() else Fraction(number.removesuffix("."))
-
-
-def _bytes(text: str) -> Fraction | int:
+def _bytes(text: str) -> Fraction:
     if text.startswith(("-", "+")):
         raise ValueError(f"memory has no sign: write {text.lstrip('+-')} instead of {_shown(text)}")
     found = _MEMORY.fullmatch(text)
@@ -63,7 +58,7 @@ def _bytes(text: str) -> Fraction | int:
     if bare not in _POWERS or unit.upper() not in (bare, f"{bare}B", f"{bare}IB"):
         raise ValueError(f"{_shown(unit)} is not a unit of memory: use K, M, G or T")
     factor: int = KIB ** _POWERS[bare]
-    return _exact(number) * factor
+    return Fraction(number.removesuffix(".")) * factor
 
 
 def format_memory(size: int) -> str:
@@ -86,7 +81,7 @@ def parse_timespan(value: str | int | timedelta) -> int:
         value = int(-(-value.total_seconds() // 1))
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise TypeError(f"a duration is text such as '4 days', seconds or a timedelta, not {value!r}")
-    seconds = value if isinstance(value, int) else _seconds(value.strip())
+    seconds = Fraction(value) if isinstance(value, int) else _seconds(value.strip())
     if seconds <= 0:
         raise ValueError(f"a duration must be more than zero, not {_shown(value)}")
     if seconds > MAX_SECONDS:
@@ -94,13 +89,12 @@ def parse_timespan(value: str | int | timedelta) -> int:
     return int(-(-seconds // 1))
 
 
-def _seconds(text: str) -> Fraction | int:
+def _seconds(text: str) -> Fraction:
     if text.startswith(("-", "+")):
         raise ValueError(f"a duration has no sign: write {text.lstrip('+-')} instead of {_shown(text)}")
     if ":" in text or re.fullmatch(r"[0-9]+-[0-9]+", text, re.ASCII):
-        return _clock(text)
-    total: Fraction | int = 0
-    position = 0
+        return Fraction(_clock(text))
+    total, position = Fraction(0), 0
     while position < len(text) and len(text) <= 64:
         part = _PART.match(text, position)
         if not part:
@@ -110,7 +104,7 @@ def _seconds(text: str) -> Fraction | int:
             raise ValueError(f"a duration needs a unit: write {number}h, {number} min or {number} days")
         if unit.lower() not in _SECONDS:
             raise ValueError(f"{_shown(unit)} is not a unit of time: use s, min, h, days or weeks")
-        total += _exact(number) * _SECONDS[unit.lower()]
+        total += Fraction(number.removesuffix(".")) * _SECONDS[unit.lower()]
         position = part.end()
     if position < len(text) or not text:
         raise ValueError(f"{_shown(text)} is not a duration such as 4 days, 1h30m or 2-12:00:00")
