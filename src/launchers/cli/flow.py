@@ -27,7 +27,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     verbs = command.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, (help, add, _) in _VERBS.items():
         verb = verbs.add_parser(name, help=help, description=help.capitalize() + ".")
-        verb.add_argument("file", metavar="FILE", help="the flow")
+        verb.add_argument("file", metavar="FILE", help="the flow, - for stdin")
         verb.add_argument(
             "--arg", metavar="K=V", action="append", default=[], type=_pair, help="replace an argument of the flow"
         )
@@ -63,11 +63,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace, **more: Any) -> Flow:
-    from launchers.workflow.flow import load, parse_value
+    from launchers.offer.loader import read_text
+    from launchers.workflow.flow import loads, parse_value
 
+    if "text" not in options:  # a flow that is run is read twice, stdin only once
+        options.text = sys.stdin.read() if options.file == "-" else read_text(Path(options.file))
+    file = "<stdin>" if options.file == "-" else options.file
     args = {name: parse_value(value) for name, value in options.arg}
-    axes = {name: [parse_value(one) for one in value.split(",")] for name, value in options.sweep}
-    return load(Path(options.file), args=args, sweep=axes, **more)
+    axes = {name: [parse_value(one) for one in value.split(",")] if value else [] for name, value in options.sweep}
+    return loads(options.text, file, args=args, sweep=axes, **more)
 
 
 # -- run -------------------------------------------------------------------------------------------------------
@@ -90,22 +94,31 @@ def _run_arguments(verb: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from launchers.cli.runs import closing
+    from launchers.workflow.shell import script
 
     flow = _load(options)
     left = _left(flow, options)
     if set(left) == set(flow.jobs):
         print("everything is up to date: nothing to run")
         return 0
-    for name in left:
-        print(f"launchers: left out: {name}", file=sys.stderr)
+    for name, folder in left.items():
+        print(f"launchers: left out: {name}{f' (done in {folder.name})' if folder else ''}", file=sys.stderr)
     if options.dry_run:
         plan = _plan(flow, options, left)
         plan.describe(config=options.config)
         print(plan.dry_run(config=options.config, tags=options.tag))
+        for name in (name for name in flow.jobs if name not in left):
+            cells = 1 if len({script(cell.jobs[name]) for cell in flow.cells}) == 1 else len(flow.cells)
+            print(f"# ---- {name}: what it runs{f' in the first of {cells} cells' if cells > 1 else ''}")
+            print(script(flow.jobs[name]))
         return 0
     found = _submitted(options, flow, left)
     print(f"{found.store.plan} {found.store.id} on {found.store.group or found.store.scheduler}: {found.folder}")
     if options.detach:
+        for task in found.store.tasks:
+            if task.again:
+                more = f"{task.name} asks for {task.again[1]} when it fails"
+                print(f"launchers: {more}: launchers status or wait submits that", file=sys.stderr)
         print(f"come back with: launchers wait {found.folder.name}", file=sys.stderr)
         return 0
     return closing(found)
@@ -145,13 +158,21 @@ def _left(flow: Flow, options: argparse.Namespace) -> dict[str, Path | None]:
     if wanted == set(flow.jobs) and not options.resume:
         return {}
     laid = layout(flow)
-    done = completed(earlier(RUNS, flow.name))
+    identity = identities(flow)
+    done = completed(earlier(RUNS, flow.name), [step for name in flow.jobs for step in laid.steps(name)])
     left: dict[str, Path | None] = {}
     for name in flow.jobs:
+        place = done.get(laid.steps(name)[0])
         if name not in wanted:
-            place = done.get(laid.steps(name)[0])
-            left[name] = place[0] if place else None
-    return {**left, **up_to_date(laid, identities(flow), done)} if options.resume else left
+            alike = place is not None and place.count == (
+                len(flow.cells) if laid.mapped and name not in laid.shared else 1
+            )
+            left[name] = place.folder if place and alike else None
+            if place and alike and place.identity != identity[name]:
+                print(
+                    f"launchers: {name} was another job in {place.folder.name}: its values are of then", file=sys.stderr
+                )
+    return {**left, **up_to_date(laid, identity, done)} if options.resume else left
 
 
 def _plan(

@@ -18,6 +18,7 @@ _VALUES: dict[Any, dict[str, Any]] = {
     schema.Line: {"type": "string", "minLength": 1},
     schema.Property: {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
     schema.Value: {"type": ["string", "number", "boolean"]},
+    schema.Word: {"type": "string"},
     schema.Regex: {"type": "string", "format": "regex"},
     schema.Count: {"type": "integer", "minimum": 0},
     schema.Ratio: {"type": "number", "minimum": 0, "maximum": 1},

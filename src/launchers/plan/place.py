@@ -11,11 +11,12 @@ from attrs import evolve, field, frozen
 from launchers.launcher import Launcher, LauncherNotFoundError, load_groups, narrowed, summary
 from launchers.local.jobs import LocalJob
 from launchers.matching import match
-from launchers.offer.model import Group
+from launchers.offer.model import Group, Shape
 from launchers.plan.graph import Graph, graph_of
 from launchers.plan.model import Need, Pinned, PlacementError, Plan, PlanError
 from launchers.requirement import Requirement, parse
 from launchers.slurm.args import SlurmArgs, minutes
+from launchers.slurm.gres import read_gres
 
 SLURMS_OWN = ("partition", "nodelist", "qos", "account", "constraint", "gres", "reservation")
 """Options that mean nothing elsewhere."""
@@ -102,7 +103,7 @@ def find_place(need: Requirement | Pinned, group: Group) -> tuple[Place | str, i
     if group.scheduler == "slurm":
         chosen = (str(pinned.get(name) or "") for name in ("qos", "account"))
         named = str(pinned["partition"]).split(",") if pinned.get("partition") else [p.name for p in group.partitions]
-        group = narrowed(group, named, *chosen)
+        group = _with_types(narrowed(group, named, *chosen), str(pinned.get("gres") or ""))
     elif only := [name for name in SLURMS_OWN if pinned.get(name)]:
         return f"it names a {only[0]}, which only Slurm has", 0
     answer = match(need.requirement if isinstance(need, Pinned) else need, [group])
@@ -114,9 +115,24 @@ def find_place(need: Requirement | Pinned, group: Group) -> tuple[Place | str, i
     return place, len(answer.trials) - 1
 
 
+def _with_types(group: Group, gres: str) -> Group:
+    """The group with the nodes that have the types of GPU that are named in a GRES list."""
+    types = {one.type for one in read_gres(gres) if one.name == "gpu" and one.type}
+    if not types:
+        return group
+
+    def has(shape: Shape) -> bool:
+        return types <= {device.type for device in shape.devices}
+
+    kept = [evolve(one, shapes=tuple(filter(has, one.shapes))) for one in group.partitions]
+    return evolve(group, partitions=tuple(one for one in kept if one.shapes))
+
+
 def _with(args: SlurmArgs, pinned: Mapping[str, Any]) -> SlurmArgs:
     """What the broker found, with the options that were given; partition, QoS and account are among what it found."""
     own = {name: value for name, value in pinned.items() if name not in ("partition", "qos", "account")}
+    if any(one.name == "gpu" for one in read_gres(str(own.get("gres") or ""))):
+        own["gpus_per_node"] = 0  # it says that
     if args.constraint and own.get("constraint"):
         own["constraint"] = f"({args.constraint})&({own['constraint']})"
     return evolve(args, **own)

@@ -5,33 +5,37 @@ Everything that is wrong is found here and said at once, with its place in the f
 
 from __future__ import annotations
 
+import re
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
+from math import prod
 from pathlib import Path as FilePath
 from typing import Any
 
-import yaml
 from attrs import asdict, evolve, fields, frozen
 
 from launchers.offer.loader import read_text, structured_tree
 from launchers.offer.problems import ConfigError, Problem
-from launchers.offer.tree import Path, Tree, read_tree
+from launchers.offer.tree import Path, Tree, read_tree, shown
 from launchers.plan.model import On
 from launchers.workflow import check, schema
 from launchers.workflow.values import Filler, Lazy
 
 WHAT = "a flow is a mapping with name: and jobs:"
 
+MOST_CELLS = 10_000
 RUN_DIR = "RUN_DIR"
 """Stands for the run folder until there is one."""
 
 
 @frozen
 class Job:
-    """A job as it will run: its settings, defaults included, and what it waits for."""
+    """A job as it will run: which one of the file, its settings, defaults included, and what it waits for."""
 
     name: str
+    index: int
     spec: schema.Job
     resources: schema.Resources
     environment: schema.Environment
@@ -92,49 +96,45 @@ def loads(
 ) -> Flow:
     """The same for text."""
     tree = read_tree(text, file)
-    data = tree.data if isinstance(tree.data, dict) else {}
-    given = _mapping(data.get("args"))
-    problems = [
-        tree.problem("LC115", ("args",), f"there is no argument {name!r} to be replaced", f"known: {', '.join(given)}")
-        for name in {**(args or {}), **(sweep or {})}
-        if name not in given
-    ]
-    spec = _mapping(data.get("sweep"))
+    tree.data = {} if tree.data is None else tree.data
+    if not isinstance(tree.data, dict):
+        structured_tree(tree, schema.Document, WHAT)  # raises
+    given, spec = _mapping(tree.data.get("args")), _mapping(tree.data.get("sweep"))
     axes = {**_mapping(spec.get("matrix")), **(sweep or {})}
-    problems += [
-        tree.problem("LC115", ("sweep", "matrix", name), f"there is no argument {name!r} to be swept", key=True)
-        for name in axes
-        if name not in given and name not in (sweep or {})
-    ]
+    problems = list(check.sweep(given, args or {}, sweep or {}, tree))
+    count = prod(len(values) for values in axes.values() if isinstance(values, list))
     found, documents = [], []
-    for cell in cells(axes, spec):
-        document, wrong = _resolved(tree, {**given, **(args or {}), **cell}, cell, str(run))
-        problems += [one for one in wrong if one not in problems]
+    for cell in cells(axes, spec) if count <= MOST_CELLS else [{}]:
+        document, jobs, wrong = _resolved(tree, {**given, **(args or {}), **cell}, cell, str(run))
+        problems += wrong
         documents.append(document)
-        if document is not None:
-            jobs, wrong = _jobs(document, tree)
-            problems += [one for one in wrong if one not in problems]
-            found.append(Cell(cell, jobs))
-    if problems or not found:
-        raise ConfigError(problems)
+        found.append(Cell(cell, jobs))
+    if count > MOST_CELLS:
+        problems.append(tree.problem("LC102", ("sweep", "matrix"), f"{count} cells are more than {MOST_CELLS}"))
+    elif not found:
+        problems.append(
+            tree.problem("LC102", ("sweep",), "it has no cells: every combination is left out, or none is given")
+        )
+    problems += [] if problems else check.cells(found, tree)
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
     first = documents[0]
-    assert first is not None
     assert first.name is not None
     given_sweep = first.sweep or (schema.Sweep() if sweep else None)
     return Flow(first.name, file, tuple(found), given_sweep, first.notify, tree)
 
 
 def parse_value(text: str) -> Any:
-    """A value given on the command line, as YAML reads it."""
+    """A value given on the command line, as it is read in a file."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return read_tree(text, "<value>").data
+    except ConfigError:
         return text
 
 
 def cells(axes: Mapping[str, Any], spec: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The combinations of a sweep; one without values where there is none."""
-    lists = {name: values for name, values in axes.items() if isinstance(values, list | tuple)}
+    lists = {name: values for name, values in axes.items() if isinstance(values, list)}
     found = [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
     out = [one for one in _list(spec.get("exclude")) if isinstance(one, dict)]
     found = [cell for cell in found if not any(one.items() <= cell.items() for one in out)]
@@ -157,10 +157,8 @@ def _list(value: Any) -> list[Any]:
 
 def _resolved(
     tree: Tree, args: Mapping[str, Any], cell: Mapping[str, Any], run: str
-) -> tuple[schema.Document | None, list[Problem]]:
-    """The document of one cell with every template worked out, and what is wrong with it."""
-    if not isinstance(tree.data, dict):
-        return _structured(evolve(tree, data={} if tree.data is None else tree.data), Filler(tree))
+) -> tuple[schema.Document, dict[str, Job], list[Problem]]:
+    """What can be read of a cell with every template worked out, its jobs, and everything that is wrong."""
     scope: ChainMap[str, Any] = ChainMap()
     values = Lazy("args", args, scope)
     told = {"args": values, "run": {"dir": run}, "sweep": dict(cell)}
@@ -169,81 +167,124 @@ def _resolved(
     data = dict(tree.data)
     filler.fill(data.get("args"), scope, ("args",))
     data["args"] = dict(args)
-    for key in ("name", "defaults", "notify"):
+    for key in ("name", "defaults", "sweep", "notify"):
         if key in data:
             data[key] = filler.fill(data[key], scope, (key,))
     if isinstance(data.get("jobs"), list):
         data["jobs"] = list(_filled_jobs(data["jobs"], scope, filler))
-    return _structured(evolve(tree, data=data), filler)
+    document, problems, out = _structured(evolve(tree, data=data), filler)
+    jobs = _jobs(document)
+    found = [*check.document(data, tree), *check.jobs(jobs, tree)]
+    return document, {name: jobs[name] for name in check.ordered(jobs)}, problems + _not_from(found, out)
 
 
 def _filled_jobs(raw: list[Any], scope: ChainMap[str, Any], filler: Filler) -> Iterator[Any]:
     """Every job with its templates worked out; a job sees the exports of those that it depends on."""
-    scopes: dict[str, Mapping[str, Any]] = {}
+    scopes: dict[int, Mapping[str, Any]] = {}
     exports: dict[str, Lazy] = {}
-    named = [job for job in raw if isinstance(job, dict) and isinstance(job.get("name"), str)]
-    for job in named:
-        name = job["name"]
-        parents = [parent for parent, _ in check.parsed_waits(job.get("depends_on"))]
-        theirs = Lazy("deps", {one: exports.setdefault(one, Lazy(f"deps.{one}", {})) for one in parents})
-        scopes[name] = scope.new_child({"deps": theirs})
-        mine = exports.setdefault(name, Lazy(f"deps.{name}", {}))
-        mine.raw, mine.around = _mapping(job.get("exports")), scopes[name]
     for index, job in enumerate(raw):
-        own = scopes.get(str(job.get("name")), scope) if isinstance(job, dict) else scope
-        yield filler.fill(job, own, ("jobs", index))
+        if not isinstance(job, dict):
+            continue
+        quiet = Filler(filler.tree)  # it is filled again below, and complained of
+        parents = check.parsed_waits(quiet.fill(job.get("depends_on"), scope, ()))
+        theirs = Lazy("deps", {one: exports.setdefault(one, Lazy(f"deps.{one}", {})) for one, _ in parents})
+        scopes[index] = scope.new_child({"deps": theirs})
+        name = str(quiet.fill(job.get("name"), scope, ()))
+        mine = exports.setdefault(name, Lazy(f"deps.{name}", {}))
+        mine.raw, mine.around = _mapping(job.get("exports")), scopes[index]
+    for index, job in enumerate(raw):
+        yield filler.fill(job, scopes.get(index, scope), ("jobs", index))
 
 
-def _structured(tree: Tree, filler: Filler) -> tuple[schema.Document | None, list[Problem]]:
-    """The document; a number that a template gave where text has to stand becomes text."""
-    try:
-        return structured_tree(tree, schema.Document, WHAT), filler.problems
-    except ConfigError as error:
-        wrong = {(one.line, one.column) for one in error.problems if one.message.startswith("text is expected")}
-        numbers = {path for path in filler.numbers if tree.places.get(path) in wrong}
-        if numbers:
-            filler.numbers -= numbers
-            return _structured(evolve(tree, data=_as_text(tree.data, numbers)), filler)
-        places = {tree.places.get(path) for path in filler.failed}
-        return None, filler.problems + [one for one in error.problems if (one.line, one.column) not in places]
+def _structured(tree: Tree, filler: Filler) -> tuple[schema.Document, list[Problem], set[str]]:
+    """The document without what cannot be read, what is wrong with that, and where it is.
+
+    A number that a template gave where text has to stand becomes text.
+    """
+    paths = {shown(path): path for path in (*tree.keys, *tree.places)}
+    numbers = {shown(path) for path in filler.numbers}
+    problems, bad = list(filler.problems), set(filler.failed)
+    data = _changed(tree.data, partial(_mended, bad, ()))
+    while True:
+        try:
+            document = structured_tree(evolve(tree, data=data), schema.Document, WHAT)
+            return document, problems, {shown(path) for path in bad}
+        except ConfigError as error:
+            text = {one.path for one in error.problems if one.message.startswith("text is expected")} & numbers
+            wrong = [one for one in error.problems if one.path not in text]
+        numbers -= text
+        problems += wrong
+        as_text, before = {paths[one] for one in text}, len(bad)
+        bad |= {_nearest(one.path, paths) for one in wrong}
+        if len(bad) == before and not text:
+            return schema.Document(), problems, {""}
+        data = _changed(data, partial(_mended, bad, as_text))
 
 
-def _as_text(value: Any, paths: set[Path], path: Path = ()) -> Any:
-    if path in paths:
-        return str(value)
+def _nearest(place: str, paths: Mapping[str, Path]) -> Path:
+    """The path of a place in the file; of one that a template made, that of the template."""
+    while place not in paths:
+        place = _above(place)
+    return paths[place]
+
+
+def _above(place: str) -> str:
+    return re.sub(r"(\.?[^.\[]*|\[\d+\])$", "", place)
+
+
+OUT = object()
+"""Stands for a value that is left out."""
+
+
+def _changed(value: Any, change: Callable[[Path, Any], Any], path: Path = ()) -> Any:
+    """Data with every value in it changed, or left out; of a list an item is left empty, as places go by number."""
+    value = change(path, value)
     if isinstance(value, dict):
-        return {key: _as_text(one, paths, (*path, key)) for key, one in value.items()}
+        found = {key: _changed(one, change, (*path, key)) for key, one in value.items()}
+        return {key: one for key, one in found.items() if one is not OUT}
     if isinstance(value, list):
-        return [_as_text(one, paths, (*path, index)) for index, one in enumerate(value)]
+        items = [_changed(one, change, (*path, index)) for index, one in enumerate(value)]
+        if path == ("jobs",):
+            return [{} if one is OUT else one for one in items]
+        return OUT if OUT in items else items
     return value
+
+
+def _mended(bad: Collection[Path], text: Collection[Path], path: Path, value: Any) -> Any:
+    return OUT if path and path in bad else str(value) if path in text else value
+
+
+def _not_from(problems: Iterable[Problem], out: Collection[str]) -> list[Problem]:
+    """The problems that are not only there because something else could not be read."""
+    above = {_above(re.sub(r"(?<!^jobs)\[\d+\]$", "", path)) for path in out}
+
+    def follows(one: Problem) -> bool:
+        inside = any(not path or one.path == path or one.path.startswith((f"{path}.", f"{path}[")) for path in out)
+        return inside or (one.code == "LC114" and one.path in above)
+
+    return [one for one in problems if not follows(one)]
 
 
 # -- jobs ------------------------------------------------------------------------------------------------------
 
 
-def _jobs(document: schema.Document, tree: Tree) -> tuple[dict[str, Job], list[Problem]]:
-    """The jobs of a document with the defaults laid under them, parents first; and everything wrong with them."""
+def _jobs(document: schema.Document) -> dict[str, Job]:
+    """The jobs of a document with the defaults laid under them; those without a name have a number for one."""
     defaults = document.defaults or schema.Defaults()
-    problems = list(check.document(document, tree))
-    if problems:
-        return {}, problems
-    found = {}
-    for spec in document.jobs or ():
-        assert spec.name is not None
-        spec_over = overlay(schema.Job, spec, defaults)
+    found: dict[str, Job] = {}
+    for index, spec in enumerate(document.jobs or ()):
+        whole = overlay(schema.Job, spec, defaults)
         asked = overlay(schema.Resources, spec.resources, spec)
         under = overlay(schema.Resources, defaults.resources, defaults)
         if any(getattr(asked, name) is not None for name in check.AMOUNTS):
-            spec_over = evolve(spec_over, needs=spec.needs)
+            whole = evolve(whole, needs=spec.needs)
         elif spec.needs is not None:
             under = evolve(under, **dict.fromkeys(check.AMOUNTS))
-        environment = [spec.environment, spec, defaults.environment, defaults]
+        environment = _environment([spec.environment, spec, defaults.environment, defaults])
+        name = spec.name if spec.name and spec.name not in found else f"[{index}]"
         waits = tuple(check.parsed_waits(spec.depends_on))
-        found[spec.name] = Job(
-            spec.name, spec_over, overlay(schema.Resources, asked, under), _environment(environment), waits
-        )
-    order = check.ordered(found)
-    return {name: found[name] for name in order}, list(check.jobs(found, tree))
+        found[name] = Job(name, index, whole, overlay(schema.Resources, asked, under), environment, waits)
+    return found
 
 
 def _environment(layers: Iterable[Any]) -> schema.Environment:

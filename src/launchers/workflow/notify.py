@@ -5,6 +5,7 @@ A URL is a secret.  A job knows only where it is: the name of a variable of its 
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import sys
@@ -105,6 +106,7 @@ def send(places: Sequence[str], title: str, body: str) -> None:
         import apprise
     except ImportError:
         raise RuntimeError("notify wants apprise: pip install 'launchers[notify]'") from None
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # it names URLs
     failed = []
     for place in places:
         service = apprise.Apprise()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from attrs import frozen
+
+from launchers.plan.node import output
 from launchers.plan.run import Run, open_run
 from launchers.plan.store import RunError
 from launchers.workflow.compile import Layout
@@ -41,17 +44,29 @@ def earlier(root: Path, name: str) -> list[Run]:
     return sorted(found, key=lambda run: run.store.created, reverse=True)
 
 
-def completed(runs: Iterable[Run]) -> dict[str, tuple[Path, str]]:
-    """Per step the newest run in which it succeeded, and what it was made of then."""
-    found: dict[str, tuple[Path, str]] = {}
+@frozen
+class Done:
+    """The newest success of a step: the run folder that has it, what it was made of and how many jobs it was."""
+
+    folder: Path
+    identity: str
+    count: int
+
+
+def completed(runs: Iterable[Run], names: Collection[str]) -> dict[str, Done]:
+    """The newest successes of steps."""
+    found: dict[str, Done] = {}
     for run in runs:
-        for step in run.status():
-            if step.state == "COMPLETED" and step.name not in found:
-                found[step.name] = run.folder, run.store.task(step.name).identity
+        if len(found) == len(names):
+            break  # further back there is nothing newer
+        tasks = {task.name: task for task in run.store.tasks if task.name in names and task.name not in found}
+        for step in run.status() if tasks else ():
+            if step.state == "COMPLETED" and step.name in tasks:
+                found[step.name] = Done(run.folder, tasks[step.name].identity, tasks[step.name].count)
     return found
 
 
-def up_to_date(laid: Layout, identity: Mapping[str, str], done: Mapping[str, tuple[Path, str]]) -> dict[str, Path]:
+def up_to_date(laid: Layout, identity: Mapping[str, str], done: Mapping[str, Done]) -> dict[str, Path]:
     """The jobs that need not run again, with the run folder that has what they hand on.
 
     They were made of the same then, what they read is not newer than what they write, and so it is of all jobs that
@@ -59,28 +74,35 @@ def up_to_date(laid: Layout, identity: Mapping[str, str], done: Mapping[str, tup
     """
     found: dict[str, Path] = {}
     for name, job in laid.flow.jobs.items():
-        places = [done.get(step) for step in laid.steps(name)]
-        same = all(place is not None and place[1] == identity[name] for place in places)
-        if same and places[0] is not None and all(parent in found for parent, _ in job.waits) and _fresh(laid, name):
-            found[name] = places[0][0]
+        places = [done[step] for step in laid.steps(name) if step in done]
+        same = {place.identity for place in places} == {identity[name]} and len({one.folder for one in places}) == 1
+        whole = len(places) == len(laid.steps(name))
+        if same and whole and all(parent in found for parent, _ in job.waits) and _fresh(laid, name, places[0].folder):
+            found[name] = places[0].folder
     return found
 
 
-def _fresh(laid: Layout, name: str) -> bool:
-    """Whether all outputs of a job are there and none is older than an input."""
-    for cell in laid.flow.cells:
+def _fresh(laid: Layout, name: str, run: Path) -> bool:
+    """Whether all outputs of a job are there and none is older than an input, or its script.
+
+    Without outputs it is what the job handed on that tells when it ran.
+    """
+    for index, cell in enumerate(laid.flow.cells):
         spec = cell.jobs[name].spec
-        written = [_changed(path) for path in spec.outputs or ()]
-        read = [_changed(path) for path in spec.inputs or ()]
-        if None in written or None in read:
-            return False
-        if written and read and max(time or 0 for time in read) > min(time or 0 for time in written):
+        base = Path(spec.work_dir or "").expanduser()
+        ran = output(run, *laid.step(name, index))
+        written = [_changed(base / Path(path).expanduser()) for path in spec.outputs or (ran,)]
+        read = [
+            _changed(base / Path(path).expanduser()) for path in (*(spec.inputs or ()), *filter(None, [spec.script]))
+        ]
+        times = [time for time in written if time is not None]
+        if len(times) < len(written) or any(time is None or time > min(times) for time in read):
             return False
     return True
 
 
-def _changed(path: str) -> int | None:
+def _changed(path: Path) -> int | None:
     try:
-        return Path(path).expanduser().stat().st_mtime_ns
+        return path.stat().st_mtime_ns
     except OSError:
         return None
