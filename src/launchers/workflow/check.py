@@ -104,11 +104,10 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 
 def _circle(names: Sequence[str | None], waits: Sequence[Any], tree: Tree) -> Iterator[Problem]:
-    after = {
-        name: [parent for parent, _ in parsed_waits(one) if parent in names]
-        for name, one in zip(names, waits, strict=True)
-        if name
-    }
+    after: dict[str, list[str]] = {name: [] for name in names if name}
+    for name, one in zip(names, waits, strict=True):
+        if name:
+            after[name] += [parent for parent, _ in parsed_waits(one) if parent in names]
     try:
         sorted_names(list(after), after)
     except PlanError as error:

@@ -68,6 +68,10 @@ class _Sandbox(SandboxedEnvironment):
         known = ", ".join(one if one.isidentifier() else f"{obj.name}[{one!r}]" for one in obj)
         return self.undefined(f"{obj.name} has no {attribute!r}, it has: {known or 'nothing'}")
 
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Of values of ours a name, whichever way it is written."""
+        return self.getattr(obj, argument) if isinstance(obj, Lazy) else super().getitem(obj, argument)
+
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Powers and repetition, which the sandbox does not bound."""
         if operator == "**" and max(abs(left), abs(right)) > LARGEST_POWER and not isinstance(left, float):
