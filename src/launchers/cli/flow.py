@@ -190,7 +190,8 @@ def _plan(
     from launchers.workflow.schema import Notify
 
     identity = identities(flow)
-    real = _load(options, run=run) if run is not None else flow
+    done = {name: folder for name, folder in left.items() if folder}
+    real = _load(options, run=run, done=done) if run is not None else flow
     if options.max_parallel is not None and real.sweep is not None:
         real = evolve(real, sweep=evolve(real.sweep, max_parallel=options.max_parallel))
     plan = plan_of(layout(real, left), identity)

@@ -78,12 +78,15 @@ def load(
     args: Mapping[str, Any] | None = None,
     sweep: Mapping[str, Sequence[Any]] | None = None,
     run: FilePath | str = RUN_DIR,
+    done: Mapping[str, FilePath] | None = None,
 ) -> Flow:
     """Read a flow.  `args` replace those of the file, `sweep` are further axes; `run` is what {{ run.dir }} stands for.
 
+    `done` has, per job that is not run again, the run folder of the one that did: its exports are of there.
+
     Raises ConfigError with all its problems.
     """
-    return loads(read_text(path), str(path), args=args, sweep=sweep, run=run)
+    return loads(read_text(path), str(path), args=args, sweep=sweep, run=run, done=done)
 
 
 def loads(
@@ -93,6 +96,7 @@ def loads(
     args: Mapping[str, Any] | None = None,
     sweep: Mapping[str, Sequence[Any]] | None = None,
     run: FilePath | str = RUN_DIR,
+    done: Mapping[str, FilePath] | None = None,
 ) -> Flow:
     """The same for text."""
     tree = read_tree(text, file)
@@ -105,7 +109,10 @@ def loads(
     count = prod(len(values) for values in axes.values() if isinstance(values, list))
     found, documents = [], []
     for cell in cells(axes, spec) if count <= MOST_CELLS else [{}]:
-        document, jobs, wrong = _resolved(tree, {**given, **(args or {}), **cell}, cell, str(run))
+        values = {**given, **(args or {}), **cell}
+        scope = _scope(values, cell, str(run))
+        earlier = {name: _scope(values, cell, str(folder)) for name, folder in (done or {}).items()}
+        document, jobs, wrong = _resolved(tree, values, scope, earlier)
         problems += wrong
         documents.append(document)
         found.append(Cell(cell, jobs))
@@ -155,14 +162,22 @@ def _list(value: Any) -> list[Any]:
 # -- templates -------------------------------------------------------------------------------------------------
 
 
-def _resolved(
-    tree: Tree, args: Mapping[str, Any], cell: Mapping[str, Any], run: str
-) -> tuple[schema.Document, dict[str, Job], list[Problem]]:
-    """What can be read of a cell with every template worked out, its jobs, and everything that is wrong."""
-    scope: ChainMap[str, Any] = ChainMap()
+Scope = ChainMap[str, Any]
+"""What templates see: args, run, sweep and, of a job, deps; and the arguments by their names alone."""
+
+
+def _scope(args: Mapping[str, Any], cell: Mapping[str, Any], run: str) -> Scope:
+    scope: Scope = ChainMap()
     values = Lazy("args", args, scope)
     told = {"args": values, "run": {"dir": run}, "sweep": dict(cell)}
     scope.maps[:] = [told, values]  # type: ignore[list-item]
+    return scope
+
+
+def _resolved(
+    tree: Tree, args: Mapping[str, Any], scope: Scope, earlier: Mapping[str, Scope]
+) -> tuple[schema.Document, dict[str, Job], list[Problem]]:
+    """What can be read of a cell with every template worked out, its jobs, and everything that is wrong."""
     filler = Filler(tree)
     data = dict(tree.data)
     filler.fill(data.get("args"), scope, ("args",))
@@ -171,14 +186,14 @@ def _resolved(
         if key in data:
             data[key] = filler.fill(data[key], scope, (key,))
     if isinstance(data.get("jobs"), list):
-        data["jobs"] = list(_filled_jobs(data["jobs"], scope, filler))
+        data["jobs"] = list(_filled_jobs(data["jobs"], scope, earlier, filler))
     document, problems, out = _structured(evolve(tree, data=data), filler)
     jobs = _jobs(document)
     found = [*check.document(data, tree), *check.jobs(jobs, tree)]
     return document, {name: jobs[name] for name in check.ordered(jobs)}, problems + _not_from(found, out)
 
 
-def _filled_jobs(raw: list[Any], scope: ChainMap[str, Any], filler: Filler) -> Iterator[Any]:
+def _filled_jobs(raw: list[Any], scope: Scope, earlier: Mapping[str, Scope], filler: Filler) -> Iterator[Any]:
     """Every job with its templates worked out; a job sees the exports of those that it depends on."""
     scopes: dict[int, Mapping[str, Any]] = {}
     exports: dict[str, Lazy] = {}
@@ -191,7 +206,7 @@ def _filled_jobs(raw: list[Any], scope: ChainMap[str, Any], filler: Filler) -> I
         scopes[index] = scope.new_child({"deps": theirs})
         name = str(quiet.fill(job.get("name"), scope, ()))
         mine = exports.setdefault(name, Lazy(f"deps.{name}", {}))
-        mine.raw, mine.around = _mapping(job.get("exports")), scopes[index]
+        mine.raw, mine.around = _mapping(job.get("exports")), earlier.get(name, scope).new_child({"deps": theirs})
     for index, job in enumerate(raw):
         yield filler.fill(job, scopes.get(index, scope), ("jobs", index))
 
