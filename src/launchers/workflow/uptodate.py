@@ -11,7 +11,7 @@ from launchers.plan.node import output
 from launchers.plan.run import Run, open_run
 from launchers.plan.store import RunError
 from launchers.workflow.compile import Layout
-from launchers.workflow.flow import Flow
+from launchers.workflow.flow import RUN_DIR, Flow
 
 
 def part(flow: Flow, only: Collection[str] = (), start: Iterable[str] = (), end: Iterable[str] = ()) -> set[str]:
@@ -90,19 +90,18 @@ def _fresh(laid: Layout, name: str, run: Path) -> bool:
     for index, cell in enumerate(laid.flow.cells):
         spec = cell.jobs[name].spec
         base = Path(spec.work_dir or "").expanduser()
-        ran = output(run, *laid.step(name, index))
-        written = [_changed(base / Path(path).expanduser()) for path in spec.outputs or (ran,)]
-        read = [
-            _changed(base / Path(path).expanduser()) for path in (*(spec.inputs or ()), *filter(None, [spec.script]))
-        ]
+        outputs = spec.outputs or (str(output(run, *laid.step(name, index))),)
+        written = [_changed(base, path, run) for path in outputs]
+        read = [_changed(base, path, run) for path in (*(spec.inputs or ()), *filter(None, [spec.script]))]
         times = [time for time in written if time is not None]
         if len(times) < len(written) or any(time is None or time > min(times) for time in read):
             return False
     return True
 
 
-def _changed(path: Path) -> int | None:
+def _changed(base: Path, path: str, run: Path) -> int | None:
+    """When a file of a job was changed, in nanoseconds; None where there is none."""
     try:
-        return path.stat().st_mtime_ns
+        return (base / Path(path.replace(RUN_DIR, str(run))).expanduser()).stat().st_mtime_ns
     except OSError:
         return None
