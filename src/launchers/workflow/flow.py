@@ -107,12 +107,14 @@ def loads(
     axes = {**_mapping(spec.get("matrix")), **(sweep or {})}
     problems = list(check.sweep(given, args or {}, sweep or {}, tree))
     count = prod(len(values) for values in axes.values() if isinstance(values, list))
-    found, documents = [], []
+    found: list[Cell] = []
+    documents = []
+    rest = evolve(tree, data={key: one for key, one in tree.data.items() if key != "sweep"})  # read once
     for cell in cells(axes, spec) if count <= MOST_CELLS else [{}]:
         values = {**given, **(args or {}), **cell}
         scope = _scope(values, cell, str(run))
         earlier = {name: _scope(values, cell, str(folder)) for name, folder in (done or {}).items()}
-        document, jobs, wrong = _resolved(tree, values, scope, earlier)
+        document, jobs, wrong = _resolved(tree if not found else rest, values, scope, earlier)
         problems += wrong
         documents.append(document)
         found.append(Cell(cell, jobs))
@@ -216,10 +218,10 @@ def _structured(tree: Tree, filler: Filler) -> tuple[schema.Document, list[Probl
 
     A number that a template gave where text has to stand becomes text.
     """
-    paths = {shown(path): path for path in (*tree.keys, *tree.places)}
     numbers = {shown(path) for path in filler.numbers}
     problems, bad = list(filler.problems), set(filler.failed)
-    data = _changed(tree.data, partial(_mended, bad, ()))
+    data = _changed(tree.data, partial(_mended, bad, ())) if bad else tree.data
+    paths: dict[str, Path] = {}
     while True:
         try:
             document = structured_tree(evolve(tree, data=data), schema.Document, WHAT)
@@ -227,6 +229,7 @@ def _structured(tree: Tree, filler: Filler) -> tuple[schema.Document, list[Probl
         except ConfigError as error:
             text = {one.path for one in error.problems if one.message.startswith("text is expected")} & numbers
             wrong = [one for one in error.problems if one.path not in text]
+        paths = paths or {shown(path): path for path in (*tree.keys, *tree.places)}
         numbers -= text
         problems += wrong
         as_text, before = {paths[one] for one in text}, len(bad)

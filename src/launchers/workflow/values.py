@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
+from functools import lru_cache
 from typing import Any
 
 from attrs import define, field
@@ -90,18 +91,23 @@ def rendered(text: str, scope: Mapping[str, Any]) -> Any:
     """The value of a template; raises jinja2's TemplateError, or what an expression in it raises."""
     if "{" not in text:
         return text
-    used = find_undeclared_variables(ENVIRONMENT.parse(text))
-    values = {name: scope[name] for name in used if name in scope}
+    used, compiled = _compiled(text)
+    value = compiled(**{name: scope[name] for name in used if name in scope})
+    if isinstance(value, StrictUndefined):
+        str(value)  # raises UndefinedError
+    if isinstance(value, str) and len(value) > LONGEST:
+        raise ValueError(f"it becomes longer than {LONGEST} characters")
+    return value
+
+
+@lru_cache(maxsize=4096)  # the cells of a sweep have the same templates
+def _compiled(text: str) -> tuple[frozenset[str], Callable[..., Any]]:
+    """The names that a template uses, and what gives its value."""
+    used = frozenset(find_undeclared_variables(ENVIRONMENT.parse(text)))
     alone = ALONE.fullmatch(text)
     if alone:
-        value = ENVIRONMENT.compile_expression(alone[1], undefined_to_none=False)(**values)
-        if isinstance(value, StrictUndefined):
-            str(value)  # raises UndefinedError
-        return value
-    found = ENVIRONMENT.from_string(text).render(**values)
-    if len(found) > LONGEST:
-        raise ValueError(f"it becomes longer than {LONGEST} characters")
-    return found
+        return used, ENVIRONMENT.compile_expression(alone[1], undefined_to_none=False)
+    return used, ENVIRONMENT.from_string(text).render
 
 
 def filled(value: Any, scope: Mapping[str, Any]) -> Any:
