@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+from webhook import SECRET
 
 from launchers.cli import main
 from launchers.plan.run import open_run
-from webhook import SECRET
 
 pytest.importorskip("apprise")
 

@@ -79,11 +79,17 @@ def structured_tree(tree: Tree, kind: type[T], what: str) -> T:
     """The same for data that was read already."""
     if not isinstance(tree.data, dict):
         raise ConfigError([tree.problem("LC102", (), f"{what}, not {_kind(tree.data)}")])
+    found, problems = readable(tree, kind)
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def readable(tree: Tree, kind: type[T]) -> tuple[T, list[Problem]]:
+    """What can be read of a mapping, with None for what cannot be, and what is wrong with that."""
     reader = _Reader(tree)
     found: T = reader.value(tree.data, kind, ())
-    if reader.problems:
-        raise ConfigError(reader.problems)
-    return found
+    return found, reader.problems
 
 
 # -- values ----------------------------------------------------------------------------------------------------

@@ -224,7 +224,7 @@ def _asks(job: Job, path: Path, tree: Tree) -> Iterator[Problem]:
     for name in ("nodes", "ntasks_per_node", "cpus_per_task"):
         if getattr(asked, name) == 0:
             yield tree.problem("LC102", written(tree, path, name), f"{name} is 1 or more")
-    for name in asked.mail_type if isinstance(asked.mail_type, tuple) else filter(None, [asked.mail_type]):
+    for name in filter(None, asked.mail_type if isinstance(asked.mail_type, tuple) else [asked.mail_type]):
         yield from _mail(name, written(tree, path, "mail_type"), tree)
     if spec.escalate is not None:
         try:

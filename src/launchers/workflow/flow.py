@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 from pathlib import Path as FilePath
@@ -16,7 +15,7 @@ from typing import Any
 
 from attrs import asdict, evolve, fields, frozen
 
-from launchers.offer.loader import read_text, structured_tree
+from launchers.offer.loader import read_text, readable, structured_tree
 from launchers.offer.problems import ConfigError, Problem
 from launchers.offer.tree import Path, Tree, read_tree, shown
 from launchers.plan.model import On
@@ -189,10 +188,10 @@ def _resolved(
             data[key] = filler.fill(data[key], scope, (key,))
     if isinstance(data.get("jobs"), list):
         data["jobs"] = list(_filled_jobs(data["jobs"], scope, earlier, filler))
-    document, problems, out = _structured(evolve(tree, data=data), filler)
+    document, problems = _structured(evolve(tree, data=data), filler)
     jobs = _jobs(document)
-    found = [*check.document(data, tree), *check.jobs(jobs, tree)]
-    return document, {name: jobs[name] for name in check.ordered(jobs)}, problems + _not_from(found, out)
+    found = _not_from([*check.document(data, tree), *check.jobs(jobs, tree)], {one.path for one in problems})
+    return document, {name: jobs[name] for name in check.ordered(jobs)}, problems + found
 
 
 def _filled_jobs(raw: list[Any], scope: Scope, earlier: Mapping[str, Scope], filler: Filler) -> Iterator[Any]:
@@ -213,63 +212,31 @@ def _filled_jobs(raw: list[Any], scope: Scope, earlier: Mapping[str, Scope], fil
         yield filler.fill(job, scopes.get(index, scope), ("jobs", index))
 
 
-def _structured(tree: Tree, filler: Filler) -> tuple[schema.Document, list[Problem], set[str]]:
-    """The document without what cannot be read, what is wrong with that, and where it is.
+def _structured(tree: Tree, filler: Filler) -> tuple[schema.Document, list[Problem]]:
+    """What can be read of the document, and what is wrong with the rest.
 
     A number that a template gave where text has to stand becomes text.
     """
-    numbers = {shown(path) for path in filler.numbers}
-    problems, bad = list(filler.problems), set(filler.failed)
-    data = _changed(tree.data, partial(_mended, bad, ())) if bad else tree.data
-    paths: dict[str, Path] = {}
-    while True:
-        try:
-            document = structured_tree(evolve(tree, data=data), schema.Document, WHAT)
-            return document, problems, {shown(path) for path in bad}
-        except ConfigError as error:
-            text = {one.path for one in error.problems if one.message.startswith("text is expected")} & numbers
-            wrong = [one for one in error.problems if one.path not in text]
-        paths = paths or {shown(path): path for path in (*tree.keys, *tree.places)}
-        numbers -= text
-        problems += wrong
-        as_text, before = {paths[one] for one in text}, len(bad)
-        bad |= {_nearest(one.path, paths) for one in wrong}
-        if len(bad) == before and not text:
-            return schema.Document(), problems, {""}
-        data = _changed(data, partial(_mended, bad, as_text))
+    document, wrong = readable(tree, schema.Document)
+    texts = {one.path for one in wrong if one.message.startswith("text is expected")}
+    numbers = {path for path in filler.numbers if shown(path) in texts} if texts else set()
+    if numbers:
+        document, wrong = readable(evolve(tree, data=_as_text(tree.data, numbers)), schema.Document)
+    return document, filler.problems + _not_from(wrong, {shown(path) for path in filler.failed})
 
 
-def _nearest(place: str, paths: Mapping[str, Path]) -> Path:
-    """The path of a place in the file; of one that a template made, that of the template."""
-    while place not in paths:
-        place = _above(place)
-    return paths[place]
+def _as_text(value: Any, paths: Collection[Path], path: Path = ()) -> Any:
+    if path in paths:
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _as_text(one, paths, (*path, key)) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_as_text(one, paths, (*path, index)) for index, one in enumerate(value)]
+    return value
 
 
 def _above(place: str) -> str:
     return re.sub(r"(\.?[^.\[]*|\[\d+\])$", "", place)
-
-
-OUT = object()
-"""Stands for a value that is left out."""
-
-
-def _changed(value: Any, change: Callable[[Path, Any], Any], path: Path = ()) -> Any:
-    """Data with every value in it changed, or left out; of a list an item is left empty, as places go by number."""
-    value = change(path, value)
-    if isinstance(value, dict):
-        found = {key: _changed(one, change, (*path, key)) for key, one in value.items()}
-        return {key: one for key, one in found.items() if one is not OUT}
-    if isinstance(value, list):
-        items = [_changed(one, change, (*path, index)) for index, one in enumerate(value)]
-        if path == ("jobs",):
-            return [{} if one is OUT else one for one in items]
-        return OUT if OUT in items else items
-    return value
-
-
-def _mended(bad: Collection[Path], text: Collection[Path], path: Path, value: Any) -> Any:
-    return OUT if path and path in bad else str(value) if path in text else value
 
 
 def _not_from(problems: Iterable[Problem], out: Collection[str]) -> list[Problem]:
@@ -277,7 +244,7 @@ def _not_from(problems: Iterable[Problem], out: Collection[str]) -> list[Problem
     above = {_above(re.sub(r"(?<!^jobs)\[\d+\]$", "", path)) for path in out}
 
     def follows(one: Problem) -> bool:
-        inside = any(not path or one.path == path or one.path.startswith((f"{path}.", f"{path}[")) for path in out)
+        inside = any(one.path == path or one.path.startswith((f"{path}.", f"{path}[")) for path in out if path)
         return inside or (one.code == "LC114" and one.path in above)
 
     return [one for one in problems if not follows(one)]
@@ -291,6 +258,8 @@ def _jobs(document: schema.Document) -> dict[str, Job]:
     defaults = document.defaults or schema.Defaults()
     found: dict[str, Job] = {}
     for index, spec in enumerate(document.jobs or ()):
+        if spec is None:
+            continue  # it could not be read
         whole = overlay(schema.Job, spec, defaults)
         asked = overlay(schema.Resources, spec.resources, spec)
         under = overlay(schema.Resources, defaults.resources, defaults)
