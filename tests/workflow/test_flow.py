@@ -120,7 +120,7 @@ def test_amounts_of_a_job_replace_a_requirement_of_the_defaults_and_the_other_wa
 
 def test_GPUs_named_as_GRES_are_asked_of_the_broker_too():
     asked = need(loads(with_keys("gres: 'gpu:a100:2,tmp:5'")).jobs["a"])
-    assert str(asked.requirement) == "cpu(cores=1) & gpu() * 2"
+    assert str(asked.requirement) == "gpu() * 2", "how many cores a GPU brings is the cluster's to say"
     assert dict(asked.options) == {"gres": "gpu:a100:2,tmp:5"}
 
 
@@ -371,6 +371,14 @@ def test_nothing_offers_it(scratch, capsys):
     (scratch / "f.yaml").write_text(with_keys("partition: gpu"))
     assert main(["flow", "run", "f.yaml"]) == 1
     assert "it names a partition, which only Slurm has" in capsys.readouterr().err
+
+
+def test_a_cluster_that_cannot_be_asked(scratch, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", str(scratch))
+    (scratch / "launchers.yaml").write_text("slurm: [{id: away, query_slurm: true}]\n")
+    (scratch / "f.yaml").write_text(SMALLEST)
+    assert main(["flow", "run", "f.yaml"]) == 3
+    assert "away has no place for a (query_slurm: there is no scontrol on PATH" in capsys.readouterr().err
 
 
 def test_jobs_that_there_are_not(scratch, capsys):

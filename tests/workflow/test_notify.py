@@ -69,7 +69,7 @@ def test_a_URL_of_the_command_line_is_in_no_file(webhook):
     assert len(webhook.heard) == 2
     assert SECRET not in done.stdout + done.stderr
     webhook.nowhere_in(Path("runs"))
-    again = [sys.executable, "-m", "launchers", "flow", "run", "f.yaml", f"--notify={webhook.url}", "--detach"]
+    again = [sys.executable, "-m", "launchers", "flow", "run", "f.yaml", f"--notif={webhook.url}", "--detach"]
     assert subprocess.run(again, check=False, capture_output=True).returncode == 0
     deadline = time.monotonic() + 20
     while len(webhook.heard) < 4:

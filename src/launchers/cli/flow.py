@@ -51,7 +51,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 def run(options: argparse.Namespace) -> int:
     """Do what is asked; what is wrong with the flow is exit status 2, that nothing offers what it needs 1."""
-    from launchers.plan.model import PlacementError, PlanError
+    from launchers.plan.model import PlacementError, PlanError, UnreachableError
     from launchers.plan.store import RunError
     from launchers.plan.submit import SubmitError
 
@@ -59,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
         return _VERBS[options.verb][2](options)
     except (PlanError, RunError, SubmitError) as error:
         print(f"launchers flow {options.verb}: {error}", file=sys.stderr)
+        if isinstance(error, UnreachableError):
+            return 3
         return 1 if isinstance(error, PlacementError | SubmitError) else 2
 
 
@@ -134,7 +136,7 @@ def _submitted(options: argparse.Namespace, flow: Flow, left: dict[str, Path | N
     folder, id = create(RUNS, flow.name)
     try:
         plan = _plan(flow, options, left, run=folder, environ=os.environ)
-        command = hidden((sys.executable, *sys.argv))
+        command = hidden((sys.executable, *sys.argv), options.notify)
         return submit(
             plan, config=options.config, tags=options.tag, folder=RUNS, jobs=options.jobs, into=(folder, id),
             command=command,

@@ -47,6 +47,10 @@ class PlacementError(PlanError):
     """A plan whose only fault is that no launcher group has a place for all of its steps."""
 
 
+class UnreachableError(PlacementError):
+    """The same, because none of them can be asked."""
+
+
 @frozen
 class ResultOf:
     """Stands for another step's result among a step's arguments; it is read on the node when the step starts."""

@@ -13,7 +13,7 @@ from launchers.local.jobs import LocalJob
 from launchers.matching import match
 from launchers.offer.model import Group, Shape
 from launchers.plan.graph import Graph, graph_of
-from launchers.plan.model import Need, Pinned, PlacementError, Plan, PlanError
+from launchers.plan.model import Need, Pinned, PlacementError, Plan, PlanError, UnreachableError
 from launchers.requirement import Requirement, parse
 from launchers.slurm.args import SlurmArgs, minutes
 from launchers.slurm.gres import read_gres
@@ -79,7 +79,8 @@ def place(plan: Plan, *, config: str | Path | None = None, tags: Iterable[str] =
         else:
             found.append(((alternatives, -group.weight, position), group, places))
     if not found:
-        raise PlacementError(["no single launcher group serves all steps:", *(f"  {line}" for line in refusals)])
+        kind = UnreachableError if all(one.unreachable for one in usable) else PlacementError
+        raise kind(["no single launcher group serves all steps:", *(f"  {line}" for line in refusals)])
     _, group, places = min(found, key=lambda one: one[0])
     return Placed(graph, group, {**{name: stated(need) for name, need in fixed.items()}, **places})
 

@@ -101,7 +101,7 @@ def need(job: Job) -> Requirement | Pinned | None:
         one = Alternative(
             duration=time * 60 if time else None,
             cpu_memory=asked.memory_per_node or 0,
-            cores=tasks * (asked.cpus_per_task or 1),
+            cores=tasks * (asked.cpus_per_task or 1) if tasks > 1 or asked.cpus_per_task or not devices else 0,
             accelerators=(Accelerator("gpu"),) * devices,
             nodes=asked.nodes or 1,
         )

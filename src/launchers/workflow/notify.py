@@ -126,12 +126,9 @@ def _url(place: str, environ: Mapping[str, str]) -> str:
     return environ[name]
 
 
-def hidden(argv: Sequence[str]) -> tuple[str, ...]:
-    """A command line without the URLs behind --notify."""
+def hidden(argv: Sequence[str], urls: Sequence[str]) -> tuple[str, ...]:
+    """A command line without the URLs that stand in it."""
     words = list(argv)
-    for index, word in enumerate(words):
-        if index and words[index - 1] == "--notify":
-            words[index] = "..."
-        elif word.startswith("--notify="):
-            words[index] = "--notify=..."
+    for url in filter(None, urls):
+        words = [word.replace(url, "...") for word in words]
     return tuple(words)
