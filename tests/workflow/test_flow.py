@@ -162,6 +162,7 @@ def test_GPUs_named_as_GRES_are_asked_of_the_broker_too():
         ("name: x\nargs: {a: 1}\nsweep: {matrix: {a: [1]}, exclude: [{a: 1}]}\njobs: [{name: a, command: [ls]}]",
          "3:8 LC102 sweep: it has no cells: every combination is left out, or none is given ()"),
         ("name: x\nargs: {a: 1}\nsweep: {matrix: {a: [1, 2]}}\njobs: [{name: 'a{{ a }}', command: [ls]}]", "4:15 LC115 jobs[0].name: the name of a job is the same in all cells of a sweep ()"),
+        ("name: 'x{{ a }}'\nargs: {a: 1}\nsweep: {matrix: {a: [1, 2]}}\njobs: [{name: a, command: [ls]}]", "1:7 LC115 name: the name of a flow is the same in all cells of a sweep ()"),
         ("name: x\nargs: {a: 1}\nsweep: {matrix: {a: [1, 2]}}\njobs: [{name: b, once: true, command: ['{{ a }}']}]",
          "4:24 LC114 jobs[0].once: it runs once for all cells, and is not the same in all of them ()"),
         ("name: x\njobs:\n- &a {name: a, command: !!python/object:os.system [ls]}\n", None),

@@ -64,6 +64,11 @@ def run(options: argparse.Namespace) -> int:
         return 1 if isinstance(error, PlacementError | SubmitError) else 2
 
 
+def _places(verb: argparse.ArgumentParser) -> None:
+    shared.tags(verb)
+    verb.add_argument("--config", metavar="FILE", help="the launchers.yaml to place it with")
+
+
 def _load(options: argparse.Namespace, **more: Any) -> Flow:
     from launchers.offer.loader import read_text
     from launchers.workflow.flow import loads, parse_value
@@ -91,7 +96,7 @@ def _run_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--jobs", metavar="N", type=int, help="at most so many jobs at once on this machine")
     verb.add_argument("--notify", metavar="URL", action="append", default=[], help="tell there too, through apprise")
     verb.add_argument("--detach", action="store_true", help="submit it and leave it running")
-    shared.places(verb)
+    _places(verb)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -256,7 +261,7 @@ def _graph(options: argparse.Namespace) -> int:
 
 
 def _show_arguments(verb: argparse.ArgumentParser) -> None:
-    shared.places(verb)
+    _places(verb)
     shared.as_json(verb)
 
 

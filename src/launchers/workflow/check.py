@@ -139,8 +139,10 @@ def sweep(given: Mapping[str, Any], args: Mapping[str, Any], axes: Mapping[str, 
                     yield tree.problem("LC115", (*path, name), message, meant(name, given), key=True)
 
 
-def cells(found: Sequence[Cell], tree: Tree) -> Iterator[Problem]:
-    """What has to be the same in all cells of a sweep."""
+def cells(found: Sequence[Cell], names: Sequence[str | None], tree: Tree) -> Iterator[Problem]:
+    """What has to be the same in all cells of a sweep, the name of the flow among it."""
+    if len(set(names)) > 1:
+        yield tree.problem("LC115", ("name",), "the name of a flow is the same in all cells of a sweep")
     first = found[0].jobs
     for job in first.values():
         others = [{one.index: one for one in cell.jobs.values()}[job.index] for cell in found]

@@ -102,34 +102,41 @@ def loads(
     tree.data = {} if tree.data is None else tree.data
     if not isinstance(tree.data, dict):
         structured_tree(tree, schema.Document, WHAT)  # raises
-    given, spec = _mapping(tree.data.get("args")), _mapping(tree.data.get("sweep"))
-    axes = {**_mapping(spec.get("matrix")), **(sweep or {})}
-    problems = list(check.sweep(given, args or {}, sweep or {}, tree))
-    count = prod(len(values) for values in axes.values() if isinstance(values, list))
+    given = _mapping(tree.data.get("args"))
+    swept, problems = _swept(tree, sweep or {})
+    problems += check.sweep(given, args or {}, sweep or {}, tree)
+    rest = evolve(tree, data={key: one for key, one in tree.data.items() if key != "sweep"})  # it is read once
+    documents: list[schema.Document] = []
     found: list[Cell] = []
-    documents = []
-    rest = evolve(tree, data={key: one for key, one in tree.data.items() if key != "sweep"})  # read once
-    for cell in cells(axes, spec) if count <= MOST_CELLS else [{}]:
+    for cell in swept or [{}]:
         values = {**given, **(args or {}), **cell}
         scope = _scope(values, cell, str(run))
         earlier = {name: _scope(values, cell, str(folder)) for name, folder in (done or {}).items()}
-        document, jobs, wrong = _resolved(tree if not found else rest, values, scope, earlier)
+        document, jobs, wrong = _resolved(rest if documents else tree, values, scope, earlier)
         problems += wrong
         documents.append(document)
         found.append(Cell(cell, jobs))
-    if count > MOST_CELLS:
-        problems.append(tree.problem("LC102", ("sweep", "matrix"), f"{count} cells are more than {MOST_CELLS}"))
-    elif not found:
-        problems.append(
-            tree.problem("LC102", ("sweep",), "it has no cells: every combination is left out, or none is given")
-        )
-    problems += [] if problems else check.cells(found, tree)
+    first = documents[0]
+    problems += [] if problems else check.cells(found, [one.name for one in documents], tree)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
-    first = documents[0]
     assert first.name is not None
     given_sweep = first.sweep or (schema.Sweep() if sweep else None)
     return Flow(first.name, file, tuple(found), given_sweep, first.notify, tree)
+
+
+def _swept(tree: Tree, more: Mapping[str, Sequence[Any]]) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The cells of the sweep, with further axes, or what is wrong with their number."""
+    spec = _mapping(tree.data.get("sweep"))
+    axes = {**_mapping(spec.get("matrix")), **more}
+    count = prod(len(values) for values in axes.values() if isinstance(values, list))
+    if count > MOST_CELLS:
+        return [], [tree.problem("LC102", ("sweep", "matrix"), f"{count} cells are more than {MOST_CELLS}")]
+    found = cells(axes, spec)
+    if not found:
+        message = "it has no cells: every combination is left out, or none is given"
+        return [], [tree.problem("LC102", ("sweep",), message)]
+    return found, []
 
 
 def parse_value(text: str) -> Any:
