@@ -67,6 +67,17 @@ def test_cells_that_ask_for_different_things_are_jobs_each_that_wait_their_turn(
     assert b.rivals == ("b-0", "b-2")
 
 
+def test_aftercorr_is_of_the_same_cell_where_there_are_cells():
+    jobs = """
+- {name: a, command: [ls]}
+- {name: b, command: [ls, "{{ n }}"], depends_on: ["aftercorr:a"]}
+- {name: c, command: [ls], depends_on: ["aftercorr:b"]}
+- {name: d, command: [ls], depends_on: ["aftercorr:c"], once: true}
+"""
+    assert tasks(SWEEP + jobs) == {"a": (1, {}), "b": (3, {"a": "ok"}), "c": (3, {"b": "each"}), "d": (1, {"c": "ok"})}
+    assert tasks("name: x\nargs: {n: 0}\njobs:\n" + jobs)["c"] == (1, {"b": "ok"})
+
+
 def test_typed_dependencies_within_a_cell_are_of_that_cell():
     text = (
         SWEEP

@@ -46,7 +46,11 @@ def recorded(tmp_path, monkeypatch):
 
 def run(text, **env):
     return subprocess.run(
-        ["/bin/bash", "-c", script_of(text)], capture_output=True, text=True, check=False, env={**os.environ, **env}
+        ["/bin/bash", "-c", script_of(text)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LAUNCHERS_RUN_DIR": "/r d", **env},
     )
 
 
@@ -201,13 +205,13 @@ environment:
     ("runtime", "name", "asked_for"),
     [
         ("pyxis", "srun",
-         ["--container-image=docker://py torch", "--container-mounts=/data:/data,/a b:/c:ro", "--container-workdir=/work"]),
+         ["--container-image=docker://py torch", "--container-workdir=/work", "--container-mounts=/data:/data,/a b:/c:ro,/r d:/r d"]),
         ("apptainer", "apptainer",
-         ["exec", "--bind", "/data:/data", "--bind", "/a b:/c:ro", "--pwd", "/work", "--env", "T_X=1 2", "docker://py torch"]),
+         ["exec", "--bind", "/data:/data", "--bind", "/a b:/c:ro", "--pwd", "/work", "--env", "T_X=1 2", "--bind", "/r d", "docker://py torch"]),
         ("singularity", "singularity",
-         ["exec", "--bind", "/data:/data", "--bind", "/a b:/c:ro", "--pwd", "/work", "--env", "T_X=1 2", "docker://py torch"]),
+         ["exec", "--bind", "/data:/data", "--bind", "/a b:/c:ro", "--pwd", "/work", "--env", "T_X=1 2", "--bind", "/r d", "docker://py torch"]),
         ("podman", "podman",
-         ["run", "--rm", "-v", "/data:/data", "-v", "/a b:/c:ro", "-w", "/work", "-e", "T_X=1 2", "docker://py torch"]),
+         ["run", "--rm", "--env-host", "-v", "/data:/data", "-v", "/a b:/c:ro", "-w", "/work", "-e", "T_X=1 2", "-v", "/r d:/r d", "docker://py torch"]),
     ],
 )  # fmt: skip
 def test_containers(recorded, runtime, name, asked_for):
@@ -228,12 +232,12 @@ def test_switches_of_apptainer(recorded):
     switches = "nv: true, rocm: true, cleanenv: true, fakeroot: true, writable_tmpfs: true, overlay: o.img"
     run(f"environment: {{container: {{runtime: apptainer, image: x.sif, {switches}}}}}\ncommand: [ls]")
     assert asked()[0]["argv"] == [
-        "exec", "--nv", "--rocm", "--cleanenv", "--fakeroot", "--writable-tmpfs", "--overlay", "o.img", "x.sif", "ls",
+        "exec", "--nv", "--rocm", "--cleanenv", "--fakeroot", "--writable-tmpfs", "--overlay", "o.img", "--bind", "/r d", "x.sif", "ls",
     ]  # fmt: skip
 
 
 def test_scripts_and_functions_in_a_container(recorded, tmp_path):
-    recorded("podman", "os.execvp(sys.argv[4], sys.argv[4:])\n")
+    recorded("podman", "os.execvp(sys.argv[7], sys.argv[7:])\n")
     (tmp_path / "s.sh").write_text("echo inside\n")
     box = "environment: {container: {runtime: podman, image: x}}"
     assert run(f"{box}\nscript: s.sh").stdout == "inside\n"

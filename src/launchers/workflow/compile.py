@@ -171,7 +171,9 @@ def _after(laid: Layout, name: str, step: str) -> dict[str, On]:
     for parent, on in laid.flow.jobs[name].waits:
         if parent in laid.left:
             continue
-        own = "each" if on == "ok" and laid.mapped and not single and parent not in laid.shared else on
+        own: On = "ok" if on == "each" else on
+        if own == "ok" and laid.mapped and not single and parent not in laid.shared:
+            own = "each"
         theirs = [laid.step(parent, cell)[0]] if apart else laid.steps(parent)
         found |= dict.fromkeys(theirs, own)
     return found

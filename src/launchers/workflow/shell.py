@@ -87,9 +87,10 @@ def _inside(job: Job) -> str:
     box = job.environment.container
     if box is None:
         return _command(job.spec, "python" if job.environment.conda or job.environment.venv else sys.executable)
+    command = _command(job.spec)
     if isinstance(job.spec.command, str):
-        return shlex.join([*_container(box), "/bin/sh", "-c", job.spec.command])
-    return f"{shlex.join(_container(box))} {_command(job.spec)}"
+        command = shlex.join(["/bin/sh", "-c", command])
+    return f"{_container(box)} {command}"
 
 
 def _command(spec: schema.Job, python: str = "python") -> str:
@@ -103,7 +104,11 @@ def _command(spec: schema.Job, python: str = "python") -> str:
     return shlex.join(_said(word) for word in spec.command or ())
 
 
-def _container(box: schema.Container) -> list[str]:
+RUN = '"$LAUNCHERS_RUN_DIR"'
+
+
+def _container(box: schema.Container) -> str:
+    """What runs a command in a container; the run folder is there too, for the values that jobs hand on."""
     assert box.image is not None
     variables = {name: _said(value) for name, value in (box.env or {}).items()}
     mounts = box.mounts or ()
@@ -113,17 +118,22 @@ def _container(box: schema.Container) -> list[str]:
         flags += [word for mount in mounts for word in ("--bind", mount)]
         flags += ["--pwd", box.workdir] if box.workdir else []
         flags += [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
-        return [box.runtime, "exec", *flags, box.image]
+        return f"{shlex.join([box.runtime, 'exec', *flags])} --bind {RUN} {shlex.quote(box.image)}"
     if box.runtime == "podman":
         flags = [word for mount in mounts for word in ("-v", mount)]
         flags += ["-w", box.workdir] if box.workdir else []
         flags += [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
-        return ["podman", "run", "--rm", *flags, box.image]
-    flags = [f"--container-image={box.image}"]
-    flags += [f"--container-mounts={','.join(mounts)}"] if mounts else []
-    flags += [f"--container-workdir={box.workdir}"] if box.workdir else []
+        own = shlex.join(
+            ["podman", "run", "--rm", "--env-host", *flags]
+        )  # what the image sets is stronger than the host
+        return f"{own} -v {RUN}:{RUN} {shlex.quote(box.image)}"
     before = ["env", *(f"{name}={value}" for name, value in variables.items())] if variables else []
-    return [*before, "srun", *flags]
+    flags = [f"--container-workdir={box.workdir}"] if box.workdir else []
+    inside = "".join(f"{mount}," for mount in mounts)
+    return (
+        shlex.join([*before, "srun", f"--container-image={box.image}", *flags])
+        + f" --container-mounts={shlex.quote(inside) if inside else ''}{RUN}:{RUN}"
+    )
 
 
 _SWITCHES = ("nv", "rocm", "cleanenv", "fakeroot", "writable_tmpfs")
