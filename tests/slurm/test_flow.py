@@ -330,6 +330,44 @@ jobs:
         assert part in said, (part, said)
 
 
+@pytest.mark.parametrize(
+    ("keys", "nodes"),
+    [
+        ("nodelist: cpu02", {"cpu02"}),
+        ("constraint: icelake", {"cpu01", "cpu02", "cpu03"}),
+        ("constraint: '(milan|v100)&amd'", {"cpu04"}),
+        ("partition: 'bigmem,debug', constraint: bigmem", {"mem01", "mem02"}),
+        ("gres: 'gpu:rtx3090:2'", {"rtx-01", "rtx-02"}),
+    ],
+)
+def test_the_broker_looks_only_where_the_options_leave(slurm, keys, nodes):
+    assert (
+        main(["flow", "run", write(f"name: x\njobs:\n- {{name: a, command: 'echo $SLURM_JOB_NODELIST', {keys}}}\n")])
+        == 0
+    )
+    assert log(last(), "a").strip() in nodes
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("partition: nosuch", "testbed has no place for a (it has no partition nosuch)"),
+        ("nodelist: nosuch01", "testbed has no place for a (it has no node with nodelist=nosuch01 there)"),
+        ("constraint: nosuch", "testbed has no place for a (it has no node with constraint=nosuch there)"),
+        (
+            "partition: cpu, gres: 'gpu:a100:1'",
+            "testbed has no place for a (it has no node with gres=gpu:a100:1 there)",
+        ),
+        ("qos: nosuch", "sbatch refused a"),
+        ("constraint: '(a'", "'(a' is not a constraint: a parenthesis is not closed"),
+        ("nodelist: 'n['", "'n[' is not a host list"),
+    ],
+)
+def test_options_that_leave_nothing_are_refused_at_once(slurm, capsys, keys, said):
+    assert main(["flow", "run", write(f"name: x\njobs:\n- {{name: a, command: [ls], {keys}}}\n")]) != 0
+    assert said in capsys.readouterr().err
+
+
 def test_several_nodes_and_tasks_and_one_script(slurm):
     """The script runs once; srun inside it starts the tasks."""
     text = """

@@ -146,6 +146,8 @@ def test_GPUs_named_as_GRES_are_asked_of_the_broker_too():
         (with_keys("needs: cuda()\n  nodes: 2"), "6:3 LC114 jobs[0].nodes: that is for needs to say (cuda()) (leave nodes or needs out)"),
         (with_keys("gpus_per_node: 1\n  gres: gpu:1"), "6:9 LC114 jobs[0].gres: gpus_per_node says that already (keep one of them)"),
         (with_keys("resources: {nodes: 0}"), "5:22 LC102 jobs[0].resources.nodes: nodes is 1 or more ()"),
+        (with_keys("gpus_per_node: 1\n  gres: ':2'"), "6:9 LC110 jobs[0].gres: ':2' is not a GRES: it has no name ()"),
+        (with_keys("constraint: 'a&(b&'"), "5:15 LC110 jobs[0].constraint: 'a&(b&' is not a constraint: a parenthesis is not closed, or something is missing ()"),
         (with_keys("mail_type: ENDD"), "5:14 LC110 jobs[0].mail_type: 'ENDD' is nothing that Slurm writes mail about (did you mean END?)"),
         (with_keys("escalate: mem^2"), "5:13 LC110 jobs[0].escalate: 'mem^2': write mem*2, cores*2, duration*2, gpu_mem*2, with commas ()"),
         (with_keys("with: {a: 1}"), "5:9 LC114 jobs[0].with: arguments are for python: module:function ()"),
@@ -222,7 +224,7 @@ TEXTS = st.one_of(
     st.sampled_from(
         ["a", "b", "a b", "{{ a }}", "{{ b }}", "{{ c", "{{ deps.a.A }}", "{{ [1, 2] }}", "{{ {} }}", "{{ none }}", "{{ run }}",
          "{{ args }}", "{% for x in a %}{{ x }}{% endfor %}", "afterany:a", "zz:a", "cuda(mem=2G)*2", "32GB", "1:00:00", "mod:f",
-         "mem*2", "gpu:a100:2", "{{ a * a }}", "{{ a ** 99999 }}", "{{ deps }}", "{{ '\\ud800' }}"]
+         "mem*2", "gpu:a100:2", ":2", "gpu:1(S", "a&(b|c", "n[1-2", "{{ a * a }}", "{{ a ** 99999 }}", "{{ deps }}", "{{ '\\ud800' }}"]
     ),
     st.text(max_size=6),
 )  # fmt: skip

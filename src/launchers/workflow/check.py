@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from launchers.offer.problems import Problem
@@ -15,7 +15,9 @@ from launchers.plan.retry import factors
 from launchers.plan.store import RunError
 from launchers.requirement import RequirementSyntaxError, parse
 from launchers.slurm.args import minutes
+from launchers.slurm.features import met
 from launchers.slurm.gres import read_gres
+from launchers.slurm.hosts import expand
 
 if TYPE_CHECKING:
     from launchers.workflow.flow import Cell, Job
@@ -216,11 +218,15 @@ def _asks(job: Job, path: Path, tree: Tree) -> Iterator[Problem]:
             minutes(asked.time_limit if isinstance(asked.time_limit, int) else str(asked.time_limit))
         except (ValueError, TypeError) as error:
             yield tree.problem("LC104", written(tree, path, "time_limit"), str(error))
-    try:
-        read_gres(asked.gres or "")
-    except ValueError as error:
-        yield tree.problem("LC110", written(tree, path, "gres"), str(error))
-    if asked.gpus_per_node and any(one.name == "gpu" for one in read_gres(asked.gres or "")):
+    checks: dict[str, Callable[[str], object]] = {
+        "gres": read_gres, "nodelist": expand, "constraint": lambda text: met(text, ()),
+    }  # fmt: skip
+    for name, read in checks.items():
+        try:
+            read(getattr(asked, name) or "")
+        except ValueError as error:
+            yield tree.problem("LC110", written(tree, path, name), str(error))
+    if asked.gpus_per_node and any(part.strip().startswith("gpu") for part in (asked.gres or "").split(",")):
         message = "gpus_per_node says that already"
         yield tree.problem("LC114", written(tree, path, "gres"), message, "keep one of them")
     for name in ("nodes", "ntasks_per_node", "cpus_per_task"):
