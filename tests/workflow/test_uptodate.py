@@ -114,6 +114,12 @@ def test_a_part_is_given_the_values_and_exports_of_the_run_before(capsys):
     assert f"{first.absolute()} is {first.absolute()}\n" in said
 
 
+def test_an_empty_part_is_said_to_be_one(capsys):
+    Path("f.yaml").write_text(GRAPH)
+    assert main(["flow", "run", "f.yaml", "--from", "left", "--to", "right"]) == 2
+    assert "no job is left of that part of the graph" in capsys.readouterr().err
+
+
 def test_values_of_a_job_that_was_another_then_are_said_to_be(capsys):
     Path("source").write_text("1")
     ran()

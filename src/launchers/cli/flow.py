@@ -155,13 +155,15 @@ def _left(flow: Flow, options: argparse.Namespace) -> dict[str, Path | None]:
     """The jobs that are not run, with the run folder that has what they hand on, if any."""
     from launchers.plan.model import PlanError
     from launchers.workflow.compile import identities, layout
-    from launchers.workflow.uptodate import completed, earlier, part, up_to_date
+    from launchers.workflow.uptodate import completed, earlier, last, part, up_to_date
 
     named = [*options.only, *options.start, *options.end]
     unknown = [name for name in named if name not in flow.jobs]
     if unknown:
         raise PlanError([f"there is no job {name}: {', '.join(flow.jobs)}" for name in unknown])
     wanted = part(flow, options.only, options.start, options.end)
+    if not wanted:
+        raise PlanError(["no job is left of that part of the graph"])
     if wanted == set(flow.jobs) and not options.resume:
         return {}
     laid = layout(flow)
@@ -169,16 +171,12 @@ def _left(flow: Flow, options: argparse.Namespace) -> dict[str, Path | None]:
     done = completed(earlier(RUNS, flow.name), [step for name in flow.jobs for step in laid.steps(name)])
     left: dict[str, Path | None] = {}
     for name in flow.jobs:
-        place = done.get(laid.steps(name)[0])
         if name not in wanted:
-            alike = place is not None and place.count == (
-                len(flow.cells) if laid.mapped and name not in laid.shared else 1
-            )
-            left[name] = place.folder if place and alike else None
-            if place and alike and place.identity != identity[name]:
-                print(
-                    f"launchers: {name} was another job in {place.folder.name}: its values are of then", file=sys.stderr
-                )
+            before = last(laid, name, done)
+            left[name] = before.folder if before else None
+            if before and before.identity != identity[name]:
+                told = f"{name} was another job in {before.folder.name}: its values are of then"
+                print(f"launchers: {told}", file=sys.stderr)
     return {**left, **up_to_date(laid, identity, done)} if options.resume else left
 
 

@@ -66,6 +66,15 @@ def completed(runs: Iterable[Run], names: Collection[str]) -> dict[str, Done]:
     return found
 
 
+def last(laid: Layout, name: str, done: Mapping[str, Done]) -> Done | None:
+    """The newest success of a job, where all of it is in one run and it had as many cells then."""
+    found = [done.get(step) for step in laid.steps(name)]
+    first = found[0]
+    count = len(laid.flow.cells) if laid.mapped and name not in laid.shared else 1
+    whole = first is not None and first.count == count and all(one and one.folder == first.folder for one in found)
+    return first if whole else None
+
+
 def up_to_date(laid: Layout, identity: Mapping[str, str], done: Mapping[str, Done]) -> dict[str, Path]:
     """The jobs that need not run again, with the run folder that has what they hand on.
 
@@ -74,11 +83,11 @@ def up_to_date(laid: Layout, identity: Mapping[str, str], done: Mapping[str, Don
     """
     found: dict[str, Path] = {}
     for name, job in laid.flow.jobs.items():
-        places = [done[step] for step in laid.steps(name) if step in done]
-        same = {place.identity for place in places} == {identity[name]} and len({one.folder for one in places}) == 1
-        whole = len(places) == len(laid.steps(name))
-        if same and whole and all(parent in found for parent, _ in job.waits) and _fresh(laid, name, places[0].folder):
-            found[name] = places[0].folder
+        before = last(laid, name, done)
+        if before is None or before.identity != identity[name] or not _fresh(laid, name, before.folder):
+            continue
+        if all(parent in found for parent, _ in job.waits):
+            found[name] = before.folder
     return found
 
 
