@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-for _folder in ("plan", "scan"):  # what the steps and the scans of tests are made of: steps.py, scans.py
+for _folder in ("plan", "scan", "workflow"):  # what tests are made of: steps.py, scans.py, webhook.py
     sys.path.insert(0, str(Path(__file__).parent / _folder))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -41,3 +41,12 @@ def no_slurm(tmp_path, monkeypatch):
                 break
     monkeypatch.setenv("PATH", str(folder))
     return folder
+
+
+@pytest.fixture
+def webhook():
+    """Somebody who can be told of a flow."""
+    from webhook import listening
+
+    with listening() as hook:
+        yield hook

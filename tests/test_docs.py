@@ -90,3 +90,25 @@ def test_links_lead_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("block", list(blocks("yaml", "flow")))
+def test_flow(block, scratch):
+    """Each of these is a flow without errors."""
+    done = subprocess.run(["launchers", "flow", "check", "-"], input=block, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_key_and_option_of_a_flow_is_documented():
+    import attrs
+
+    from launchers.cli import parser
+    from launchers.workflow import schema
+
+    text = (ROOT / "docs" / "flows.md").read_text(encoding="utf-8")
+    kinds = (schema.Document, schema.Job, schema.Resources, schema.Environment, schema.Container, schema.Sweep)
+    keys = [one.name.rstrip("_") for kind in kinds for one in attrs.fields(kind)]
+    commands = parser("flow")._subparsers._group_actions[0].choices["flow"]._subparsers._group_actions[0].choices
+    options = [one for one in commands["run"]._option_string_actions if one.startswith("--")]
+    missing = [key for key in keys if f"`{key}`" not in text and f"{key}:" not in text]
+    assert missing + [one for one in options if one != "--help" and f"`{one}" not in text] == []

@@ -27,7 +27,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     verbs = command.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, (help, add, _) in _VERBS.items():
         verb = verbs.add_parser(name, help=help, description=help.capitalize() + ".")
-        verb.add_argument("file", metavar="FILE", help="the flow")
+        verb.add_argument("file", metavar="FILE", help="the flow, - for stdin")
         verb.add_argument(
             "--arg", metavar="K=V", action="append", default=[], type=_pair, help="replace an argument of the flow"
         )
@@ -51,7 +51,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 def run(options: argparse.Namespace) -> int:
     """Do what is asked; what is wrong with the flow is exit status 2, that nothing offers what it needs 1."""
-    from launchers.plan.model import PlacementError, PlanError
+    from launchers.plan.model import PlacementError, PlanError, UnreachableError
     from launchers.plan.store import RunError
     from launchers.plan.submit import SubmitError
 
@@ -59,15 +59,26 @@ def run(options: argparse.Namespace) -> int:
         return _VERBS[options.verb][2](options)
     except (PlanError, RunError, SubmitError) as error:
         print(f"launchers flow {options.verb}: {error}", file=sys.stderr)
+        if isinstance(error, UnreachableError):
+            return 3
         return 1 if isinstance(error, PlacementError | SubmitError) else 2
 
 
-def _load(options: argparse.Namespace, **more: Any) -> Flow:
-    from launchers.workflow.flow import load, parse_value
+def _places(verb: argparse.ArgumentParser) -> None:
+    shared.tags(verb)
+    verb.add_argument("--config", metavar="FILE", help="the launchers.yaml to place it with")
 
+
+def _load(options: argparse.Namespace, **more: Any) -> Flow:
+    from launchers.offer.loader import read_text
+    from launchers.workflow.flow import loads, parse_value
+
+    if "text" not in options:  # a flow that is run is read twice, stdin only once
+        options.text = sys.stdin.read() if options.file == "-" else read_text(Path(options.file))
+    file = "<stdin>" if options.file == "-" else options.file
     args = {name: parse_value(value) for name, value in options.arg}
-    axes = {name: [parse_value(one) for one in value.split(",")] for name, value in options.sweep}
-    return load(Path(options.file), args=args, sweep=axes, **more)
+    axes = {name: [parse_value(one) for one in value.split(",")] if value else [] for name, value in options.sweep}
+    return loads(options.text, file, args=args, sweep=axes, **more)
 
 
 # -- run -------------------------------------------------------------------------------------------------------
@@ -85,27 +96,36 @@ def _run_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--jobs", metavar="N", type=int, help="at most so many jobs at once on this machine")
     verb.add_argument("--notify", metavar="URL", action="append", default=[], help="tell there too, through apprise")
     verb.add_argument("--detach", action="store_true", help="submit it and leave it running")
-    shared.places(verb)
+    _places(verb)
 
 
 def _run(options: argparse.Namespace) -> int:
     from launchers.cli.runs import closing
+    from launchers.workflow.shell import script
 
     flow = _load(options)
     left = _left(flow, options)
     if set(left) == set(flow.jobs):
         print("everything is up to date: nothing to run")
         return 0
-    for name in left:
-        print(f"launchers: left out: {name}", file=sys.stderr)
+    for name, folder in left.items():
+        print(f"launchers: left out: {name}{f' (done in {folder.name})' if folder else ''}", file=sys.stderr)
     if options.dry_run:
         plan = _plan(flow, options, left)
         plan.describe(config=options.config)
         print(plan.dry_run(config=options.config, tags=options.tag))
+        for name in (name for name in flow.jobs if name not in left):
+            cells = 1 if len({script(cell.jobs[name]) for cell in flow.cells}) == 1 else len(flow.cells)
+            print(f"# ---- {name}: what it runs{f' in the first of {cells} cells' if cells > 1 else ''}")
+            print(script(flow.jobs[name]))
         return 0
     found = _submitted(options, flow, left)
     print(f"{found.store.plan} {found.store.id} on {found.store.group or found.store.scheduler}: {found.folder}")
     if options.detach:
+        for task in found.store.tasks:
+            if task.again:
+                more = f"{task.name} asks for {task.again[1]} when it fails"
+                print(f"launchers: {more}: launchers status or wait submits that", file=sys.stderr)
         print(f"come back with: launchers wait {found.folder.name}", file=sys.stderr)
         return 0
     return closing(found)
@@ -121,7 +141,7 @@ def _submitted(options: argparse.Namespace, flow: Flow, left: dict[str, Path | N
     folder, id = create(RUNS, flow.name)
     try:
         plan = _plan(flow, options, left, run=folder, environ=os.environ)
-        command = hidden((sys.executable, *sys.argv))
+        command = hidden((sys.executable, *sys.argv), options.notify)
         return submit(
             plan, config=options.config, tags=options.tag, folder=RUNS, jobs=options.jobs, into=(folder, id),
             command=command,
@@ -135,23 +155,29 @@ def _left(flow: Flow, options: argparse.Namespace) -> dict[str, Path | None]:
     """The jobs that are not run, with the run folder that has what they hand on, if any."""
     from launchers.plan.model import PlanError
     from launchers.workflow.compile import identities, layout
-    from launchers.workflow.uptodate import completed, earlier, part, up_to_date
+    from launchers.workflow.uptodate import completed, earlier, last, part, up_to_date
 
     named = [*options.only, *options.start, *options.end]
     unknown = [name for name in named if name not in flow.jobs]
     if unknown:
         raise PlanError([f"there is no job {name}: {', '.join(flow.jobs)}" for name in unknown])
     wanted = part(flow, options.only, options.start, options.end)
+    if not wanted:
+        raise PlanError(["no job is left of that part of the graph"])
     if wanted == set(flow.jobs) and not options.resume:
         return {}
     laid = layout(flow)
-    done = completed(earlier(RUNS, flow.name))
+    identity = identities(flow)
+    done = completed(earlier(RUNS, flow.name), [step for name in flow.jobs for step in laid.steps(name)])
     left: dict[str, Path | None] = {}
     for name in flow.jobs:
         if name not in wanted:
-            place = done.get(laid.steps(name)[0])
-            left[name] = place[0] if place else None
-    return {**left, **up_to_date(laid, identities(flow), done)} if options.resume else left
+            before = last(laid, name, done)
+            left[name] = before.folder if before else None
+            if before and before.identity != identity[name]:
+                told = f"{name} was another job in {before.folder.name}: its values are of then"
+                print(f"launchers: {told}", file=sys.stderr)
+    return {**left, **up_to_date(laid, identity, done)} if options.resume else left
 
 
 def _plan(
@@ -169,7 +195,8 @@ def _plan(
     from launchers.workflow.schema import Notify
 
     identity = identities(flow)
-    real = _load(options, run=run) if run is not None else flow
+    done = {name: folder for name, folder in left.items() if folder}
+    real = _load(options, run=run, done=done) if run is not None else flow
     if options.max_parallel is not None and real.sweep is not None:
         real = evolve(real, sweep=evolve(real.sweep, max_parallel=options.max_parallel))
     plan = plan_of(layout(real, left), identity)
@@ -232,7 +259,7 @@ def _graph(options: argparse.Namespace) -> int:
 
 
 def _show_arguments(verb: argparse.ArgumentParser) -> None:
-    shared.places(verb)
+    _places(verb)
     shared.as_json(verb)
 
 

@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> int:
     if options.flow:
         from launchers.workflow.schema import Document
 
-        show.emit(json_schema(Document, "flow"))
+        show.emit(json_schema(Document, "flow", templates=True))
         return 0
     show.emit(json_schema())
     return 0

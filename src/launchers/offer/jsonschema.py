@@ -18,6 +18,7 @@ _VALUES: dict[Any, dict[str, Any]] = {
     schema.Line: {"type": "string", "minLength": 1},
     schema.Property: {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
     schema.Value: {"type": ["string", "number", "boolean"]},
+    schema.Word: {"type": "string"},
     schema.Regex: {"type": "string", "format": "regex"},
     schema.Count: {"type": "integer", "minimum": 0},
     schema.Ratio: {"type": "number", "minimum": 0, "maximum": 1},
@@ -29,10 +30,17 @@ _VALUES: dict[Any, dict[str, Any]] = {
 }
 
 
-def json_schema(kind: type = schema.Document, title: str = "launchers.yaml") -> dict[str, Any]:
-    """The schema as JSON Schema 2020-12; of launchers.yaml, or of another file that is read the same way."""
+def json_schema(
+    kind: type = schema.Document, title: str = "launchers.yaml", *, templates: bool = False
+) -> dict[str, Any]:
+    """The schema as JSON Schema 2020-12; of launchers.yaml, or of another file that is read the same way.
+
+    With `templates` a Jinja2 template may stand for anything that is not text.
+    """
     definitions: dict[str, Any] = {}
     root = _of(kind, definitions)
+    if templates:
+        definitions = _with_templates(definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": title,
@@ -67,3 +75,18 @@ def _class(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
         for one in attrs.fields(kind)
     }
     return {"type": "object", "description": kind.__doc__, "properties": properties, "additionalProperties": False}
+
+
+def _with_templates(value: Any) -> Any:
+    """A schema in which a template may stand wherever a key's value is not text anyway."""
+    if isinstance(value, list):
+        return [_with_templates(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _with_templates(one) for key, one in value.items()}
+    properties = found.get("properties", {})
+    for name, one in properties.items():
+        if one.get("type") in ("integer", "number", "boolean") or "enum" in one or "pattern" in one:
+            said = one.pop("description")
+            properties[name] = {"anyOf": [one, {"type": "string", "pattern": r"\{[{%]"}], "description": said}
+    return found

@@ -79,11 +79,17 @@ def structured_tree(tree: Tree, kind: type[T], what: str) -> T:
     """The same for data that was read already."""
     if not isinstance(tree.data, dict):
         raise ConfigError([tree.problem("LC102", (), f"{what}, not {_kind(tree.data)}")])
+    found, problems = readable(tree, kind)
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def readable(tree: Tree, kind: type[T]) -> tuple[T, list[Problem]]:
+    """What can be read of a mapping, with None for what cannot be, and what is wrong with that."""
     reader = _Reader(tree)
     found: T = reader.value(tree.data, kind, ())
-    if reader.problems:
-        raise ConfigError(reader.problems)
-    return found
+    return found, reader.problems
 
 
 # -- values ----------------------------------------------------------------------------------------------------
@@ -121,6 +127,8 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         hint = f"write '{value}'" if isinstance(value, int | float | bool) else ""
         raise _BadValueError("LC102", f"text is expected here, not {_kind(value)}", hint)
+    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise _BadValueError("LC109", f"{value[:60]!r} has characters that no file or command can have")
     return value
 
 
@@ -197,6 +205,7 @@ _VALUES: dict[Any, Callable[[Any], Any]] = {
     schema.Duration: _duration,
     schema.Name: _name,
     schema.Line: _line,
+    schema.Word: _text,
     schema.Regex: _regex,
     schema.Property: _property,
     schema.Value: _value,
@@ -208,7 +217,6 @@ _VALUES: dict[Any, Callable[[Any], Any]] = {
 }
 T = TypeVar("T")
 _UNIONS = (Union, types.UnionType)
-_SCALAR = set(get_args(schema.Scalar))
 
 
 def _chosen(choices: tuple[str, ...], value: Any) -> str:
@@ -221,9 +229,9 @@ def _chosen(choices: tuple[str, ...], value: Any) -> str:
     raise _BadValueError("LC110", f"one of {', '.join(choices)} is expected here, not {_kind(value)}", hint)
 
 
-def _scalar(value: Any) -> Any:
+def _scalar(value: Any, text: Callable[[Any], str]) -> Any:
     if isinstance(value, str):
-        return _line(value)
+        return text(value)
     if not isinstance(value, bool | int | float):
         raise _BadValueError("LC102", f"text, a number, or true is expected here, not {_kind(value)}")
     return value
@@ -301,8 +309,8 @@ class _Reader:
         """Unions in the schema: optional values, one or a list of them, a memory or a count, a scalar."""
         if value is None:
             raise _BadValueError("LC102", "nothing stands here", "give a value or leave the key out")
-        if set(kinds) == _SCALAR:
-            return _scalar(value)
+        if float in kinds:
+            return _scalar(value, _text if schema.Word in kinds else _line)
         if set(kinds) == {schema.Memory, schema.Count}:
             return _memory(value) if isinstance(value, str) else _count(value)
         lists = [one for one in kinds if get_origin(one) is tuple]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Count: TypeAlias = int
     Name: TypeAlias = str
     Line: TypeAlias = str
+    Word: TypeAlias = str
     Regex: TypeAlias = str
     Property: TypeAlias = str
     Value: TypeAlias = str
@@ -24,6 +25,7 @@ else:
     Duration = NewType("Duration", int)  # text in the file (20h, 4 days, 2-00:00:00), seconds here
     Name = NewType("Name", str)  # what Slurm takes for a partition, QoS, account or feature
     Line = NewType("Line", str)  # text that may end up in an sbatch file: one line, printable
+    Word = NewType("Word", str)  # any text: what a job is told and an sbatch file never holds
     Regex = NewType("Regex", str)  # a regular expression (Python's)
     Property = NewType("Property", str)  # the name of a resource property of OAR: a column in its SQL
     Value = NewType("Value", str)  # a property's value: text, a number, or YES and NO, which YAML may read as a truth

@@ -28,6 +28,7 @@ class TokenExecutor(SlurmExecutor):
         own["job_name"] = f"{job.plan}.{unit.name}.{unit.token}"
         if dependency:
             own["dependency"] = dependency
+            own["additional_parameters"] = {"kill-on-invalid-dep": "yes", **(own.get("additional_parameters") or {})}
         if unit.array:
             own["array_parallelism"] = unit.at_once or max(AT_ONCE, 1)
         self.update_parameters(**own)
@@ -38,6 +39,13 @@ class TokenExecutor(SlurmExecutor):
         """What runs on the node."""
         words = (str(self.run), self.unit.name)
         return " ".join([self.python, "-u", "-m", "launchers.plan.node", *map(shlex.quote, words)])
+
+    def _make_submission_file_text(self, command: str, uid: str) -> str:
+        """Submitit's file; its signal is for functions: what srun started in a batch script would end of it."""
+        text = str(super()._make_submission_file_text(command, uid))
+        if self.parameters.get("use_srun", True):
+            return text
+        return "".join(line for line in text.splitlines(True) if not line.startswith("#SBATCH --signal="))
 
     def text(self) -> str:
         """The sbatch file."""

@@ -47,6 +47,10 @@ class PlacementError(PlanError):
     """A plan whose only fault is that no launcher group has a place for all of its steps."""
 
 
+class UnreachableError(PlacementError):
+    """The same, because none of them can be asked."""
+
+
 @frozen
 class ResultOf:
     """Stands for another step's result among a step's arguments; it is read on the node when the step starts."""
@@ -116,13 +120,15 @@ class Step(Node):
     stand behind `func`, and None, or leaving it out, means the plan's default.  `on` says of the steps before it what
     has to have happened.  Positional only, so that keyword arguments are the function's own.
 
-    `again`, `identity` (what the step is made of, to tell whether it was done before) and `srun` (False: it runs once,
-    in the batch script, however many tasks are asked for) are for those who make steps for others.
+    `again`, `identity` (what the step is made of, to tell whether it was done before), `srun` (False: it runs once,
+    in the batch script, however many tasks are asked for) and `rivals` (steps that are cancelled when it fails, with
+    what hangs on them) are for those who make steps for others.
     """
 
     again: Again | None = None
     identity: str = ""
     srun: bool = True
+    rivals: tuple[str, ...] = ()
 
     def __init__(self, name: str, need: Any, func: Any = None, /, *args: Any, on: On = "ok", **kwargs: Any) -> None:
         self._check_on(on)

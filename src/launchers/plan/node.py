@@ -145,8 +145,8 @@ def main(argv: list[str]) -> int:
     try:
         process_job(folder)
     except Exception as error:
-        if told["fail_fast"]:
-            stop_others(run, step, number)
+        if told["fail_fast"] or step in told["rivals"]:
+            stop_others(run, told["rivals"].get(step, [step]), step, number, told["attempt"])
         if isinstance(error, CommandError):  # its own words are in the log already
             status = error.status if error.status > 0 else 128 - error.status
             return 1 if status == PARENT_FAILED else status
@@ -165,11 +165,18 @@ def output(run: Path, step: str, number: int | None) -> Path:
     return run / "steps" / step / ("output" if number is None else f"output.{number}")
 
 
-def stop_others(run: Path, step: str, number: int | None) -> None:
-    """Cancel the other items of a step, and what hangs on them, after one has failed."""
+def stop_others(run: Path, steps: Sequence[str], step: str, number: int | None, attempt: int) -> None:
+    """Cancel steps, or the other items of a step, and what hangs on them, after one has failed.
+
+    Only the first failure does: those that are cancelled of it end without success too.
+    """
     from launchers.plan.run import open_run
 
-    open_run(run).cancel([step], but=number)
+    try:
+        (run / "steps" / min(step, *steps) / f"failed.{attempt}").touch(exist_ok=False)
+    except FileExistsError:
+        return
+    open_run(run).cancel(steps, but=number)
 
 
 def _redirect(stdout: Path, stderr: Path) -> None:

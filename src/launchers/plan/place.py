@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,14 @@ from attrs import evolve, field, frozen
 from launchers.launcher import Launcher, LauncherNotFoundError, load_groups, narrowed, summary
 from launchers.local.jobs import LocalJob
 from launchers.matching import match
-from launchers.offer.model import Group
+from launchers.offer.model import Group, Shape
 from launchers.plan.graph import Graph, graph_of
-from launchers.plan.model import Need, Pinned, PlacementError, Plan, PlanError
+from launchers.plan.model import Need, Pinned, PlacementError, Plan, PlanError, UnreachableError
 from launchers.requirement import Requirement, parse
 from launchers.slurm.args import SlurmArgs, minutes
+from launchers.slurm.features import met
+from launchers.slurm.gres import read_gres
+from launchers.slurm.hosts import expand
 
 SLURMS_OWN = ("partition", "nodelist", "qos", "account", "constraint", "gres", "reservation")
 """Options that mean nothing elsewhere."""
@@ -78,7 +81,8 @@ def place(plan: Plan, *, config: str | Path | None = None, tags: Iterable[str] =
         else:
             found.append(((alternatives, -group.weight, position), group, places))
     if not found:
-        raise PlacementError(["no single launcher group serves all steps:", *(f"  {line}" for line in refusals)])
+        kind = UnreachableError if all(one.unreachable for one in usable) else PlacementError
+        raise kind(["no single launcher group serves all steps:", *(f"  {line}" for line in refusals)])
     _, group, places = min(found, key=lambda one: one[0])
     return Placed(graph, group, {**{name: stated(need) for name, need in fixed.items()}, **places})
 
@@ -100,23 +104,50 @@ def find_place(need: Requirement | Pinned, group: Group) -> tuple[Place | str, i
     """The place of a need in a group and how far down its alternatives it is, or why there is none."""
     pinned = dict(need.options) if isinstance(need, Pinned) else {}
     if group.scheduler == "slurm":
-        chosen = (str(pinned.get(name) or "") for name in ("qos", "account"))
-        named = str(pinned["partition"]).split(",") if pinned.get("partition") else [p.name for p in group.partitions]
-        group = narrowed(group, named, *chosen)
+        allowed = _allowed(group, pinned) if not group.unreachable else group
+        if isinstance(allowed, str):
+            return allowed, 0
+        group = allowed
     elif only := [name for name in SLURMS_OWN if pinned.get(name)]:
         return f"it names a {only[0]}, which only Slurm has", 0
     answer = match(need.requirement if isinstance(need, Pinned) else need, [group])
     if answer.selection is None:
-        return group.unreachable or "; ".join(summary(answer, most=2)) or "it has no such partition", 0
+        return group.unreachable or "; ".join(summary(answer, most=2)), 0
     place = _chosen(Launcher(answer, answer.selection))
     if pinned and answer.selection.slurm_args is not None:
         place = evolve(place, parameters=_with(answer.selection.slurm_args, pinned).submitit())
     return place, len(answer.trials) - 1
 
 
+def _allowed(group: Group, pinned: Mapping[str, Any]) -> Group | str:
+    """The group with the nodes that the options leave, or which option leaves none."""
+    names = [one.name for one in group.partitions]
+    named = str(pinned["partition"]).split(",") if pinned.get("partition") else names
+    if unknown := [name for name in named if name not in names]:
+        return f"it has no partition {', '.join(unknown)}"
+    group = narrowed(group, named, *(str(pinned.get(name) or "") for name in ("qos", "account")))
+    types = {one.type for one in read_gres(str(pinned.get("gres") or "")) if one.name == "gpu" and one.type}
+    hosts = set(expand(str(pinned.get("nodelist") or "")))
+    constraint = str(pinned.get("constraint") or "")
+    has: dict[str, Callable[[Shape], bool]] = {
+        "gres": lambda shape: types <= {device.type for device in shape.devices},
+        "nodelist": lambda shape: not hosts or not shape.hosts or bool(hosts & set(expand(shape.hosts))),
+        "constraint": lambda shape: met(constraint, shape.features),
+    }
+    for name, holds in has.items():
+        if pinned.get(name):
+            kept = [evolve(one, shapes=tuple(filter(holds, one.shapes))) for one in group.partitions]
+            group = evolve(group, partitions=tuple(one for one in kept if one.shapes))
+            if not group.partitions:
+                return f"it has no node with {name}={pinned[name]} there"
+    return group
+
+
 def _with(args: SlurmArgs, pinned: Mapping[str, Any]) -> SlurmArgs:
-    """What the broker found, with the options that were given; partition, QoS and account are among what it found."""
-    own = {name: value for name, value in pinned.items() if name not in ("partition", "qos", "account")}
+    """What the broker found, with the options that were given; its partitions are among those that were."""
+    own = {name: value for name, value in pinned.items() if name != "partition"}
+    if any(one.name == "gpu" for one in read_gres(str(own.get("gres") or ""))):
+        own["gpus_per_node"] = 0  # it says that
     if args.constraint and own.get("constraint"):
         own["constraint"] = f"({args.constraint})&({own['constraint']})"
     return evolve(args, **own)

@@ -209,6 +209,6 @@ def _local(store: Store, fresh: list[Unit], by: Mapping[str, float], config: str
         template: LocalJob | None = before[old[unit.members[0]].name]
         if by:
             group, found = _placed(store, store.task(unit.members[0][0]), by, config)
-            room, template = capacity(group), found.local
+            room, template = evolve(capacity(group), tokens=room.tokens), found.local
         templates[unit.name] = template
     write_table(store.local_folder(attempt), room, local_jobs(store, fresh, templates))

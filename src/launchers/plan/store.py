@@ -50,6 +50,7 @@ class TaskEntry:
     identity: str = ""
     fail_fast: bool = False
     srun: bool = True
+    rivals: tuple[str, ...] = ()
 
 
 @define
@@ -241,7 +242,14 @@ def _store(folder: Path, entry: Mapping[str, Any]) -> Store:
 
 def _task(entry: Mapping[str, Any]) -> TaskEntry:
     pairs = {key: tuple((name, value) for name, value in entry[key]) for key in ("waits", "options")}
-    return TaskEntry(**{**entry, **pairs, "again": tuple(entry["again"]) if entry["again"] else None})
+    return TaskEntry(
+        **{
+            **entry,
+            **pairs,
+            "again": tuple(entry["again"]) if entry["again"] else None,
+            "rivals": tuple(entry["rivals"]),
+        }
+    )
 
 
 def revision() -> dict[str, Any] | None:

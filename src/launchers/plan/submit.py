@@ -109,6 +109,8 @@ def submit(
         if jobs is not None:
             room = evolve(room, tokens=(*room.tokens, (id, jobs)))
             templates = {name: evolve(one, tokens=(*one.tokens, (id, 1))) for name, one in templates.items() if one}
+        bounded = {unit.members[0][0]: unit.at_once for unit in store.units if unit.at_once}
+        room = evolve(room, tokens=(*room.tokens, *((f"{id} {step}", most) for step, most in bounded.items())))
         write_table(store.local_folder(1), room, local_jobs(store, store.units, templates))
     write(store)
     with store.locked():
@@ -136,6 +138,7 @@ def write_unit(store: Store, unit: Unit) -> None:
         "requeues": REQUEUES,
         "attempt": unit.attempt,
         "fail_fast": any(task.fail_fast for task in store.tasks if task.name == unit.members[0][0]),
+        "rivals": {one.name: one.rivals for one in store.tasks if one.rivals and (one.name, None) in unit.members},
         "parents": [asdict(parent) for parent in unit.parents],
     }
     (folder / "unit.json").write_text(json.dumps(told))
@@ -175,6 +178,7 @@ def _entry(step: Step, waits: tuple[tuple[str, str], ...], placed: Placed) -> Ta
         identity=step.identity,
         fail_fast=isinstance(step, Map) and step.fail_fast,
         srun=step.srun,
+        rivals=step.rivals,
     )
 
 
@@ -335,9 +339,13 @@ def local_jobs(store: Store, units: Iterable[Unit], templates: Mapping[str, Loca
             "SUBMITIT_LOCAL_JOB_NUM_NODES": "1", "SUBMITIT_LOCAL_NODEID": "0", "SUBMITIT_LOCAL_LOCALID": "0",
             "SUBMITIT_LOCAL_GLOBALID": "0",
         }  # fmt: skip
+        tokens = dict(template.tokens)
+        if unit.at_once:
+            tokens[f"{store.id} {unit.members[0][0]}"] = 1
         jobs.append(
             evolve(
                 template,
+                tokens=tuple(tokens.items()),
                 id=unit.name,
                 name=unit.name,
                 argv=(sys.executable, "-u", "-m", "launchers.plan.node", str(store.folder), unit.name),

@@ -8,11 +8,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from launchers.plan.model import Again, Dag, Map, On, Pinned, Plan, Step
 from launchers.requirement import Accelerator, Alternative, Requirement, parse
 from launchers.slurm.args import minutes
+from launchers.slurm.gres import read_gres
 from launchers.workflow.flow import Flow, Job
 from launchers.workflow.run_job import Shell, call
 from launchers.workflow.shell import script
@@ -89,17 +90,19 @@ def need(job: Job) -> Requirement | Pinned | None:
     options: dict[str, Any] = {name: value for name in PASSED if (value := getattr(asked, name)) is not None}
     if tasks > 1:
         options |= {"ntasks_per_node": tasks, "cpus_per_task": asked.cpus_per_task or 1}
+    limit = asked.time_limit
+    time = minutes(limit if isinstance(limit, int) else str(limit)) if limit is not None else None
     if job.spec.needs is not None:
         requirement = parse(job.spec.needs)
+        if time:
+            requirement = Requirement(tuple(evolve(one, duration=time * 60) for one in requirement.alternatives))
     else:
-        limit = asked.time_limit
-        time = minutes(limit if isinstance(limit, int) else str(limit)) if limit is not None else None
-        cores = tasks * (asked.cpus_per_task or 1) if tasks > 1 or asked.cpus_per_task else 0
+        devices = asked.gpus_per_node or sum(one.count for one in read_gres(asked.gres or "") if one.name == "gpu")
         one = Alternative(
             duration=time * 60 if time else None,
             cpu_memory=asked.memory_per_node or 0,
-            cores=cores,
-            accelerators=(Accelerator("gpu"),) * (asked.gpus_per_node or 0),
+            cores=tasks * (asked.cpus_per_task or 1) if tasks > 1 or asked.cpus_per_task or not devices else 0,
+            accelerators=(Accelerator("gpu"),) * devices,
             nodes=asked.nodes or 1,
         )
         requirement = Requirement((one,))
@@ -133,9 +136,12 @@ def _steps(laid: Layout, name: str) -> list[Step]:
         found = [Map(name, need(flow.jobs[name]), call, shells, at_once=at_once, fail_fast=fail_fast)]
     else:
         found = [
-            Step(f"{name}-{index}", need(cell.jobs[name]), shell)
-            for index, (cell, shell) in enumerate(zip(flow.cells, shells, strict=True))
+            Step(step, need(cell.jobs[name]), shell)
+            for step, cell, shell in zip(laid.steps(name), flow.cells, shells, strict=True)
         ]
+        if flow.sweep and flow.sweep.fail_fast:
+            for step in found:
+                step.rivals = tuple(one.name for one in found if one is not step)
     if spec.escalate:
         for step in found:
             step.again = Again(spec.retry or 1, spec.escalate)
@@ -158,12 +164,24 @@ def _after(laid: Layout, name: str, step: str) -> dict[str, On]:
     """What a step of a job waits for: in a sweep the same cell of a job that has cells."""
     found: dict[str, On] = {}
     single = name in laid.shared
+    apart = not single and not laid.mapped
+    cell = laid.steps(name).index(step) if apart else 0
+    if apart and laid.flow.sweep and laid.flow.sweep.max_parallel:
+        found |= _turn(laid, name, cell - laid.flow.sweep.max_parallel)
     for parent, on in laid.flow.jobs[name].waits:
         if parent in laid.left:
             continue
-        own = "each" if on == "ok" and laid.mapped and not single and parent not in laid.shared else on
-        theirs = laid.steps(parent)
-        if not single and not laid.mapped and parent not in laid.shared:
-            theirs = [f"{parent}-{step.rpartition('-')[2]}"]
+        own: On = "ok" if on == "each" else on
+        if own == "ok" and laid.mapped and not single and parent not in laid.shared:
+            own = "each"
+        theirs = [laid.step(parent, cell)[0]] if apart else laid.steps(parent)
         found |= dict.fromkeys(theirs, own)
     return found
+
+
+def _turn(laid: Layout, name: str, before: int) -> dict[str, On]:
+    """What the first jobs of a cell wait for where not all cells may run at once: the end of an earlier cell."""
+    own = [one for one in laid.flow.jobs if one not in laid.shared and one not in laid.left]
+    if before < 0 or any(parent in own for parent, _ in laid.flow.jobs[name].waits):
+        return {}
+    return {laid.step(one, before)[0]: "any" for one in own}

@@ -5,33 +5,36 @@ Everything that is wrong is found here and said at once, with its place in the f
 
 from __future__ import annotations
 
+import re
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
+from math import prod
 from pathlib import Path as FilePath
 from typing import Any
 
-import yaml
 from attrs import asdict, evolve, fields, frozen
 
-from launchers.offer.loader import read_text, structured_tree
+from launchers.offer.loader import read_text, readable, structured_tree
 from launchers.offer.problems import ConfigError, Problem
-from launchers.offer.tree import Path, Tree, read_tree
+from launchers.offer.tree import Path, Tree, read_tree, shown
 from launchers.plan.model import On
 from launchers.workflow import check, schema
 from launchers.workflow.values import Filler, Lazy
 
 WHAT = "a flow is a mapping with name: and jobs:"
 
+MOST_CELLS = 10_000
 RUN_DIR = "RUN_DIR"
 """Stands for the run folder until there is one."""
 
 
 @frozen
 class Job:
-    """A job as it will run: its settings, defaults included, and what it waits for."""
+    """A job as it will run: which one of the file, its settings, defaults included, and what it waits for."""
 
     name: str
+    index: int
     spec: schema.Job
     resources: schema.Resources
     environment: schema.Environment
@@ -74,12 +77,15 @@ def load(
     args: Mapping[str, Any] | None = None,
     sweep: Mapping[str, Sequence[Any]] | None = None,
     run: FilePath | str = RUN_DIR,
+    done: Mapping[str, FilePath] | None = None,
 ) -> Flow:
     """Read a flow.  `args` replace those of the file, `sweep` are further axes; `run` is what {{ run.dir }} stands for.
 
+    `done` has, per job that is not run again, the run folder of the one that did: its exports are of there.
+
     Raises ConfigError with all its problems.
     """
-    return loads(read_text(path), str(path), args=args, sweep=sweep, run=run)
+    return loads(read_text(path), str(path), args=args, sweep=sweep, run=run, done=done)
 
 
 def loads(
@@ -89,52 +95,61 @@ def loads(
     args: Mapping[str, Any] | None = None,
     sweep: Mapping[str, Sequence[Any]] | None = None,
     run: FilePath | str = RUN_DIR,
+    done: Mapping[str, FilePath] | None = None,
 ) -> Flow:
     """The same for text."""
     tree = read_tree(text, file)
-    data = tree.data if isinstance(tree.data, dict) else {}
-    given = _mapping(data.get("args"))
-    problems = [
-        tree.problem("LC115", ("args",), f"there is no argument {name!r} to be replaced", f"known: {', '.join(given)}")
-        for name in {**(args or {}), **(sweep or {})}
-        if name not in given
-    ]
-    spec = _mapping(data.get("sweep"))
-    axes = {**_mapping(spec.get("matrix")), **(sweep or {})}
-    problems += [
-        tree.problem("LC115", ("sweep", "matrix", name), f"there is no argument {name!r} to be swept", key=True)
-        for name in axes
-        if name not in given and name not in (sweep or {})
-    ]
-    found, documents = [], []
-    for cell in cells(axes, spec):
-        document, wrong = _resolved(tree, {**given, **(args or {}), **cell}, cell, str(run))
-        problems += [one for one in wrong if one not in problems]
+    tree.data = {} if tree.data is None else tree.data
+    if not isinstance(tree.data, dict):
+        structured_tree(tree, schema.Document, WHAT)  # raises
+    given = _mapping(tree.data.get("args"))
+    swept, problems = _swept(tree, sweep or {})
+    problems += check.sweep(given, args or {}, sweep or {}, tree)
+    rest = evolve(tree, data={key: one for key, one in tree.data.items() if key != "sweep"})  # it is read once
+    documents: list[schema.Document] = []
+    found: list[Cell] = []
+    for cell in swept or [{}]:
+        values = {**given, **(args or {}), **cell}
+        scope = _scope(values, cell, str(run))
+        earlier = {name: _scope(values, cell, str(folder)) for name, folder in (done or {}).items()}
+        document, jobs, wrong = _resolved(rest if documents else tree, values, scope, earlier)
+        problems += wrong
         documents.append(document)
-        if document is not None:
-            jobs, wrong = _jobs(document, tree)
-            problems += [one for one in wrong if one not in problems]
-            found.append(Cell(cell, jobs))
-    if problems or not found:
-        raise ConfigError(problems)
+        found.append(Cell(cell, jobs))
     first = documents[0]
-    assert first is not None
+    problems += [] if problems else check.cells(found, [one.name for one in documents], tree)
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
     assert first.name is not None
     given_sweep = first.sweep or (schema.Sweep() if sweep else None)
     return Flow(first.name, file, tuple(found), given_sweep, first.notify, tree)
 
 
+def _swept(tree: Tree, more: Mapping[str, Sequence[Any]]) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The cells of the sweep, with further axes, or what is wrong with their number."""
+    spec = _mapping(tree.data.get("sweep"))
+    axes = {**_mapping(spec.get("matrix")), **more}
+    count = prod(len(values) for values in axes.values() if isinstance(values, list))
+    if count > MOST_CELLS:
+        return [], [tree.problem("LC102", ("sweep", "matrix"), f"{count} cells are more than {MOST_CELLS}")]
+    found = cells(axes, spec)
+    if not found:
+        message = "it has no cells: every combination is left out, or none is given"
+        return [], [tree.problem("LC102", ("sweep",), message)]
+    return found, []
+
+
 def parse_value(text: str) -> Any:
-    """A value given on the command line, as YAML reads it."""
+    """A value given on the command line, as it is read in a file."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return read_tree(text, "<value>").data
+    except ConfigError:
         return text
 
 
 def cells(axes: Mapping[str, Any], spec: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The combinations of a sweep; one without values where there is none."""
-    lists = {name: values for name, values in axes.items() if isinstance(values, list | tuple)}
+    lists = {name: values for name, values in axes.items() if isinstance(values, list)}
     found = [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
     out = [one for one in _list(spec.get("exclude")) if isinstance(one, dict)]
     found = [cell for cell in found if not any(one.items() <= cell.items() for one in out)]
@@ -155,60 +170,69 @@ def _list(value: Any) -> list[Any]:
 # -- templates -------------------------------------------------------------------------------------------------
 
 
-def _resolved(
-    tree: Tree, args: Mapping[str, Any], cell: Mapping[str, Any], run: str
-) -> tuple[schema.Document | None, list[Problem]]:
-    """The document of one cell with every template worked out, and what is wrong with it."""
-    if not isinstance(tree.data, dict):
-        return _structured(evolve(tree, data={} if tree.data is None else tree.data), Filler(tree))
-    scope: ChainMap[str, Any] = ChainMap()
+Scope = ChainMap[str, Any]
+"""What templates see: args, run, sweep and, of a job, deps; and the arguments by their names alone."""
+
+
+def _scope(args: Mapping[str, Any], cell: Mapping[str, Any], run: str) -> Scope:
+    scope: Scope = ChainMap()
     values = Lazy("args", args, scope)
     told = {"args": values, "run": {"dir": run}, "sweep": dict(cell)}
     scope.maps[:] = [told, values]  # type: ignore[list-item]
+    return scope
+
+
+def _resolved(
+    tree: Tree, args: Mapping[str, Any], scope: Scope, earlier: Mapping[str, Scope]
+) -> tuple[schema.Document, dict[str, Job], list[Problem]]:
+    """What can be read of a cell with every template worked out, its jobs, and everything that is wrong."""
     filler = Filler(tree)
     data = dict(tree.data)
     filler.fill(data.get("args"), scope, ("args",))
     data["args"] = dict(args)
-    for key in ("name", "defaults", "notify"):
+    for key in ("name", "defaults", "sweep", "notify"):
         if key in data:
             data[key] = filler.fill(data[key], scope, (key,))
     if isinstance(data.get("jobs"), list):
-        data["jobs"] = list(_filled_jobs(data["jobs"], scope, filler))
-    return _structured(evolve(tree, data=data), filler)
+        data["jobs"] = list(_filled_jobs(data["jobs"], scope, earlier, filler))
+    document, problems = _structured(evolve(tree, data=data), filler)
+    jobs = _jobs(document)
+    found = _not_from([*check.document(data, tree), *check.jobs(jobs, tree)], {one.path for one in problems})
+    return document, {name: jobs[name] for name in check.ordered(jobs)}, problems + found
 
 
-def _filled_jobs(raw: list[Any], scope: ChainMap[str, Any], filler: Filler) -> Iterator[Any]:
+def _filled_jobs(raw: list[Any], scope: Scope, earlier: Mapping[str, Scope], filler: Filler) -> Iterator[Any]:
     """Every job with its templates worked out; a job sees the exports of those that it depends on."""
-    scopes: dict[str, Mapping[str, Any]] = {}
+    scopes: dict[int, Mapping[str, Any]] = {}
     exports: dict[str, Lazy] = {}
-    named = [job for job in raw if isinstance(job, dict) and isinstance(job.get("name"), str)]
-    for job in named:
-        name = job["name"]
-        parents = [parent for parent, _ in check.parsed_waits(job.get("depends_on"))]
-        theirs = Lazy("deps", {one: exports.setdefault(one, Lazy(f"deps.{one}", {})) for one in parents})
-        scopes[name] = scope.new_child({"deps": theirs})
-        mine = exports.setdefault(name, Lazy(f"deps.{name}", {}))
-        mine.raw, mine.around = _mapping(job.get("exports")), scopes[name]
     for index, job in enumerate(raw):
-        own = scopes.get(str(job.get("name")), scope) if isinstance(job, dict) else scope
-        yield filler.fill(job, own, ("jobs", index))
+        if not isinstance(job, dict):
+            continue
+        quiet = Filler(filler.tree)  # it is filled again below, and complained of
+        parents = check.parsed_waits(quiet.fill(job.get("depends_on"), scope, ()))
+        theirs = Lazy("deps", {one: exports.setdefault(one, Lazy(f"deps.{one}", {})) for one, _ in parents})
+        scopes[index] = scope.new_child({"deps": theirs})
+        name = str(quiet.fill(job.get("name"), scope, ()))
+        mine = exports.setdefault(name, Lazy(f"deps.{name}", {}))
+        mine.raw, mine.around = _mapping(job.get("exports")), earlier.get(name, scope).new_child({"deps": theirs})
+    for index, job in enumerate(raw):
+        yield filler.fill(job, scopes.get(index, scope), ("jobs", index))
 
 
-def _structured(tree: Tree, filler: Filler) -> tuple[schema.Document | None, list[Problem]]:
-    """The document; a number that a template gave where text has to stand becomes text."""
-    try:
-        return structured_tree(tree, schema.Document, WHAT), filler.problems
-    except ConfigError as error:
-        wrong = {(one.line, one.column) for one in error.problems if one.message.startswith("text is expected")}
-        numbers = {path for path in filler.numbers if tree.places.get(path) in wrong}
-        if numbers:
-            filler.numbers -= numbers
-            return _structured(evolve(tree, data=_as_text(tree.data, numbers)), filler)
-        places = {tree.places.get(path) for path in filler.failed}
-        return None, filler.problems + [one for one in error.problems if (one.line, one.column) not in places]
+def _structured(tree: Tree, filler: Filler) -> tuple[schema.Document, list[Problem]]:
+    """What can be read of the document, and what is wrong with the rest.
+
+    A number that a template gave where text has to stand becomes text.
+    """
+    document, wrong = readable(tree, schema.Document)
+    texts = {one.path for one in wrong if one.message.startswith("text is expected")}
+    numbers = {path for path in filler.numbers if shown(path) in texts} if texts else set()
+    if numbers:
+        document, wrong = readable(evolve(tree, data=_as_text(tree.data, numbers)), schema.Document)
+    return document, filler.problems + _not_from(wrong, {shown(path) for path in filler.failed})
 
 
-def _as_text(value: Any, paths: set[Path], path: Path = ()) -> Any:
+def _as_text(value: Any, paths: Collection[Path], path: Path = ()) -> Any:
     if path in paths:
         return str(value)
     if isinstance(value, dict):
@@ -218,32 +242,43 @@ def _as_text(value: Any, paths: set[Path], path: Path = ()) -> Any:
     return value
 
 
+def _above(place: str) -> str:
+    return re.sub(r"(\.?[^.\[]*|\[\d+\])$", "", place)
+
+
+def _not_from(problems: Iterable[Problem], out: Collection[str]) -> list[Problem]:
+    """The problems that are not only there because something else could not be read."""
+    above = {_above(re.sub(r"(?<!^jobs)\[\d+\]$", "", path)) for path in out}
+
+    def follows(one: Problem) -> bool:
+        inside = any(one.path == path or one.path.startswith((f"{path}.", f"{path}[")) for path in out if path)
+        return inside or (one.code == "LC114" and one.path in above)
+
+    return [one for one in problems if not follows(one)]
+
+
 # -- jobs ------------------------------------------------------------------------------------------------------
 
 
-def _jobs(document: schema.Document, tree: Tree) -> tuple[dict[str, Job], list[Problem]]:
-    """The jobs of a document with the defaults laid under them, parents first; and everything wrong with them."""
+def _jobs(document: schema.Document) -> dict[str, Job]:
+    """The jobs of a document with the defaults laid under them; those without a name have a number for one."""
     defaults = document.defaults or schema.Defaults()
-    problems = list(check.document(document, tree))
-    if problems:
-        return {}, problems
-    found = {}
-    for spec in document.jobs or ():
-        assert spec.name is not None
-        spec_over = overlay(schema.Job, spec, defaults)
+    found: dict[str, Job] = {}
+    for index, spec in enumerate(document.jobs or ()):
+        if spec is None:
+            continue  # it could not be read
+        whole = overlay(schema.Job, spec, defaults)
         asked = overlay(schema.Resources, spec.resources, spec)
         under = overlay(schema.Resources, defaults.resources, defaults)
         if any(getattr(asked, name) is not None for name in check.AMOUNTS):
-            spec_over = evolve(spec_over, needs=spec.needs)
+            whole = evolve(whole, needs=spec.needs)
         elif spec.needs is not None:
             under = evolve(under, **dict.fromkeys(check.AMOUNTS))
-        environment = [spec.environment, spec, defaults.environment, defaults]
+        environment = _environment([spec.environment, spec, defaults.environment, defaults])
+        name = spec.name if spec.name and spec.name not in found else f"[{index}]"
         waits = tuple(check.parsed_waits(spec.depends_on))
-        found[spec.name] = Job(
-            spec.name, spec_over, overlay(schema.Resources, asked, under), _environment(environment), waits
-        )
-    order = check.ordered(found)
-    return {name: found[name] for name in order}, list(check.jobs(found, tree))
+        found[name] = Job(name, index, whole, overlay(schema.Resources, asked, under), environment, waits)
+    return found
 
 
 def _environment(layers: Iterable[Any]) -> schema.Environment:

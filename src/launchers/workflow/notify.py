@@ -5,6 +5,7 @@ A URL is a secret.  A job knows only where it is: the name of a variable of its 
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import sys
@@ -105,6 +106,7 @@ def send(places: Sequence[str], title: str, body: str) -> None:
         import apprise
     except ImportError:
         raise RuntimeError("notify wants apprise: pip install 'launchers[notify]'") from None
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # it names URLs
     failed = []
     for place in places:
         service = apprise.Apprise()
@@ -124,12 +126,9 @@ def _url(place: str, environ: Mapping[str, str]) -> str:
     return environ[name]
 
 
-def hidden(argv: Sequence[str]) -> tuple[str, ...]:
-    """A command line without the URLs behind --notify."""
+def hidden(argv: Sequence[str], urls: Sequence[str]) -> tuple[str, ...]:
+    """A command line without the URLs that stand in it."""
     words = list(argv)
-    for index, word in enumerate(words):
-        if index and words[index - 1] == "--notify":
-            words[index] = "..."
-        elif word.startswith("--notify="):
-            words[index] = "--notify=..."
+    for url in filter(None, urls):
+        words = [word.replace(url, "...") for word in words]
     return tuple(words)

@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from launchers.offer.schema import Count, Line, Memory, Name, Scalar, says
+from launchers.offer.schema import Count, Line, Memory, Name, Scalar, Word, says
 
 Runtime = Literal["pyxis", "apptainer", "singularity", "podman"]
 Mapped = dict[Name, Any]
+Value = bool | int | float | Word
+"""A word of a command, or what a variable is set to."""
 
 
 @frozen(kw_only=True)
@@ -29,7 +31,7 @@ class Container:
     fakeroot: bool | None = says("root inside (apptainer, singularity)")
     writable_tmpfs: bool | None = says("a writable layer that is thrown away (apptainer, singularity)")
     overlay: Line | None = says("an overlay image (apptainer, singularity)")
-    env: dict[Name, Scalar] | None = says("variables inside")
+    env: dict[Name, Value] | None = says("variables inside")
 
 
 @frozen(kw_only=True, slots=False)
@@ -39,8 +41,8 @@ class Environment:
     conda: Line | None = says("a conda environment, by name or path; conda is found by CONDA_EXE or on PATH")
     venv: Line | None = says("the folder of a virtual environment")
     modules: tuple[Line, ...] | None = says("environment modules to load, in this order")
-    env: dict[Name, Scalar] | None = says("variables")
-    env_vars: dict[Name, Scalar] | None = says("the same, as older files spell it")
+    env: dict[Name, Value] | None = says("variables")
+    env_vars: dict[Name, Value] | None = says("the same, as older files spell it")
     container: Container | None = says("a container that the command runs in")
 
 
@@ -68,7 +70,7 @@ class Resources:
 class Defaults(Resources, Environment):
     """What may stand in a job and, for all jobs, under `defaults`."""
 
-    needs: Line | None = says("a requirement")
+    needs: Line | None = says("a requirement, such as 'cuda(mem=24G)*2 & duration=4h'")
     resources: Resources | None = says("what it asks of Slurm, in Slurm's words")
     environment: Environment | None = says("what it runs in")
     setup: tuple[str, ...] | str | None = says("shell commands before it, in the same shell")
@@ -84,12 +86,12 @@ class Job(Defaults):
     """A job: a command, a script or a Python function."""
 
     name: Name | None = says("its name")
-    command: tuple[Scalar, ...] | str | None = says("a list of words as they stand, or text for the shell")
+    command: tuple[Value, ...] | str | None = says("a list of words as they stand, or text for the shell")
     script: Line | None = says("a script to run")
     python: Line | None = says("a function, module:function")
     with_: Mapped | None = says("the arguments of the function")
     depends_on: tuple[Line, ...] | Line | None = says("jobs before it, such as a, afterany:b, afternotok:c, after:d")
-    exports: dict[Name, Scalar] | None = says("values for others, as {{ deps.NAME.KEY }}")
+    exports: dict[Name, Value] | None = says("values for others, as {{ deps.NAME.KEY }}")
     inputs: tuple[Line, ...] | None = says("files it reads, for --resume")
     outputs: tuple[Line, ...] | None = says("files it writes, for --resume")
     once: bool | None = says("in a sweep: one job for all cells, after all of them")

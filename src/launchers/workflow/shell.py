@@ -11,13 +11,21 @@ from launchers.workflow import schema
 from launchers.workflow.flow import Job
 
 CONDA = """\
-launchers_conda=${CONDA_EXE:-$(command -v conda || command -v mamba || true)}
-if [ -z "$launchers_conda" ]; then
-    echo "launchers: environment.conda: there is no conda on PATH and CONDA_EXE is not set" >&2
+launchers_conda=${CONDA_EXE:-$(command -v conda || true)}
+launchers_mamba=${MAMBA_EXE:-$(command -v micromamba || command -v mamba || true)}
+if [ -n "$launchers_conda" ]; then
+    eval "$("$launchers_conda" shell.bash hook)"
+    conda activate NAME
+elif [ -n "$launchers_mamba" ]; then
+    eval "$("$launchers_mamba" shell hook --shell bash)"
+    "${launchers_mamba##*/}" activate NAME
+else
+    echo "launchers: environment.conda: no conda, micromamba or mamba is on PATH, and CONDA_EXE is not set" >&2
     exit 127
-fi
-eval "$("$launchers_conda" shell.bash hook)"
-"""
+fi"""
+"""Where conda is, it says itself: no folder is taken for granted."""
+SCRIPT = 'if [ -x "$1" ]; then exec "$1"; fi; exec /bin/bash "$1"'
+"""A script that may be executed says in its first line who reads it; any other is one for bash."""
 MODULES = """\
 if ! command -v module >/dev/null; then
     for launchers_init in "${LMOD_PKG:-/nonexistent}/init/bash" "${MODULESHOME:-/nonexistent}/init/bash" \\
@@ -40,7 +48,7 @@ def script(job: Job) -> str:
     """The whole script, for bash."""
     parts = ["#!/bin/bash", "set -eo pipefail", *_environment(job.environment)]
     if job.spec.work_dir:
-        parts.append(f"cd -- {shlex.quote(job.spec.work_dir)}")
+        parts.append(f"cd -- {_path(job.spec.work_dir)}")
     if job.spec.teardown:
         body = "\n".join(_lines(job.spec.teardown))
         parts.append(f"launchers_teardown() {{\n{body}\n}}\ntrap launchers_teardown EXIT")
@@ -57,11 +65,16 @@ def _environment(env: schema.Environment) -> Iterator[str]:
     if env.modules:
         yield MODULES + "\n".join(f"module load {shlex.quote(name)}" for name in env.modules)
     if env.conda:
-        yield f"{CONDA}conda activate {shlex.quote(env.conda)}"
+        yield CONDA.replace("NAME", _path(env.conda))
     if env.venv:
-        yield f". {shlex.quote(env.venv)}/bin/activate"
+        yield f". {_path(env.venv)}/bin/activate"
     for name, value in (env.env or {}).items():
         yield f"export {name}={shlex.quote(_said(value))}"
+
+
+def _path(path: str) -> str:
+    """A path for the shell, with the home folder where it says so."""
+    return f'"$HOME"/{shlex.quote(path[2:])}' if path.startswith("~/") else shlex.quote(path)
 
 
 def _said(value: object) -> str:
@@ -74,14 +87,16 @@ def _inside(job: Job) -> str:
     box = job.environment.container
     if box is None:
         return _command(job.spec, "python" if job.environment.conda or job.environment.venv else sys.executable)
+    command = _command(job.spec)
     if isinstance(job.spec.command, str):
-        return shlex.join([*_container(box), "/bin/sh", "-c", job.spec.command])
-    return f"{shlex.join(_container(box))} {_command(job.spec)}"
+        command = shlex.join(["/bin/sh", "-c", command])
+    return f"{_container(box)} {command}"
 
 
 def _command(spec: schema.Job, python: str = "python") -> str:
     if spec.script is not None:
-        return f"/bin/bash {shlex.quote(spec.script)}"
+        path = spec.script if "/" in spec.script else f"./{spec.script}"
+        return f"/bin/sh -c {shlex.quote(SCRIPT)} sh {_path(path)}"
     if spec.python is not None:
         return shlex.join([python, "-c", CALL, spec.python, json.dumps(spec.with_ or {})])
     if isinstance(spec.command, str):
@@ -89,7 +104,11 @@ def _command(spec: schema.Job, python: str = "python") -> str:
     return shlex.join(_said(word) for word in spec.command or ())
 
 
-def _container(box: schema.Container) -> list[str]:
+RUN = '"$LAUNCHERS_RUN_DIR"'
+
+
+def _container(box: schema.Container) -> str:
+    """What runs a command in a container; the run folder is there too, for the values that jobs hand on."""
     assert box.image is not None
     variables = {name: _said(value) for name, value in (box.env or {}).items()}
     mounts = box.mounts or ()
@@ -99,17 +118,22 @@ def _container(box: schema.Container) -> list[str]:
         flags += [word for mount in mounts for word in ("--bind", mount)]
         flags += ["--pwd", box.workdir] if box.workdir else []
         flags += [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
-        return [box.runtime, "exec", *flags, box.image]
+        return f"{shlex.join([box.runtime, 'exec', *flags])} --bind {RUN} {shlex.quote(box.image)}"
     if box.runtime == "podman":
         flags = [word for mount in mounts for word in ("-v", mount)]
         flags += ["-w", box.workdir] if box.workdir else []
         flags += [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
-        return ["podman", "run", "--rm", *flags, box.image]
-    flags = [f"--container-image={box.image}"]
-    flags += [f"--container-mounts={','.join(mounts)}"] if mounts else []
-    flags += [f"--container-workdir={box.workdir}"] if box.workdir else []
+        own = shlex.join(
+            ["podman", "run", "--rm", "--env-host", *flags]
+        )  # what the image sets is stronger than the host
+        return f"{own} -v {RUN}:{RUN} {shlex.quote(box.image)}"
     before = ["env", *(f"{name}={value}" for name, value in variables.items())] if variables else []
-    return [*before, "srun", *flags]
+    flags = [f"--container-workdir={box.workdir}"] if box.workdir else []
+    inside = "".join(f"{mount}," for mount in mounts)
+    return (
+        shlex.join([*before, "srun", f"--container-image={box.image}", *flags])
+        + f" --container-mounts={shlex.quote(inside) if inside else ''}{RUN}:{RUN}"
+    )
 
 
 _SWITCHES = ("nv", "rocm", "cleanenv", "fakeroot", "writable_tmpfs")

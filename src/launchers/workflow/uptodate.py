@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from attrs import frozen
+
+from launchers.plan.node import output
 from launchers.plan.run import Run, open_run
 from launchers.plan.store import RunError
 from launchers.workflow.compile import Layout
-from launchers.workflow.flow import Flow
+from launchers.workflow.flow import RUN_DIR, Flow
 
 
 def part(flow: Flow, only: Collection[str] = (), start: Iterable[str] = (), end: Iterable[str] = ()) -> set[str]:
@@ -41,17 +44,38 @@ def earlier(root: Path, name: str) -> list[Run]:
     return sorted(found, key=lambda run: run.store.created, reverse=True)
 
 
-def completed(runs: Iterable[Run]) -> dict[str, tuple[Path, str]]:
-    """Per step the newest run in which it succeeded, and what it was made of then."""
-    found: dict[str, tuple[Path, str]] = {}
+@frozen
+class Done:
+    """The newest success of a step: the run folder that has it, what it was made of and how many jobs it was."""
+
+    folder: Path
+    identity: str
+    count: int
+
+
+def completed(runs: Iterable[Run], names: Collection[str]) -> dict[str, Done]:
+    """The newest successes of steps."""
+    found: dict[str, Done] = {}
     for run in runs:
-        for step in run.status():
-            if step.state == "COMPLETED" and step.name not in found:
-                found[step.name] = run.folder, run.store.task(step.name).identity
+        if len(found) == len(names):
+            break  # further back there is nothing newer
+        tasks = {task.name: task for task in run.store.tasks if task.name in names and task.name not in found}
+        for step in run.status() if tasks else ():
+            if step.state == "COMPLETED" and step.name in tasks:
+                found[step.name] = Done(run.folder, tasks[step.name].identity, tasks[step.name].count)
     return found
 
 
-def up_to_date(laid: Layout, identity: Mapping[str, str], done: Mapping[str, tuple[Path, str]]) -> dict[str, Path]:
+def last(laid: Layout, name: str, done: Mapping[str, Done]) -> Done | None:
+    """The newest success of a job, where all of it is in one run and it had as many cells then."""
+    found = [done.get(step) for step in laid.steps(name)]
+    first = found[0]
+    count = len(laid.flow.cells) if laid.mapped and name not in laid.shared else 1
+    whole = first is not None and first.count == count and all(one and one.folder == first.folder for one in found)
+    return first if whole else None
+
+
+def up_to_date(laid: Layout, identity: Mapping[str, str], done: Mapping[str, Done]) -> dict[str, Path]:
     """The jobs that need not run again, with the run folder that has what they hand on.
 
     They were made of the same then, what they read is not newer than what they write, and so it is of all jobs that
@@ -59,28 +83,34 @@ def up_to_date(laid: Layout, identity: Mapping[str, str], done: Mapping[str, tup
     """
     found: dict[str, Path] = {}
     for name, job in laid.flow.jobs.items():
-        places = [done.get(step) for step in laid.steps(name)]
-        same = all(place is not None and place[1] == identity[name] for place in places)
-        if same and places[0] is not None and all(parent in found for parent, _ in job.waits) and _fresh(laid, name):
-            found[name] = places[0][0]
+        before = last(laid, name, done)
+        if before is None or before.identity != identity[name] or not _fresh(laid, name, before.folder):
+            continue
+        if all(parent in found for parent, _ in job.waits):
+            found[name] = before.folder
     return found
 
 
-def _fresh(laid: Layout, name: str) -> bool:
-    """Whether all outputs of a job are there and none is older than an input."""
-    for cell in laid.flow.cells:
+def _fresh(laid: Layout, name: str, run: Path) -> bool:
+    """Whether all outputs of a job are there and none is older than an input, or its script.
+
+    Without outputs it is what the job handed on that tells when it ran.
+    """
+    for index, cell in enumerate(laid.flow.cells):
         spec = cell.jobs[name].spec
-        written = [_changed(path) for path in spec.outputs or ()]
-        read = [_changed(path) for path in spec.inputs or ()]
-        if None in written or None in read:
-            return False
-        if written and read and max(time or 0 for time in read) > min(time or 0 for time in written):
+        base = Path(spec.work_dir or "").expanduser()
+        outputs = spec.outputs or (str(output(run, *laid.step(name, index))),)
+        written = [_changed(base, path, run) for path in outputs]
+        read = [_changed(base, path, run) for path in (*(spec.inputs or ()), *filter(None, [spec.script]))]
+        times = [time for time in written if time is not None]
+        if len(times) < len(written) or any(time is None or time > min(times) for time in read):
             return False
     return True
 
 
-def _changed(path: str) -> int | None:
+def _changed(base: Path, path: str, run: Path) -> int | None:
+    """When a file of a job was changed, in nanoseconds; None where there is none."""
     try:
-        return Path(path).expanduser().stat().st_mtime_ns
+        return (base / Path(path.replace(RUN_DIR, str(run))).expanduser()).stat().st_mtime_ns
     except OSError:
         return None

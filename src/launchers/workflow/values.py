@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
+from functools import lru_cache
 from typing import Any
 
 from attrs import define, field
@@ -17,7 +18,8 @@ from launchers.offer.tree import Path, Tree
 ALONE = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.S)
 """A string that is one expression and nothing else keeps the type of its value."""
 LONGEST = 1_000_000
-"""Characters that a rendered string may have: the sandbox does not bound repetition."""
+"""Characters, or items, that a value may have."""
+LARGEST_POWER = 1000
 
 
 class CircleError(Exception):
@@ -55,14 +57,31 @@ class Lazy(Mapping[str, Any]):
 
 
 class _Sandbox(SandboxedEnvironment):
-    """Where ``args.items`` is the argument of that name and not a method of a mapping."""
+    """Where ``args.items`` is the argument of that name and not a method of a mapping, and nothing grows for ever."""
+
+    intercepted_binops = frozenset(["*", "**"])
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         if not isinstance(obj, Lazy):
             return super().getattr(obj, attribute)
         if attribute in obj:
             return obj[attribute]
-        return self.undefined(f"{obj.name} has no {attribute!r}, it has: {', '.join(obj) or 'nothing'}")
+        known = ", ".join(one if one.isidentifier() else f"{obj.name}[{one!r}]" for one in obj)
+        return self.undefined(f"{obj.name} has no {attribute!r}, it has: {known or 'nothing'}")
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Of values of ours a name, whichever way it is written."""
+        return self.getattr(obj, argument) if isinstance(obj, Lazy) else super().getitem(obj, argument)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Powers and repetition, which the sandbox does not bound."""
+        if operator == "**" and max(abs(left), abs(right)) > LARGEST_POWER and not isinstance(left, float):
+            raise ValueError(f"{left} ** {right} is too large")
+        if operator == "*" and isinstance(left, Sized | int) and isinstance(right, Sized | int):
+            sizes = [len(one) if isinstance(one, Sized) else one for one in (left, right)]
+            if (isinstance(left, Sized) or isinstance(right, Sized)) and sizes[0] * sizes[1] > LONGEST:
+                raise ValueError(f"it becomes longer than {LONGEST}")
+        return super().call_binop(context, operator, left, right)
 
 
 ENVIRONMENT = _Sandbox(undefined=StrictUndefined, keep_trailing_newline=True)
@@ -72,18 +91,23 @@ def rendered(text: str, scope: Mapping[str, Any]) -> Any:
     """The value of a template; raises jinja2's TemplateError, or what an expression in it raises."""
     if "{" not in text:
         return text
-    used = find_undeclared_variables(ENVIRONMENT.parse(text))
-    values = {name: scope[name] for name in used if name in scope}
+    used, compiled = _compiled(text)
+    value = compiled(**{name: scope[name] for name in used if name in scope})
+    if isinstance(value, StrictUndefined):
+        str(value)  # raises UndefinedError
+    if isinstance(value, str) and len(value) > LONGEST:
+        raise ValueError(f"it becomes longer than {LONGEST} characters")
+    return value
+
+
+@lru_cache(maxsize=4096)  # the cells of a sweep have the same templates
+def _compiled(text: str) -> tuple[frozenset[str], Callable[..., Any]]:
+    """The names that a template uses, and what gives its value."""
+    used = frozenset(find_undeclared_variables(ENVIRONMENT.parse(text)))
     alone = ALONE.fullmatch(text)
     if alone:
-        value = ENVIRONMENT.compile_expression(alone[1], undefined_to_none=False)(**values)
-        if isinstance(value, StrictUndefined):
-            str(value)  # raises UndefinedError
-        return value
-    found = ENVIRONMENT.from_string(text).render(**values)
-    if len(found) > LONGEST:
-        raise ValueError(f"it becomes longer than {LONGEST} characters")
-    return found
+        return used, ENVIRONMENT.compile_expression(alone[1], undefined_to_none=False)
+    return used, ENVIRONMENT.from_string(text).render
 
 
 def filled(value: Any, scope: Mapping[str, Any]) -> Any:
@@ -127,8 +151,16 @@ class Filler:
         except UndefinedError as error:
             known = ", ".join(dict.fromkeys(name for name in scope))
             self.problem(path, f"{value.strip()!r}: {error.message}", f"known here: {known}")
-        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
-            self.problem(path, f"{value.strip()!r}: {error}")
+        except (
+            TemplateError,
+            ArithmeticError,
+            TypeError,
+            ValueError,
+            LookupError,
+            AttributeError,
+            RecursionError,
+        ) as error:
+            self.problem(path, f"{value.strip()!r}: {' '.join(str(error).splitlines()[:1])}")
         return value
 
     def problem(self, path: Path, message: str, hint: str = "") -> None:

@@ -1,0 +1,22 @@
+"""Constraints, as sbatch reads them, held against the features of a node."""
+
+import pytest
+
+from launchers.slurm.features import met
+
+
+@pytest.mark.parametrize(
+    ("constraint", "answer"),
+    [
+        ("", True), ("a", True), ("c", False), ("a&b", True), ("a&c", False), ("c|a", True), ("c|d", False), ("c|a&b", True),
+        ("(c|a)&b", True), ("(c|a)&d", False), ("[a|c]", True), ("[c|d]", False), ("a*2&b", True), (" a & ( b | c ) ", True),
+    ],
+)  # fmt: skip
+def test_what_is_met(constraint, answer):
+    assert met(constraint, {"a", "b"}) is answer
+
+
+@pytest.mark.parametrize("constraint", ["(a", "a)", "a&", "|", "a b", "()", "(" * 100_000])
+def test_what_is_no_constraint(constraint):
+    with pytest.raises(ValueError, match="is not a constraint"):
+        met(constraint, {"a"})
