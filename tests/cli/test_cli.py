@@ -157,6 +157,8 @@ def test_a_closed_pipe_is_no_error():
     )
     assert done.stderr == ""
     assert done.stdout == "{\n"
+    short = f"{sys.executable} -m launchers where | true"  # fits into the buffer: it is written when all is done
+    assert subprocess.run(short, shell=True, capture_output=True, text=True, check=False).stderr == ""
 
 
 # -- run -------------------------------------------------------------------------------------------------------

@@ -29,6 +29,13 @@ def test_five_jobs(oar, tag, capfd):
 
 
 @pytest.mark.parametrize("tag", ["here", "grid"])
+def test_the_diamond_of_the_examples(oar, tag, capfd):
+    """The file that tests/slurm/test_flow.py and docs/flows.md run."""
+    Path("diamond.yaml").write_text((Path(__file__).parents[2] / "examples" / "diamond.yaml").read_text())
+    assert main(["flow", "run", "diamond.yaml", "--tag", tag]) == 0, capfd.readouterr().err
+
+
+@pytest.mark.parametrize("tag", ["here", "grid"])
 def test_a_job_that_fails(oar, tag, capfd):
     """With the exit status that OAR's jobs use for a parent that failed, of all numbers."""
     Path("five.yaml").write_text(FLOW.replace("depends_on: fetch}", "depends_on: fetch, setup: exit 113}"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from launchers.offer.check import check
@@ -154,6 +154,7 @@ KEYS = st.sampled_from(
 SCHEMA = jsonschema.Draft202012Validator(json_schema())
 
 
+@example({"local": [{"weight": False}]})
 @settings(max_examples=400, deadline=None)
 @given(st.dictionaries(st.sampled_from(["local", "slurm", "oar"]), st.lists(st.dictionaries(KEYS, VALUES), max_size=2)))
 def test_the_json_schema_and_the_loader_agree(document):

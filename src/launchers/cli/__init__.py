@@ -76,7 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = next((word for word in words if not word.startswith("-")), "")
     try:
         options = parser(name).parse_args(words, argparse.Namespace(argv=behind))
-        return int(module(options.command).run(options))
+        status = int(module(options.command).run(options))
+        sys.stdout.flush()  # a pipe that is closed by now is found out here, and not when Python ends
+        return status
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

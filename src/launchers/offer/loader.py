@@ -309,7 +309,7 @@ class _Reader:
         """Unions in the schema: optional values, one or a list of them, a memory or a count, a scalar."""
         if value is None:
             raise _BadValueError("LC102", "nothing stands here", "give a value or leave the key out")
-        if float in kinds:
+        if {bool, int, float} <= set(kinds):
             return _scalar(value, _text if schema.Word in kinds else _line)
         if set(kinds) == {schema.Memory, schema.Count}:
             return _memory(value) if isinstance(value, str) else _count(value)
