@@ -300,6 +300,20 @@ def test_cpus_that_memory_costs_are_not_said_where_they_would_be_held_against_th
     assert find(text, "cpu(cores=9)") is None
 
 
+def test_max_cpus_per_node_is_held_against_what_is_asked_and_a_qos_against_what_is_allocated():
+    text = """slurm:
+- partitions:
+    p:
+      limits: {max_cpus_per_node: 3}
+      configuration: {cpu: {cores: 16, memory: 64G, threads_per_core: 2}}
+"""
+    assert find(text, "cpu(cores=3)") is not None
+    assert find(text, "cpu(cores=4)") is None
+    qos = text.replace("max_cpus_per_node: 3", "max_tres_per_node: {cpu: 3}")
+    assert find(qos, "cpu(cores=2)") is not None
+    assert find(qos, "cpu(cores=3)") is None
+
+
 def test_shapes_of_different_size_share_a_job_that_needs_no_memory():
     """A cap on memory has it said in words, and then it has to be what the smallest of them has."""
     text = """slurm:

@@ -17,6 +17,8 @@ from launchers.offer.model import Device, Limit, Offer
 from launchers.requirement import Accelerator, Alternative
 
 MIB = 1024**2
+SAID = "MaxCPUsPerNode"
+"""The one limit that is held against the CPUs that are asked for, and not against those that are allocated."""
 STAGES = (
     "closed",
     "gpu-kind",
@@ -59,7 +61,7 @@ class Ask:
 
     `devices` maps GRES types (None: untyped) to numbers.  `cpus`, `mem` and `time` are what the scheduler would
     allocate for it on one node of this shape: threads of whole cores, default memory, the partition's time limit;
-    None where that is not known.  Minimums and limits per node are held against the `threads` of whole cores, even
+    None where that is not known.  Minimums are held against the `threads` of whole cores, even
     where whole sockets are allocated.  `default_time` is
     what Slurm sets when nothing is said: for several partitions the first one's, held against all.
     """
@@ -74,6 +76,7 @@ class Ask:
     mem: int | None = field(default=None, eq=False)
     time: int | None = field(default=None, eq=False)
     threads: int | None = field(default=None, eq=False)
+    said: int | None = field(default=None, eq=False)
 
 
 @frozen(eq=False)
@@ -178,7 +181,7 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
     if memory and not offer.group.memory_constraint and shape.mem_per_core:
         cores, memory = max(cores, -(-memory // shape.mem_per_core)), 0
     raised = max(cores, -(-memory // per_cpu)) if memory and per_cpu else 0
-    cores, threads, cpus = _cpus(offer, alternative, cores, gpus, raised)
+    cores, said, threads, cpus = _cpus(offer, alternative, cores, gpus, raised)
     mem: int | None = memory
     if not memory:
         default = _default_memory(offer, cpus, gpus)
@@ -190,17 +193,17 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
             memory = mem = mem // MIB * MIB
     mem = max(mem or 0, _per_gpu(offer, gpus)) or None
     duration = alternative.duration
-    ask = Ask(alternative.nodes, cores, memory, devices, duration, cpus=cpus, mem=mem, threads=threads)
+    ask = Ask(alternative.nodes, cores, memory, devices, duration, cpus=cpus, mem=mem, threads=threads, said=said)
     return _timed(offer, ask)
 
 
-def _cpus(offer: Offer, alternative: Alternative, cores: int, gpus: int, raised: int) -> tuple[int, int, int]:
-    """The cores to ask for (0: none in words), the threads that limits see in that, the CPUs that are allocated.
+def _cpus(offer: Offer, alternative: Alternative, cores: int, gpus: int, raised: int) -> tuple[int, int, int, int]:
+    """The cores to ask for (0: none in words), what is asked then, the threads of that, the CPUs that are allocated.
 
     `raised` is what the memory costs.  DefCpuPerGPU counts where no cores are said, and only there.
     """
     partition, shape = offer.partition, offer.shape
-    if raised <= min((one.value for one in bounds(offer) if one.what == "cpu/node" and not one.least), default=raised):
+    if raised <= min((one.value for one in bounds(offer) if one.by.endswith(SAID)), default=raised):
         cores = max(cores, raised)  # more is Slurm's own to add: MaxCPUsPerNode is held against what is said
     if not alternative.cores:
         cores = max(cores, _least_cpus(offer, alternative.nodes))
@@ -208,13 +211,13 @@ def _cpus(offer: Offer, alternative: Alternative, cores: int, gpus: int, raised:
     fits = default <= _most_cpus(offer, alternative.nodes)
     if default > 1 and not cores and not (fits and shape.cpus_per_socket == 1):
         cores = default if fits else 1
-    requested = cores or max(default, 1)
+    requested = max(cores or default, 1)
     threads = -(-requested // shape.threads_per_core) * shape.threads_per_core
     if any(limit.least and limit.what == "cpu" for limit in bounds(offer)) and cores < threads > 1:
         cores = threads  # a waiting job is held against the minimum by what it asks, not by what it would get
     allocated = max(threads, -(-raised // shape.threads_per_core) * shape.threads_per_core)
     cpus = -(-allocated // shape.cpus_per_socket) * shape.cpus_per_socket
-    return cores, threads, max(cpus, shape.cores or 0) if partition.exclusive else cpus
+    return cores, requested, threads, max(cpus, shape.cores or 0) if partition.exclusive else cpus
 
 
 def _with_cores(
@@ -379,8 +382,9 @@ def _capacity_rejections(offer: Offer, alternative: Alternative, ask: Ask, poole
 
 def _limit_rejections(offer: Offer, ask: Ask) -> Iterator[Rejection]:
     for limit in bounds(offer):
-        whole = offer.partition.exclusive or limit.what != "cpu/node"
-        counted = ask.cpus if whole and not limit.least else ask.threads
+        counted = ask.threads if limit.least else ask.cpus
+        if limit.by.endswith(SAID) and not offer.partition.exclusive:
+            counted = ask.said
         asked = amount(evolve(ask, cpus=counted), limit.what)
         if asked is None or (asked >= limit.value if limit.least else asked <= limit.value):
             continue
