@@ -314,6 +314,19 @@ def test_max_cpus_per_node_is_held_against_what_is_asked_and_a_qos_against_what_
     assert find(qos, "cpu(cores=3)") is None
 
 
+def test_an_exclusive_job_has_all_cpus_and_gpus_of_its_nodes_counted():
+    text = """slurm:
+- limits: {LIMIT}
+  partitions:
+    p:
+      exclusive: true
+      nodes: [{count: 1, cpu: {cores: 8, memory: 64G}, accelerators: [{type: t, count: 4, memory: 8G, kind: cuda}]}]
+"""
+    assert find(text.replace("LIMIT", "min_tres: {cpu: 2}"), "cpu(cores=1)") is not None
+    assert find(text.replace("LIMIT", "max_tres: {gres/gpu: 4}"), "cuda()") is not None
+    assert find(text.replace("LIMIT", "max_tres: {gres/gpu: 2}"), "cuda()") is None
+
+
 def test_shapes_of_different_size_share_a_job_that_needs_no_memory():
     """A cap on memory has it said in words, and then it has to be what the smallest of them has."""
     text = """slurm:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -74,11 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     cut = words.index("--") if "--" in words else len(words)
     words, behind = words[:cut], words[cut + 1 :]
     name = next((word for word in words if not word.startswith("-")), "")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what is said on stderr stands where it was said, in a pipe too
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         options = parser(name).parse_args(words, argparse.Namespace(argv=behind))
-        status = int(module(options.command).run(options))
-        sys.stdout.flush()  # a pipe that is closed by now is found out here, and not when Python ends
-        return status
+        return int(module(options.command).run(options))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

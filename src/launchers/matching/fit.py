@@ -381,11 +381,13 @@ def _capacity_rejections(offer: Offer, alternative: Alternative, ask: Ask, poole
 
 
 def _limit_rejections(offer: Offer, ask: Ask) -> Iterator[Rejection]:
+    exclusive = offer.partition.exclusive
+    whole = evolve(ask, devices=tuple((one.type, one.count or 0) for one in offer.shape.devices))
     for limit in bounds(offer):
-        counted = ask.threads if limit.least else ask.cpus
-        if limit.by.endswith(SAID) and not offer.partition.exclusive:
+        counted = ask.cpus if exclusive else ask.threads if limit.least else ask.cpus
+        if limit.by.endswith(SAID) and not exclusive:
             counted = ask.said
-        asked = amount(evolve(ask, cpus=counted), limit.what)
+        asked = amount(evolve(whole if exclusive and not limit.least else ask, cpus=counted), limit.what)
         if asked is None or (asked >= limit.value if limit.least else asked <= limit.value):
             continue
         code = "minimum" if limit.least else limit.what if limit.what in ("duration", "nodes") else "limit"
