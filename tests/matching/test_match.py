@@ -327,6 +327,20 @@ def test_an_exclusive_job_has_all_cpus_and_gpus_of_its_nodes_counted():
     assert find(text.replace("LIMIT", "max_tres: {gres/gpu: 2}"), "cuda()") is None
 
 
+def test_nodes_where_a_job_may_not_run_for_so_long_are_kept_out():
+    """One thread of a core with two costs two CPUs, and so half of the time that CPU minutes leave."""
+    text = """slurm:
+- limits: {grp_tres_run_mins: {cpu: 600}}
+  partitions:
+    p:
+      nodes:
+      - {hosts: plain, features: [plain], cpu: {cores: 4, memory: 8G}}
+      - {hosts: smt, features: [smt], cpu: {cores: 16, memory: 64G, threads_per_core: 2}}
+"""
+    args = find(text, "cpu(mem=1G)").slurm_args
+    assert (args.time, args.constraint) == (600, "plain")
+
+
 def test_shapes_of_different_size_share_a_job_that_needs_no_memory():
     """A cap on memory has it said in words, and then it has to be what the smallest of them has."""
     text = """slurm:

@@ -349,6 +349,7 @@ def _say(alternative: Alternative, fits: Sequence[Fit], trials: Sequence[Trial])
         if not admits(told, offer.shape):
             continue
         fitting = _fits_itself(trial.outcome) and holds(offer, alternative, ask, certain=certain)
+        fitting = fitting and (alternative.duration is not None or _as_long(trial.outcome, ask))
         (wasteful if fitting else bad).append(offer.shape)
     shapes = [one.offer.shape for one in fits]
     if not on_oar:
@@ -356,6 +357,12 @@ def _say(alternative: Alternative, fits: Sequence[Fit], trials: Sequence[Trial])
     if not ask.devices:
         shapes = [evolve(shape, hints=frozenset()) for shape in shapes]  # what a GPU is like is no matter then
     return formula(shapes, bad, wasteful, OAR_PROPERTY)
+
+
+def _as_long(outcome: Fit | tuple[Rejection, ...], ask: Ask) -> bool:
+    """Whether a job may run there for as long as is asked for where it was chosen: CPU minutes may be bounded."""
+    own = outcome.ask.time if isinstance(outcome, Fit) else None
+    return own is None or ask.duration is None or ask.duration <= own
 
 
 def _fits_itself(outcome: Fit | tuple[Rejection, ...]) -> bool:
