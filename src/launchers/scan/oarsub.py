@@ -18,10 +18,13 @@ from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
 from launchers.scan.names import script_name
 
+UNQUOTED = set("'\"\\$`\n")
+"""What OAR's own scripts on the node do not quote in the path of a job's folder (oarexec, OAR 2.5.9)."""
 LOOKS = """
 # OAR starts this when the jobs before it have ended, however they did
 for run in {runs}; do
-    for task in $(cat "$run/oar/tasks"); do
+    tasks=$(cat "$run/oar/tasks") || exit {failed}
+    for task in $tasks; do
         [ -e "$run/oar/ok.$task" ] || sleep {patience}  # a shared file system may be late
         [ -e "$run/oar/ok.$task" ] || {{ echo "cancelled: task $task of $run did not succeed" >&2; exit {failed}; }}
     done
@@ -40,8 +43,12 @@ exit $status
 def write(folder: Path, definition: Definition, args: OarArgs, count: int, after: Sequence[str]) -> None:
     """Write oarsub.sh and the list of its tasks; `after` are the folders of runs that have to succeed first.
 
-    Raises ScanError for a line break in something that the file has to hold.
+    Raises ScanError for a line break in something that the file has to hold, and for a folder that OAR cannot enter.
     """
+    if found := set(str(folder)) & UNQUOTED:
+        raise ScanError(
+            f"OAR cannot work in {folder}, whose path has {' '.join(sorted(found))}: say workdir: elsewhere"
+        )
     (folder / "oar").mkdir(mode=0o700)
     (folder / "oar" / "tasks").write_text("".join(f"{number}\n" for number in range(count)))
     script = folder / "oarsub.sh"
