@@ -87,6 +87,9 @@ class Batch(Protocol):
     def send(self, job: Submission) -> str:
         """Submit; the job's id.  Raises submitit's FailedJobError with what the scheduler said."""
 
+    def outputs(self, script: str) -> list[str]:
+        """Where a script of the run folder sends its output: names in sbatch's words (%A the array, %a the item)."""
+
     def transient(self, said: str) -> bool:
         """Whether asking again is worth it; the job may have been accepted all the same."""
 

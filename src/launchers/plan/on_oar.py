@@ -31,6 +31,8 @@ NAME = 100
 """The most letters of a job's name: the database refuses more."""
 FILE = re.compile(r"[a-zA-Z0-9_./%\\ -]+", re.ASCII)
 """The names that oarsub takes for a job's output: what OAR and the shell say there, as a step has files of its own."""
+SCRIPT_OUTPUT = "oar-%A_%a.out"
+"""Where a script of the run folder writes, in sbatch's words: OAR's own names know nothing of arrays."""
 WARNING = 90
 """Seconds before its walltime at which a job that can go on from a checkpoint is told, as submitit has it on Slurm."""
 TRANSIENT = re.compile(
@@ -78,13 +80,33 @@ def text(job: Submission) -> str:
 
 def send(job: Submission) -> str:
     """See Batch.  Raises FailedJobError also for a parent that does not exist."""
-    from submitit.core.utils import FailedJobError
-
+    if job.unit.script:
+        return _send_script(job)
     for folder in (job.folder, job.run / "oar"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _oarsub([*_flags(job, _parents(job)), _command(job)])
+
+
+def _send_script(job: Submission) -> str:
+    """Submit a file of the run folder, from `cwd`.
+
+    oarsub reads files through a shell, so it is told no names but ours.
+    """
+    cwd = str((job.run / "cwd").absolute())
+    options: dict[str, str | list[str]] = {"n": _name(job), "a": _parents(job), "d": cwd}
+    if job.unit.attempt > 1:
+        tasks = job.run / "oar" / f"tasks.{job.unit.attempt}"
+        tasks.write_text("".join(f"{number}\n" for _, number in job.unit.members))
+        options["array-param-file"] = f"../oar/{tasks.name}"
+    return _oarsub(["-S", *flags(options), f"../{job.unit.script}"], cwd)
+
+
+def _oarsub(words: Sequence[str], cwd: str | None = None) -> str:
+    """The id of what is submitted, of an array its first job's; raises FailedJobError."""
+    from submitit.core.utils import FailedJobError
+
     try:
-        words = _flags(job, _parents(job))
-        outcome = LocalConnector().run(("oarsub", *words, _command(job)), timeout=TIMEOUT)
+        outcome = LocalConnector().run(("oarsub", *words), timeout=TIMEOUT, cwd=cwd)
     except CommandError as error:
         raise FailedJobError(f"Cannot connect: {error}") from error
     found = re.search(r"^OAR_JOB_ID=([0-9]+)$", outcome.stdout, re.M)
@@ -99,7 +121,10 @@ def _parents(job: Submission) -> list[str]:
 
     if not job.waits:
         return []
-    known = newest(jobs(LocalConnector(), of_arrays(wait.on[0] for wait in job.waits)))
+    try:
+        known = newest(jobs(LocalConnector(), of_arrays(wait.on[0] for wait in job.waits)))
+    except CommandError as error:
+        raise FailedJobError(f"Cannot connect: {error}") from error
     found: dict[str, None] = {}
     for wait in job.waits:
         array, index = wait.on
@@ -110,14 +135,19 @@ def _parents(job: Submission) -> list[str]:
     return list(found)
 
 
+def _name(job: Submission) -> str:
+    """What the job is called, by which it is found."""
+    token = job.unit.token
+    return f"{job.plan}.{job.unit.name}"[: NAME - len(token) - 1] + f".{token}"
+
+
 def _flags(job: Submission, parents: Sequence[str]) -> list[str]:
     unit, own = job.unit, str(job.run.absolute() / "oar" / "%jobid%")
     told = dict(unit.parameters or {})
     options: dict[str, str | list[str]] = dict(told.get("additional_parameters") or {})
     if told.get("queue"):
         options["q"] = told["queue"]
-    name = f"{job.plan}.{unit.name}"[: NAME - len(unit.token) - 1]
-    options |= {"n": f"{name}.{unit.token}", "a": list(parents)}
+    options |= {"n": _name(job), "a": list(parents)}
     options["d"] = job.cwd  # else oarsub believes $PWD, which os.chdir leaves as it was
     if not FILE.fullmatch(own):
         own = "/dev/null"
@@ -131,6 +161,11 @@ def _command(job: Submission) -> str:
     """What runs on the node, for its user's shell."""
     python = (sys.executable, "-u", "-m", "launchers.plan.node", str(job.run.absolute()), job.unit.name)
     return shlex.join([*carried(os.environ), "SUBMITIT_EXECUTOR=launchersoar", *python])
+
+
+def outputs(script: str) -> list[str]:
+    """See Batch."""
+    return [SCRIPT_OUTPUT]
 
 
 def transient(said: str) -> bool:

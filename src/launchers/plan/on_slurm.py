@@ -14,7 +14,6 @@ from attrs import evolve
 from launchers.connector import CommandError, Connector, LocalConnector
 from launchers.launcher import need_commands
 from launchers.offer.model import Group
-from launchers.plan import script
 from launchers.plan.batch import Element, JobInfo, Submission, Wait
 from launchers.slurm.accounting import USAGE, usage_of
 from launchers.slurm.refusals import refusal_of_sbatch
@@ -28,6 +27,9 @@ TRANSIENT = re.compile(
     re.I,
 )
 """What sbatch says when asking again is worth it; the job may have been accepted all the same (slurm-findings.md)."""
+OUTPUT = re.compile(r"^#SBATCH\s+(?:--(?:output|error)[= ]\s*|-[oe]\s*)(\S+)", re.M)
+DEFAULT_OUTPUT = "slurm-%A_%a.out"
+"""Where the output of an array goes (man sbatch, --output)."""
 BARRIER = {"time": 1, "cpus_per_task": 1, "nodes": 1}
 submit_command = "sbatch"
 cannot: frozenset[str] = frozenset()
@@ -72,10 +74,43 @@ def text(job: Submission) -> str:
 def send(job: Submission) -> str:
     """See Batch."""
     if job.unit.script:
-        return script.send(job.run, job.unit, dependency(job.waits))
+        return _send_script(job)
     from launchers.plan.executor import TokenExecutor
 
     return TokenExecutor(job, dependency(job.waits)).send()
+
+
+def _send_script(job: Submission) -> str:
+    """Run sbatch on a file of the run folder, which the command line overrides."""
+    from submitit.core.utils import FailedJobError
+
+    unit = job.unit
+    # an empty dependency is said as well: the file may name one that was met long ago
+    argv = ["sbatch", "--parsable", f"--comment={unit.token}", f"--dependency={dependency(job.waits)}"]
+    argv += _overriding(unit.parameters or {})
+    if unit.attempt > 1:
+        some = ",".join(str(number) for _, number in unit.members)
+        argv.append(f"--array={some}" + (f"%{unit.at_once}" if unit.at_once else ""))
+    try:
+        outcome = LocalConnector().run([*argv, str(job.run / str(unit.script))], timeout=300, cwd=str(job.run / "cwd"))
+    except CommandError as error:
+        raise FailedJobError(str(error)) from error
+    if outcome.status:
+        raise FailedJobError(outcome.stderr or outcome.complaint)
+    return outcome.stdout.strip().splitlines()[-1].partition(";")[0]
+
+
+def _overriding(parameters: Mapping[str, Any]) -> list[str]:
+    """Options that override the file's: a retry that asks for more has some."""
+    told = dict(parameters)
+    told |= dict(told.pop("additional_parameters", None) or {})
+    named = {key.replace("_", "-"): value for key, value in told.items() if value not in (None, False)}
+    return [f"--{key}" if value is True else f"--{key}={value}" for key, value in named.items()]
+
+
+def outputs(script: str) -> list[str]:
+    """See Batch."""
+    return [one.strip("\"'") for one in OUTPUT.findall(script)] or [DEFAULT_OUTPUT]
 
 
 def dependency(waits: Iterable[Wait]) -> str:

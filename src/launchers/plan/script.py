@@ -1,7 +1,7 @@
-"""Submissions whose sbatch file is a file of the run folder, made by others and submitted as it stands.
+"""Submissions whose script is a file of the run folder, made by others and submitted as it stands.
 
-It is submitted from the folder `cwd`, one element of its array for each item; a retry names the elements.  So whoever
-has the folder can run it again with sbatch alone.  On this machine the file itself is run, once for each item.
+It is submitted from the folder `cwd`, one element of its array for each item; a retry names the items.  So whoever
+has the folder can run it again with the scheduler alone.  On this machine the file itself is run, once for each item.
 """
 
 from __future__ import annotations
@@ -12,14 +12,10 @@ from pathlib import Path
 
 from attrs import evolve
 
-from launchers.connector import CommandError, LocalConnector
 from launchers.local.jobs import LocalJob
+from launchers.plan.batch import batch
 from launchers.plan.store import Store
 from launchers.plan.units import Unit
-
-OUTPUT = re.compile(r"^#SBATCH\s+(?:--(?:output|error)[= ]\s*|-[oe]\s*)(\S+)", re.M)
-DEFAULT_OUTPUT = "slurm-%A_%a.out"
-"""Where the output of an array goes (man sbatch, --output)."""
 
 SRUN = r"""#!/bin/sh
 # Stands for srun where there is no Slurm: run the command behind the options, once.
@@ -32,33 +28,6 @@ while [ $# -gt 0 ]; do
 done
 exec "$@"
 """
-
-
-def send(run: Path, unit: Unit, dependency: str) -> str:
-    """Run sbatch; the job's id.  Raises submitit's FailedJobError with what sbatch said."""
-    from submitit.core.utils import FailedJobError
-
-    assert unit.script is not None
-    # an empty dependency is said as well: the file may name one that was met long ago
-    argv = ["sbatch", "--parsable", f"--comment={unit.token}", f"--dependency={dependency}", *_flags(unit)]
-    if unit.attempt > 1:
-        some = ",".join(str(number) for _, number in unit.members)
-        argv.append(f"--array={some}" + (f"%{unit.at_once}" if unit.at_once else ""))
-    try:
-        outcome = LocalConnector().run([*argv, str(run / unit.script)], timeout=300, cwd=str(run / "cwd"))
-    except CommandError as error:
-        raise FailedJobError(str(error)) from error
-    if outcome.status:
-        raise FailedJobError(outcome.stderr or outcome.complaint)
-    return outcome.stdout.strip().splitlines()[-1].partition(";")[0]
-
-
-def _flags(unit: Unit) -> list[str]:
-    """Options that override the file's: a retry that asks for more has some."""
-    parameters = dict(unit.parameters or {})
-    parameters |= dict(parameters.pop("additional_parameters", None) or {})
-    named = {key.replace("_", "-"): value for key, value in parameters.items() if value not in (None, False)}
-    return [f"--{key}" if value is True else f"--{key}={value}" for key, value in named.items()]
 
 
 def _cwd(store: Store) -> Path:
@@ -101,13 +70,13 @@ def local_job(store: Store, unit: Unit, template: LocalJob) -> LocalJob:
 
 
 def logs(store: Store, unit: Unit, number: int | None, job: str | None) -> list[Path]:
-    """The output of one element, wherever the sbatch file sends it."""
+    """The output of one element, wherever the script sends it."""
     assert unit.script is not None
     if store.scheduler == "local":
         job, patterns = store.id, [f"slurm-%A_%a{'' if unit.attempt == 1 else f'~{unit.attempt}'}.out"]
     else:
         text = (store.folder / unit.script).read_text(encoding="utf-8", errors="replace")
-        patterns = [one.strip("\"'") for one in OUTPUT.findall(text)] or [DEFAULT_OUTPUT]
+        patterns = batch(store.scheduler).outputs(text)
     known = {"A": job or "*", "a": str(number), "j": "*", "%": "%"}
     found: list[Path] = []
     for pattern in patterns:

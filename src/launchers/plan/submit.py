@@ -20,7 +20,7 @@ from launchers.launcher import capacity
 from launchers.local import scheduler
 from launchers.local.jobs import LocalJob, write_table
 from launchers.plan import script
-from launchers.plan.batch import Batch, Submission, Wait, batch
+from launchers.plan.batch import Batch, Element, Submission, Wait, batch
 from launchers.plan.graph import graph_of, problems
 from launchers.plan.model import Map, Pinned, Plan, PlanError, Step, function_name
 from launchers.plan.place import Placed, place
@@ -274,7 +274,7 @@ def _waits(to: Batch, unit: Unit, ids: Mapping[str, str], dropped: set[str], res
     elsewhere = afterok(unit.after)
     if elsewhere is None:
         return None
-    waits = [Wait("afterok", (job, None)) for job in elsewhere]
+    waits = [Wait("afterok", one) for one in elsewhere]
     known = to.states(LocalConnector(), [ids[one.unit] for one in unit.parents if one.unit in ids]) if resumed else {}
     for parent in unit.parents:
         if parent.unit in dropped or parent.unit not in ids:
@@ -292,12 +292,12 @@ def _waits(to: Batch, unit: Unit, ids: Mapping[str, str], dropped: set[str], res
     return tuple(waits)
 
 
-def afterok(folders: Iterable[str | Path]) -> list[str] | None:
+def afterok(folders: Iterable[str | Path]) -> list[Element] | None:
     """The jobs of other runs that have not ended; None when one of these runs has failed already.
 
     Raises RunError for a folder that is none.
     """
-    jobs: list[str] = []
+    jobs: list[Element] = []
     for folder in folders:
         run = Run(load(Path(folder)))
         steps = run.status()
@@ -306,8 +306,8 @@ def afterok(folders: Iterable[str | Path]) -> list[str] | None:
         live = [one for step in steps for one in step.members if not one.ended]
         whole = {unit.name for unit in run.store.units if len(unit.members) == sum(o.unit == unit.name for o in live)}
         ids = run.store.submitted()
-        jobs += [ids[name] for name in sorted(whole & set(ids))]
-        jobs += [one.job for one in live if one.unit not in whole and one.job]
+        jobs += [(ids[name], None) for name in sorted(whole & set(ids))]
+        jobs += [one.element for one in live if one.unit not in whole and one.job]
     return jobs
 
 

@@ -35,8 +35,9 @@ class Unit:
     """One submission: a job, or an array of `members`.  `token` is how it is found again in the scheduler.
 
     `parameters` are submitit's, None on this machine.  `attempt` counts retries: the last one that has
-    a member is the one that counts.  `script` is an sbatch file of the run folder that is submitted as it stands (see
-    `launchers.plan.script`), and `after` are the folders of other runs that have to succeed first.
+    a member is the one that counts.  `script` is a file of the run folder that is submitted as it stands (see
+    `launchers.plan.script`), and `after` are the folders of other runs that have to succeed first.  `numbered` says
+    that the elements of a script's array have the numbers of the items, as sbatch can; else they are counted.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Unit:
     attempt: int = 1
     script: str | None = None
     after: tuple[str, ...] = ()
+    numbered: bool = True
 
     @property
     def array(self) -> bool:
@@ -56,8 +58,10 @@ class Unit:
         return self.script is not None or len(self.members) > 1
 
     def element(self, position: int) -> int | None:
-        """The number of a member in the array, None where it is none: in a script's array it is the item's."""
-        return self.members[position][1] if self.script is not None else position if self.array else None
+        """The number of a member in the array, None where it is none."""
+        if self.script is not None and self.numbered:
+            return self.members[position][1]
+        return position if self.array else None
 
     def as_json(self) -> dict[str, Any]:
         """For the plan on disk."""

@@ -1,10 +1,11 @@
-"""Making a run folder, in ESIS's layout: whoever has it can understand the run, and repeat it with sbatch alone.
+"""Making a run folder, in ESIS's layout: whoever has it can understand the run, and repeat it with
+the scheduler alone.
 
 setup, worker, generator   copies, with their paths below the definition
 includes/                  copies of the includes
 parameters/                parameters.<n>.json, one for each task
 cwd/                       where tasks run, and their output
-sbatch.sh                  what was submitted, from cwd
+sbatch.sh or oarsub.sh     what was submitted, from cwd
 README                     what all this is
 __esis__/                  wf_status (what the name is the hash of), wf_starttime, jobid.tx, the definition
 """
@@ -39,26 +40,35 @@ parameters, the includes and the runs it requires.
 
 parameters/  one file for each of the {count} tasks; task n reads parameters.n.json
 includes/    files that were shared with the generator and the tasks
-cwd/         where the tasks run; their output (slurm-*.out) is there too
-sbatch.sh    what was submitted
-__esis__/    wf_status, wf_starttime, jobid.tx (the Slurm job), the definition.  A task may write 1 into
+cwd/         where the tasks run; their output ({output}) is there too
+{script:<13}what was submitted
+__esis__/    wf_status, wf_starttime, jobid.tx (the {scheduler} job), the definition.  A task may write 1 into
              completed.state to say that everything is done.
 
-To run it again, without any tool but Slurm:
+To run it again, without any tool but {scheduler}:
 
     cd cwd
-    sbatch ../sbatch.sh
+    {submit}
 
-Task 0 alone, on any machine, where sbatch.sh does not call srun:
+Task 0 alone, on any machine{unless}:
 
     cd cwd
-    SLURM_ARRAY_TASK_ID=0 ../sbatch.sh
+    {alone}
 """
+SLURM = {
+    "scheduler": "Slurm", "script": "sbatch.sh", "output": "slurm-*.out", "submit": "sbatch ../sbatch.sh",
+    "alone": "SLURM_ARRAY_TASK_ID=0 ../sbatch.sh", "unless": ", where sbatch.sh does not call srun",
+}  # fmt: skip
+OAR = {
+    "scheduler": "OAR", "script": "oarsub.sh", "output": "oar-*.out", "submit": "oarsub -S ../oarsub.sh",
+    "alone": "../oarsub.sh 0", "unless": "",
+}  # fmt: skip
 
 
-def fill(folder: Path, identity: Identity, required: Mapping[str, Path]) -> int:
-    """Make everything but sbatch.sh in an empty folder: copy, generate, set up; how many tasks there are.
+def fill(folder: Path, identity: Identity, required: Mapping[str, Path], told: Mapping[str, str] = SLURM) -> int:
+    """Make everything but what is submitted in an empty folder: copy, generate, set up; how many tasks there are.
 
+    `told` is what README says of what is submitted, `SLURM` or `OAR`.
     Raises ScanError when a script fails, or a source changed meanwhile.
     """
     definition = identity.definition
@@ -76,7 +86,7 @@ def fill(folder: Path, identity: Identity, required: Mapping[str, Path]) -> int:
         done = _run(f"./{script_name(definition.setup)}", folder, env)
         if done.status:
             raise ScanError(f"setup {definition.setup} failed with exit status {done.status}:\n{_said(done)}")
-    _write_readme(folder, identity, count)
+    _write_readme(folder, identity, count, told)
     return count
 
 
@@ -161,12 +171,13 @@ def counted(printed: str, numbers: Sequence[int]) -> int:
     return count
 
 
-def _write_readme(folder: Path, identity: Identity, count: int) -> None:
+def _write_readme(folder: Path, identity: Identity, count: int, told: Mapping[str, str]) -> None:
     definition = identity.definition
     text = README.format(
         name=definition.name,
         line="=" * len(definition.name),
         definition=definition.file,
         count=count,
+        **told,
     )
     (folder / "README").write_text(text, encoding="utf-8")

@@ -6,8 +6,8 @@ import os
 from pathlib import Path, PurePosixPath
 
 OURS = {
-    *("cwd", "parameters", "includes", "__esis__", "sbatch.sh", "README"),
-    *("plan.json", "journal.jsonl", "lock", "seen.json", "jobs", "steps", "local"),
+    *("cwd", "parameters", "includes", "__esis__", "sbatch.sh", "oarsub.sh", "README"),
+    *("plan.json", "journal.jsonl", "lock", "seen.json", "jobs", "steps", "local", "oar"),
 }
 """What a run folder has by itself: no script of these names is copied into it."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from launchers.plan import on_slurm
+from launchers.plan.batch import batch
 from launchers.plan.run import Run, open_run
 from launchers.plan.store import Store
 from launchers.plan.submit import SubmitError, carry_on, resume
@@ -68,7 +68,7 @@ def launch(
             make(store, identity, launcher, required)
             carry_on(store)
         except BaseException as error:
-            refused = isinstance(error, SubmitError) and not on_slurm.transient(str(error))
+            refused = isinstance(error, SubmitError) and not batch(store.scheduler).transient(str(error))
             if refused or not (folder / "plan.json").exists():  # otherwise the job may be in the queue: see resume
                 shutil.rmtree(folder)
                 if aside is not None:

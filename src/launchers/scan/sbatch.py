@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from launchers.requirement import Requirement
 from launchers.scan.definition import Definition
 from launchers.scan.names import script_name
 from launchers.slurm.args import SlurmArgs
 
 
-def text(definition: Definition, template: str, count: int, jobs: Sequence[str]) -> str:
-    """The file: `count` tasks, after the success of `jobs`, from a template in ESIS's words."""
-    after = f"SBATCH --dependency=afterok:{':'.join(jobs)}" if jobs else ""
+def text(definition: Definition, template: str, count: int, dependency: str) -> str:
+    """The file: `count` tasks, after what sbatch's --dependency says, from a template in ESIS's words."""
+    after = f"SBATCH --dependency={dependency}" if dependency else ""
     return (
         template.replace("TASKARRAYDEFINITION", f"0-{count - 1}%{definition.at_once}")
         .replace("WORKERSCRIPT", f"../{script_name(definition.worker)}")

@@ -1,4 +1,4 @@
-"""A run as a plan: one Map, whose submission is the run folder's own sbatch.sh."""
+"""A run as a plan: one Map, whose submission is the run folder's own sbatch.sh or oarsub.sh."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from attrs import evolve
 from launchers.launcher import Launcher, capacity, find_launcher, need_commands
 from launchers.local.jobs import write_table
 from launchers.offer.locate import locate
-from launchers.plan.on_slurm import array_size
+from launchers.plan.batch import Element, Wait
+from launchers.plan.on_slurm import array_size, dependency
 from launchers.plan.place import ANYTHING
 from launchers.plan.run import open_run
 from launchers.plan.store import Store, TaskEntry, write
 from launchers.plan.submit import afterok, local_jobs
 from launchers.plan.units import Unit
-from launchers.scan import sbatch
+from launchers.scan import oarsub, sbatch
 from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
-from launchers.scan.folder import fill
+from launchers.scan.folder import OAR, SLURM, fill
 from launchers.scan.identity import Identity
 from launchers.scan.runs import RUNNING, RequiredRun
-from launchers.slurm.args import SlurmArgs
 
 STEP = "scan"
 """What the Map is called."""
@@ -35,41 +35,49 @@ def where(definition: Definition, config: str | Path | None, tags: Iterable[str]
     if definition.template and locate(config, os.environ, Path.cwd()).used is None and shutil.which("sbatch"):
         return None
     launcher = find_launcher(definition.need or ANYTHING, tags=tags, config=config)
-    if launcher.group.scheduler not in ("slurm", "local"):
-        raise ScanError(f"{launcher.group.name} is {launcher.group.scheduler}: scans run on Slurm and on this machine")
-    if launcher.slurm_args is not None:
+    if launcher.oar_args is not None and definition.template:
+        raise ScanError(
+            f"{definition.path(definition.template)} is an sbatch file, and {launcher.group.name} is OAR: "
+            "write needs: instead of template:, from which oarsub.sh is made, or go elsewhere with --tag"
+        )
+    if launcher.group.scheduler != "local":
         need_commands(launcher.group)
     return launcher
 
 
 def make(store: Store, identity: Identity, launcher: Launcher | None, required: Sequence[RequiredRun]) -> None:
-    """Fill the folder, write sbatch.sh and the plan: one Map, whose submission is that file."""
+    """Fill the folder, write the script and the plan: one Map, whose submission is that file."""
     definition = identity.definition
-    args = launcher.slurm_args if launcher else None
-    store.scheduler = "slurm" if launcher is None or args is not None else "local"
+    store.scheduler = launcher.group.scheduler if launcher else "slurm"
     store.group = launcher.group.name if launcher else None
     after = tuple(str(one.folder) for one in required if one.state == RUNNING)
     jobs = _jobs(after, store.scheduler)
-    count = fill(store.folder, identity, {one.name: one.folder for one in required})
+    told = OAR if store.scheduler == "oar" else SLURM
+    count = fill(store.folder, identity, {one.name: one.folder for one in required}, told)
     if store.scheduler == "slurm" and count > (most := array_size() + 1):
         raise ScanError(f"{count} tasks are more than one array may have here ({most}, MaxArraySize): split the scan")
-    _write_script(store.folder, definition, args, count, jobs)
+    if launcher is not None and launcher.oar_args is not None:
+        oarsub.write(store.folder, definition, launcher.oar_args, count, after)
+    else:
+        _write_sbatch(store.folder, definition, launcher, count, jobs)
     store.tasks = (_task(definition, launcher, count),)
     store.units = _units(store, definition, count, after)
-    if launcher is not None and args is None:
+    if launcher is not None and store.scheduler == "local":
         _write_local(store, definition, launcher)
     write(store)
 
 
-def _write_script(
-    folder: Path, definition: Definition, args: SlurmArgs | None, count: int, jobs: Sequence[str]
+def _write_sbatch(
+    folder: Path, definition: Definition, launcher: Launcher | None, count: int, jobs: Sequence[Element]
 ) -> None:
     if definition.template is not None:
         template = definition.path(definition.template).read_text(encoding="utf-8", errors="surrogateescape")
     else:
+        args = launcher.slurm_args if launcher else None
         template = sbatch.made(definition, args or sbatch.asked(definition.need or ANYTHING))
+    after = dependency(Wait("afterok", job) for job in jobs)
     script = folder / "sbatch.sh"
-    script.write_text(sbatch.text(definition, template, count, jobs), encoding="utf-8", errors="surrogateescape")
+    script.write_text(sbatch.text(definition, template, count, after), encoding="utf-8", errors="surrogateescape")
     script.chmod(0o700)
 
 
@@ -78,12 +86,13 @@ def _task(definition: Definition, launcher: Launcher | None, count: int) -> Task
     if definition.template or launcher is None:
         return TaskEntry(STEP, (), count, "template", None, definition.worker, None)
     says = ",".join(filter(None, launcher.selection.partitions)) or launcher.group.name
-    need = str(definition.need or ANYTHING)
+    # the command line cannot take back what a script asks of OAR, so a retry cannot ask for more
+    need = None if launcher.oar_args else str(definition.need or ANYTHING)
     return TaskEntry(STEP, (), count, says, launcher.selection.ask.time, definition.worker, need)
 
 
-def _jobs(after: Sequence[str], scheduler: str) -> list[str]:
-    """The Slurm jobs that have to succeed first; on this machine the scheduler looks at the runs themselves."""
+def _jobs(after: Sequence[str], scheduler: str) -> list[Element]:
+    """The jobs that have to succeed first; on this machine the scheduler looks at the runs themselves."""
     for folder in after:
         if open_run(folder).store.scheduler != scheduler:
             raise ScanError(f"{folder} runs elsewhere, so nothing here can wait for it: first launchers wait {folder}")
@@ -96,12 +105,14 @@ def _jobs(after: Sequence[str], scheduler: str) -> list[str]:
 
 
 def _units(store: Store, definition: Definition, count: int, after: tuple[str, ...]) -> tuple[Unit, ...]:
-    """One submission on Slurm, one for each task on this machine."""
+    """One submission on a cluster, one for each task on this machine."""
     members = tuple((STEP, number) for number in range(count))
     token = f"launchers-{store.id}"
     whole = Unit(STEP, f"{token}-0", members, (), {}, definition.at_once, script="sbatch.sh", after=after)
     if store.scheduler == "slurm":
         return (whole,)
+    if store.scheduler == "oar":
+        return (evolve(whole, script="oarsub.sh", numbered=False),)
     return tuple(
         evolve(whole, name=f"{STEP}.{number}", token=f"{token}-{number}", members=((STEP, number),), parameters=None)
         for number in range(count)
