@@ -129,7 +129,10 @@ def test_ctrl_c_cancels_the_job(slurm):
         "-c",
         "echo $SLURM_JOB_ID; sleep 60",
     ]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    heard = {
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    }  # these tests may run in the background
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **heard) as process:
         job = process.stdout.readline().strip()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)

@@ -170,7 +170,7 @@ ONE = "whole, text = text, text[:1000]; work(); text = whole"
 """Warm from the first node, so that nothing remembered of this text helps."""
 CONVERT = """
 from launchers.slurm.convert import convert
-from launchers.slurm.emit import to_yaml
+from launchers.offer.emit import to_yaml
 from launchers.slurm.read import read
 """
 PEAK = """
