@@ -1,7 +1,8 @@
 """A real OAR on one machine, for tests and for trying things: no systemd, Debian's packages, root.
 
     tools/oar-testbed install            install Debian's packages (LAUNCHERS_NO_INSTALL=1: only say which)
-    tools/oar-testbed up                 start a cluster of 5 simulated nodes; what runs already is left alone
+    tools/oar-testbed up                 start a cluster of 5 simulated nodes, none of them with a job; what runs
+                                         already is left alone
     tools/oar-testbed status [--json]    daemons and nodes
     tools/oar-testbed env                what is set for the user of `as-user`, for a shell to read
     tools/oar-testbed as-user CMD...     run a command as the test bed's user: OAR takes no jobs from root
@@ -139,7 +140,8 @@ class Testbed:
         if self.runs(ours):
             return ours
         made = self.state / "venv" / "bin" / "python"
-        if not self.runs(made) or made.lstat().st_mtime < (ROOT / "pyproject.toml").stat().st_mtime:
+        stale = not made.exists() or made.lstat().st_mtime < (ROOT / "pyproject.toml").stat().st_mtime
+        if stale or not self.has_ours(made):
             base = next(
                 (path for path in map(Path, ("/usr/bin/python3", "/usr/local/bin/python3")) if self.runs(path)), None
             )
@@ -148,7 +150,17 @@ class Testbed:
             self.command(str(base), "-m", "venv", "--without-pip", "--clear", str(made.parents[1]))
             pip = (str(ours), "-m", "pip", "--python", str(made), "install", "-q", "--disable-pip-version-check")
             self.command(*pip, "--editable", f"{ROOT}[dev]", timeout=900)
+            if not self.has_ours(made):
+                raise TestbedError(f"{USER} cannot read {ROOT}: it has to be a folder that everybody may enter")
         return made
+
+    def has_ours(self, python: Path) -> bool:
+        """Whether the user can import this checkout's launchers with a Python, and not another one's."""
+        code = f"import launchers, sys; sys.exit(not launchers.__file__.startswith({str(ROOT / 'src')!r}))"
+        try:
+            return self.command(str(python), "-c", code, check=False, user=USER, cwd=Path("/")).returncode == 0
+        except OSError:
+            return False
 
     def runs(self, python: Path) -> bool:
         """Whether the user can run a Python, and it is new enough."""
@@ -237,21 +249,20 @@ class Testbed:
         return found[-1]
 
     def postgres(self) -> None:
-        """A database server of our own."""
+        """A database server of our own, empty: what was killed leaves Suspected nodes and jobs without an end."""
         if self.daemons["postgres"]:
             return
-        if not (self.data / "PG_VERSION").exists():
-            shutil.rmtree(self.data, ignore_errors=True)
-            self.data.mkdir(mode=0o700, parents=True)
-            password = self.run / "password"  # initdb cannot read a pipe of root's
-            password.write_text(ADMIN)
-            for path in (self.data.parent, self.data, password):
-                shutil.chown(path, "postgres", "postgres")
-            self.command(
-                str(self.binaries / "initdb"), "-D", str(self.data), "-A", "scram-sha-256", "-U", "postgres",
-                "-E", "UTF8", "--locale=C", f"--pwfile={password}", user="postgres", cwd=self.data,
-            )  # fmt: skip
-            password.unlink()
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.data.mkdir(mode=0o700, parents=True)
+        password = self.run / "password"  # initdb cannot read a pipe of root's
+        password.write_text(ADMIN)
+        for path in (self.data.parent, self.data, password):
+            shutil.chown(path, "postgres", "postgres")
+        self.command(
+            str(self.binaries / "initdb"), "-D", str(self.data), "-A", "scram-sha-256", "-U", "postgres",
+            "-E", "UTF8", "--locale=C", f"--pwfile={password}", user="postgres", cwd=self.data,
+        )  # fmt: skip
+        password.unlink()
         options = (
             f"-c listen_addresses=127.0.0.1 -c port={POSTGRES} -c unix_socket_directories={self.data} -c fsync=off "
             f"-c external_pid_file={self.data.parent}/pid -c synchronous_commit=off -c shared_buffers=32MB "
