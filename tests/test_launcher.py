@@ -1,8 +1,10 @@
 """From Python: find a launcher, run functions there, get results."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import submitit
@@ -45,6 +47,18 @@ def test_an_array_is_one_submission(gpus):
     assert [job.result() for job in jobs] == [4, 9, 16]
     assert len({str(job.job_id).partition("-")[0] for job in jobs}) == 1
     assert (gpus / "logs").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_scheduler_that_is_killed_is_started_again(gpus):
+    launcher = find_launcher("cpu(cores=4)")
+    running, waiting = launcher.submit(time.sleep, 0.5), launcher.submit(pow, 2, 5)
+    for job in (running, waiting):
+        while not (pid := job.scheduler_folder / "scheduler.pid").exists() or not pid.read_text():
+            time.sleep(0.01)
+        os.kill(int(pid.read_text().split()[0]), signal.SIGKILL)
+    assert running.result() is None
+    assert waiting.result() == 32
+    assert (running.state, waiting.state) == ("COMPLETED", "COMPLETED")
 
 
 def test_cancel(gpus):

@@ -163,7 +163,7 @@ def enough(need, group, options, shape, devices, certain):
     )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(clusters(), NEEDS, st.booleans())
 def test_no_node_is_admitted_that_does_not_fit(group, need, widest):
     found = match(Requirement((need,)), [group], widest=widest).selection

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from steps import CPU, add, double, fail, once_or_good, slow, span
+from steps import CPU, add, double, fail, once_or_good, span
 
 from launchers.cli import main
 from launchers.plan import Chain, Map, Parallel, Plan, ResultOf, Step
@@ -123,7 +123,9 @@ def test_cancel_ends_a_step_and_its_descendants(tmp_path, capsys):
     plan = Plan(
         "p",
         Parallel(
-            Chain(Step("slow", None, slow, str(tmp_path / "started")), Step("after", None, double, 1)),
+            Chain(
+                Step.command("slow", None, f"touch {tmp_path}/started; exec sleep 60"), Step("after", None, double, 1)
+            ),
             Step("other", None, double, 1),
         ),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from launchers.local.jobs import ENDED, Capacity, LocalJob, Status, private, rea
 
 WARNING = 30
 """Seconds before the time limit at which a job is told, as submitit's own local executor does."""
+POLL, LOOKS = 0.05, 20
+"""Seconds between two looks at a job that is waited for, and every how many of them its scheduler is looked at too."""
 
 
 class Job(core.Job[Any]):
@@ -52,6 +56,15 @@ class Job(core.Job[Any]):
     def done(self, force_check: bool = False) -> bool:
         """Whether the job has ended."""
         return bool(self.paths.result_pickle.exists()) or self.state in ENDED
+
+    def wait(self) -> None:
+        """Wait until the job has ended; a scheduler that was killed is started again."""
+        for look in itertools.count(1):
+            if self.state in ENDED or not self.scheduler_folder.is_dir():
+                return
+            if look % LOOKS == 0:
+                scheduler.revive(self.scheduler_folder)
+            time.sleep(POLL)
 
     def cancel(self, check: bool = True) -> None:
         """Cancel the job, running or waiting."""

@@ -371,13 +371,19 @@ def cancel(folder: Path, ids: list[str]) -> None:
     """Ask for jobs to be cancelled; the scheduler sees to it (and is started again if it was killed)."""
     with (folder / "cancel").open("a", encoding="utf-8") as out:
         out.writelines(f"{id}\n" for id in ids)
-    lines = _lines(folder / "scheduler.pid")
-    pid, when = (int(part) for part in lines[0].split()) if lines else (None, None)
-    if alive(pid, when) and pid is not None:
+    if pid := revive(folder):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGUSR1)
-    else:
-        ensure(folder)
+
+
+def revive(folder: Path) -> int | None:
+    """The process of a folder's scheduler; one that was killed is started again (None: it is on its way)."""
+    lines = _lines(folder / "scheduler.pid")
+    pid, when = (int(part) for part in lines[0].split()) if lines else (None, None)
+    if alive(pid, when):
+        return pid
+    ensure(folder)
+    return None
 
 
 def main(argv: list[str]) -> int:
