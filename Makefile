@@ -1,7 +1,7 @@
 # launchers: `make demo` shows it, `make test` runs everything that CI runs, `make check` the fast part.
 # All set-up is done here, in .venv: nothing but Python 3.11 is needed.
 
-.PHONY: demo test check fmt lint unit docs slurm oar chromium clean
+.PHONY: demo test check fmt lint unit docs schedulers slurm oracle slurm-packages oar chromium clean
 .DEFAULT_GOAL := check
 
 BIN := .venv/bin
@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -q
 demo: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo
 
-test: chromium check docs slurm oar
+test: chromium check docs schedulers
 
 check: lint unit
 
@@ -27,10 +27,19 @@ docs: .venv/ready
 	$(PYTEST) tests/test_docs.py
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo >/dev/null && echo "make demo: passed"
 
+# These wait for schedulers more than they compute: two go on at a time, and each says what it has to say at its end.
+schedulers: .venv/ready
+	$(MAKE) -j 2 --output-sync=target slurm oracle oar
+
 # A real Slurm: installed if that can be done, skipped with a loud line if not, required by LAUNCHERS_REQUIRE_SLURM=1.
-slurm: .venv/ready
+slurm: .venv/ready slurm-packages
+	$(PYTEST) tests/slurm --ignore tests/slurm/oracle
+
+oracle: .venv/ready slurm-packages
+	$(PYTEST) tests/slurm/oracle
+
+slurm-packages:
 	-tools/slurm-testbed install
-	$(PYTEST) tests/slurm
 
 # A real OAR, likewise, for LAUNCHERS_REQUIRE_OAR=1: it takes no jobs from root, so its tests run as the test bed's user.
 oar: .venv/ready

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from steps import CPU, Counting, double, fail, largest, once_or_good, pair, slow, small, thesis
+from steps import CPU, Counting, double, fail, largest, once_or_good, pair, slow, small, span, thesis
 
 from launchers.cli import main
 from launchers.connector import LocalConnector
@@ -50,6 +50,17 @@ def test_a_grid_search(oar):
     assert plan["best"].result() == 60
     assert len(run.store.submitted()) == 3
     assert {path.name.partition("_")[2] for path in run.logs("train", 4)} == {"4_0_log.out", "4_0_log.err"}
+
+
+def test_at_most_so_many_jobs_of_a_map_at_once(oar):
+    """OAR bounds no array: smaller ones run one after the other, also where some of an earlier one failed."""
+    plan = Plan("p", Parallel(Map("m", CPU, span, range(5), at_once=2), Map("bad", CPU, fail, range(2), at_once=1)))
+    run = plan.submit(tags="grid")
+    run.wait(110)
+    assert states(run) == {"m": "COMPLETED", "bad": "FAILED"}
+    assert all(one.info.exit == "1" for one in run.status()[1].members)
+    spans = plan["m"].result()
+    assert max(sum(a <= t < b for a, b in spans) for t, _ in spans) == 2
 
 
 def failing(folder):

@@ -52,6 +52,38 @@ def test_a_scan_runs_and_can_be_submitted_again_with_oarsub_alone(oar, capfd):
     until(lambda: outputs(folder) == ["0", "2", "8"])
 
 
+def test_at_most_so_many_tasks_at_once(oar, capfd):
+    """Also in a retry; a task that fails stops none of the others."""
+    worker = (
+        PYTHON
+        + WORKER
+        + (
+            "import time\n"
+            "start = time.time()\n"
+            "time.sleep(1)\n"
+            'with open(f"span.{n}", "w") as out: out.write(f"{start} {time.time()}")\n'
+            'if n in "04" and not os.path.exists(f"again.{n}"):\n'
+            '    open(f"again.{n}", "w")\n'
+            "    raise SystemExit(1)\n"
+        )
+    )
+    yaml = YAML.replace("[0, 1, 4]", "[0, 1, 4, 9, 16]") + "at_once: 2\n"
+    file = scan("A", yaml=yaml, worker=worker)
+    assert main(["scan", "run", file, "--tag", "grid"]) == 0, capfd.readouterr().err
+    folder = folder_of(capfd, file)
+    assert len(submitted(folder)) == 3
+    assert main(["wait", str(folder)]) == 1
+    assert open_run(folder).status()[0].counts == {"COMPLETED": 3, "FAILED": 2}
+    spans = [[float(one) for one in path.read_text().split()] for path in (folder / "cwd").glob("span.*")]
+    assert max(sum(a <= t < b for a, b in spans) for t, _ in spans) == 2
+    assert main(["retry", str(folder)]) == 0
+    assert main(["wait", str(folder)]) == 0
+    assert len(submitted(folder)) == 5
+    last = open_run(folder).store.units[-1]
+    assert (last.name, [(one.kind, one.unit) for one in last.parents]) == ("scan.2~2", [("afterany", "scan.0~2")])
+    assert shown(capfd, file)["state"] == "COMPLETED"
+
+
 def test_one_failed_task_fails_the_run_and_is_all_that_is_retried(oar, capfd):
     """With the exit status that stands for a required run that has failed, of all numbers."""
     worker = (
@@ -68,7 +100,7 @@ def test_one_failed_task_fails_the_run_and_is_all_that_is_retried(oar, capfd):
     assert f"{folder}/oarsub.sh says itself what it asks for" in capfd.readouterr().err
     assert main(["retry", str(folder)]) == 0
     assert main(["wait", str(folder)]) == 0
-    assert (folder / "oar" / "tasks.2").read_text() == "1\n"
+    assert (folder / "oar" / "tasks.scan~2").read_text() == "1\n"
     assert len(list((folder / "cwd").glob(f"oar-{submitted(folder)[1]}_*.out"))) == 1
     assert shown(capfd, file)["state"] == "COMPLETED"
     assert main(["logs", str(folder), "scan:1"]) == 0

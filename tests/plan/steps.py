@@ -41,10 +41,15 @@ def slow(path):
     time.sleep(30)
 
 
-def span():
+def span(*_):
     start = time.time()
     time.sleep(0.4)
     return start, time.time()
+
+
+def late_span(path):
+    once_bad(path)
+    return span()
 
 
 def pair(values):

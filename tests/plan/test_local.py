@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from steps import CPU, add, double, fail, once_or_good, span
+from steps import CPU, add, double, fail, late_span, once_or_good, span
 
 from launchers.cli import main
 from launchers.plan import Chain, Map, Parallel, Plan, ResultOf, Step
@@ -240,8 +240,13 @@ def _dicts(answer, key):
     return here + [found for value in answer.values() for found in _dicts(value, key)]
 
 
-def test_at_most_so_many_jobs_at_once():
-    run = Plan("p", Parallel(*(Step(f"s{n}", CPU, span) for n in range(3)))).submit(jobs=1)
+def test_at_most_so_many_jobs_at_once(tmp_path):
+    """Also where they are tried again with more."""
+    steps = [Step(f"s{n}", CPU, late_span, str(tmp_path / f"{n}")) for n in range(3)]
+    run = Plan("p", Parallel(*steps)).submit(jobs=1)
+    assert not run.wait(60)
+    assert main(["retry", str(run.folder), "--escalate", "mem*1.5"]) == 0
+    run = open_run(run.folder)
     assert run.wait(60)
     spans = sorted(run[f"s{n}"].result() for n in range(3))
     assert all(one[1] <= two[0] for one, two in itertools.pairwise(spans))

@@ -214,6 +214,25 @@ def test_maps():
     assert len(waits(split["z"])) == 3
 
 
+def test_what_bounds_an_array_bounds_several():
+    """Each of several arrays would have had its own two jobs at once."""
+    plan = Plan(
+        "p",
+        Chain(Map("m", CPU, work, range(5), at_once=2), Map("n", CPU, work, range(5), on="each"), Step("z", CPU, work)),
+    )
+    split = units(plan, most=3)
+    assert waits(split["m.1"]) == [("afterany", "m.0", None)]
+    assert waits(split["n.1"]) == [("aftercorr", "m.1", None)]
+    small = units(plan, most=1000, bounds_arrays=False)
+    assert [len(unit.members) for unit in small.values()] == [2, 2, 1, 2, 2, 1, 1]
+    assert waits(small["m.2"]) == [("afterany", "m.1", None)]
+    assert waits(small["n.1"]) == [("aftercorr", "m.1", None)]
+    before = units(
+        Plan("p", Chain(Step("a", CPU, work), Map("m", CPU, work, range(3), at_once=1))), bounds_arrays=False
+    )
+    assert waits(before["m.1"]) == [("afterok", "a", None), ("afterany", "m.0", None)]
+
+
 def test_wide_fan_ins_go_through_a_barrier():
     """planit made 100,000 edges of 1000 x 100."""
     left = [Step(f"l{i}", SlurmArgs(time=1, partition="p", cpus_per_task=i + 1), work) for i in range(30)]

@@ -64,10 +64,14 @@ class Submission:
 
 
 class Batch(Protocol):
-    """A batch scheduler; its refusals are told under `submit_command`, and `cannot` are the `on` it cannot wait for."""
+    """A batch scheduler: its refusals are told under `submit_command`, and `cannot` are the `on` it cannot wait for.
+
+    `bounds_arrays` says whether it can be told how many jobs of an array may run at once.
+    """
 
     submit_command: str
     cannot: frozenset[str]
+    bounds_arrays: bool
 
     def reach(self, group: Group) -> None:
         """Raise LauncherNotFoundError unless the scheduler's commands are here."""

@@ -26,6 +26,7 @@ from launchers.slurm.states import ENDED
 
 submit_command = "oarsub"
 cannot = frozenset({"started"})
+bounds_arrays = False
 TIMEOUT = 60.0
 NAME = 100
 """The most letters of a job's name: the database refuses more."""
@@ -94,10 +95,11 @@ def _send_script(job: Submission) -> str:
     """
     cwd = str((job.run / "cwd").absolute())
     options: dict[str, str | list[str]] = {"n": _name(job), "a": _parents(job), "d": cwd}
-    if job.unit.attempt > 1:
-        tasks = job.run / "oar" / f"tasks.{job.unit.attempt}"
-        tasks.write_text("".join(f"{number}\n" for _, number in job.unit.members))
-        options["array-param-file"] = f"../oar/{tasks.name}"
+    tasks = "".join(f"{number}\n" for _, number in job.unit.members)
+    if tasks != (job.run / "oar" / "tasks").read_text():  # only some of those that the file names
+        some = job.run / "oar" / f"tasks.{job.unit.name}"
+        some.write_text(tasks)
+        options["array-param-file"] = f"../oar/{some.name}"
     return _oarsub(["-S", *flags(options), f"../{job.unit.script}"], cwd)
 
 

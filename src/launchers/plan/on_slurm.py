@@ -33,6 +33,7 @@ DEFAULT_OUTPUT = "slurm-%A_%a.out"
 BARRIER = {"time": 1, "cpus_per_task": 1, "nodes": 1}
 submit_command = "sbatch"
 cannot: frozenset[str] = frozenset()
+bounds_arrays = True
 
 
 def reach(group: Group) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,7 @@ def _again(store: Store, failed: set[Member], attempt: int) -> list[Unit]:
         members = tuple(one for one in unit.members if one in failed and where.get(one, (None,))[0] is unit)
         if not members:
             continue
-        parents = [new for old in unit.parents for new in _still(old, by_name, fresh, failed, len(members))]
+        parents = [new for old in unit.parents for new in _still(old, members, by_name, fresh, failed)]
         name = f"{unit.name.partition('~')[0]}~{attempt}"
         token = f"launchers-{store.id}-{len(store.units) + len(fresh)}"
         fresh[unit.name] = evolve(
@@ -141,13 +141,15 @@ def _again(store: Store, failed: set[Member], attempt: int) -> list[Unit]:
 
 
 def _still(
-    old: Parent, by_name: Mapping[str, Unit], fresh: Mapping[str, Unit], failed: set[Member], count: int
+    old: Parent, waiting: Sequence[Member], by_name: Mapping[str, Unit], fresh: Mapping[str, Unit], failed: set[Member]
 ) -> Iterable[Parent]:
     """What is left to wait for of an old parent: nothing if it succeeded, its new attempt if it is run again."""
-    unit = by_name[old.unit]
-    if unit.barrier:  # what it stood for
+    unit, step, count = by_name[old.unit], waiting[0][0], len(waiting)
+    same_map = old.unit not in fresh and unit.members[0][0] == step
+    if unit.barrier or same_map:  # what it stood for, or the array of this Map before that one
         for beyond in unit.parents:
-            yield from _still(beyond, by_name, fresh, failed, count)
+            if unit.barrier or by_name[beyond.unit].members[0][0] == step:
+                yield from _still(beyond, waiting, by_name, fresh, failed)
         return
     members = unit.members if old.index is None else (unit.members[old.index],)
     again = [one for one in members if one in failed]
@@ -206,9 +208,12 @@ def _local(store: Store, fresh: list[Unit], by: Mapping[str, float], config: str
     old = {member: unit for unit in store.units for member in unit.members}
     templates: dict[str, LocalJob | None] = {}
     for unit in fresh:
-        template: LocalJob | None = before[old[unit.members[0]].name]
+        template = before[old[unit.members[0]].name]
         if by:
             group, found = _placed(store, store.task(unit.members[0][0]), by, config)
-            room, template = evolve(capacity(group), tokens=room.tokens), found.local
+            assert found.local is not None
+            bound = [one for one in template.tokens if one[0] == store.id]  # what was submitted with jobs=N
+            room = evolve(capacity(group), tokens=room.tokens)
+            template = evolve(found.local, tokens=(*found.local.tokens, *bound))
         templates[unit.name] = template
     write_table(store.local_folder(attempt), room, local_jobs(store, fresh, templates))

@@ -150,7 +150,7 @@ def _units(placed: Placed, run: str) -> list[Unit]:
         return units_of(placed, run)
     to = batch(placed.scheduler)
     first = next(one.parameters for one in placed.places.values() if one.parameters is not None)
-    units = units_of(placed, run, to.array_size(), to.barrier(first))
+    units = units_of(placed, run, to.array_size(), to.barrier(first), bounds_arrays=to.bounds_arrays)
     again = {task.name for task in placed.graph.tasks if hasattr(task.step.func, "checkpoint")}
     return [
         evolve(unit, parameters=to.checkpointing(unit.parameters))

@@ -75,27 +75,39 @@ def unit_from_json(entry: Mapping[str, Any]) -> Unit:
     return Unit(**{**entry, "members": members, "parents": parents, "after": tuple(entry.get("after", ()))})
 
 
-def units_of(placed: Placed, run: str, most: int | None = None, barrier: Mapping[str, Any] | None = None) -> list[Unit]:
+def units_of(
+    placed: Placed,
+    run: str,
+    most: int | None = None,
+    barrier: Mapping[str, Any] | None = None,
+    *,
+    bounds_arrays: bool = True,
+) -> list[Unit]:
     """The submissions of a plan, parents first; no array has more than `most` elements.
 
-    `barrier` are the parameters of barrier jobs; without them every edge is a dependency.
+    `barrier` are the parameters of barrier jobs; without them every edge is a dependency.  What bounds how many jobs
+    of a Map run at once holds for one array: several of them run one after the other, and where the scheduler bounds
+    none (`bounds_arrays`), no array is larger than that.
     """
     units: list[Unit] = []
+    bounds = _bounds(placed)
     where: dict[str, list[tuple[Unit, int | None]]] = {}
     for tasks in _alike(placed):
         place = placed.places[tasks[0].name]
         members = [member for task in tasks for member in _members(task)]
-        size = len(members) if place.parameters is None or most is None else max(1, most)
+        at_once = tasks[0].step.at_once if isinstance(tasks[0].step, Map) else None
+        size = 1 if place.parameters is None else max(1, most or len(members))
+        if not bounds_arrays:
+            size = min(size, bounds.get(tasks[0].name, size))
         chunks = [members[start : start + size] for start in range(0, len(members), size)]
-        if place.parameters is None:
-            chunks = [[member] for member in members]
-        at_once = next((task.step.at_once for task in tasks if isinstance(task.step, Map)), None)
         wall = _barrier(tasks[0], len(chunks), where, _token(run, units), barrier)
         if wall is not None:
             units.append(wall)
         for number, chunk in enumerate(chunks):
             name = tasks[0].name if len(chunks) == 1 else f"{tasks[0].name}.{number}"
             own = [Parent(wall.name, "afterok")] if wall else _parents(tasks[0], where, number, len(chunk))
+            if at_once and number and place.parameters is not None:
+                own.append(Parent(units[-1].name, "afterany"))
             parameters = place.parameters
             if parameters is not None and not tasks[0].step.srun:
                 parameters = {**parameters, "use_srun": False}
@@ -104,6 +116,19 @@ def units_of(placed: Placed, run: str, most: int | None = None, barrier: Mapping
             for index, (step, _) in enumerate(chunk):
                 where.setdefault(step, []).append((unit, index if unit.array else None))
     return units
+
+
+def _bounds(placed: Placed) -> dict[str, int]:
+    """How many jobs of a Map may run at once; the least of Maps that go item by item, so that they are cut alike."""
+    maps = {task.name: task for task in placed.graph.tasks if isinstance(task.step, Map)}
+    groups = {name: {name} for name in maps}
+    for task in maps.values():
+        for before in (name for name, on in task.waits if on == "each"):
+            together = groups[before] | groups[task.name]
+            groups |= dict.fromkeys(together, together)
+    said = {name: task.step.at_once for name, task in maps.items() if isinstance(task.step, Map) and task.step.at_once}
+    least = {name: min((said[one] for one in group if one in said), default=0) for name, group in groups.items()}
+    return {name: bound for name, bound in least.items() if bound}
 
 
 def _token(run: str, units: Sequence[Unit]) -> str:

@@ -18,7 +18,7 @@ from launchers.plan.place import ANYTHING
 from launchers.plan.run import open_run
 from launchers.plan.store import Store, TaskEntry, write
 from launchers.plan.submit import afterok, local_jobs
-from launchers.plan.units import Unit
+from launchers.plan.units import Parent, Unit
 from launchers.scan import oarsub, sbatch
 from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
@@ -105,18 +105,29 @@ def _jobs(after: Sequence[str], scheduler: str) -> list[Element]:
 
 
 def _units(store: Store, definition: Definition, count: int, after: tuple[str, ...]) -> tuple[Unit, ...]:
-    """One submission on a cluster, one for each task on this machine."""
+    """One submission on Slurm, one for each task on this machine, one after the other on OAR, which bounds no array."""
     members = tuple((STEP, number) for number in range(count))
     token = f"launchers-{store.id}"
     whole = Unit(STEP, f"{token}-0", members, (), {}, definition.at_once, script="sbatch.sh", after=after)
     if store.scheduler == "slurm":
         return (whole,)
     if store.scheduler == "oar":
-        return (evolve(whole, script="oarsub.sh", numbered=False),)
+        return _one_after_the_other(evolve(whole, script="oarsub.sh", numbered=False), token, definition.at_once)
     return tuple(
         evolve(whole, name=f"{STEP}.{number}", token=f"{token}-{number}", members=((STEP, number),), parameters=None)
         for number in range(count)
     )
+
+
+def _one_after_the_other(whole: Unit, token: str, size: int) -> tuple[Unit, ...]:
+    if len(whole.members) <= size:
+        return (whole,)
+    units: list[Unit] = []
+    for start in range(0, len(whole.members), size):
+        name, parents = f"{STEP}.{len(units)}", tuple(Parent(unit.name, "afterany") for unit in units[-1:])
+        members = whole.members[start : start + size]
+        units.append(evolve(whole, name=name, token=f"{token}-{len(units)}", members=members, parents=parents))
+    return tuple(units)
 
 
 def _write_local(store: Store, definition: Definition, launcher: Launcher) -> None:
