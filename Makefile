@@ -1,7 +1,7 @@
 # launchers: `make demo` shows it, `make test` runs everything that CI runs, `make check` the fast part.
 # All set-up is done here, in .venv: nothing but Python 3.11 is needed.
 
-.PHONY: demo test check fmt lint unit docs schedulers slurm oracle slurm-packages oar chromium clean
+.PHONY: demo test check fmt lint unit docs schedulers packages oar slurm oracle chromium clean
 .DEFAULT_GOAL := check
 
 BIN := .venv/bin
@@ -28,22 +28,24 @@ docs: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo >/dev/null && echo "make demo: passed"
 
 # These wait for schedulers more than they compute: two go on at a time, and each says what it has to say at its end.
-schedulers: .venv/ready
-	$(MAKE) -j 2 --output-sync=target slurm oracle oar
+schedulers: .venv/ready packages
+	$(MAKE) -j 2 --output-sync=target oar slurm oracle
 
-# A real Slurm: installed if that can be done, skipped with a loud line if not, required by LAUNCHERS_REQUIRE_SLURM=1.
-slurm: .venv/ready slurm-packages
+# Installed if that can be done; what cannot run is skipped with a loud line, or fails where LAUNCHERS_REQUIRE_SLURM=1
+# or LAUNCHERS_REQUIRE_OAR=1 is set.
+packages:
+	-tools/slurm-testbed install
+	-tools/oar-testbed install
+
+slurm: .venv/ready packages
 	$(PYTEST) tests/slurm --ignore tests/slurm/oracle
 
-oracle: .venv/ready slurm-packages
+oracle: .venv/ready packages
 	$(PYTEST) tests/slurm/oracle
 
-slurm-packages:
-	-tools/slurm-testbed install
-
-# A real OAR, likewise, for LAUNCHERS_REQUIRE_OAR=1: it takes no jobs from root, so its tests run as the test bed's user.
-oar: .venv/ready
-	-tools/oar-testbed install && tools/oar-testbed up
+# OAR takes no jobs from root: its tests run as the test bed's user.
+oar: .venv/ready packages
+	-tools/oar-testbed up
 	if tools/oar-testbed status >/dev/null 2>&1; then \
 		tools/oar-testbed as-user "$$(tools/oar-testbed python)" -m pytest -q -p no:cacheprovider tests/oar; \
 		status=$$?; tools/oar-testbed down; exit $$status; \
