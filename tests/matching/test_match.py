@@ -54,6 +54,20 @@ def test_min_mem_ratio_stands_in_the_way(reference):
     assert "would match biggpus, smallgpus if GPU memory were 17G or more" in [one.text for one in relaxations(answer)]
 
 
+def test_a_relaxation_that_only_changes_more_is_no_news():
+    """What is nearest for a partition was said again with the shorter time of another QoS."""
+    text = (
+        "slurm: [{id: c, qos: {a: {max_duration: 20h}, b: {max_duration: 1h}}, partitions: {"
+        "p: {qos: [a, b], configuration: {gpu: {count: 2, memory: 40G}}},"
+        "q: {qos: [b], configuration: {gpu: {count: 4, memory: 40G}}}}}]"
+    )
+    answer = match(parse("duration=2 days & gpu(mem=24G)*3"), build(loads(text).document))
+    assert [one.text for one in relaxations(answer)] == [
+        "would match q if duration were 1h or less",
+        "would match p if GPUs per node were 2 or fewer and duration were 20h or less",
+    ]
+
+
 def test_priority_and_qos_decide_before_waste(reference):
     """Defect 6: priority only ordered; priority 10 and 0 both landed in --partition."""
     found = match(parse("duration=10h & cuda(mem=40G)*2"), reference).selection

@@ -59,10 +59,18 @@ class Relaxation:
     distance: tuple[int, float] = field(repr=False)
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """Where it would match: partitions, or groups that have none."""
+        return tuple(dict.fromkeys(map(_place, self.offers)))
+
+    @property
     def text(self) -> str:
         """One line for people: ``would match gpu_p4 if duration were 20h or less``."""
-        names = list(dict.fromkeys(offer.partition.name or offer.group.name for offer in self.offers))
-        return f"would match {', '.join(names)} if {' and '.join(change.text for change in self.changes)}"
+        return f"would match {', '.join(self.places)} if {' and '.join(change.text for change in self.changes)}"
+
+
+def _place(offer: Offer) -> str:
+    return offer.partition.name or offer.group.name
 
 
 # -- funnel ----------------------------------------------------------------------------------------------------
@@ -158,7 +166,10 @@ def _memory(size: int) -> str:
 
 
 def relaxations(answer: Answer, most: int = 3) -> list[Relaxation]:
-    """The nearest requirements that would match, nearest first: fewest changes, then the smallest ones."""
+    """The nearest requirements that would match, nearest first: fewest changes, then the smallest ones.
+
+    A place is named again only where something else is changed: what changes the same, and more of it, is no news.
+    """
     found: dict[tuple[Change, ...], Relaxation] = {}
     for index, trials in enumerate(answer.trials):
         for trial in trials:
@@ -168,7 +179,14 @@ def relaxations(answer: Answer, most: int = 3) -> list[Relaxation]:
             known = found.get(relaxed.changes)
             offers = known.offers + relaxed.offers if known else relaxed.offers
             found[relaxed.changes] = evolve(relaxed, offers=offers)
-    return sorted(found.values(), key=lambda one: (one.distance, one.text))[:most]
+    news: list[Relaxation] = []
+    for one in sorted(found.values(), key=lambda one: (one.distance, one.text)):
+        things = {change.what for change in one.changes}
+        nearer = {place for before in news if {it.what for it in before.changes} <= things for place in before.places}
+        offers = tuple(offer for offer in one.offers if _place(offer) not in nearer)
+        if offers:
+            news.append(evolve(one, offers=offers))
+    return news[:most]
 
 
 def _relax(trial: Trial, alternative: Alternative) -> Relaxation | None:
