@@ -8,7 +8,6 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import attrs
 
 from launchers.offer import schema
-from launchers.offer.loader import key_of
 
 _MEMORY = r"^\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*[KMGTkmgt]([iI]?[bB])?\s*$"
 _VALUES: dict[Any, dict[str, Any]] = {
@@ -71,7 +70,7 @@ def _of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 def _class(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     hints = get_type_hints(kind)
     properties = {
-        key_of(one): {**_of(hints[one.name], definitions), "description": one.metadata["doc"]}
+        schema.key_of(one.name): {**_of(hints[one.name], definitions), "description": one.metadata["doc"]}
         for one in attrs.fields(kind)
     }
     return {"type": "object", "description": kind.__doc__, "properties": properties, "additionalProperties": False}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path as FilePath
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
+from cattrs import Converter
+from cattrs.cols import homogenous_tuple_structure_factory, mapping_structure_factory
+from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError, IterableValidationNote
+from cattrs.gen import make_dict_structure_fn, override
 
 from launchers.offer import schema
 from launchers.offer.problems import ConfigError, Problem
@@ -87,9 +91,10 @@ def structured_tree(tree: Tree, kind: type[T], what: str) -> T:
 
 def readable(tree: Tree, kind: type[T]) -> tuple[T, list[Problem]]:
     """What can be read of a mapping, with None for what cannot be, and what is wrong with that."""
-    reader = _Reader(tree)
-    found: T = reader.value(tree.data, kind, ())
-    return found, reader.problems
+    try:
+        return _converter(strict=True).structure(tree.data, kind), []
+    except ClassValidationError as error:
+        return _converter(strict=False).structure(tree.data, kind), list(_problems(error, (), tree))
 
 
 # -- values ----------------------------------------------------------------------------------------------------
@@ -200,7 +205,31 @@ def _flag(value: Any) -> bool:
     return value
 
 
-_VALUES: dict[Any, Callable[[Any], Any]] = {
+def _scalar(value: Any, text: Callable[[Any], str] = _line) -> Any:
+    if isinstance(value, str):
+        return text(value)
+    if not isinstance(value, bool | int | float):
+        raise _BadValueError("LC102", f"text, a number, or true is expected here, not {_kind(value)}")
+    return value
+
+
+def _amount(value: Any) -> int:
+    return _memory(value) if isinstance(value, str) else _count(value)
+
+
+def _chosen(choices: tuple[str, ...], value: Any) -> str:
+    if value in choices and isinstance(value, str):
+        return value
+    import difflib
+
+    near = difflib.get_close_matches(str(value).lower(), [str(one).lower() for one in choices], n=1)
+    hint = next((f"did you mean {one}?" for one in choices if near and one.lower() == near[0]), "")
+    raise _BadValueError("LC110", f"one of {', '.join(choices)} is expected here, not {_kind(value)}", hint)
+
+
+Read = Callable[[Any], Any]
+"""Plain data to what it stands for; raises _BadValueError."""
+_VALUES: dict[Any, Read] = {
     schema.Memory: _memory,
     schema.Duration: _duration,
     schema.Name: _name,
@@ -215,114 +244,127 @@ _VALUES: dict[Any, Callable[[Any], Any]] = {
     bool: _flag,
     str: _text,
 }
+_UNIONS: dict[Any, Read] = {
+    schema.Scalar: _scalar,
+    bool | int | float | schema.Word: partial(_scalar, text=_text),
+    schema.Memory | schema.Count: _amount,
+}
 T = TypeVar("T")
-_UNIONS = (Union, types.UnionType)
-
-
-def _chosen(choices: tuple[str, ...], value: Any) -> str:
-    if value in choices and isinstance(value, str):
-        return value
-    import difflib
-
-    near = difflib.get_close_matches(str(value).lower(), [str(one).lower() for one in choices], n=1)
-    hint = next((f"did you mean {one}?" for one in choices if near and one.lower() == near[0]), "")
-    raise _BadValueError("LC110", f"one of {', '.join(choices)} is expected here, not {_kind(value)}", hint)
-
-
-def _scalar(value: Any, text: Callable[[Any], str]) -> Any:
-    if isinstance(value, str):
-        return text(value)
-    if not isinstance(value, bool | int | float):
-        raise _BadValueError("LC102", f"text, a number, or true is expected here, not {_kind(value)}")
-    return value
 
 
 # -- the schema ------------------------------------------------------------------------------------------------
 
 
-def key_of(attribute: attrs.Attribute[Any]) -> str:
-    """The key of a field in a file: a field that Python does not let be called so has an underscore more."""
-    return attribute.name.rstrip("_")
-
-
 @cache
-def _fields(kind: Any) -> dict[str, attrs.Attribute[Any]]:
-    """The fields of a class of a schema by their keys; types that its module postpones are looked up."""
-    if any(isinstance(one.type, str) for one in attrs.fields(kind)):
-        attrs.resolve_types(kind)
-    return {key_of(one): one for one in attrs.fields(kind)}
+def _converter(*, strict: bool) -> Converter:
+    """Structures all that the schema has.  One that is not strict has None for what does not fit, and tells nobody."""
+    converter = Converter(forbid_extra_keys=strict)
+
+    def hook(read: Read) -> Callable[[Any, Any], Any]:
+        def structure(value: Any, _: Any) -> Any:
+            try:
+                return read(value)
+            except _BadValueError:
+                if strict:
+                    raise
+                return None
+
+        return structure
+
+    for kind, read in _VALUES.items():
+        converter.register_structure_hook(kind, hook(read))
+    generic = {tuple: _tuple, dict: _dict, Literal: _literal, Union: _union, types.UnionType: _union}
+    converter.register_structure_hook_factory(
+        lambda kind: get_origin(kind) in generic, lambda kind: hook(generic[get_origin(kind)](kind, converter))
+    )
+    converter.register_structure_hook_factory(attrs.has, lambda kind: hook(_class(kind, converter)))
+    return converter
 
 
-@attrs.define
-class _Reader:
-    """Plain data to schema objects; what is wrong is collected, with None in its place."""
+def _class(kind: Any, converter: Converter) -> Read:
+    keys: Any = {one.name: override(rename=schema.key_of(one.name)) for one in attrs.fields(kind)}
+    structure = make_dict_structure_fn(kind, converter, **keys)
 
-    tree: Tree
-    problems: list[Problem] = attrs.field(factory=list)
+    def read(value: Any) -> Any:
+        _demand(dict, value, "a mapping", "write key: value")
+        return structure(value, kind)
 
-    def value(self, value: Any, kind: Any, path: Path) -> Any:
-        """A value as some kind that the schema has: a leaf, a class, a list, a mapping, a choice or a union."""
-        try:
-            if kind in _VALUES:
-                return _VALUES[kind](value)
-            if kind is Any:
-                return value
-            if attrs.has(kind):
-                return self.object(value, kind, path)
-            origin = get_origin(kind)
-            if origin is tuple:
-                return self.listed(value, get_args(kind)[0], path)
-            if origin is dict:
-                names, of = get_args(kind)
-                return self.mapped(value, names, of, path)
-            if origin is Literal:
-                return _chosen(get_args(kind), value)
-            assert origin in _UNIONS, kind
-            return self.either(value, [one for one in get_args(kind) if one is not type(None)], path)
-        except _BadValueError as error:
-            self.problems.append(self.tree.problem(error.code, path, str(error), error.suggestion))
-            return None
+    return read
 
-    def object(self, value: Any, kind: Any, path: Path) -> Any:
-        if not isinstance(value, dict):
-            raise _BadValueError("LC102", f"a mapping is expected here, not {_kind(value)}", "write key: value")
-        fields = _fields(kind)
-        self.problems += [_unknown(name, kind, path, self.tree) for name in value if name not in fields]
-        known = {name: one for name, one in value.items() if name in fields}
-        return kind(
-            **{fields[name].name: self.value(one, fields[name].type, (*path, name)) for name, one in known.items()}
-        )
 
-    def listed(self, value: Any, kind: Any, path: Path) -> tuple[Any, ...]:
-        if not isinstance(value, list):
-            raise _BadValueError("LC102", f"a list is expected here, not {_kind(value)}", "write [a, b]")
-        return tuple([self.value(one, kind, (*path, index)) for index, one in enumerate(value)])
+def _dict(kind: Any, converter: Converter) -> Read:
+    names = _VALUES[get_args(kind)[0]]
+    structure = mapping_structure_factory(kind, converter)
 
-    def mapped(self, value: Any, names: Any, kind: Any, path: Path) -> dict[Any, Any]:
-        if not isinstance(value, dict):
-            raise _BadValueError("LC102", f"a mapping is expected here, not {_kind(value)}", "write name: value")
+    def read(value: Any) -> Any:
+        _demand(dict, value, "a mapping", "write name: value")
         for name in value:
-            _VALUES[names](name)
-        return {name: self.value(one, kind, (*path, name)) for name, one in value.items()}
+            names(name)  # what is under a bad name is not looked at
+        return structure(value, kind)
 
-    def either(self, value: Any, kinds: Sequence[Any], path: Path) -> Any:
-        """Unions in the schema: optional values, one or a list of them, a memory or a count, a scalar."""
+    return read
+
+
+def _tuple(kind: Any, converter: Converter) -> Read:
+    structure = homogenous_tuple_structure_factory(kind, converter)
+
+    def read(value: Any) -> Any:
+        _demand(list, value, "a list", "write [a, b]")
+        return structure(value, kind)
+
+    return read
+
+
+def _demand(kind: type, value: Any, what: str, hint: str) -> None:
+    if not isinstance(value, kind):
+        raise _BadValueError("LC102", f"{what} is expected here, not {_kind(value)}", hint)
+
+
+def _literal(kind: Any, _: Converter) -> Read:
+    return partial(_chosen, get_args(kind))
+
+
+def _union(kind: Any, converter: Converter) -> Read:
+    """An optional value, one of _UNIONS, or a list or one: the schema writes `tuple[Kind, ...] | Kind`."""
+    kinds = [one for one in get_args(kind) if one is not types.NoneType]
+    ours = _UNIONS.get(Union[tuple(kinds)])  # noqa: UP007 - made of a list
+
+    def read(value: Any) -> Any:
         if value is None:
             raise _BadValueError("LC102", "nothing stands here", "give a value or leave the key out")
-        if {bool, int, float} <= set(kinds):
-            return _scalar(value, _text if schema.Word in kinds else _line)
-        if set(kinds) == {schema.Memory, schema.Count}:
-            return _memory(value) if isinstance(value, str) else _count(value)
-        lists = [one for one in kinds if get_origin(one) is tuple]
-        others = [one for one in kinds if one not in lists]
-        wanted = lists[0] if lists and (isinstance(value, list) or not others) else others[0]
-        return self.value(value, wanted, path)
+        if ours is not None:
+            return ours(value)
+        # Looked up only now: cattrs makes no function for a class that the file does not have.
+        return converter.structure(value, kinds[0] if isinstance(value, list) else kinds[-1])
+
+    return read
+
+
+# -- problems --------------------------------------------------------------------------------------------------
+
+
+def _problems(error: Exception, path: Path, tree: Tree) -> Iterator[Problem]:
+    """The errors in cattrs' groups of errors, which note the field, index or name of each."""
+    if isinstance(error, ClassValidationError | IterableValidationError):
+        noted, others = error.group_exceptions()
+        for inner, note in noted:
+            at = note.index if isinstance(note, IterableValidationNote) else schema.key_of(note.name)
+            yield from _problems(inner, (*path, at), tree)
+        for inner in others:
+            yield from _problems(inner, path, tree)
+    elif isinstance(error, ForbiddenExtraKeysError):
+        for name in error.extra_fields:
+            yield _unknown(name, error.cl, path, tree)
+    elif isinstance(error, _BadValueError):
+        yield tree.problem(error.code, path, str(error), error.suggestion)
+    else:
+        raise error
 
 
 def _unknown(name: str, kind: type, path: Path, tree: Tree) -> Problem:
     import difflib
 
-    names = list(_fields(kind))
+    names = [schema.key_of(one.name) for one in attrs.fields(kind)]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"
     if name == "gpus" and "gpu" in names:

@@ -40,9 +40,14 @@ State = Literal["UP", "DOWN", "DRAIN", "INACTIVE"]
 Scalar = bool | int | float | str
 
 
-def says(doc: str, **more: Any) -> Any:
+def says(doc: str) -> Any:
     """An optional field with its documentation."""
-    return field(default=None, metadata={"doc": doc, **more}, kw_only=True)
+    return field(default=None, metadata={"doc": doc}, kw_only=True)
+
+
+def key_of(field_name: str) -> str:
+    """The key of a field in a file: a field that Python does not let be called so has an underscore more."""
+    return field_name.rstrip("_")
 
 
 @frozen
