@@ -355,6 +355,19 @@ def test_nodes_where_a_job_may_not_run_for_so_long_are_kept_out():
     assert (args.time, args.constraint) == (600, "plain")
 
 
+def test_the_time_of_a_QoS_is_that_of_all_partitions_of_a_job():
+    """Slurm gives it to a job that asks for none, and refuses the job where another partition has a lower limit."""
+    text = """slurm:
+- qos: {all: {}, long: {max_duration: 4h, flags: [PartitionTimeLimit]}}
+  partitions:
+    p: {qos: [all], limits: {max_duration: 10m}, configuration: {cpu: {cores: 4, memory: 8G}}}
+    q: {qos: [all], partition_qos: long, limits: {max_duration: 4h}, configuration: {cpu: {cores: 4, memory: 8G}}}
+    r: {qos: [all], limits: {max_duration: 20m}, configuration: {cpu: {cores: 4, memory: 8G}}}
+"""
+    assert find(text, "cpu(cores=2)").slurm_args.partition == "p,r"
+    assert find(text, "cpu(cores=2) & duration=5m").slurm_args.partition == "p,q,r"
+
+
 def test_shapes_of_different_size_share_a_job_that_needs_no_memory():
     """A cap on memory has it said in words, and then it has to be what the smallest of them has."""
     text = """slurm:

@@ -250,27 +250,30 @@ def _timed(offer: Offer, ask: Ask) -> Ask:
 
     A job that asks none gets the partition's default.  Where there is none, several limits may bound it, and Slurm
     takes the first that it finds and then holds it against the others, so the least is asked for in words.
+    That of a QoS or an account is a default for all partitions of the job, that of a partition only its own.
     """
     if ask.duration is not None:
         return evolve(ask, time=-(-ask.duration // 60) * 60)
     default = offer.partition.defaults.duration
     caps = list(_time_caps(offer, ask)) if offer.group.scheduler == "slurm" else []
-    most = max(60, min(seconds for seconds, _ in caps) // 60 * 60) if caps else None
+    most = max(60, min(seconds for _, seconds in caps) // 60 * 60) if caps else None
     if default is not None and (most is None or default <= most):
         return evolve(ask, time=default, default_time=default)
-    said = default is not None or len(caps) > 1 or any(derived for _, derived in caps)
-    return evolve(ask, time=most, duration=most if said else None)
+    if default is not None or len(caps) > 1 or any(limit.what != "duration" for limit, _ in caps):
+        return evolve(ask, time=most, duration=most)
+    given = any(limit.by.startswith(("QoS ", "account ")) for limit, _ in caps)
+    return evolve(ask, time=most, default_time=most if given else None)
 
 
-def _time_caps(offer: Offer, ask: Ask) -> Iterator[tuple[int, bool]]:
-    """The seconds that each limit lets a job run that asks this, and whether they follow from its other amounts."""
+def _time_caps(offer: Offer, ask: Ask) -> Iterator[tuple[Limit, int]]:
+    """The limits that bound how long a job that asks this may run, and the seconds that each lets it."""
     for limit in bounds(offer):
         if limit.least:
             continue
         if limit.what == "duration":
-            yield limit.value, False
+            yield limit, limit.value
         elif limit.what.endswith("*min") and (each := amount(ask, limit.what.removesuffix("*min"))):
-            yield limit.value * 60 // each, True
+            yield limit, limit.value * 60 // each
 
 
 def _capped(offer: Offer) -> bool:
