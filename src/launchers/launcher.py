@@ -100,18 +100,27 @@ class Launcher:
 
         Raises LauncherNotFoundError with the cluster's own words when it refuses the job.
         """
-        executor = self.executor()
         if self.selection.args is None:
-            return executor.submit(function, *args, **kwargs)
+            return self.executor().submit(function, *args, **kwargs)
+        goes_on = hasattr(function, "checkpoint") or self.slurm_args is None
+        executor = self.executor() if goes_on else self.executor(**TO_THE_END)
         return self.submitted(executor, function, *args, **kwargs)
 
     def submitted(self, executor: Executor, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
         """Submit with an executor of this launcher; what the scheduler refuses is LauncherNotFoundError."""
         from submitit.core.utils import FailedJobError
 
+        from launchers.slurm.environment import as_decided
+        from launchers.slurm.refusals import away
+
+        account = self.slurm_args is not None and bool(self.slurm_args.account)
         try:
-            return executor.submit(function, *args, **kwargs)
+            with as_decided(account=account):
+                return executor.submit(function, *args, **kwargs)
         except FailedJobError as error:
+            if self.slurm_args is not None and away(str(error)):
+                message = f"{self.group.name} matches but cannot be reached: {_last_words(str(error))}"
+                raise LauncherNotFoundError(message, UNREACHABLE, self.answer) from error
             raise LauncherNotFoundError(self.refused(str(error)), NOTHING_MATCHES, self.answer) from error
 
     def refused(self, said: str) -> str:
@@ -119,12 +128,13 @@ class Launcher:
         from launchers.oar.refusals import refusal_of_oarsub
         from launchers.slurm.refusals import refusal_of_sbatch
 
-        lines = [line.strip() for line in said.strip().splitlines() if line.strip()][-3:]
         code = refusal_of_oarsub(said) if self.oar_args else refusal_of_sbatch(said).code
         about = f"\nreason code: {code}" if code else ""
         asked = self.selection.args.flags() if self.selection.args else []
-        told, command = "\n  ".join(lines), "oarsub" if self.oar_args else "sbatch"
-        return f"{command} refused what was chosen:\n  {told}{about}\nit was asked:\n  " + "\n  ".join(asked)
+        command = "oarsub" if self.oar_args else "sbatch"
+        return f"{command} refused what was chosen:\n  {_last_words(said)}{about}\nit was asked:\n  " + "\n  ".join(
+            asked
+        )
 
     def local_job(self) -> LocalJob:
         """The resources of one job of this machine."""
@@ -145,6 +155,10 @@ class Launcher:
         )
 
 
+def _last_words(said: str) -> str:
+    return "\n  ".join([line.strip() for line in said.strip().splitlines() if line.strip()][-3:])
+
+
 def capacity(group: Group) -> Capacity:
     """What jobs of a `local:` group may take together; devices described by hand are numbered in their order."""
     from launchers.local.jobs import Capacity
@@ -157,6 +171,8 @@ def capacity(group: Group) -> Capacity:
     return Capacity(shape.cores, shape.memory, tuple(devices), group.tokens)
 
 
+TO_THE_END: dict[str, Any] = {"signal_delay_s": 0}
+"""No signal before the time limit: submitit's, 90 seconds before, ends what cannot go on from a checkpoint."""
 COMMANDS = {"slurm": ("Slurm", "sbatch", "srun"), "oar": ("OAR", "oarsub", "oarstat")}
 
 

@@ -58,7 +58,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"launchers {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, prog=top.prog)
     for name, help in COMMANDS.items():
-        command = commands.add_parser(name, help=help, description=help.capitalize() + ".")
+        command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
         if only in (None, name):
             module(name).arguments(command)
     return top

@@ -44,8 +44,10 @@ def run(options: argparse.Namespace) -> int:
     try:
         chosen(answer, located)
     except LauncherNotFoundError as error:
-        print(f"launchers: {str(error).splitlines()[0]}", file=sys.stderr)  # the rest has just been explained
-        return 3 if error.kind == UNREACHABLE else 1
+        unreachable = error.kind == UNREACHABLE
+        said = str(error) if unreachable else str(error).splitlines()[0]  # the rest has just been explained
+        print(f"launchers: {said}", file=sys.stderr)
+        return 3 if unreachable else 1
     return 0
 
 
@@ -54,7 +56,7 @@ def _job(options: argparse.Namespace) -> int:
     from attrs import evolve
 
     from launchers.cli.explanation import can_start, job_json
-    from launchers.connector import LocalConnector
+    from launchers.connector import CommandError, LocalConnector
     from launchers.launcher import ask_cluster, narrowed
     from launchers.offer.build import slurm_group
     from launchers.requirement import Requirement
@@ -67,6 +69,9 @@ def _job(options: argparse.Namespace) -> int:
     except NoSuchJobError as error:
         print(f"launchers: {error}", file=sys.stderr)
         return 2
+    except CommandError as error:
+        print(f"launchers: {error}", file=sys.stderr)
+        return 3
     refusal = refusal_of_reason(job.reason)
     facts, _ = ask_cluster(refresh=options.refresh)
     answer = None
@@ -84,7 +89,11 @@ def _job(options: argparse.Namespace) -> int:
     print(f"  asked: {job.need}")
     print(f"  in: {', '.join(job.partitions)}, QoS {job.qos or '-'}, account {job.account or '-'}")
     if job.state == "PENDING":
-        print(f"  can it ever start: { {True: 'yes', False: 'no', None: 'not known'}[can_start(refusal, answer)] }")
+        down = refusal.code == "closed" and not refusal.never
+        words = {True: "yes", False: "no", None: "not before its partition is up" if down else "not known"}
+        print(f"  can it ever start: {words[can_start(refusal, answer)]}")
+        if refusal.code == "closed" and refusal.never:
+            print("  with what may be used there:")
         _would_help(answer)
     return 0
 

@@ -74,9 +74,14 @@ def job_json(job: QueuedJob, refusal: Refusal, answer: Answer | None) -> dict[st
 
 
 def can_start(refusal: Refusal, answer: Answer | None) -> bool | None:
-    """Whether a waiting job can ever start: Slurm's word first, then the matcher's; None where neither says."""
+    """Whether a waiting job can ever start: Slurm's word first, then the matcher's; None where neither says.
+
+    A partition that is down may come up.
+    """
     if refusal.never:
         return False
+    if refusal.code == "closed":
+        return None
     return None if answer is None else answer.selection is not None
 
 

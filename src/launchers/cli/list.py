@@ -9,7 +9,7 @@ from launchers.cli import options as shared
 from launchers.cli import show
 from launchers.cli.report import VERSION, describe, offer_json
 from launchers.launcher import load_groups
-from launchers.offer.model import Group, Offer
+from launchers.offer.model import Access, Group, Offer, Partition
 from launchers.requirement import format_memory, format_timespan
 
 
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
             print(f"  cannot be reached: {group.unreachable}")
         for note in group.notes:
             print(f"  {note}")
-        rows = [_row(offer) for offer in _distinct(group)]
+        rows = [] if group.unreachable else [_row(offer) for offer in _distinct(group)]
         if rows:
             head = ("  PARTITION", "NODES", "CORES", "MEMORY", "GPUS", "TIME", "QOS", "ACCOUNTS", "STATE")
             show.table(rows, head)
@@ -52,7 +52,7 @@ def _distinct(group: Group) -> list[Offer]:
 
 def _row(offer: Offer) -> tuple[str, ...]:
     shape, partition = offer.shape, offer.partition
-    limits = [limit.value for limit in (*partition.limits, *offer.access.limits) if limit.what == "duration"]
+    limits = [_longest(partition, access) for access in partition.accesses]
     qos = sorted({access.qos for access in partition.accesses if access.qos})
     accounts = sorted({access.account for access in partition.accesses if access.account})
     return (
@@ -61,11 +61,17 @@ def _row(offer: Offer) -> tuple[str, ...]:
         "?" if shape.cores is None else str(shape.cores),
         "?" if shape.memory is None else format_memory(shape.memory),
         ", ".join(describe(device) for device in shape.devices) or "-",
-        format_timespan(min(limits)) if limits else "-",
+        "-" if None in limits else format_timespan(max(filter(None, limits))),
         ",".join(qos) or "-",
         ",".join(accounts) or "-",
         partition.closed or "up",
     )
+
+
+def _longest(partition: Partition, access: Access) -> int | None:
+    """The seconds that a job may run with an access."""
+    limits = (*partition.limits, *access.limits)
+    return min((one.value for one in limits if one.what == "duration" and not one.least), default=None)
 
 
 def _json(group: Group) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from launchers.cli import options as shared
 from launchers.cli.find import find
-from launchers.launcher import Launcher
+from launchers.launcher import TO_THE_END, Launcher
 
 TICK = 0.25
 """Seconds between two looks at the output of a job elsewhere."""
@@ -192,7 +192,8 @@ def _output(paths: Any, kind: str) -> Path:
 def _elsewhere(launcher: Launcher, argv: list[str], detach: bool) -> int:
     """Submit through submitit, then follow the job's output until it ends."""
     name = f"launchers-{Path(argv[0]).name}"[:60]
-    executor = launcher.executor(**{"n" if launcher.oar_args else "job_name": name})
+    told = {"n": name} if launcher.oar_args else {"job_name": name, **TO_THE_END}
+    executor = launcher.executor(**told)
     job = launcher.submitted(executor, on_node, argv, str(Path.cwd()))
     if detach:
         print(job.job_id)
@@ -228,7 +229,7 @@ def _asked_oar(job: str) -> tuple[str, str]:
 
 
 def _follow(job: Any, ask: Callable[[str], tuple[str, str]]) -> int:
-    """Copy the job's output here as it comes; its exit status when it has ended."""
+    """Copy the job's output here as it comes; its exit status when it has ended, of several nodes the highest."""
     from launchers.slurm.states import ENDED, in_words
 
     def terminated(*_: Any) -> None:
@@ -236,9 +237,11 @@ def _follow(job: Any, ask: Callable[[str], tuple[str, str]]) -> int:
 
     before = signal.signal(signal.SIGTERM, terminated)
     tails = (Tail(_output(job.paths, "out"), sys.stdout), Tail(_output(job.paths, "err"), sys.stderr))
+    tasks = (job.task(number) for number in range(job.num_tasks)) if job.num_tasks > 1 else (job,)
+    results = [one.paths.result_pickle for one in tasks]
     state, reason, asked, told, gone = "PENDING", "", 0.0, "", 0
     try:
-        while not job.paths.result_pickle.exists():
+        while not all(one.exists() for one in results):
             for tail in tails:
                 tail.copy()
             if time.monotonic() - asked > ASK:
@@ -255,8 +258,7 @@ def _follow(job: Any, ask: Callable[[str], tuple[str, str]]) -> int:
         signal.signal(signal.SIGTERM, before)
     for tail in tails:
         tail.copy()
-    status = job.result()
-    return 128 - status if status < 0 else int(status)
+    return max(128 - status if status < 0 else int(status) for status in job.results())
 
 
 def _lost(job: Any, state: str, tails: Sequence[Tail]) -> int:

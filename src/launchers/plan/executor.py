@@ -41,9 +41,12 @@ class TokenExecutor(SlurmExecutor):
         return " ".join([self.python, "-u", "-m", "launchers.plan.node", *map(shlex.quote, words)])
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:
-        """Submitit's file; its signal is for functions: what srun started in a batch script would end of it."""
+        """Submitit's file; its signal, 90 seconds before the end, is for what can go on from a checkpoint.
+
+        What cannot would end of it, and so would what srun started in a batch script.
+        """
         text = str(super()._make_submission_file_text(command, uid))
-        if self.parameters.get("use_srun", True):
+        if self.parameters.get("signal_delay_s") and self.parameters.get("use_srun", True):
             return text
         return "".join(line for line in text.splitlines(True) if not line.startswith("#SBATCH --signal="))
 

@@ -16,21 +16,17 @@ from launchers.launcher import need_commands
 from launchers.offer.model import Group
 from launchers.plan.batch import Element, JobInfo, Submission, Wait
 from launchers.slurm.accounting import USAGE, usage_of
-from launchers.slurm.refusals import refusal_of_sbatch
+from launchers.slurm.environment import as_decided
+from launchers.slurm.refusals import away, refusal_of_sbatch
 from launchers.slurm.states import ENDED, base
 
 TIMEOUT = 60.0
-TRANSIENT = re.compile(
-    r"Socket timed out|Unable to contact slurm controller|Zero Bytes were transmitted|Connection refused|"
-    r"Resource temporarily unavailable|Transport endpoint|try again later|Communication connection failure|"
-    r"gave no answer within",
-    re.I,
-)
-"""What sbatch says when asking again is worth it; the job may have been accepted all the same (slurm-findings.md)."""
 OUTPUT = re.compile(r"^#SBATCH\s+(?:--(?:output|error)[= ]\s*|-[oe]\s*)(\S+)", re.M)
 DEFAULT_OUTPUT = "slurm-%A_%a.out"
 """Where the output of an array goes (man sbatch, --output)."""
 BARRIER = {"time": 1, "cpus_per_task": 1, "nodes": 1}
+WARNING = 90
+"""Seconds before its time limit at which a job that can go on from a checkpoint is told, as submitit has it."""
 submit_command = "sbatch"
 cannot: frozenset[str] = frozenset()
 bounds_arrays = True
@@ -58,8 +54,8 @@ def barrier(first: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def checkpointing(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """As they are: Slurm requeues every job that asks for it."""
-    return parameters
+    """Told before its time is up; a job that cannot go on would only lose that time."""
+    return {"signal_delay_s": WARNING, **parameters}
 
 
 # -- submitting ------------------------------------------------------------------------------------------------
@@ -74,11 +70,13 @@ def text(job: Submission) -> str:
 
 def send(job: Submission) -> str:
     """See Batch."""
-    if job.unit.script:
-        return _send_script(job)
     from launchers.plan.executor import TokenExecutor
 
-    return TokenExecutor(job, dependency(job.waits)).send()
+    if job.unit.script:
+        with as_decided(account="--account" in (job.run / job.unit.script).read_text(errors="replace")):
+            return _send_script(job)
+    with as_decided(account="account" in (job.unit.parameters or {})):
+        return TokenExecutor(job, dependency(job.waits)).send()
 
 
 def _send_script(job: Submission) -> str:
@@ -129,7 +127,7 @@ def _id(element: Element) -> str:
 
 def transient(said: str) -> bool:
     """See Batch."""
-    return TRANSIENT.search(said) is not None
+    return away(said)
 
 
 def reason_code(said: str) -> str:

@@ -184,7 +184,8 @@ def _larger(store: Store, unit: Unit, by: Mapping[str, float], config: str | Pat
     if task.need is not None:
         parameters = _placed(store, task, by, config)[1].parameters
         assert parameters is not None
-        if "checkpoint" in ((unit.parameters or {}).get("additional_parameters") or {}):
+        before = unit.parameters or {}
+        if "signal_delay_s" in before or "checkpoint" in (before.get("additional_parameters") or {}):
             parameters = batch(store.scheduler).checkpointing(parameters)
         return {**parameters, **({} if task.srun else {"use_srun": False})}
     larger = dict(unit.parameters or {})

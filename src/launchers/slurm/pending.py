@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from attrs import frozen
 
 from launchers.connector import CommandError, Connector
@@ -26,15 +28,20 @@ class QueuedJob:
 
 
 class NoSuchJobError(LookupError):
-    """A job that slurmctld does not know, or cannot be asked about; the message says which."""
+    """A job that slurmctld does not know."""
+
+
+ID = re.compile(r"\d+(_\d+)?(\+\d+)?", re.ASCII)
+"""A job, an element of an array, a component of a heterogeneous job."""
 
 
 def queued_job(connector: Connector, job: str) -> QueuedJob:
-    """Ask slurmctld for a job; raises NoSuchJobError."""
-    try:
-        outcome = connector.run(("scontrol", "show", "job", "-o", job), timeout=20)
-    except CommandError as error:
-        raise NoSuchJobError(f"job {job}: {error}") from error
+    """Ask slurmctld for a job; raises NoSuchJobError, and CommandError where it cannot be asked."""
+    if not ID.fullmatch(job):
+        raise NoSuchJobError(f"{job!r} is not the id of a job, such as 1234 or 1234_5")
+    outcome = connector.run(("scontrol", "show", "job", "-o", job), timeout=20)
+    if outcome.status and "Invalid job id" not in outcome.stderr:
+        raise CommandError(f"job {job}: slurmctld cannot be asked: {outcome.complaint}")
     if outcome.status or "JobId=" not in outcome.stdout:
         raise NoSuchJobError(
             f"slurmctld does not know job {job} ({outcome.complaint}): it never was, or it ended a while ago; "

@@ -41,6 +41,17 @@ _PENDING = (
     (r"PartitionConfig", "limit", True),
     (r"DependencyNeverSatisfied|AccountingPolicy", "", True),
 )
+_AWAY = re.compile(
+    r"Socket timed out|Unable to contact slurm controller|Zero Bytes were transmitted|Connection refused|"
+    r"Resource temporarily unavailable|Transport endpoint|try again later|Communication connection failure|"
+    r"gave no answer within",
+    re.I,
+)
+
+
+def away(message: str) -> bool:
+    """Whether slurmctld could not be asked: asking again is worth it, and a job may have been accepted all the same."""
+    return _AWAY.search(message) is not None
 
 
 def refusal_of_sbatch(message: str) -> Refusal:

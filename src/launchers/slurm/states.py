@@ -49,6 +49,11 @@ REASONS = {
     "NonZeroExitCode": "ended with an exit status other than 0",
 }
 """Why a job waits or failed, for people; reasons that are not here are shown as Slurm has them."""
+NOT_PERMITTED = {
+    "Job's account not permitted": "asks for a partition that its account may not use",
+    "Job's QOS not permitted": "asks for a partition that its QoS may not use",
+}
+"""Reasons that go on with who may (facts/slurm-verdicts.tsv)."""
 
 
 def base(state: str) -> str:
@@ -59,6 +64,10 @@ def base(state: str) -> str:
 
 def in_words(reason: str) -> str:
     """What a pending reason means."""
+    whole = reason.replace("_", " ").strip()
+    for start, words in NOT_PERMITTED.items():
+        if whole.lstrip("(").startswith(start):
+            return f"{words}: it can never start: {whole.partition('(')[2].rstrip(')')}".rstrip(": ")
     bare = reason.strip("()").split(",")[0].strip()
     return REASONS.get(bare, reason.strip("()"))
 
