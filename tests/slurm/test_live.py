@@ -98,6 +98,58 @@ def test_run_a_command(slurm):
     assert done.stderr == "oops\n"
 
 
+def test_a_job_has_all_its_time(slurm):
+    """submitit's signal, 90 seconds before the end, ended what has no checkpoint: here after some five seconds."""
+    argv = [
+        sys.executable,
+        "-m",
+        "launchers",
+        "run",
+        "cpu(cores=1) & duration=1m",
+        "--",
+        "sh",
+        "-c",
+        "sleep 12; echo done",
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+    assert find_launcher("cpu(cores=1) & duration=1m", tags=["slurm"]).submit(time.sleep, 12).result() is None
+
+
+def test_a_command_on_several_nodes(slurm):
+    """Its exit status is the highest."""
+    argv = [sys.executable, "-m", "launchers", "run", "nodes=2 & cpu(cores=1) & duration=5m", "--"]
+    done = subprocess.run(
+        [*argv, "sh", "-c", "echo node $SLURM_PROCID; exit $((SLURM_PROCID * 3))"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, sorted(done.stdout.splitlines())) == (3, ["node 0", "node 1"]), done.stderr
+
+
+def test_the_environment_undoes_nothing(slurm, monkeypatch):
+    """For sbatch it goes before what the file says."""
+    for name, value in (("PARTITION", "offline"), ("QOS", "scavenger"), ("CONSTRAINT", "nosuch"), ("TIMELIMIT", "1")):
+        monkeypatch.setenv(f"SBATCH_{name}", value)
+    job = find_launcher("cpu(cores=1) & duration=7m", tags=["slurm"]).submit(os.getenv, "SLURM_JOB_PARTITION")
+    assert job.result() != "offline"
+    assert os.environ["SBATCH_PARTITION"] == "offline"
+
+
+def test_a_controller_that_is_away_is_not_a_refusal(slurm, tmp_path, monkeypatch, capsys):
+    launcher = find_launcher("cpu(cores=1) & duration=7m", tags=["slurm"])
+    away = tmp_path / "slurm.conf"
+    conf = Path(os.environ["SLURM_CONF"]).read_text()
+    away.write_text(re.sub(r"(?m)^SlurmctldPort=.*$", "SlurmctldPort=1", conf) + "\nMessageTimeout=1\n")
+    monkeypatch.setenv("SLURM_CONF", str(away))
+    with pytest.raises(LauncherNotFoundError, match="matches but cannot be reached") as raised:
+        launcher.submit(abs, 1)
+    assert raised.value.kind == "unreachable"
+    assert main(["explain", "--job", "1"]) == 3
+    assert "slurmctld cannot be asked" in capsys.readouterr().err
+
+
 def test_output_comes_while_it_runs(slurm):
     argv = [
         sys.executable,

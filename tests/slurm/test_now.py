@@ -60,6 +60,36 @@ def test_a_waiting_job_is_explained(slurm, capsys, flags, reasons, code, can_sta
         slurm.command("scancel", job)
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (
+            ("-p", "restricted"),
+            ["its account may not use: it can never start: restricted allows", "can it ever start: no"],
+        ),
+        (
+            ("-p", "a100", "-q", "short"),
+            ["its QoS may not use: it can never start: a100 allows", "with what may be used there:\n"],
+        ),
+        (
+            ("-p", "offline"),
+            ["waits for its partition to come up", "can it ever start: not before its partition is up"],
+        ),
+    ],
+)
+def test_a_job_in_a_partition_that_is_not_for_it(slurm, capsys, flags, words):
+    job = queued(slurm, *flags)
+    try:
+        for _ in range(40):
+            if slurm.command("squeue", "-h", "-j", job, "-o", "%r").stdout.strip() != "None":
+                break
+        assert main(["explain", "--job", job]) == 0
+        shown = capsys.readouterr().out
+        assert [one for one in words if one not in shown] == []
+    finally:
+        slurm.command("scancel", job)
+
+
 def test_a_job_that_never_was(slurm, capsys):
     assert main(["explain", "--job", "99999999"]) == 2
     assert "does not know job 99999999" in capsys.readouterr().err
