@@ -13,7 +13,7 @@ import pytest
 from steps import CPU, add, double, fail, late_span, once_or_good, span
 
 from launchers.cli import main
-from launchers.plan import Chain, Map, Parallel, Plan, ResultOf, Step
+from launchers.plan import Chain, Map, Parallel, Plan, PlanError, ResultOf, Step, result_of
 from launchers.plan.run import open_run
 from launchers.plan.store import RunError
 
@@ -250,6 +250,47 @@ def test_at_most_so_many_jobs_at_once(tmp_path):
     assert run.wait(60)
     spans = sorted(run[f"s{n}"].result() for n in range(3))
     assert all(one[1] <= two[0] for one, two in itertools.pairwise(spans))
+
+
+def test_results_inside_of_what_is_given(tmp_path):
+    first = Step("first", CPU, double, 2)
+    inside = Step("inside", CPU, dict, {"a": [result_of(first), (result_of(first), 1)]}, b=result_of(first))
+    run = Plan("p", Chain(first, Map("m", CPU, double, [result_of(first), [result_of(first)]]), inside)).submit()
+    assert run.wait(60)
+    assert run["inside"].result() == {"a": [4, (4, 1)], "b": 4}
+    assert run["m"].result() == [8, [4, 4]]
+    with pytest.raises(PlanError, match="takes the result of later, which is not a step before it"):
+        Plan("p", Chain(Step("one", CPU, add, [{"x": result_of("later")}]), Step("later", CPU, double, 1))).submit()
+    with pytest.raises(PlanError, match="at least one job of it has to run at once, not -1"):
+        Plan("p", Map("m", CPU, double, [1], at_once=-1)).submit()
+
+
+def test_a_scheduler_that_is_killed_is_started_again_by_who_waits(tmp_path):
+    run = Plan("p", Chain(Step.command("nap", CPU, "sleep 1"), Step("then", CPU, double, 1))).submit()
+    pid = run.store.local_folder(1) / "scheduler.pid"
+    while not pid.exists() or not pid.read_text() or states(run)["nap"] != "RUNNING":
+        time.sleep(0.01)
+    os.kill(int(pid.read_text().split()[0]), signal.SIGKILL)
+    assert run.wait(30)
+    assert states(run) == {"nap": "COMPLETED", "then": "COMPLETED"}
+
+
+def test_a_run_that_has_ended_and_one_that_cannot_be_read(tmp_path, capsys):
+    run = Plan("p", Step("one", CPU, double, 1)).submit()
+    assert run.wait(60)
+    broken = run.folder.parent / "broken"
+    broken.mkdir()
+    (broken / "plan.json").write_text("{")
+    assert main(["runs"]) == 0
+    said = capsys.readouterr()
+    assert run.folder.name in said.out
+    assert "passed over" in said.err
+    assert main(["cancel", str(run.folder)]) == 0
+    assert capsys.readouterr().out == "all of that has ended\n"
+    assert main(["logs", str(run.folder), "one:7"]) == 2
+    assert "one has no such item, only 0 to 0" in capsys.readouterr().err
+    assert main(["clean", "--yes"]) == 0
+    assert not run.folder.exists()
 
 
 def test_what_is_no_run(tmp_path, capsys):

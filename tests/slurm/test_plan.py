@@ -14,7 +14,7 @@ from steps import CPU, Counting, double, fail, largest, once_or_good, pair, slow
 
 from launchers import SlurmArgs
 from launchers.cli import main
-from launchers.plan import Chain, Map, Parallel, Plan, ResultOf, Step
+from launchers.plan import Chain, Map, Parallel, Plan, PlanError, ResultOf, Step
 from launchers.plan.run import open_run
 from launchers.plan.store import load
 from launchers.plan.submit import resume
@@ -64,6 +64,16 @@ def test_a_grid_search(slurm):
     assert run.wait(90)
     assert plan["best"].result() == 60
     assert len(run.store.submitted()) == 3
+
+
+def test_parameters_that_submitit_does_not_know(slurm):
+    """Found out before the first step is in the queue."""
+    plan = Plan(
+        "p", Chain(Step("z", {"cpus_per_task": 1}, double, 1), Step("a", {"timeout_min": 5, "foo": 3}, double, 2))
+    )
+    with pytest.raises(PlanError, match=r"step a: .*foo"):
+        plan.submit(tags="slurm")
+    assert not Path("runs").exists()
 
 
 def test_a_failure_and_a_retry(slurm, tmp_path, capsys):

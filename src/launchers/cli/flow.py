@@ -92,8 +92,10 @@ def _run_arguments(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--to", metavar="JOB", dest="end", action="append", default=[], help="it and what it hangs on")
     verb.add_argument("--resume", action="store_true", help="leave out what is up to date")
-    verb.add_argument("--max-parallel", metavar="N", type=int, help="at most so many cells of a sweep at once")
-    verb.add_argument("--jobs", metavar="N", type=int, help="at most so many jobs at once on this machine")
+    verb.add_argument(
+        "--max-parallel", metavar="N", type=shared.positive, help="at most so many cells of a sweep at once"
+    )
+    verb.add_argument("--jobs", metavar="N", type=shared.positive, help="at most so many jobs at once on this machine")
     verb.add_argument("--notify", metavar="URL", action="append", default=[], help="tell there too, through apprise")
     verb.add_argument("--detach", action="store_true", help="submit it and leave it running")
     _places(verb)

@@ -22,6 +22,13 @@ def requirement(command: argparse.ArgumentParser, *, nargs: str = "+") -> None:
     command.add_argument("--widest", action="store_true", help="merge everything that fits, not only the tightest fit")
 
 
+def positive(text: str) -> int:
+    """A number of jobs, for argparse."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
+    return int(text)
+
+
 def places(command: argparse.ArgumentParser) -> None:
     """Which groups are considered."""
     tags(command)

@@ -9,7 +9,7 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -237,6 +237,9 @@ def _logs(options: argparse.Namespace) -> int:
     if item and not item.isdigit():
         raise RunError(f"{options.step}: an item is a number, such as {name}:3")
     number = int(item) if item else None
+    count = found.store.task(name).count
+    if number is not None and number >= count:
+        raise RunError(f"{options.step}: {name} has no such item, only 0 to {count - 1}")
     tails: dict[Path, Tail] = {}
     while True:
         ended = not options.follow or all(one.ended for one in found.status() if one.name == step.name)
@@ -260,8 +263,13 @@ def _cancel_arguments(command: argparse.ArgumentParser) -> None:
 
 def _cancel(options: argparse.Namespace) -> int:
     found = find_run(options.run)
-    names = found.cancel_stuck() if options.stuck else found.cancel(options.step)
-    print(f"cancelled: {', '.join(names)}" if names else "nothing waits for ever")
+    if options.stuck:
+        names = found.cancel_stuck()
+        print(f"cancelled: {', '.join(names)}" if names else "nothing waits for ever")
+        return 0
+    over = {step.name for step in found.status() if step.ended}
+    names = [name for name in found.cancel(options.step) if name not in over]
+    print(f"cancelled: {', '.join(names)}" if names else "all of that has ended")
     return 0
 
 
@@ -320,10 +328,20 @@ def _runs_arguments(command: argparse.ArgumentParser) -> None:
     shared.as_json(command)
 
 
-def _runs(options: argparse.Namespace) -> int:
+def _readable(root: Path) -> Iterator[Run]:
+    """The runs of a folder; one that cannot be read keeps nobody from the others."""
     from launchers.plan.run import open_run
+    from launchers.plan.store import RunError
 
-    found = [open_run(path) for path in run_folders(Path(options.folder))]
+    for path in run_folders(root):
+        try:
+            yield open_run(path)
+        except RunError as error:
+            print(f"launchers: warning: passed over: {error}", file=sys.stderr)
+
+
+def _runs(options: argparse.Namespace) -> int:
+    found = list(_readable(Path(options.folder)))
     if options.json:
         show.emit({"version": VERSION, "runs": [_run_json(one) for one in found]})
         return 0
@@ -360,9 +378,7 @@ def _clean_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _clean(options: argparse.Namespace) -> int:
-    from launchers.plan.run import open_run
-
-    chosen = [find_run(name) for name in options.run] or [open_run(path) for path in run_folders(Path(options.folder))]
+    chosen = [find_run(name) for name in options.run] or list(_readable(Path(options.folder)))
     ended = [one for one in chosen if all(step.ended for step in one.status())]
     for one in chosen:
         if one not in ended:

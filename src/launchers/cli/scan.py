@@ -80,7 +80,9 @@ def _setup_arguments(command: argparse.ArgumentParser) -> None:
     for role in ("setup", "generator", "template", "worker"):
         command.add_argument(f"--{role}", metavar="FILE", help=f"the {role}, by name instead of by place")
     command.add_argument("--needs", metavar="EXPR", help="a requirement, instead of a template")
-    command.add_argument("-m", "--max-parallel", metavar="N", type=int, help="tasks that may run at once; default 10")
+    command.add_argument(
+        "-m", "--max-parallel", metavar="N", type=shared.positive, help="tasks that may run at once; default 10"
+    )
     command.add_argument(
         "-o", "--out", metavar="FILE", default="scan.yaml", help="default scan.yaml; .json writes ESIS's own"
     )

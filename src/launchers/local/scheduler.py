@@ -16,6 +16,7 @@ import json
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -371,19 +372,25 @@ def cancel(folder: Path, ids: list[str]) -> None:
     """Ask for jobs to be cancelled; the scheduler sees to it (and is started again if it was killed)."""
     with (folder / "cancel").open("a", encoding="utf-8") as out:
         out.writelines(f"{id}\n" for id in ids)
-    if pid := revive(folder):
+    process = _serving(folder)
+    if process is not None and alive(*process):
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGUSR1)
+            os.kill(process[0], signal.SIGUSR1)
+    else:
+        ensure(folder)
 
 
-def revive(folder: Path) -> int | None:
-    """The process of a folder's scheduler; one that was killed is started again (None: it is on its way)."""
-    lines = _lines(folder / "scheduler.pid")
-    pid, when = (int(part) for part in lines[0].split()) if lines else (None, None)
-    if alive(pid, when):
-        return pid
-    ensure(folder)
-    return None
+def revive(folder: Path) -> None:
+    """Start a scheduler again that was killed; one of another machine is left to those who are there."""
+    process = _serving(folder)
+    if process is not None and not alive(*process):
+        ensure(folder)
+
+
+def _serving(folder: Path) -> tuple[int, int] | None:
+    """The process of this machine that is, or was when it was killed, the scheduler of a folder."""
+    words = " ".join(_lines(folder / "scheduler.pid")).split()
+    return (int(words[0]), int(words[1])) if words[2:] == [socket.gethostname()] else None
 
 
 def main(argv: list[str]) -> int:
@@ -400,7 +407,7 @@ def main(argv: list[str]) -> int:
         signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGUSR1, lambda *_: None)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        (folder / "scheduler.pid").write_text(f"{os.getpid()} {born(os.getpid())}\n", encoding="ascii")
+        (folder / "scheduler.pid").write_text(f"{os.getpid()} {born(os.getpid())} {socket.gethostname()}\n")
         capacity, jobs = read_table(folder)
         statuses = {**{id: Status() for id in jobs}, **read_statuses(folder)}
         with (folder / "events.jsonl").open("a", encoding="utf-8") as journal:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
-from launchers.plan.model import Chain, Dag, Map, Node, On, Parallel, Plan, ResultOf, Step
+from launchers.plan.model import Chain, Dag, Map, Node, On, Parallel, Plan, Step, filled
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]*", re.ASCII)
 """Step names become folder names and parts of job names."""
@@ -112,11 +112,15 @@ def problems(plan: Plan, graph: Graph) -> Iterator[str]:
 
 def _task_problems(task: Task, graph: Graph) -> Iterator[str]:
     ancestors = _ancestors(task, graph)
-    for value in (*task.step.args, *task.step.kwargs.values()):
-        if isinstance(value, ResultOf) and value.name not in ancestors:
-            yield f"step {task.name}: it takes the result of {value.name}, which is not a step before it"
+    taken: dict[str, None] = {}
+    filled([*task.step.args, task.step.kwargs, *getattr(task.step, "items", ())], lambda name: taken.setdefault(name))
+    for name in taken:
+        if name not in ancestors:
+            yield f"step {task.name}: it takes the result of {name}, which is not a step before it"
     if isinstance(task.step, Map) and not task.step.items:
         yield f"step {task.name}: a Map needs at least one item"
+    if isinstance(task.step, Map) and task.step.at_once is not None and task.step.at_once < 1:
+        yield f"step {task.name}: at least one job of it has to run at once, not {task.step.at_once}"
     counts = {one.name: one.count for one in graph.tasks}
     for name, on in task.waits:
         if on == "each" and counts.get(name) != task.count:

@@ -58,6 +58,17 @@ class ResultOf:
     name: str
 
 
+def filled(value: Any, result: Callable[[str], Any]) -> Any:
+    """A value with the results that it stands for, also inside of lists, tuples and dicts (of exactly these types)."""
+    if isinstance(value, ResultOf):
+        return result(value.name)
+    if type(value) in (list, tuple):
+        return type(value)(filled(one, result) for one in value)
+    if type(value) is dict:
+        return {key: filled(one, result) for key, one in value.items()}
+    return value
+
+
 class CommandError(RuntimeError):
     """A command that ended with another exit status than 0, which becomes the job's."""
 

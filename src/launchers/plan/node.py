@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from launchers.plan.model import CommandError, ResultOf
+from launchers.plan.model import CommandError, filled
 from launchers.plan.store import read_call, read_item, results
 
 PARENT_FAILED = 113
@@ -66,13 +66,8 @@ def prepared(run: Path, step: str, number: int | None) -> tuple[Any, tuple[Any, 
     folder = run / "steps" / step
     call = read_call(folder)
 
-    def filled(value: Any) -> Any:
-        return result(run, value.name) if isinstance(value, ResultOf) else value
-
-    args = tuple(filled(value) for value in call["args"])
-    kwargs = {name: filled(value) for name, value in call["kwargs"].items()}
-    if number is not None:
-        args = (read_item(folder, number), *args)
+    args = call["args"] if number is None else (read_item(folder, number), *call["args"])
+    args, kwargs = filled((tuple(args), call["kwargs"]), lambda name: result(run, name))
     return call["func"], args, kwargs
 
 

@@ -137,7 +137,15 @@ class Run:
         statuses: dict[str, Status] = {}
         asked: dict[str, LocalJob] = {}
         for attempt in sorted({unit.attempt for unit in self.store.units}):
-            statuses |= read_statuses(self.store.local_folder(attempt))
+            folder = self.store.local_folder(attempt)
+            found = read_statuses(folder)
+            if any(
+                found.get(unit.name, Status()).state not in ENDED
+                for unit in self.store.units
+                if unit.attempt == attempt
+            ):
+                scheduler.revive(folder)
+            statuses |= found
             asked |= read_table(self.store.local_folder(attempt))[1] if usage else {}
         sent = {one["attempt"]: one["time"] for one in reversed(self.store.journal()) if one["event"] == "intent"}
         for unit, _, step, number in self._units():

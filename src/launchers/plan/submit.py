@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,21 @@ def checked(plan: Plan, config: str | Path | None, tags: Iterable[str]) -> Place
         raise PlanError(found)
     if placed.scheduler != "local" and placed.group is not None:
         batch(placed.scheduler).reach(placed.group)
+    found = list(_refused_by_submitit(plan.name, placed))
+    if found:
+        raise PlanError(found)
     return placed
+
+
+def _refused_by_submitit(name: str, placed: Placed) -> Iterator[str]:
+    """Parameters that submitit does not know, found out before anything is submitted."""
+    told = {step: place.parameters for step, place in placed.places.items() if place.parameters is not None}
+    for step, parameters in told.items():
+        unit = Unit(step, "launchers-check", ((step, None),), (), parameters)
+        try:
+            batch(placed.scheduler).text(Submission(Path(), name, unit))
+        except (ValueError, TypeError, NameError) as error:
+            yield f"step {step}: {error}"
 
 
 def submit(
