@@ -149,6 +149,20 @@ def test_accounts_inherit_from_those_above():
     assert spec.qos["fast"].limits.max_tres == {"cpu": 4}
 
 
+def test_maximums_of_memory_where_memory_is_not_allocated():
+    """slurmctld 22.05 starts such a job over every maximum of memory but those of a QoS with DenyOnLimit."""
+    qos = "Name|Flags|MinTRES|MaxTRES|GrpTRES\nq||mem=1G|mem=4G,cpu=8|mem=8G\n"
+    for parameters, text, kept in (
+        ("CR_Core_Memory", qos, True),
+        ("CR_Core", qos, False),
+        ("CR_Core", qos.replace("q||", "q|DenyOnLimit|"), True),
+    ):
+        config = CONFIG + f"SelectTypeParameters = {parameters}\n"
+        limits = found(config, NODES, PARTITIONS, text).group.qos["q"].limits
+        assert ("mem" in limits.max_tres, limits.grp_tres is not None) == (kept, kept)
+        assert (limits.max_tres["cpu"], limits.min_tres["mem"]) == (8, 2**30)
+
+
 def test_what_accounting_does_not_enforce_is_no_limit():
     qos = "Name|Priority|MaxWall|Flags\nnormal|0|00:01:00|\n"
     assoc = "Cluster|Account|User|QOS|MaxWall\nc|a|me|normal|00:01:00\n"

@@ -67,13 +67,23 @@ def _enforced(facts: Facts) -> set[str]:
     """What AccountingStorageEnforce has Slurm hold jobs to (man slurm.conf); all of it where that is not known."""
     stated = facts.config.get("AccountingStorageEnforce")
     if stated is None:
-        return {"associations", "limits", "qos"}
-    words = set(stated.lower().split(","))
+        return {"associations", "limits", "qos"} | _of_memory(facts)
+    words = set(stated.lower().split(",")) | _of_memory(facts)
     if words & {"all", "limits", "qos", "safe"}:
         words |= {"associations"}
     if words & {"all", "safe"}:
         words |= {"limits"}
     return words | ({"qos"} if "all" in words or "qos" in words else set())
+
+
+def _of_memory(facts: Facts) -> set[str]:
+    """Whether maximums of memory count: a job that was given none has used none.
+
+    Where memory is not allocated (no CR_*_Memory) only DenyOnLimit, which looks at what is asked, holds jobs to them;
+    minimums always count (seen on 22.05).
+    """
+    allocated = "MEMORY" in facts.config.get("SelectTypeParameters", "CR_CORE_MEMORY").upper()
+    return {"memory"} if allocated or any("DenyOnLimit" in one.flags for one in facts.qos) else set()
 
 
 def _spelling(facts: Facts) -> Any:
@@ -93,17 +103,21 @@ def _tres(values: Tres) -> Any:
 def _limits(bounds: Bounds, enforced: set[str]) -> schema.LimitsSpec | None:
     if "limits" not in enforced:
         return None
+
+    def most(values: Tres) -> Any:
+        return _tres(tuple(one for one in values if one[0] != "mem" or "memory" in enforced))
+
     limits = schema.LimitsSpec(
         max_duration=bounds.max_wall,
-        max_tres=_tres(bounds.max_tres),
-        max_tres_per_node=_tres(bounds.max_tres_per_node),
-        max_tres_per_user=_tres(bounds.max_tres_per_user),
-        max_tres_per_account=_tres(bounds.max_tres_per_account),
-        grp_tres=_tres(bounds.grp_tres),
+        max_tres=most(bounds.max_tres),
+        max_tres_per_node=most(bounds.max_tres_per_node),
+        max_tres_per_user=most(bounds.max_tres_per_user),
+        max_tres_per_account=most(bounds.max_tres_per_account),
+        grp_tres=most(bounds.grp_tres),
         min_tres=_tres(bounds.min_tres),
-        max_tres_mins=_tres(bounds.max_tres_mins),
-        grp_tres_mins=_tres(bounds.grp_tres_mins),
-        grp_tres_run_mins=_tres(bounds.grp_tres_run_mins),
+        max_tres_mins=most(bounds.max_tres_mins),
+        grp_tres_mins=most(bounds.grp_tres_mins),
+        grp_tres_run_mins=most(bounds.grp_tres_run_mins),
         max_jobs=0 if bounds.max_jobs == 0 else None,
         max_submit=0 if bounds.max_submit == 0 else None,
     )
