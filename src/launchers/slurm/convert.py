@@ -204,6 +204,8 @@ def _partition(
     per_cpu, per_node = one.max_mem_per_cpu, one.max_mem_per_node
     if per_cpu is None and per_node is None:
         per_cpu, per_node = config.memory("MaxMemPerCPU"), config.memory("MaxMemPerNode")
+    if per_cpu and one.max_cpus_per_node and not config.before(23):
+        per_node = per_cpu * one.max_cpus_per_node  # 24.11 refuses the CPUs that more memory costs, 22.05 gives them
     def_cpu, def_node = one.def_mem_per_cpu, one.def_mem_per_node
     if def_cpu is None and def_node is None and one.def_mem_per_gpu is None:
         def_cpu, def_node = config.memory("DefMemPerCPU"), config.memory("DefMemPerNode")
@@ -251,6 +253,11 @@ class _Config:
     """slurm.conf as `scontrol show config` prints it."""
 
     pairs: Mapping[str, str]
+
+    def before(self, year: int) -> bool:
+        """Whether this is a Slurm of before that year; no where that is not known."""
+        ours = self.pairs.get("SLURM_VERSION", "").partition(".")[0]
+        return ours.isdigit() and int(ours) < year
 
     def memory(self, key: str) -> int | None:
         """A memory setting of the whole cluster, in bytes."""

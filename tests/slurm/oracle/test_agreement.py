@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 
 import slurm_testbed
+from launchers.offer.emit import to_yaml
 from launchers.requirement import parse
+from launchers.slurm import query
+from launchers.slurm.convert import Person, convert
+from launchers.slurm.read import read
 from slurm_oracle.__main__ import case_of, tried
+from slurm_oracle.clusters import USER
 from slurm_oracle.judge import KINDS
 from slurm_oracle.shrink import shrink
 from slurm_oracle.truth import GIB, handouts, suits, vectors
@@ -43,6 +48,25 @@ def test_a_broker_that_is_wrong_is_found_out(bed, monkeypatch):
     wrong = tried(bed, description, needs).wrong
     assert wrong
     assert {one.question.kind for one in wrong} <= set(KINDS)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_cluster_is_the_same_in_json(bed, number):
+    bed.replace(case_of(SEED, number, 0)[0])
+    wholes = [("scontrol", "-a", "show", "nodes"), ("scontrol", "-a", "show", "partitions")]
+    wholes += [("sacctmgr", "show", "qos"), ("sacctmgr", "show", "assoc")]
+    if bed.command(*wholes[0], "--json", check=False).returncode:
+        pytest.skip("this Slurm's scontrol prints no JSON: 23.02 and later do")
+    documents = [bed.command(*argv, "--json").stdout for argv in wholes]
+    texts = [bed.command(*argv).stdout for argv in (query.NODES, query.PARTITIONS, query.QOS, query.ASSOCIATIONS)]
+    config = bed.command(*query.CONFIG).stdout
+    assert _entry(*documents, config) == _entry(*texts, config)
+
+
+def _entry(*texts):
+    facts = read(*texts)
+    assert not facts.problems
+    return to_yaml(convert(facts, Person(USER, "a0", frozenset({USER}))))
 
 
 def test_the_same_seed_is_the_same_case():
