@@ -16,6 +16,8 @@ What it cannot see: anything that needs a slurmd (CoreSpecCount, which counts wh
 its GPUs; whether it is held to its memory), other users' jobs and usage (limits on usage are tried with none),
 preemption, licenses, reservations, several clusters at once.
 
+The Slurm is that of this machine; `tools/on-debian trixie tools/oracle` asks another release's.
+
 A disagreement is made small and printed with the cluster, the need and both answers; it is written to a file that
 --replay takes.  Exit status: 0 all agree, 1 some do not.
 """

@@ -29,6 +29,8 @@ _TRES = {
     "grp_tres": ("", "GrpTRES", False),
     "min_tres": ("", "MinTRESPerJob", True),
     "max_tres_mins": ("*min", "MaxTRESMinsPerJob", False),
+    "max_tres_run_mins_per_user": ("*min", "MaxTRESRunMinsPerUser", False),
+    "max_tres_run_mins_per_account": ("*min", "MaxTRESRunMinsPerAccount", False),
     "grp_tres_run_mins": ("*min", "GrpTRESRunMins", False),
     "grp_tres_mins": ("*min", "GrpTRESMins", False),
 }
