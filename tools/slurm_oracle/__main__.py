@@ -16,6 +16,10 @@ What it cannot see: anything that needs a slurmd (CoreSpecCount, which counts wh
 its GPUs; whether it is held to its memory), other users' jobs and usage (limits on usage are tried with none),
 preemption, licenses, reservations, several clusters at once.
 
+One limit is Slurm's own: 24.11 holds MaxTRESPerNode against a job's total divided by its nodes, rounded down, so where whole
+sockets are allocated (CR_Socket) on nodes of several shapes some jobs start that no node's share allows; the broker
+has each node within the limit (--seed 503 --first 8: three of completeness, nodes=3).
+
 The Slurm is that of this machine; `tools/on-debian trixie tools/oracle` asks another release's.
 
 A disagreement is made small and printed with the cluster, the need and both answers; it is written to a file that
