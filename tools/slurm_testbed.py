@@ -151,6 +151,11 @@ class Testbed:
         """The environment in which Slurm's commands talk to this cluster."""
         return {**os.environ, "SLURM_CONF": str(self.conf)}
 
+    @property
+    def version(self) -> tuple[int, ...]:
+        """That of Slurm: (22, 5, 8)."""
+        return tuple(int(part) for part in self.command("slurmctld", "-V").stdout.split()[-1].split("."))
+
     def command(
         self, *argv: str, timeout: float = 60, check: bool = True, user: str | None = None
     ) -> subprocess.CompletedProcess[str]:
@@ -538,7 +543,7 @@ class Verdict:
 
 UNSETTLED = re.compile(r"|None|Priority|Resources|BeginTime|Nodes.required.*|ReqNodeNotAvail.*")
 """Reasons that a job may have while slurmctld has not come to it yet."""
-SHARED = re.compile(r".*(PerUser|MaxGRES$|Grp|MaxJobs|MaxSubmit).*")
+SHARED = re.compile(r".*(PerUser|PerAccount|MaxGRES$|Grp|MaxJobs|MaxSubmit).*")
 """Reasons that other jobs may be the cause of: asked again alone."""
 
 

@@ -302,6 +302,22 @@ def test_cores_are_said_where_the_default_per_gpu_of_the_partition_fits_no_node(
     assert find(text, "cuda(mem=8G)*2 & cpu(cores=3)").slurm_args.cpus_per_task == 3
 
 
+def test_cores_are_said_where_gpus_of_several_types_have_a_default_per_gpu():
+    text = """slurm:
+- partitions:
+    p:
+      def_cpu_per_gpu: 2
+      nodes:
+      - count: 1
+        cpu: {cores: 16, memory: 64G}
+        accelerators: [{type: a, count: 2, memory: 8G, kind: cuda}, {type: b, count: 2, memory: 8G, kind: cuda}]
+"""
+    assert find(text, "cuda(mem=8G)*2").slurm_args.cpus_per_task is None
+    both = find(text, "cuda(mem=8G)*3").slurm_args
+    assert (both.gpus_per_node, both.cpus_per_task) == ("a:2,b:1", 6)
+    assert find(text, "cuda(mem=8G)*3 & cpu(cores=3)").slurm_args.cpus_per_task == 3
+
+
 def test_cpus_that_memory_costs_are_not_said_where_they_would_be_held_against_the_partition():
     text = """slurm:
 - partitions:

@@ -112,6 +112,19 @@ partitions: {p: {partition_qos: part, limits: {max_duration: 9h, max_nodes: 7}}}
     }  # fmt: skip
 
 
+def test_only_the_qos_of_the_job_lifts_the_limits_of_a_partition():
+    """So 22.05 and 24.11 have it: the flags of the partition's own QoS do nothing (man sacctmgr: "jobs using this QOS")."""
+    text = """qos:
+  lifts: {flags: [PartitionTimeLimit, PartitionMaxNodes, PartitionMinNodes]}
+  plain: {}
+partitions: {p: {qos: [plain, lifts], partition_qos: lifts, limits: {max_duration: 1h, min_nodes: 2, max_nodes: 7}}}
+"""
+    plain, lifts = slurm(text).partitions[0].accesses
+    assert {limit.what for limit in plain.limits} == {"duration", "nodes"}
+    assert len(plain.limits) == 3
+    assert lifts.limits == ()
+
+
 def test_what_is_written_by_hand_is_laid_over_the_facts():
     facts = loads(
         """slurm:

@@ -195,6 +195,30 @@ def test_how_many_cpus_slurm_allocates_at_a_time(parameters, node, unit):
     assert (shape.threads_per_core, shape.cpus_per_socket) == unit
 
 
+@pytest.mark.parametrize(("most", "cores"), [(1, 0), (2, 4), (3, 4), (9, 16), ("UNLIMITED", 16)])
+def test_max_cpus_per_socket_counts_whole_cores_of_every_socket(most, cores):
+    node = "NodeName=n CPUTot=16 Sockets=2 CoresPerSocket=4 ThreadsPerCore=2 RealMemory=100 State=IDLE Partitions=p\n"
+    one = group(CONFIG, node, f"PartitionName=p Nodes=n MaxCPUsPerSocket={most}\n")
+    assert one.partitions[0].shapes[0].cores == cores
+
+
+@pytest.mark.parametrize(("version", "starts"), [("22.05.8", True), ("24.11.5", False)])
+def test_memory_that_costs_more_cpus_than_the_partition_lets_have(version, starts):
+    config = CONFIG + f"SLURM_VERSION = {version}\nMaxMemPerCPU = 1000\n"
+    node = "NodeName=n CPUTot=16 RealMemory=64000 State=IDLE Partitions=p\n"
+    one = group(config, node, "PartitionName=p Nodes=n MaxCPUsPerNode=4\n")
+    assert match(parse("cpu(mem=4000M)"), [one]).selection is not None
+    assert (match(parse("cpu(mem=4001M)"), [one]).selection is not None) is starts
+
+
+def test_running_minutes_of_a_user_bound_a_job():
+    qos = "Name|Priority|Flags|MaxWall|MaxTRESRunMinsPU|MaxTRESRunMinsPA\nnormal|0|||cpu=60|cpu=50\n"
+    assoc = "Cluster|Account|User|QOS|MaxWall\nc|a|me|normal|\n"
+    one = group(CONFIG, NODES, PARTITIONS, assoc, qos, person=Person("me"))
+    assert match(parse("cpu(cores=2) & duration=25min"), [one]).selection is not None
+    assert match(parse("cpu(cores=2) & duration=26min"), [one]).selection is None
+
+
 def test_old_clusters_take_gres():
     assert found(CONFIG.replace("cons_tres", "cons_res"), NODES).group.gres == "gres_typed"
 

@@ -1,6 +1,7 @@
 """Texts that Slurm prints, into facts; the numbers are read off the texts by hand."""
 
 import gzip
+import json
 import random
 import re
 import time
@@ -191,6 +192,47 @@ def test_text_and_json_of_one_cluster_agree(shared):
         assert {n.name: (n.cpus, n.memory, n.gres, n.features, n.partitions) for n in other.nodes} == {
             n.name: (n.cpus, n.memory, n.gres, n.features, n.partitions) for n in text.nodes
         }
+
+
+def test_json_of_24_11_in_the_words_of_text():
+    def number(value):
+        return {"set": True, "infinite": False, "number": value}
+
+    tres = [{"type": "cpu", "name": "", "id": 1, "count": 7}]
+    qos = {
+        "name": "q",
+        "flags": ["DENY_LIMIT", "OVERRIDE_PARTITION_QOS", "PARTITION_TIME_LIMIT", "NEW"],
+        "limits": {
+            "max": {
+                "active_jobs": {"count": number(3)},
+                "jobs": {"count": number(4), "per": {"account": number(5), "user": number(6)}},
+                "tres": {"minutes": {"total": tres, "per": {"qos": tres, "user": tres, "account": tres}}},
+            }
+        },
+    }
+    association = {
+        "account": "a", "user": "u", "qos": ["q"],
+        "max": {"tres": {"group": {"minutes": tres, "active": tres}}, "jobs": {"per": {"count": number(8), "submitted": number(9)}}},
+    }  # fmt: skip
+    partition = {"name": "p", "select_type": ["SOCKET", "MEMORY"], "maximums": {"cpus_per_socket": number(2)}}
+    found = read(json.dumps({"qos": [qos]}), json.dumps({"associations": [association], "partitions": [partition]}))
+    (one,) = found.qos
+    assert one.flags == ("DenyOnLimit", "OverPartQOS", "PartitionTimeLimit", "NEW")
+    limits = one.bounds
+    assert (limits.max_jobs, limits.max_submit, limits.grp_tres_mins) == (3, 4, (("cpu", 7),))
+    assert limits.grp_tres_run_mins == limits.max_tres_run_mins_per_user == (("cpu", 7),)
+    assert limits.max_tres_run_mins_per_account == (("cpu", 7),)
+    limits = found.associations[0].bounds
+    assert (limits.max_jobs, limits.max_submit) == (8, 9)
+    assert limits.grp_tres_mins == limits.grp_tres_run_mins == (("cpu", 7),)
+    (one,) = found.partitions
+    assert (one.max_cpus_per_socket, one.pairs["SelectTypeParameters"]) == (2, "CR_SOCKET_MEMORY")
+
+
+def test_headings_of_the_config_are_no_problem():
+    found = read("SLURM_VERSION           = 24.11.5\n\nMPI Plugins Configuration:\nPMIxTimeout             = 300\n")
+    assert found.config["SLURM_VERSION"] == "24.11.5"
+    assert not found.problems
 
 
 def test_accounting(shared):

@@ -25,6 +25,7 @@ from launchers.slurm.refusals import refusal_of_reason, refusal_of_sbatch
         ("QOSMinCpuNotSatisfied", "minimum", True),
         ("QOSMaxGRESPerUser", "limit", False),
         ("AssocGrpCpuLimit", "limit", False),
+        ("MaxCpuRunMinsPerUser", "limit", False),
         ("AssocMaxWallDurationPerJobLimit", "duration", True),
         ("BadConstraints", "gpu-model", True),
         ("DependencyNeverSatisfied", "", True),

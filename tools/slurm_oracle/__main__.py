@@ -16,6 +16,13 @@ What it cannot see: anything that needs a slurmd (CoreSpecCount, which counts wh
 its GPUs; whether it is held to its memory), other users' jobs and usage (limits on usage are tried with none),
 preemption, licenses, reservations, several clusters at once.
 
+One limit is Slurm's own: it holds MaxTRESPerNode against what a job has in all divided by its nodes, rounded down, so where
+whole sockets are allocated (CR_Socket) on nodes of several shapes a job may start, on nodes that Slurm happens to pick, that
+no node's share allows; the broker has each node within the limit (--seed 503 --first 8 --pairs 200 --per-cluster 200:
+three of completeness with nodes=3, on 22.05 and 24.11).
+
+The Slurm is that of this machine; `tools/on-debian trixie tools/oracle` asks another release's.
+
 A disagreement is made small and printed with the cluster, the need and both answers; it is written to a file that
 --replay takes.  Exit status: 0 all agree, 1 some do not.
 """

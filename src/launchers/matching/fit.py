@@ -181,7 +181,7 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
     if memory and not offer.group.memory_constraint and shape.mem_per_core:
         cores, memory = max(cores, -(-memory // shape.mem_per_core)), 0
     raised = max(cores, -(-memory // per_cpu)) if memory and per_cpu else 0
-    cores, said, threads, cpus = _cpus(offer, alternative, cores, gpus, raised)
+    cores, said, threads, cpus = _cpus(offer, alternative, cores, devices, raised)
     mem: int | None = memory
     if not memory:
         default = _default_memory(offer, cpus, gpus)
@@ -197,19 +197,22 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
     return _timed(offer, ask)
 
 
-def _cpus(offer: Offer, alternative: Alternative, cores: int, gpus: int, raised: int) -> tuple[int, int, int, int]:
+def _cpus(
+    offer: Offer, alternative: Alternative, cores: int, devices: tuple[tuple[str | None, int], ...], raised: int
+) -> tuple[int, int, int, int]:
     """The cores to ask for (0: none in words), what is asked then, the threads of that, the CPUs that are allocated.
 
-    `raised` is what the memory costs.  DefCpuPerGPU counts where no cores are said, and only there.
+    `raised` is what the memory costs.  DefCpuPerGPU counts where no cores are said, and only there; with GPUs of
+    several types Slurm 24.11 starts nothing that leaves its CPUs to it.
     """
     partition, shape = offer.partition, offer.shape
     if raised <= min((one.value for one in bounds(offer) if one.by.endswith(SAID)), default=raised):
         cores = max(cores, raised)  # more is Slurm's own to add: MaxCPUsPerNode is held against what is said
     if not alternative.cores:
         cores = max(cores, _least_cpus(offer, alternative.nodes))
-    default = gpus * (partition.defaults.cpus_per_gpu or 0)
+    default = sum(number for _, number in devices) * (partition.defaults.cpus_per_gpu or 0)
     fits = default <= _most_cpus(offer, alternative.nodes)
-    if default > 1 and not cores and not (fits and shape.cpus_per_socket == 1):
+    if default > 1 and not cores and not (fits and shape.cpus_per_socket == len(devices) == 1):
         cores = default if fits else 1
     requested = max(cores or default, 1)
     threads = -(-requested // shape.threads_per_core) * shape.threads_per_core

@@ -29,6 +29,8 @@ _TRES = {
     "grp_tres": ("", "GrpTRES", False),
     "min_tres": ("", "MinTRESPerJob", True),
     "max_tres_mins": ("*min", "MaxTRESMinsPerJob", False),
+    "max_tres_run_mins_per_user": ("*min", "MaxTRESRunMinsPerUser", False),
+    "max_tres_run_mins_per_account": ("*min", "MaxTRESRunMinsPerAccount", False),
     "grp_tres_run_mins": ("*min", "GrpTRESRunMins", False),
     "grp_tres_mins": ("*min", "GrpTRESMins", False),
 }
@@ -138,8 +140,7 @@ def _access(
     if spec.partition_qos and spec.partition_qos in table:
         over = "OverPartQOS" in (qos.flags or ())
         sources.insert(1 if over else 0, _qos_limits(spec.partition_qos, table[spec.partition_qos]))
-    flags = set(qos.flags or ()) | set((table[spec.partition_qos].flags or ()) if spec.partition_qos in table else ())
-    lifted = {_LIFTS[flag] for flag in flags if flag in _LIFTS}
+    lifted = {_LIFTS[flag] for flag in qos.flags or () if flag in _LIFTS}  # those of the partition's QoS lift nothing
     merged = tuple(_first(sources).values())
     kept = tuple(limit for limit in limits if (limit.what, limit.least) not in lifted)
     closed = _shut(qos.limits, f"QoS {qos_name}") or _shut(account.limits, f"account {account_name}")

@@ -129,6 +129,8 @@ class LimitsSpec:
     grp_tres: Tres | None = says("GrpTRES: of all jobs together, so no job can have more")
     min_tres: Tres | None = says("MinTRESPerJob")
     max_tres_mins: Tres | None = says("MaxTRESMinsPerJob: TRES times minutes")
+    max_tres_run_mins_per_user: Tres | None = says("MaxTRESRunMinsPerUser: TRES times minutes of a user's running jobs")
+    max_tres_run_mins_per_account: Tres | None = says("MaxTRESRunMinsPerAccount: of an account's running jobs")
     grp_tres_run_mins: Tres | None = says("GrpTRESRunMins: TRES times minutes of all running jobs")
     grp_tres_mins: Tres | None = says("GrpTRESMins: TRES times minutes, used up over time")
     max_jobs: Count | None = says("MaxJobs or GrpJobs; 0 lets no job run")

@@ -118,6 +118,8 @@ def _limits(bounds: Bounds, enforced: set[str]) -> schema.LimitsSpec | None:
         max_tres_mins=most(bounds.max_tres_mins),
         grp_tres_mins=most(bounds.grp_tres_mins),
         grp_tres_run_mins=most(bounds.grp_tres_run_mins),
+        max_tres_run_mins_per_user=most(bounds.max_tres_run_mins_per_user),
+        max_tres_run_mins_per_account=most(bounds.max_tres_run_mins_per_account),
         max_jobs=0 if bounds.max_jobs == 0 else None,
         max_submit=0 if bounds.max_submit == 0 else None,
     )
@@ -218,6 +220,8 @@ def _partition(
     per_cpu, per_node = one.max_mem_per_cpu, one.max_mem_per_node
     if per_cpu is None and per_node is None:
         per_cpu, per_node = config.memory("MaxMemPerCPU"), config.memory("MaxMemPerNode")
+    if per_cpu and one.max_cpus_per_node and not config.before(23):
+        per_node = per_cpu * one.max_cpus_per_node  # 24.11 refuses the CPUs that more memory costs, 22.05 gives them
     def_cpu, def_node = one.def_mem_per_cpu, one.def_mem_per_node
     if def_cpu is None and def_node is None and one.def_mem_per_gpu is None:
         def_cpu, def_node = config.memory("DefMemPerCPU"), config.memory("DefMemPerNode")
@@ -266,6 +270,11 @@ class _Config:
 
     pairs: Mapping[str, str]
 
+    def before(self, year: int) -> bool:
+        """Whether this is a Slurm of before that year; no where that is not known."""
+        ours = self.pairs.get("SLURM_VERSION", "").partition(".")[0]
+        return ours.isdigit() and int(ours) < year
+
     def memory(self, key: str) -> int | None:
         """A memory setting of the whole cluster, in bytes."""
         text = self.pairs.get(key, "")
@@ -311,6 +320,14 @@ def _units(node: Node, said: str) -> tuple[int, int]:
     return threads, threads * cores if "CR_SOCKET" in said and cores else 1
 
 
+def _cpus(node: Node, partition: Partition) -> int | None:
+    """The CPUs that a job may ask: MaxCPUsPerSocket (23.02 on) is that of each socket, in whole cores."""
+    most, sockets, threads = partition.max_cpus_per_socket, node.pairs.get("Sockets", ""), node.threads_per_core
+    if node.cpus is None or most is None or not sockets.isdigit():
+        return node.cpus
+    return min(node.cpus, int(sockets) * (most // threads * threads))
+
+
 def _memory(node: Node, facts: Facts) -> int | None:
     """The memory that a job may ask: MemSpecLimit is kept back only where memory is allocated at all (CR_*_MEMORY)."""
     special = node.pairs.get("MemSpecLimit", "")
@@ -338,7 +355,7 @@ def _blocks(
     allocated = _allocated(facts, partition)
     for node in nodes:
         key = (
-            node.cpus,
+            _cpus(node, partition),
             _memory(node, facts),
             node.gres,
             node.features,
@@ -360,11 +377,13 @@ def _blocks(
         _note_devices(node, have, notes, where)
         threads, socket = _units(node, allocated)
         cpu = schema.CpuSpec(
-            cores=node.cpus,
+            cores=_cpus(node, partition),
             memory=_memory(node, facts),
             threads_per_core=threads if threads > 1 else None,
             cpus_per_socket=socket if socket > 1 else None,
         )
+        if cpu.cores != node.cpus:
+            notes[(*where, "cpu")] = f"{node.cpus} cores, and MaxCPUsPerSocket={partition.max_cpus_per_socket}"
         if node.memory is None:
             notes[(*where, "cpu")] = "memory not known: RealMemory is not configured"
         found.append(

@@ -89,6 +89,7 @@ class Partition:
     min_nodes: int
     max_nodes: int | None
     max_cpus_per_node: int | None
+    max_cpus_per_socket: int | None
     def_mem_per_cpu: int | None
     def_mem_per_node: int | None
     def_mem_per_gpu: int | None
@@ -144,6 +145,8 @@ class Bounds:
     max_tres_mins: Tres = ()
     grp_tres_mins: Tres = ()
     grp_tres_run_mins: Tres = ()
+    max_tres_run_mins_per_user: Tres = ()
+    max_tres_run_mins_per_account: Tres = ()
     max_jobs: int | None = None
     max_submit: int | None = None
 
@@ -292,6 +295,7 @@ def partition(pairs: Mapping[str, str], line: int, problems: list[Problem]) -> P
         min_nodes=read.number("MinNodes") or 0,
         max_nodes=read.number("MaxNodes"),
         max_cpus_per_node=read.number("MaxCPUsPerNode"),
+        max_cpus_per_socket=read.number("MaxCPUsPerSocket"),
         def_mem_per_cpu=read.mebibytes("DefMemPerCPU"),
         def_mem_per_node=read.mebibytes("DefMemPerNode"),
         def_mem_per_gpu=defaults.mebibytes("DefMemPerGPU"),
@@ -345,6 +349,8 @@ def bounds(read: Reader) -> Bounds:
         max_tres_mins=read.tres("MaxTRESMins"),
         grp_tres_mins=read.tres("GrpTRESMins"),
         grp_tres_run_mins=read.tres("GrpTRESRunMins"),
+        max_tres_run_mins_per_user=read.tres("MaxTRESRunMinsPU"),
+        max_tres_run_mins_per_account=read.tres("MaxTRESRunMinsPA"),
         max_jobs=_least(read.number(key) for key in ("GrpJobs", "MaxJobs", "MaxJobsPU", "MaxJobsPA")),
         max_submit=_least(read.number(key) for key in ("GrpSubmit", "MaxSubmit", "MaxSubmitPU", "MaxSubmitPA")),
     )

@@ -28,6 +28,7 @@ _PARTITION = {
     "qos.assigned": "QoS", "tres.configured": "TRES", "defaults.partition_memory_per_cpu": "DefMemPerCPU",
     "defaults.partition_memory_per_node": "DefMemPerNode", "defaults.time": "DefaultTime",
     "defaults.job": "JobDefaults", "maximums.cpus_per_node": "MaxCPUsPerNode",
+    "maximums.cpus_per_socket": "MaxCPUsPerSocket",
     "maximums.partition_memory_per_cpu": "MaxMemPerCPU", "maximums.partition_memory_per_node": "MaxMemPerNode",
     "maximums.nodes": "MaxNodes", "maximums.time": "MaxTime", "minimums.nodes": "MinNodes",
     "priority.tier": "PriorityTier", "priority.job_factor": "PriorityJobFactor", "partition.state": "State",
@@ -44,7 +45,17 @@ _QOS = {
     "max.tres.per.job": "MaxTRES", "max.tres.per.node": "MaxTRESPerNode", "max.tres.per.user": "MaxTRESPU",
     "max.tres.per.account": "MaxTRESPA", "max.tres.total": "GrpTRES", "max.tres.minutes.per.job": "MaxTRESMins",
     "max.tres.minutes.total": "GrpTRESMins", "min.tres.per.job": "MinTRES", "max.wall_clock.per.job": "MaxWall",
-    "max.jobs.active_jobs.per.user": "MaxJobsPU", "max.jobs.per.user": "MaxSubmitPU", "max.jobs.count": "GrpJobs",
+    "max.tres.minutes.per.qos": "GrpTRESRunMins", "max.tres.minutes.per.user": "MaxTRESRunMinsPU",
+    "max.tres.minutes.per.account": "MaxTRESRunMinsPA",
+    "max.jobs.active_jobs.per.user": "MaxJobsPU", "max.jobs.active_jobs.per.account": "MaxJobsPA",
+    "max.jobs.per.user": "MaxSubmitPU", "max.jobs.per.account": "MaxSubmitPA",
+    "max.active_jobs.count": "GrpJobs", "max.jobs.count": "GrpSubmit",
+}  # fmt: skip
+_QOS_FLAGS = {
+    "PARTITION_MINIMUM_NODE": "PartitionMinNodes", "PARTITION_MAXIMUM_NODE": "PartitionMaxNodes",
+    "PARTITION_TIME_LIMIT": "PartitionTimeLimit", "OVERRIDE_PARTITION_QOS": "OverPartQOS", "DENY_LIMIT": "DenyOnLimit",
+    "ENFORCE_USAGE_THRESHOLD": "EnforceUsageThreshold", "NO_RESERVE": "NoReserve", "NO_DECAY": "NoDecay",
+    "REQUIRED_RESERVATION": "RequiresReservation", "USAGE_FACTOR_SAFE": "UsageFactorSafe", "RELATIVE": "Relative",
 }  # fmt: skip
 _ASSOCIATION = {
     "account": "Account", "user": "User", "cluster": "Cluster", "partition": "Partition",
@@ -52,6 +63,8 @@ _ASSOCIATION = {
     "qos": "QOS", "default.qos": "Def QOS", "max.tres.per.job": "MaxTRES", "max.tres.per.node": "MaxTRESPerNode",
     "max.tres.total": "GrpTRES", "max.tres.minutes.per.job": "MaxTRESMins", "max.per.account.wall_clock": "GrpWall",
     "max.jobs.per.wall_clock": "MaxWall", "max.jobs.active": "MaxJobs", "max.jobs.total": "MaxSubmit",
+    "max.tres.group.minutes": "GrpTRESMins", "max.tres.group.active": "GrpTRESRunMins",
+    "max.jobs.per.count": "GrpJobs", "max.jobs.per.submitted": "GrpSubmit",
 }  # fmt: skip
 
 
@@ -66,7 +79,8 @@ def records(data: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
     for entry in _list(data, "reservations"):
         yield "ReservationName", _reservation(entry)
     for entry in _list(data, "qos"):
-        name = {"Name": str(entry.get("name", "")), "Flags": _text(entry.get("flags"))}
+        flags = [_QOS_FLAGS.get(flag, flag) for flag in entry.get("flags") or ()]
+        name = {"Name": str(entry.get("name", "")), "Flags": _text(flags)}
         name["Priority"] = _text(entry.get("priority"))
         yield "Qos", {**name, **_mapped(entry.get("limits") or {}, _QOS)}
     for entry in _list(data, "associations"):
@@ -128,6 +142,8 @@ def _partition(entry: Mapping[str, Any]) -> dict[str, str]:
     shares = entry.get("maximums", {}).get("oversubscribe", {})
     if shares.get("jobs") == 0:
         pairs["OverSubscribe"] = "EXCLUSIVE"
+    if units := entry.get("select_type"):
+        pairs["SelectTypeParameters"] = "_".join(["CR", *units])
     return pairs
 
 

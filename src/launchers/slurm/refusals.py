@@ -36,7 +36,7 @@ _PENDING = (
     (r"PartitionDown|PartitionInactive", "closed", False),
     (r"(QOS|Assoc)Min.*", "minimum", True),
     (r"(QOS|Assoc)Max\w*(PerJob|PerNode|MinutesPerJob)\w*|QOSMaxGRESPerJob", "limit", True),
-    (r"(QOS|Assoc)(Grp|Max)(?!Jobs|Submit)\w*", "limit", False),
+    (r"(QOS|Assoc)(Grp|Max)(?!Jobs|Submit)\w*|Max\w+RunMinsPer(User|Account)", "limit", False),
     (r"BadConstraints", "gpu-model", True),
     (r"PartitionConfig", "limit", True),
     (r"DependencyNeverSatisfied|AccountingPolicy", "", True),

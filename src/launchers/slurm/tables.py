@@ -21,7 +21,9 @@ _SINFO = {
     "REASON": "Reason", "FEATURES": "AvailableFeatures", "TMP_DISK": "TmpDisk", "DEFAULTTIME": "DefaultTime",
 }  # fmt: skip
 _CONFIG = re.compile(r"^([A-Za-z][\w/.()\[\]-]*)\s+= ?(.*)$", re.ASCII)
-_NOISE = re.compile(r"^\s*(\$ .*|# .*|rc=-?\d+|```.*|\{: .*\}|[-= ]+|Configuration data as of .*|Slurmctld\(.*)$")
+_NOISE = re.compile(
+    r"^\s*(\$ .*|# .*|rc=-?\d+|```.*|\{: .*\}|[-= ]+|Configuration data as of .*|[\w/ ]+ Configuration:|Slurmctld\(.*)$"
+)
 
 
 def is_noise(text: str) -> bool:
