@@ -250,7 +250,9 @@ def _failure(answer: Answer, located: Located | None) -> tuple[str, str]:
         if lost:
             return f"no launcher can be reached{where}:\n  " + "\n  ".join(lost), UNREACHABLE
         if answer.skipped:
-            return f"no launcher group has any of these tags{where}", NOTHING_MATCHES
+            known = sorted({tag for group, _ in answer.skipped for tag in group.tags})
+            there = f"the tags there are: {', '.join(known)}" if known else "no group has any tag"
+            return f"no launcher group has any of the tags asked for{where}: {there}", NOTHING_MATCHES
         return f"no launcher is configured{where}: it has no usable group", NOTHING_CONFIGURED
     lines = [f"nothing matches {answer.requirement}{where}"]
     lines += [f"  {line}" for line in summary(answer)]
