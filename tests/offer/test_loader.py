@@ -6,9 +6,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from ClusterShell.NodeSet import NodeSet
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from launchers.offer import hosts
 from launchers.offer.check import check
 from launchers.offer.jsonschema import json_schema
 from launchers.offer.loader import load, loads
@@ -87,12 +89,39 @@ def test_all_problems_at_once_each_with_its_place():
         ("? [a]\n: b", "a key is a plain word"),
         ("local: [{cpu: }]", "nothing stands here"),
         ("slurm: [{partitions: {'a b': {}}}]", "is not a name"),
+        *(
+            (f'slurm: [{{partitions: {{p: {{nodes: [{{hosts: "{hosts}"}}]}}}}}}]', f"f.yaml:1:43: error LC117: {said}")
+            for hosts, said in [
+                ("n[01-", "slurm[0].partitions.p.nodes[0].hosts: 'n[01-' has a [ without its ]"),
+                ("n[5-1]", "slurm[0].partitions.p.nodes[0].hosts: the range 5-1 goes backwards"),
+                ("n[a-b]", "slurm[0].partitions.p.nodes[0].hosts: [a-b] is not a range of numbers"),
+                ("n[01-3]", "slurm[0].partitions.p.nodes[0].hosts: the range 01-3 has numbers of different width"),
+                ("n[1-2][3-4]", "slurm[0].partitions.p.nodes[0].hosts: 'n[1-2][3-4]' has two ranges"),
+                ("n[1-99999999]", "slurm[0].partitions.p.nodes[0].hosts: 'n[1-99999999]' has 99999999 hosts"),
+                ("@all", "slurm[0].partitions.p.nodes[0].hosts: '@all' is not a host name"),
+                ("n1,,n2", "slurm[0].partitions.p.nodes[0].hosts: 'n1,,n2' has an empty host name"),
+            ]
+        ),
+        ("oar: [{nodes: [{hosts: [n1, 'n[5-1]']}]}]", "f.yaml:1:29: error LC117: oar[0].nodes[0].hosts[1]: the range"),
         ("slurm: [{sbatch: {comment: [1]}}]", "text, a number, or true is expected"),
     ],
 )
 def test_bad_yaml(text, said):
     found = "\n".join(problems(text))
     assert said in found
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text(alphabet="nm019[]-,/_.@!^ ", min_size=1, max_size=14))
+@example("n[1]2[3]")
+@example("n[0-01]")
+@example("n[0-9]x[1-2,5],n[08-12]")
+def test_what_is_taken_for_a_host_list_can_be_expanded(text):
+    try:
+        number = hosts.number(text)
+    except ValueError:
+        return
+    assert len(NodeSet(text)) <= number
 
 
 def test_a_bomb_of_aliases_is_refused_quickly():
@@ -163,7 +192,7 @@ def test_the_json_schema_and_the_loader_agree(document):
     try:
         loads(json.dumps(document))
     except ConfigError as error:
-        deeper = {"LC103", "LC104", "LC105", "LC109"}
+        deeper = {"LC103", "LC104", "LC105", "LC109", "LC117", "LC118"}
         if {problem.code for problem in error.problems} <= deeper:
             return
         assert not valid

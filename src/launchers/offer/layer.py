@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from launchers.offer.schema import Count, Name, NodesSpec, PartitionSpec, SlurmGroup
+from launchers.offer.schema import Count, Hosts, NodesSpec, PartitionSpec, SlurmGroup
 
 
 def over(facts: SlurmGroup, own: SlurmGroup) -> SlurmGroup:
@@ -88,4 +88,4 @@ def _folded(block: NodesSpec) -> str:
 
 def _sized(block: NodesSpec, hosts: Any) -> NodesSpec:
     available = None if block.available is None else Count(min(block.available, len(hosts)))
-    return attrs.evolve(block, hosts=Name(str(hosts)), count=Count(len(hosts)), available=available)
+    return attrs.evolve(block, hosts=Hosts(str(hosts)), count=Count(len(hosts)), available=available)

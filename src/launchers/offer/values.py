@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from launchers.offer import schema
+from launchers.offer import hosts, schema
 from launchers.requirement import parse_memory, parse_timespan
 
 _NAME = re.compile(r"[^\s,\"'`$\\;|&<>(){}*?\x00-\x1f]+")
@@ -65,6 +65,15 @@ def _name(value: Any) -> str:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
     if not (_NAME.fullmatch(text) or _FOLDED.fullmatch(text)) or not text.isprintable() or len(text) > 65536:
         raise BadValueError("LC109", f"{text[:60]!r} is not a name: no spaces, commas, quotes or shell signs")
+    return text
+
+
+def _hosts(value: Any) -> str:
+    text = _name(value)
+    try:
+        hosts.number(text)
+    except ValueError as error:
+        raise BadValueError("LC117", str(error), "write a name, or a folded list such as n[01-16]") from None
     return text
 
 
@@ -158,6 +167,7 @@ VALUES: dict[Any, Read] = {
     schema.Memory: _memory,
     schema.Duration: _duration,
     schema.Name: _name,
+    schema.Hosts: _hosts,
     schema.Line: _line,
     schema.Word: _text,
     schema.Regex: _regex,
