@@ -124,6 +124,21 @@ def test_what_is_taken_for_a_host_list_can_be_expanded(text):
     assert len(NodeSet(text)) <= number
 
 
+def test_what_launchers_says_to_sbatch_is_not_said_again():
+    own = (
+        "partition qos account constraint time nodes cpus-per-task cpus_per_task mem mem-per-cpu mem_per_gpu gres gpus"
+    )
+    own += " gpus_per_node exclude nodelist array dependency part"
+    options = ", ".join(f"{one}: 1" for one in own.split())
+    found = problems(f"slurm: [{{sbatch: {{{options}, mail-type: FAIL, reservation: x, --hold: true}}}}]")
+    assert [one.split()[2] for one in found] == ["LC118:"] * len(own.split()) + ["LC109:"]
+    assert found[0] == (
+        "f.yaml:1:19: error LC118: slurm[0].sbatch.partition: sbatch's --partition is for launchers to say, and this "
+        "would override what was chosen (ask for it in the requirement, or describe it under partitions:)"
+    )
+    assert loads("slurm: [{sbatch: {mail-type: FAIL, reservation: x, mem_bind: local, exclusive: true, comment: x}}]")
+
+
 def test_a_bomb_of_aliases_is_refused_quickly():
     lines = ["a0: &a0 [1,2,3,4,5,6,7,8,9]"] + [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     started = time.monotonic()

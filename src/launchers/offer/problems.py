@@ -25,6 +25,7 @@ CODES = {
     "LC115": "a template that cannot be worked out",
     "LC116": "jobs that wait for each other, or for one that there is not",
     "LC117": "not a list of hosts, or one of too many",
+    "LC118": "an sbatch option that launchers itself says",
     "LC201": "a partition that no requirement can reach",
     "LC202": "a QoS or account that nothing uses",
     "LC203": "a regular expression with no known group",

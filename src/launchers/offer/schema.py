@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Count: TypeAlias = int
     Name: TypeAlias = str
     Hosts: TypeAlias = str
+    Option: TypeAlias = str
     Line: TypeAlias = str
     Word: TypeAlias = str
     Regex: TypeAlias = str
@@ -26,6 +27,7 @@ else:
     Duration = NewType("Duration", int)  # text in the file (20h, 4 days, 2-00:00:00), seconds here
     Name = NewType("Name", str)  # what Slurm takes for a partition, QoS, account or feature
     Hosts = NewType("Hosts", str)  # a host name, or a folded list of them
+    Option = NewType("Option", str)  # the long name of an sbatch option that launchers itself says nothing about
     Line = NewType("Line", str)  # text that may end up in an sbatch file: one line, printable
     Word = NewType("Word", str)  # any text: what a job is told and an sbatch file never holds
     Regex = NewType("Regex", str)  # a regular expression (Python's)
@@ -237,7 +239,9 @@ class SlurmGroup:
     configuration: NodeConfiguration | None = says("what nodes are like unless said otherwise")
     partitions: dict[Name, PartitionSpec] | None = says("the partitions")
     gres: Gres | None = says("how GPUs are spelled: gpus_per_node (default), gres, gres_typed")
-    sbatch: dict[Name, Scalar] | None = says("sbatch options that are always passed")
+    sbatch: dict[Option, Scalar] | None = says(
+        "sbatch options that are always passed; not those that a requirement decides"
+    )
     limits: LimitsSpec | None = says("limits of every partition")
     defaults: DefaultsSpec | None = says("the user's default account and QoS")
 

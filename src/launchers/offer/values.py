@@ -13,6 +13,15 @@ from launchers.requirement import parse_memory, parse_timespan
 _NAME = re.compile(r"[^\s,\"'`$\\;|&<>(){}*?\x00-\x1f]+")
 _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _FOLDED = re.compile(r"[A-Za-z0-9_.,\[\]-]+")
+_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
+OWN_OPTIONS = (
+    *("account", "array", "chdir", "constraint", "cores-per-socket", "cpus-per-gpu", "cpus-per-task", "dependency"),
+    *("error", "exclude", "extra-node-info", "gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task", "gres"),
+    *("mem", "mem-per-cpu", "mem-per-gpu", "mincpus", "nodefile", "nodelist", "nodes", "ntasks", "ntasks-per-core"),
+    *("ntasks-per-gpu", "ntasks-per-node", "ntasks-per-socket", "output", "parsable", "partition", "prefer", "qos"),
+    *("sockets-per-node", "test-only", "threads-per-core", "time", "time-min", "tres-per-task", "wrap"),
+)
+"""The options of sbatch that come from the requirement, the choice of a launcher, and the plan."""
 
 
 class BadValueError(ValueError):
@@ -74,6 +83,20 @@ def _hosts(value: Any) -> str:
         hosts.number(text)
     except ValueError as error:
         raise BadValueError("LC117", str(error), "write a name, or a folded list such as n[01-16]") from None
+    return text
+
+
+def _option(value: Any) -> str:
+    """Slurm takes an option by its first letters as well (getopt_long), and SlurmArgs takes ``_`` for ``-``."""
+    text = _text(value)
+    if not _OPTION.fullmatch(text):
+        raise BadValueError(
+            "LC109", f"{text[:60]!r} is not the name of an sbatch option", "write mail-type, without --"
+        )
+    own = next((one for one in OWN_OPTIONS if one.startswith(text.replace("_", "-"))), None)
+    if own is not None:
+        said = f"sbatch's --{own} is for launchers to say, and this would override what was chosen"
+        raise BadValueError("LC118", said, "ask for it in the requirement, or describe it under partitions:")
     return text
 
 
@@ -168,6 +191,7 @@ VALUES: dict[Any, Read] = {
     schema.Duration: _duration,
     schema.Name: _name,
     schema.Hosts: _hosts,
+    schema.Option: _option,
     schema.Line: _line,
     schema.Word: _text,
     schema.Regex: _regex,
