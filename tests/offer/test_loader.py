@@ -256,6 +256,53 @@ slurm:
     ]
 
 
+FACTS = """
+slurm:
+- qos: {normal: {}}
+  partitions:
+    gpu: {qos: [normal, admin], nodes: [{hosts: "n[1-4]", count: 4, accelerators: [{model: A100, count: 2}]}]}
+"""
+
+
+def test_facts_are_looked_into(tmp_path):
+    def said(entry, facts=FACTS, kind="slurm"):
+        (tmp_path / "facts.yaml").write_text(facts)
+        (tmp_path / "launchers.yaml").write_text(f"{kind}: [{entry}]")
+        found = check(load(tmp_path / "launchers.yaml"))
+        return [str(one).replace(f"{tmp_path}/", "") for one in found]
+
+    good = "{partitions: {gpu: {qos: [admin, normal], nodes: [{hosts: 'n[1,4]', gpu: {count: 1}}]}}, facts: facts.yaml}"
+    assert said(good) == []
+    assert said("{facts: none.yaml}") == [
+        "launchers.yaml:1:17: error LC111: slurm[0].facts: none.yaml: No such file or directory "
+        "(launchers convert -o writes one)"
+    ]
+    assert said("{facts: none.yaml, disabled: true}") == []
+    assert said("{facts: facts.yaml}", "slurm: [{wieght: 1}]") == [
+        "facts.yaml:1:10: error LC101: slurm[0].wieght: unknown key 'wieght' (did you mean weight?)"
+    ]
+    assert said("{facts: launchers.yaml}") == [
+        "launchers.yaml:1:17: error LC111: slurm[0].facts: launchers.yaml: its entry has a facts: of its own "
+        "(name a file that launchers convert -o wrote)"
+    ]
+    layer = (
+        "{partitions: {gpuu: {disabled: true}, gpu: {qos: [normall], nodes: [{hosts: 'n[4-6]'}]}}, facts: facts.yaml}"
+    )
+    assert said(layer) == [
+        "launchers.yaml:1:23: warning LC209: slurm[0].partitions.gpuu: the facts have no gpuu here, so it is one more "
+        "(they have gpu)",
+        "launchers.yaml:1:59: error LC108: slurm[0].partitions.gpu.qos[0]: normall is not defined under qos: "
+        "(defined are normal)",
+        "launchers.yaml:1:85: warning LC209: slurm[0].partitions.gpu.nodes[0].hosts: the facts have no n[5-6] in gpu, "
+        "so these are further nodes",
+    ]
+    oar = "oar: [{queues: {default: {}, prod: {}}, nodes: [{hosts: n1}]}]"
+    assert said("{facts: facts.yaml, queues: {prod: {priority: 1}, pord: {disabled: true}}}", oar, "oar") == [
+        "launchers.yaml:1:57: warning LC209: oar[0].queues.pord: the facts have no pord here, so it is one more "
+        "(they have default, prod)"
+    ]
+
+
 def test_every_code_is_documented():
     text = (EXAMPLE.parent / "docs" / "launchers-yaml.md").read_text()
     assert all(f"| {code} | {meaning} |" in text for code, meaning in CODES.items())

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from launchers.cli.convert import facts_file, update
 from launchers.connector import LocalConnector
-from launchers.launcher import read_facts
 from launchers.offer.emit import Converted, to_yaml
+from launchers.offer.facts import read_facts
 from launchers.slurm import probe
 
 HEAD = "Written by `launchers convert`, GPU memory filled in by `launchers probe`."

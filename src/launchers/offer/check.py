@@ -1,17 +1,21 @@
-"""Warnings: what loads and still cannot work, or does not mean what it seems to."""
+"""What loads and still cannot work (errors), or does not mean what it seems to (warnings)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path as File
 from typing import Any
 
 from launchers.offer.access import judged
 from launchers.offer.build import REGEX_GROUPS, slurm_group
 from launchers.offer.catalogue import identify
+from launchers.offer.facts import G, laid_under
+from launchers.offer.hosts import joined
+from launchers.offer.layer import over
 from launchers.offer.loader import Config
 from launchers.offer.model import Limit, Partition
-from launchers.offer.problems import Problem
+from launchers.offer.problems import ConfigError, Problem
 from launchers.offer.schema import AcceleratorSpec, LimitsSpec, NodeConfiguration, PartitionSpec, SlurmGroup
 from launchers.offer.tree import Path
 
@@ -19,12 +23,17 @@ _TRES_FIELDS = ("max_tres", "max_tres_per_node", "max_tres_per_user", "max_tres_
 
 
 def check(config: Config) -> list[Problem]:
-    """Every warning about a file that loads, in the order of the file."""
+    """Everything about a file that loads and the facts files it names, in the order of the file."""
     found = [*_tags(config), *_models(config)]
+    for index, cluster in enumerate(config.document.oar or ()):
+        below = _facts(config, cluster, ("oar", index), found)
+        found += _layer(config, cluster.queues or {}, (below and below.queues) or {}, ("oar", index, "queues"))
     for index, group in enumerate(config.document.slurm or ()):
         path: Path = ("slurm", index)
+        facts = _facts(config, group, path, found)
+        found += _layer(config, group.partitions or {}, (facts and facts.partitions) or {}, (*path, "partitions"))
         found += _regexes(config, group, path)
-        found += _names(config, group, path)
+        found += _names(config, group, facts, path)
         found += _limits(config, group, path)
         if not (group.facts or group.query_slurm):
             found += _unreachable(config, group, path)
@@ -65,27 +74,70 @@ def _regexes(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]
             )
 
 
-def _names(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]:
+def _facts(config: Config, entry: G, path: Path, found: list[Problem]) -> G | None:
+    """What an entry is laid over, None where there is nothing; what is wrong with its facts file goes to `found`."""
+    try:
+        return None if entry.disabled else laid_under(File(config.file), entry)
+    except ConfigError as error:
+        for one in error.problems:
+            unread = one.code in ("LC100", "LC111")
+            message, hint = f"{one.file}: {one.message}", one.suggestion or "launchers convert -o writes one"
+            found.append(config.tree.problem("LC111", (*path, "facts"), message, hint) if unread else one)
+        return None
+
+
+def _layer(config: Config, own: Mapping[str, Any], facts: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """Partitions, queues and hosts that are written about, and that the facts, if there are any, do not have."""
+    for name, spec in own.items() if facts else ():
+        where = (*path, name)
+        if name not in facts:
+            message = f"the facts have no {name} here, so it is one more"
+            yield config.tree.problem("LC209", where, message, f"they have {', '.join(facts)}", key=True)
+            continue
+        blocks = getattr(facts[name], "nodes", None) or ()
+        known = ",".join(joined(one.hosts) for one in blocks if one.hosts)
+        for number, nodes in enumerate(spec.nodes or () if blocks else ()):
+            unknown = _hosts(joined(nodes.hosts)) - _hosts(known)
+            if unknown:
+                message = f"the facts have no {unknown} in {name}, so these are further nodes"
+                yield config.tree.problem("LC209", (*where, "nodes", number, "hosts"), message)
+
+
+def _hosts(folded: str) -> Any:
+    from ClusterShell.NodeSet import NodeSet
+
+    return NodeSet(folded)
+
+
+def _names(config: Config, group: SlurmGroup, facts: SlurmGroup | None, path: Path) -> Iterator[Problem]:
     """QoS and accounts that are used and not defined (errors), or defined and not used (warnings)."""
-    partitions = group.partitions or {}
-    for table, field in (("qos", "qos"), ("accounts", "accounts")):
-        defined = getattr(group, table)
-        used = {name for spec in partitions.values() for name in getattr(spec, field) or ()}
-        if table == "qos":
-            used |= {spec.partition_qos for spec in partitions.values() if spec.partition_qos}
-            used |= {name for one in (group.accounts or {}).values() for name in one.qos or ()}
-        if defined and not (group.facts or group.query_slurm):
-            for name, spec in partitions.items():
-                for number, used_name in enumerate(getattr(spec, field) or ()):
-                    if used_name not in defined:
-                        where = (*path, "partitions", name, field, number)
-                        hint = f"defined are {', '.join(defined)}"
-                        yield config.tree.problem("LC108", where, f"{used_name} is not defined under {table}:", hint)
-        limited = table == "qos" and any(getattr(spec, field) is not None for spec in partitions.values())
-        for name in defined or {}:
+    whole = over(facts, group) if facts else group
+    told = facts is not None or not (group.facts or group.query_slurm)
+    for field in ("qos", "accounts"):
+        defined = getattr(whole, field) or {}
+        used = _used(whole, field)
+        known = {*defined, *(_used(facts, field) if facts else ())}
+        for name, spec in (group.partitions or {}).items() if defined and told else ():
+            for number, one in enumerate(getattr(spec, field) or ()):
+                if one not in known:
+                    where = (*path, "partitions", name, field, number)
+                    hint = f"defined are {', '.join(defined)}"
+                    yield config.tree.problem("LC108", where, f"{one} is not defined under {field}:", hint)
+        limited = field == "qos" and any(spec.qos is not None for spec in (whole.partitions or {}).values())
+        for name in getattr(group, field) or {}:
             if limited and name not in used:
                 message = f"no partition or account uses the QoS {name}"
-                yield config.tree.problem("LC202", (*path, table, name), message, key=True)
+                yield config.tree.problem("LC202", (*path, field, name), message, key=True)
+
+
+def _used(group: SlurmGroup, field: str) -> set[str]:
+    """The QoS or accounts that partitions name, and the QoS that accounts do."""
+    partitions = (group.partitions or {}).values()
+    used = {name for spec in partitions for name in getattr(spec, field) or ()}
+    if field == "qos":
+        used |= {spec.partition_qos for spec in partitions if spec.partition_qos}
+        used |= {name for one in (group.accounts or {}).values() for name in one.qos or ()}
+    return used
 
 
 def _limits(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]:

@@ -48,3 +48,8 @@ def _length(text: str) -> int:
     if len(first) != len(last) and any(one[0] == "0" != one for one in (first, last)):
         raise ValueError(f"the range {text} has numbers of different width: write zeros before both, or before none")
     return (int(last) - int(first)) // step + 1
+
+
+def joined(said: tuple[str, ...] | str | None) -> str:
+    """`hosts:` of a file, a list or a folded list, as one folded list."""
+    return ",".join(said) if isinstance(said, tuple) else said or ""

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from launchers.offer.hosts import joined
 from launchers.offer.schema import Count, Hosts, NodesSpec, PartitionSpec, SlurmGroup
 
 
@@ -67,10 +68,10 @@ def _split(blocks: Sequence[NodesSpec], written: NodesSpec) -> tuple[list[NodesS
     """Cut the hosts written about out of the blocks that have them; hosts that no block has make one of their own."""
     from ClusterShell.NodeSet import NodeSet
 
-    hosts = NodeSet(_folded(written))
+    hosts = NodeSet(joined(written.hosts))
     result: list[NodesSpec] = []
     for block in blocks:
-        have = NodeSet(_folded(block)) if block.hosts else NodeSet()
+        have = NodeSet(joined(block.hosts))
         inside, outside = have & hosts, have - hosts
         if not inside:
             result.append(block)
@@ -80,10 +81,6 @@ def _split(blocks: Sequence[NodesSpec], written: NodesSpec) -> tuple[list[NodesS
         result.append(_onto(_sized(block, inside), written))
         hosts -= inside
     return result, [_sized(written, hosts)] if hosts else []
-
-
-def _folded(block: NodesSpec) -> str:
-    return ",".join(block.hosts) if isinstance(block.hosts, tuple) else str(block.hosts)
 
 
 def _sized(block: NodesSpec, hosts: Any) -> NodesSpec:

@@ -34,6 +34,7 @@ CODES = {
     "LC206": "a feature that no node has",
     "LC207": "a GPU model that the catalogue does not know, with no memory",
     "LC208": "a limit on something that launchers cannot judge",
+    "LC209": "a partition, queue or host that the facts file does not have",
 }
 """Every code and its meaning; LC1xx are errors, LC2xx warnings."""
 
