@@ -101,13 +101,22 @@ def _oar(options: argparse.Namespace, texts: list[str], target: Path | None) -> 
 
 
 def _written(options: argparse.Namespace, target: Path | None, text: str) -> int:
-    """Write where it belongs."""
+    """Write where it belongs; 2 when that cannot be written."""
     if target is not None:
         return update(target, text)
     if options.output:
-        Path(options.output).write_text(text, encoding="utf-8")
-    else:
-        print(text, end="")
+        return _put(Path(options.output), text)
+    print(text, end="")
+    return 0
+
+
+def _put(path: Path, text: str) -> int:
+    """Write a file; 2, and why on stderr, when that cannot be done."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        print(f"launchers convert: {path} cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -164,16 +173,17 @@ def facts_file(path: Path) -> Path:
 
 
 def update(path: Path, text: str) -> int:
-    """Rewrite a facts file and print the difference."""
+    """Rewrite a facts file and print the difference; 2 when it cannot be written."""
     before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if before == text:
+        print(f"launchers convert: {path} is up to date", file=sys.stderr)
+        return 0
     lines = difflib.unified_diff(
         before.splitlines(keepends=True), text.splitlines(keepends=True), f"{path} (before)", f"{path} (now)"
     )
     sys.stdout.writelines(lines)
-    if before != text:
-        fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.rename(path)
-    else:
-        print(f"launchers convert: {path} is up to date", file=sys.stderr)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    if status := _put(fresh, text):
+        return status
+    fresh.rename(path)
     return 0

@@ -44,6 +44,6 @@ def run(options: argparse.Namespace) -> int:
             told[key] = (one, answer)
     if options.dry_run:
         return 0
-    if told:
-        update(path, to_yaml(Converted(probe.filled(group, told)), HEAD))
+    if told and (status := update(path, to_yaml(Converted(probe.filled(group, told)), HEAD))):
+        return status
     return 0 if len(told) == len(probes) else 1
