@@ -17,8 +17,9 @@ from launchers.oar.query import ask as ask_oar
 from launchers.offer.emit import to_yaml
 from launchers.offer.schema import SlurmGroup
 from launchers.slurm.anonymize import anonymize
-from launchers.slurm.convert import Person, convert
+from launchers.slurm.convert import Person, convert, outside
 from launchers.slurm.facts import Facts
+from launchers.slurm.hosts import fold
 from launchers.slurm.probe import carried
 from launchers.slurm.query import ClusterError, ask
 from launchers.slurm.read import read
@@ -72,6 +73,12 @@ def run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
+    if said := _unknown(options, facts):
+        print(f"launchers convert: {said}", file=sys.stderr)
+        return 2
+    if left := outside(facts):
+        names = fold(node.name for node in left)
+        print(f"launchers convert: left out, as they are in no partition: {names}", file=sys.stderr)
     if options.user:
         person = evolve(person, user=options.user)
     if options.anonymize:
@@ -82,6 +89,19 @@ def run(options: argparse.Namespace) -> int:
         found = evolve(found, group=carried(_old(kept), found.group))
     counts = f"{len(facts.nodes)} nodes, {len(facts.partitions)} partitions"
     return _written(options, target, to_yaml(found, _head(counts, source)))
+
+
+def _unknown(options: argparse.Namespace, facts: Facts) -> str:
+    """What the options ask for and the cluster does not have, and what it has."""
+    partitions = sorted(one.name for one in facts.partitions)
+    for name in options.partition:
+        if name not in partitions:
+            return f"--partition {name}: there is none; there are {', '.join(partitions) or 'no partitions'}"
+    users = sorted({one.user for one in facts.associations if one.user})
+    if options.user and users and options.user not in users:
+        known = ", ".join(users[:10]) + (f" and {len(users) - 10} more" if len(users) > 10 else "")
+        return f"--user {options.user}: no association is of this user; there are those of {known}"
+    return ""
 
 
 def _oar(options: argparse.Namespace, texts: list[str], target: Path | None) -> int:
