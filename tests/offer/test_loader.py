@@ -256,6 +256,40 @@ slurm:
     ]
 
 
+def test_what_was_taken_in_silence():
+    assert warnings(
+        r"""
+local:
+- {id: one}
+slurm:
+- id: one
+  defaults: {account: nope, qos: nope}
+  features_regex: ['GPUM(?P<cuda_memory>\w+)', 'GPU(?P<cuda_count>\d+)']
+  qos: {q: {}}
+  partitions:
+    p:
+      qos: [q]
+      nodes:
+      - {hosts: "n[01-03]", count: 2, features: [GPUMabc, GPUM24G, GPU2]}
+      - {hosts: [n4, n03], count: 2}
+    q: {qos: [q], nodes: [{hosts: "n[01-03]"}]}
+- {query_slurm: true, facts: /none.yaml, disabled: true}
+- {query_slurm: true, defaults: {account: any}}
+oar:
+- nodes: [{hosts: [a, b], count: 3}]
+"""
+    ) == [
+        "LC210 slurm[0].id",
+        "LC202 slurm[0].defaults.account",
+        "LC108 slurm[0].defaults.qos",
+        "LC213 slurm[0].features_regex[0]",
+        "LC211 slurm[0].partitions.p.nodes[0].count",
+        "LC212 slurm[0].partitions.p.nodes[1].hosts",
+        "LC114 slurm[1].query_slurm",
+        "LC211 oar[0].nodes[0].count",
+    ]
+
+
 FACTS = """
 slurm:
 - qos: {normal: {}}

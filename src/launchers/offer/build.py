@@ -188,14 +188,19 @@ def _matched(patterns: Iterable[str], feature: str) -> dict[str, Any]:
             if text is None or group not in REGEX_GROUPS:
                 continue
             kind, _, what = group.partition("_")
-            readers: dict[str, Callable[[str], Any]] = {"count": int, "memory": _feature_memory, "model": str}
             try:
-                found[what] = readers[what](text)
+                found[what] = read_group(group, text)
             except ValueError:
                 continue  # a feature that only looks like one, such as GPUMxxG: it says nothing
             if kind != "gpu":
                 found.setdefault("kind", kind)
     return found
+
+
+def read_group(group: str, text: str) -> Any:
+    """What a named group of `features_regex` captured; ValueError for what is no number, or no amount of memory."""
+    readers: dict[str, Callable[[str], Any]] = {"count": int, "memory": _feature_memory, "model": str}
+    return readers[group.partition("_")[2]](text)
 
 
 def _feature_memory(text: str) -> int:

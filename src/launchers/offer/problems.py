@@ -35,6 +35,10 @@ CODES = {
     "LC207": "a GPU model that the catalogue does not know, with no memory",
     "LC208": "a limit on something that launchers cannot judge",
     "LC209": "a partition, queue or host that the facts file does not have",
+    "LC210": "two groups with one id",
+    "LC211": "a number of nodes that is not that of their hosts",
+    "LC212": "a host in two blocks of one partition",
+    "LC213": "a feature of which a regular expression reads what is no number or amount",
 }
 """Every code and its meaning; LC1xx are errors, LC2xx warnings."""
 
