@@ -281,6 +281,12 @@ def test_update_rewrites_the_facts_and_nothing_else(tmp_path, capsys):
         ),
         (
             [],
+            "NodeName=a1\n\nPartitionName=p Nodes=a[1-99999999]\n",
+            0,
+            "line 3: the Nodes of p cannot be read: 'a[1-9",
+        ),
+        (
+            [],
             '{"nodes": [1, {"name": "n1", "partitions": ["p"]}]}',
             0,
             "line 1: an entry of nodes that is not an object: 1",
