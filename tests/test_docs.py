@@ -68,7 +68,9 @@ def test_python(block, scratch):
 
 @pytest.mark.parametrize("block", list(blocks("yaml")))
 def test_yaml(block, scratch):
-    """Each YAML block is a launchers.yaml without errors."""
+    """Each YAML block is a launchers.yaml without errors; the facts that one names are these."""
+    facts = "slurm: [{partitions: {debug: {}, gpu: {nodes: [{hosts: 'n[01-08]', count: 8}]}}}]"
+    (scratch / "cluster.yaml").write_text(facts)
     done = subprocess.run(["launchers", "check", "-"], input=block, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -294,6 +294,7 @@ def load_groups(
 
         return (machine.group(machine.probe()),), located
     from launchers.offer.build import build
+    from launchers.offer.facts import laid_under
     from launchers.offer.loader import load
 
     document = load(located.used).document
@@ -302,16 +303,18 @@ def load_groups(
     for index, spec in enumerate(document.slurm or ()):
         if spec.disabled:
             continue
-        if spec.facts is not None:
-            facts[index] = read_facts(located.used.parent / Path(spec.facts).expanduser())
+        under = laid_under(located.used, spec)
+        if under is not None:
+            facts[index] = under
         elif spec.query_slurm:
             facts[index], notes[spec.id or f"slurm[{index}]"] = ask_cluster(refresh=refresh)
     oar: dict[int, OarGroup | str] = {}
     for index, cluster in enumerate(document.oar or ()):
         if cluster.disabled:
             continue
-        if cluster.facts is not None:
-            oar[index] = read_oar_facts(located.used.parent / Path(cluster.facts).expanduser())
+        below = laid_under(located.used, cluster)
+        if below is not None:
+            oar[index] = below
         elif cluster.query_oar:
             oar[index], notes[cluster.id or f"oar[{index}]"] = ask_oar(refresh=refresh)
     groups = tuple(evolve(one, notes=notes.get(one.name, ())) for one in build(document, facts, oar))
@@ -352,32 +355,6 @@ def narrowed(group: Group, partitions: Iterable[str], qos: str = "", account: st
             accesses = tuple(a for a in one.accesses if qos in ("", a.qos) and account in ("", a.account))
             kept.append(evolve(one, accesses=accesses) if accesses else one)
     return evolve(group, partitions=tuple(kept))
-
-
-def read_facts(path: Path) -> SlurmGroup:
-    """The Slurm entry of a facts file, which is a launchers.yaml that `launchers convert` wrote.
-
-    Raises ConfigError when it is not one.
-    """
-    from launchers.offer.loader import load
-
-    return _only(load(path).document.slurm or (), "slurm", path)
-
-
-def read_oar_facts(path: Path) -> OarGroup:
-    """The OAR entry of a facts file.  Raises ConfigError when it has none."""
-    from launchers.offer.loader import load
-
-    return _only(load(path).document.oar or (), "oar", path)
-
-
-def _only(groups: Sequence[T], kind: str, path: Path) -> T:
-    from launchers.offer.problems import ConfigError, Problem
-
-    if len(groups) != 1:
-        message = f"a facts file has one {kind}: entry, this has {len(groups)}"
-        raise ConfigError([Problem(str(path), 1, 1, "LC111", kind, message)])
-    return groups[0]
 
 
 def ask_cluster(*, refresh: bool = False) -> tuple[SlurmGroup | str, tuple[str, ...]]:

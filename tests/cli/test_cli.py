@@ -20,7 +20,7 @@ EXAMPLE = str(ROOT / "launchers.example.yaml")
 def launchers(*argv, **more):
     more.setdefault("timeout", 60)
     return subprocess.run(
-        [sys.executable, "-m", "launchers", *argv], capture_output=True, text=True, check=False, **more
+        [sys.executable, "-m", "launchers", *argv], **{"capture_output": True, "text": True, "check": False, **more}
     )
 
 
@@ -113,6 +113,12 @@ def test_check(capsys, tmp_path):
     assert call(capsys, "check", EXAMPLE) == (0, "", "no problems found\n")
 
 
+def test_nothing_on_stdin_is_no_launchers_yaml():
+    done = launchers("check", "-", input="\n")
+    assert done.returncode == 1
+    assert done.stdout.startswith("<stdin>:1:1: error LC100: there is nothing in it")
+
+
 def test_unreachable(tmp_path, no_slurm, capsys):
     path = tmp_path / "c.yaml"
     path.write_text("slurm: [{id: far, query_slurm: true}]")
@@ -159,6 +165,25 @@ def test_a_closed_pipe_is_no_error():
     assert done.stdout == "{\n"
     short = f"{sys.executable} -m launchers where | true"  # fits into the buffer: it is written when all is done
     assert subprocess.run(short, shell=True, capture_output=True, text=True, check=False).stderr == ""
+
+
+@pytest.mark.parametrize("argv", [["find", "--config", EXAMPLE, "cpu()"], ["list", "--json"], ["schema"]])
+def test_a_full_disk_is_said_in_one_line(argv):
+    with open("/dev/full", "w") as full:
+        done = launchers(*argv, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr == "launchers: what there is to say cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("option", ["-o", "--update"])
+def test_convert_to_where_nothing_can_be_written(option, tmp_path):
+    (tmp_path / "nodes").write_text("NodeName=n1 CPUTot=4 Partitions=p\n")
+    (tmp_path / "launchers.yaml").write_text("slurm: [{facts: none/facts.yaml}]")
+    place = tmp_path / ("none/facts.yaml" if option == "-o" else "launchers.yaml")
+    done = launchers("convert", tmp_path / "nodes", option, place)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"launchers convert: {tmp_path}/none/")
+    assert done.stderr.endswith(" cannot be written: No such file or directory\n")
 
 
 # -- run -------------------------------------------------------------------------------------------------------

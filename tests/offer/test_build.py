@@ -160,3 +160,35 @@ partitions:
         ("n[2-3]", 2, 80 * G),
     ]
     assert {(limit.what, limit.value) for limit in gpu.accesses[0].limits} == {("duration", 7200), ("nodes", 4)}
+
+
+@pytest.mark.parametrize(
+    ("said", "device"),
+    [
+        ("gpu: {memory: 80G}", ("cuda", "A100", 2, 80 * G, "a100", 0)),
+        ("gpu: {count: 1}", ("cuda", "A100", 1, 40 * G, "a100", 0)),
+        ("gpu: {min_mem_ratio: 0.5}", ("cuda", "A100", 2, 40 * G, "a100", 20 * G)),
+        ("gpu: {model: L4}", ("cuda", "L4", 2, 24 * G, "a100", 0)),
+        ("configuration: {gpu: {memory: 80G}}", ("cuda", "A100", 2, 80 * G, "a100", 0)),
+        ("accelerators: [{memory: 80G}]", ("gpu", None, None, 80 * G, None, 0)),
+    ],
+)
+def test_a_layer_about_gpus_keeps_what_it_does_not_say(said, device):
+    gpu = "{kind: cuda, model: A100, memory: 40G, count: 2, type: a100}"
+    nodes = f"[{{hosts: 'n[1-2]', count: 2, accelerators: [{gpu}]}}]"
+    facts = loads(f"slurm: [{{partitions: {{p: {{nodes: {nodes}}}}}}}]").document.slurm[0]
+    group = slurm(f"{{facts: c.yaml, partitions: {{p: {{nodes: [{{hosts: n2, {said}}}]}}}}}}", {0: facts})
+    one = group.partitions[0].shapes[1].devices[0]
+    assert (one.kind, one.model, one.count, one.memory, one.type, one.min_memory) == device
+
+
+def test_of_several_classes_a_layer_replaces_all_or_says_what_holds_for_each():
+    both = "[{type: a, model: A40, count: 1}, {type: b, model: L4, count: 3}]"
+    facts = loads(f"slurm: [{{partitions: {{p: {{nodes: [{{hosts: n1, accelerators: {both}}}]}}}}}}]").document.slurm[0]
+
+    def types(said):
+        group = slurm(f"{{facts: c.yaml, partitions: {{p: {{nodes: [{{hosts: n1, gpu: {said}}}]}}}}}}", {0: facts})
+        return [(one.type, one.count, bool(one.min_memory)) for one in group.partitions[0].shapes[0].devices]
+
+    assert types("{min_mem_ratio: 0.5}") == [("a", 1, True), ("b", 3, True)]
+    assert types("{count: 2, memory: 8G}") == [(None, 2, False)]

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from ClusterShell.NodeSet import NodeSet
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from launchers.offer import hosts
 from launchers.offer.check import check
 from launchers.offer.jsonschema import json_schema
 from launchers.offer.loader import load, loads
@@ -87,12 +89,54 @@ def test_all_problems_at_once_each_with_its_place():
         ("? [a]\n: b", "a key is a plain word"),
         ("local: [{cpu: }]", "nothing stands here"),
         ("slurm: [{partitions: {'a b': {}}}]", "is not a name"),
+        *(
+            (f'slurm: [{{partitions: {{p: {{nodes: [{{hosts: "{hosts}"}}]}}}}}}]', f"f.yaml:1:43: error LC117: {said}")
+            for hosts, said in [
+                ("n[01-", "slurm[0].partitions.p.nodes[0].hosts: 'n[01-' has a [ without its ]"),
+                ("n[5-1]", "slurm[0].partitions.p.nodes[0].hosts: the range 5-1 goes backwards"),
+                ("n[a-b]", "slurm[0].partitions.p.nodes[0].hosts: [a-b] is not a range of numbers"),
+                ("n[01-3]", "slurm[0].partitions.p.nodes[0].hosts: the range 01-3 has numbers of different width"),
+                ("n[1-2][3-4]", "slurm[0].partitions.p.nodes[0].hosts: 'n[1-2][3-4]' has two ranges"),
+                ("n[1-99999999]", "slurm[0].partitions.p.nodes[0].hosts: 'n[1-99999999]' has 99999999 hosts"),
+                ("@all", "slurm[0].partitions.p.nodes[0].hosts: '@all' is not a host name"),
+                ("n1,,n2", "slurm[0].partitions.p.nodes[0].hosts: 'n1,,n2' has an empty host name"),
+            ]
+        ),
+        ("oar: [{nodes: [{hosts: [n1, 'n[5-1]']}]}]", "f.yaml:1:29: error LC117: oar[0].nodes[0].hosts[1]: the range"),
         ("slurm: [{sbatch: {comment: [1]}}]", "text, a number, or true is expected"),
     ],
 )
 def test_bad_yaml(text, said):
     found = "\n".join(problems(text))
     assert said in found
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text(alphabet="nm019[]-,/_.@!^ ", min_size=1, max_size=14))
+@example("n[1]2[3]")
+@example("n[0-01]")
+@example("n[0-9]x[1-2,5],n[08-12]")
+def test_what_is_taken_for_a_host_list_can_be_expanded(text):
+    try:
+        number = hosts.number(text)
+    except ValueError:
+        return
+    assert len(NodeSet(text)) <= number
+
+
+def test_what_launchers_says_to_sbatch_is_not_said_again():
+    own = (
+        "partition qos account constraint time nodes cpus-per-task cpus_per_task mem mem-per-cpu mem_per_gpu gres gpus"
+    )
+    own += " gpus_per_node exclude nodelist array dependency part"
+    options = ", ".join(f"{one}: 1" for one in own.split())
+    found = problems(f"slurm: [{{sbatch: {{{options}, mail-type: FAIL, reservation: x, --hold: true}}}}]")
+    assert [one.split()[2] for one in found] == ["LC118:"] * len(own.split()) + ["LC109:"]
+    assert found[0] == (
+        "f.yaml:1:19: error LC118: slurm[0].sbatch.partition: sbatch's --partition is for launchers to say, and this "
+        "would override what was chosen (ask for it in the requirement, or describe it under partitions:)"
+    )
+    assert loads("slurm: [{sbatch: {mail-type: FAIL, reservation: x, mem_bind: local, exclusive: true, comment: x}}]")
 
 
 def test_a_bomb_of_aliases_is_refused_quickly():
@@ -163,7 +207,7 @@ def test_the_json_schema_and_the_loader_agree(document):
     try:
         loads(json.dumps(document))
     except ConfigError as error:
-        deeper = {"LC103", "LC104", "LC105", "LC109"}
+        deeper = {"LC103", "LC104", "LC105", "LC109", "LC117", "LC118"}
         if {problem.code for problem in error.problems} <= deeper:
             return
         assert not valid
@@ -209,6 +253,87 @@ slurm:
         "LC201 slurm[0].partitions.empty",
         "LC201 slurm[0].partitions.gpu",
         "LC108 slurm[0].partitions.odd.qos[0]",
+    ]
+
+
+def test_what_was_taken_in_silence():
+    assert warnings(
+        r"""
+local:
+- {id: one}
+slurm:
+- id: one
+  defaults: {account: nope, qos: nope}
+  features_regex: ['GPUM(?P<cuda_memory>\w+)', 'GPU(?P<cuda_count>\d+)']
+  qos: {q: {}}
+  partitions:
+    p:
+      qos: [q]
+      nodes:
+      - {hosts: "n[01-03]", count: 2, features: [GPUMabc, GPUM24G, GPU2]}
+      - {hosts: [n4, n03], count: 2}
+    q: {qos: [q], nodes: [{hosts: "n[01-03]"}]}
+- {query_slurm: true, facts: /none.yaml, disabled: true}
+- {query_slurm: true, defaults: {account: any}}
+oar:
+- nodes: [{hosts: [a, b], count: 3}]
+"""
+    ) == [
+        "LC210 slurm[0].id",
+        "LC202 slurm[0].defaults.account",
+        "LC108 slurm[0].defaults.qos",
+        "LC213 slurm[0].features_regex[0]",
+        "LC211 slurm[0].partitions.p.nodes[0].count",
+        "LC212 slurm[0].partitions.p.nodes[1].hosts",
+        "LC114 slurm[1].query_slurm",
+        "LC211 oar[0].nodes[0].count",
+    ]
+
+
+FACTS = """
+slurm:
+- qos: {normal: {}}
+  partitions:
+    gpu: {qos: [normal, admin], nodes: [{hosts: "n[1-4]", count: 4, accelerators: [{model: A100, count: 2}]}]}
+"""
+
+
+def test_facts_are_looked_into(tmp_path):
+    def said(entry, facts=FACTS, kind="slurm"):
+        (tmp_path / "facts.yaml").write_text(facts)
+        (tmp_path / "launchers.yaml").write_text(f"{kind}: [{entry}]")
+        found = check(load(tmp_path / "launchers.yaml"))
+        return [str(one).replace(f"{tmp_path}/", "") for one in found]
+
+    good = "{partitions: {gpu: {qos: [admin, normal], nodes: [{hosts: 'n[1,4]', gpu: {count: 1}}]}}, facts: facts.yaml}"
+    assert said(good) == []
+    assert said("{facts: none.yaml}") == [
+        "launchers.yaml:1:17: error LC111: slurm[0].facts: none.yaml: No such file or directory "
+        "(launchers convert -o writes one)"
+    ]
+    assert said("{facts: none.yaml, disabled: true}") == []
+    assert said("{facts: facts.yaml}", "slurm: [{wieght: 1}]") == [
+        "facts.yaml:1:10: error LC101: slurm[0].wieght: unknown key 'wieght' (did you mean weight?)"
+    ]
+    assert said("{facts: launchers.yaml}") == [
+        "launchers.yaml:1:17: error LC111: slurm[0].facts: launchers.yaml: its entry has a facts: of its own "
+        "(name a file that launchers convert -o wrote)"
+    ]
+    layer = (
+        "{partitions: {gpuu: {disabled: true}, gpu: {qos: [normall], nodes: [{hosts: 'n[4-6]'}]}}, facts: facts.yaml}"
+    )
+    assert said(layer) == [
+        "launchers.yaml:1:23: warning LC209: slurm[0].partitions.gpuu: the facts have no gpuu here, so it is one more "
+        "(they have gpu)",
+        "launchers.yaml:1:59: error LC108: slurm[0].partitions.gpu.qos[0]: normall is not defined under qos: "
+        "(defined are normal)",
+        "launchers.yaml:1:85: warning LC209: slurm[0].partitions.gpu.nodes[0].hosts: the facts have no n[5-6] in gpu, "
+        "so these are further nodes",
+    ]
+    oar = "oar: [{queues: {default: {}, prod: {}}, nodes: [{hosts: n1}]}]"
+    assert said("{facts: facts.yaml, queues: {prod: {priority: 1}, pord: {disabled: true}}}", oar, "oar") == [
+        "launchers.yaml:1:57: warning LC209: oar[0].queues.pord: the facts have no pord here, so it is one more "
+        "(they have default, prod)"
     ]
 
 

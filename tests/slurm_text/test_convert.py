@@ -262,6 +262,43 @@ def test_update_rewrites_the_facts_and_nothing_else(tmp_path, capsys):
     assert "LC111" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("argv", "text", "status", "said"),
+    [
+        (["--partition", "nosuch"], NODES + PARTITIONS, 2, "--partition nosuch: there is none; there are p, q"),
+        (
+            ["--user", "nosuch"],
+            f"{NODES}\n{PARTITIONS}\nCluster|Account|User|QOS\nc|a|me|normal\n",
+            2,
+            "--user nosuch: no association is of this user; there are those of me",
+        ),
+        ([], "NodeName=n1\n\nNodeName=n2\n\nPartitionName=p\n", 0, "left out, as they are in no partition: n[1-2]"),
+        (
+            [],
+            "PartitionName=p Nodes=a[1-3\n",
+            0,
+            "line 1: the Nodes of p cannot be read: 'a[1-3' has a [ without its ]",
+        ),
+        (
+            [],
+            "NodeName=a1\n\nPartitionName=p Nodes=a[1-99999999]\n",
+            0,
+            "line 3: the Nodes of p cannot be read: 'a[1-9",
+        ),
+        (
+            [],
+            '{"nodes": [1, {"name": "n1", "partitions": ["p"]}]}',
+            0,
+            "line 1: an entry of nodes that is not an object: 1",
+        ),
+    ],
+)
+def test_nothing_is_dropped_in_silence(argv, text, status, said, tmp_path, capsys):
+    (tmp_path / "text").write_text(text)
+    assert main(["convert", str(tmp_path / "text"), *argv]) == status
+    assert f"launchers convert: {said}" in capsys.readouterr().err
+
+
 def test_hostile_names_do_not_break_the_yaml():
     text = 'NodeName=n1 CPUTot=4 State=IDLE Partitions=p ActiveFeatures=yes,1e3,"x":,#y,-\nPartitionName=no Nodes=n1\n'
     assert "no" in loads(to_yaml(found(text.replace('"x":,', "")))).document.slurm[0].partitions

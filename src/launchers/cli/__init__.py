@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -11,6 +12,8 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 FOUND, NO_MATCH, BAD_INPUT, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a write fails with when there is no room for it, or its device does not work."""
 
 COMMANDS = {
     "find": "find the best launcher for a requirement",
@@ -79,14 +82,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(line_buffering=True)
     try:
         options = parser(name).parse_args(words, argparse.Namespace(argv=behind))
-        return int(module(options.command).run(options))
+        status = int(module(options.command).run(options))
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()
         return FOUND
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        _close_stdout()
+        print(f"launchers: what there is to say cannot be written: {error.strerror}", file=sys.stderr)
+        return NO_MATCH
     except Exception as error:
         return _told(error)
+
+
+def _close_stdout() -> None:
+    """Let what is still to be written there go nowhere: Python would complain about it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _told(error: Exception) -> int:

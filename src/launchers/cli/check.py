@@ -45,7 +45,12 @@ def reported(problems: list[Problem], as_json: bool) -> int:
 def _problems(file: str | None) -> list[Problem]:
     try:
         if file == "-":
-            config = loads(sys.stdin.read(), "<stdin>")
+            text = sys.stdin.read()
+            if not text.strip():
+                return [
+                    Problem("<stdin>", 1, 1, "LC100", "", "there is nothing in it", "see what should have written it")
+                ]
+            config = loads(text, "<stdin>")
         else:
             path = Path(file) if file else locate(None, os.environ, Path.cwd()).used
             if path is None:

@@ -17,8 +17,9 @@ from launchers.oar.query import ask as ask_oar
 from launchers.offer.emit import to_yaml
 from launchers.offer.schema import SlurmGroup
 from launchers.slurm.anonymize import anonymize
-from launchers.slurm.convert import Person, convert
+from launchers.slurm.convert import Person, convert, outside
 from launchers.slurm.facts import Facts
+from launchers.slurm.hosts import fold
 from launchers.slurm.probe import carried
 from launchers.slurm.query import ClusterError, ask
 from launchers.slurm.read import read
@@ -72,6 +73,12 @@ def run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
+    if said := _unknown(options, facts):
+        print(f"launchers convert: {said}", file=sys.stderr)
+        return 2
+    if left := outside(facts):
+        names = fold(node.name for node in left)
+        print(f"launchers convert: left out, as they are in no partition: {names}", file=sys.stderr)
     if options.user:
         person = evolve(person, user=options.user)
     if options.anonymize:
@@ -82,6 +89,19 @@ def run(options: argparse.Namespace) -> int:
         found = evolve(found, group=carried(_old(kept), found.group))
     counts = f"{len(facts.nodes)} nodes, {len(facts.partitions)} partitions"
     return _written(options, target, to_yaml(found, _head(counts, source)))
+
+
+def _unknown(options: argparse.Namespace, facts: Facts) -> str:
+    """What the options ask for and the cluster does not have, and what it has."""
+    partitions = sorted(one.name for one in facts.partitions)
+    for name in options.partition:
+        if name not in partitions:
+            return f"--partition {name}: there is none; there are {', '.join(partitions) or 'no partitions'}"
+    users = sorted({one.user for one in facts.associations if one.user})
+    if options.user and users and options.user not in users:
+        known = ", ".join(users[:10]) + (f" and {len(users) - 10} more" if len(users) > 10 else "")
+        return f"--user {options.user}: no association is of this user; there are those of {known}"
+    return ""
 
 
 def _oar(options: argparse.Namespace, texts: list[str], target: Path | None) -> int:
@@ -101,13 +121,22 @@ def _oar(options: argparse.Namespace, texts: list[str], target: Path | None) -> 
 
 
 def _written(options: argparse.Namespace, target: Path | None, text: str) -> int:
-    """Write where it belongs."""
+    """Write where it belongs; 2 when that cannot be written."""
     if target is not None:
         return update(target, text)
     if options.output:
-        Path(options.output).write_text(text, encoding="utf-8")
-    else:
-        print(text, end="")
+        return _put(Path(options.output), text)
+    print(text, end="")
+    return 0
+
+
+def _put(path: Path, text: str) -> int:
+    """Write a file; 2, and why on stderr, when that cannot be done."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        print(f"launchers convert: {path} cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -164,16 +193,17 @@ def facts_file(path: Path) -> Path:
 
 
 def update(path: Path, text: str) -> int:
-    """Rewrite a facts file and print the difference."""
+    """Rewrite a facts file and print the difference; 2 when it cannot be written."""
     before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if before == text:
+        print(f"launchers convert: {path} is up to date", file=sys.stderr)
+        return 0
     lines = difflib.unified_diff(
         before.splitlines(keepends=True), text.splitlines(keepends=True), f"{path} (before)", f"{path} (now)"
     )
     sys.stdout.writelines(lines)
-    if before != text:
-        fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.rename(path)
-    else:
-        print(f"launchers convert: {path} is up to date", file=sys.stderr)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    if status := _put(fresh, text):
+        return status
+    fresh.rename(path)
     return 0

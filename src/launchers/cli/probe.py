@@ -8,8 +8,8 @@ from pathlib import Path
 
 from launchers.cli.convert import facts_file, update
 from launchers.connector import LocalConnector
-from launchers.launcher import read_facts
 from launchers.offer.emit import Converted, to_yaml
+from launchers.offer.facts import read_facts
 from launchers.slurm import probe
 
 HEAD = "Written by `launchers convert`, GPU memory filled in by `launchers probe`."
@@ -44,6 +44,6 @@ def run(options: argparse.Namespace) -> int:
             told[key] = (one, answer)
     if options.dry_run:
         return 0
-    if told:
-        update(path, to_yaml(Converted(probe.filled(group, told)), HEAD))
+    if told and (status := update(path, to_yaml(Converted(probe.filled(group, told)), HEAD))):
+        return status
     return 0 if len(told) == len(probes) else 1

@@ -15,6 +15,7 @@ import attrs
 from launchers.offer import schema
 from launchers.offer.access import accesses, limits_of
 from launchers.offer.catalogue import identify, nominal_memory
+from launchers.offer.hosts import joined, number
 from launchers.offer.model import Access, Defaults, Device, Group, Partition, Shape
 from launchers.requirement import parse_memory
 
@@ -187,14 +188,19 @@ def _matched(patterns: Iterable[str], feature: str) -> dict[str, Any]:
             if text is None or group not in REGEX_GROUPS:
                 continue
             kind, _, what = group.partition("_")
-            readers: dict[str, Callable[[str], Any]] = {"count": int, "memory": _feature_memory, "model": str}
             try:
-                found[what] = readers[what](text)
+                found[what] = read_group(group, text)
             except ValueError:
                 continue  # a feature that only looks like one, such as GPUMxxG: it says nothing
             if kind != "gpu":
                 found.setdefault("kind", kind)
     return found
+
+
+def read_group(group: str, text: str) -> Any:
+    """What a named group of `features_regex` captured; ValueError for what is no number, or no amount of memory."""
+    readers: dict[str, Callable[[str], Any]] = {"count": int, "memory": _feature_memory, "model": str}
+    return readers[group.partition("_")[2]](text)
 
 
 def _feature_memory(text: str) -> int:
@@ -205,15 +211,12 @@ def _hosts(nodes: schema.NodesSpec | schema.OarNodes) -> tuple[str, int | None]:
     """The folded host list, and the number of nodes; None where nobody said."""
     if nodes.hosts is None:
         return "", nodes.count or None
-    names: tuple[str, ...] = nodes.hosts if isinstance(nodes.hosts, tuple) else (nodes.hosts,)
-    folded = ",".join(names)
-    if nodes.count is not None:
-        return folded, nodes.count
-    if "[" in folded or "," in folded.replace(",".join(names), ""):
-        from ClusterShell.NodeSet import NodeSet
+    folded = joined(nodes.hosts)
+    if nodes.count is not None or "," not in folded:
+        return folded, number(folded) if nodes.count is None else nodes.count
+    from ClusterShell.NodeSet import NodeSet
 
-        return folded, len(NodeSet(folded))
-    return folded, sum(name.count(",") + 1 for name in names)
+    return folded, len(NodeSet(folded))
 
 
 def _devices(

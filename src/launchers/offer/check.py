@@ -1,34 +1,96 @@
-"""Warnings: what loads and still cannot work, or does not mean what it seems to."""
+"""What loads and still cannot work (errors), or does not mean what it seems to (warnings)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path as File
 from typing import Any
 
 from launchers.offer.access import judged
-from launchers.offer.build import REGEX_GROUPS, slurm_group
+from launchers.offer.build import REGEX_GROUPS, read_group, slurm_group
 from launchers.offer.catalogue import identify
+from launchers.offer.facts import G, laid_under
+from launchers.offer.hosts import joined
+from launchers.offer.layer import over
 from launchers.offer.loader import Config
 from launchers.offer.model import Limit, Partition
-from launchers.offer.problems import Problem
-from launchers.offer.schema import AcceleratorSpec, LimitsSpec, NodeConfiguration, PartitionSpec, SlurmGroup
+from launchers.offer.problems import ConfigError, Problem
+from launchers.offer.schema import (
+    AcceleratorSpec,
+    LimitsSpec,
+    NodeConfiguration,
+    NodesSpec,
+    OarGroup,
+    OarNodes,
+    PartitionSpec,
+    SlurmGroup,
+)
 from launchers.offer.tree import Path
 
 _TRES_FIELDS = ("max_tres", "max_tres_per_node", "max_tres_per_user", "max_tres_per_account", "grp_tres", "min_tres")
 
 
 def check(config: Config) -> list[Problem]:
-    """Every warning about a file that loads, in the order of the file."""
-    found = [*_tags(config), *_models(config)]
+    """Everything about a file that loads and the facts files it names, in the order of the file."""
+    found = [*_ids(config), *_tags(config), *_models(config)]
+    for index, cluster in enumerate(config.document.oar or ()):
+        below = _facts(config, cluster, ("oar", index), found)
+        found += _layer(config, cluster.queues or {}, (below and below.queues) or {}, ("oar", index, "queues"))
+        found += _two_sources(config, cluster, "query_oar", ("oar", index))
+        found += _counts(config, cluster.nodes, ("oar", index))
     for index, group in enumerate(config.document.slurm or ()):
         path: Path = ("slurm", index)
-        found += _regexes(config, group, path)
-        found += _names(config, group, path)
+        facts = _facts(config, group, path, found)
+        found += _layer(config, group.partitions or {}, (facts and facts.partitions) or {}, (*path, "partitions"))
+        found += _two_sources(config, group, "query_slurm", path)
+        for name, spec in (group.partitions or {}).items():
+            found += _counts(config, spec.nodes, (*path, "partitions", name))
+            if not (group.facts or group.query_slurm):
+                found += _twice(config, spec, (*path, "partitions", name))
+        found += _regexes(config, group, over(facts, group) if facts else group, path)
+        found += _names(config, group, facts, path)
         found += _limits(config, group, path)
         if not (group.facts or group.query_slurm):
             found += _unreachable(config, group, path)
     return sorted(found)
+
+
+def _ids(config: Config) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for kind in ("local", "slurm", "oar"):
+        for index, group in enumerate(getattr(config.document, kind) or ()):
+            if group.id in seen:
+                message = f"{seen[group.id]} is called {group.id} as well: nobody can tell them apart"
+                yield config.tree.problem("LC210", (kind, index, "id"), message, "give each a name of its own")
+            elif group.id:
+                seen[group.id] = f"{kind}[{index}]"
+
+
+def _two_sources(config: Config, entry: SlurmGroup | OarGroup, query: str, path: Path) -> Iterator[Problem]:
+    if entry.facts and getattr(entry, query):
+        message = f"{query} says nothing where there is a facts:"
+        yield config.tree.problem("LC114", (*path, query), message, "leave one of the two out", key=True)
+
+
+def _counts(config: Config, blocks: Iterable[NodesSpec | OarNodes] | None, path: Path) -> Iterator[Problem]:
+    for index, nodes in enumerate(blocks or ()):
+        named = len(_hosts(joined(nodes.hosts)))
+        if named and nodes.count is not None and nodes.count != named:
+            message = f"{nodes.count} nodes, and hosts: names {named}"
+            yield config.tree.problem(
+                "LC211", (*path, "nodes", index, "count"), message, f"write {named}, or leave it out"
+            )
+
+
+def _twice(config: Config, spec: PartitionSpec, path: Path) -> Iterator[Problem]:
+    seen = _hosts("")
+    for index, nodes in enumerate(spec.nodes or ()):
+        hosts = _hosts(joined(nodes.hosts))
+        if seen & hosts:
+            message = f"{seen & hosts} is in a block above as well, and counts as another node"
+            yield config.tree.problem("LC212", (*path, "nodes", index, "hosts"), message)
+        seen |= hosts
 
 
 def _tags(config: Config) -> Iterator[Problem]:
@@ -42,10 +104,10 @@ def _tags(config: Config) -> Iterator[Problem]:
                     )
 
 
-def _regexes(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]:
+def _regexes(config: Config, group: SlurmGroup, whole: SlurmGroup, path: Path) -> Iterator[Problem]:
     features = {
         name
-        for spec in (group.partitions or {}).values()
+        for spec in (whole.partitions or {}).values()
         for nodes in spec.nodes or ()
         for name in nodes.features or ()
     }
@@ -58,6 +120,7 @@ def _regexes(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]
         elif features and not any(compiled.fullmatch(one) for one in features):
             hint = "it has to match a whole feature"
             yield config.tree.problem("LC204", where, f"{pattern!r} matches none of the features listed here", hint)
+        yield from (config.tree.problem("LC213", where, said) for said in _unreadable(compiled, features))
     for name in group.features or {}:
         if features and name not in features:
             yield config.tree.problem(
@@ -65,27 +128,99 @@ def _regexes(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]
             )
 
 
-def _names(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]:
+def _unreadable(pattern: re.Pattern[str], features: Iterable[str]) -> Iterator[str]:
+    """What groups capture that is no number or amount, so that they say nothing of the nodes that have the feature."""
+    for feature in sorted(features):
+        match = pattern.fullmatch(feature)
+        for name, text in (match.groupdict() if match else {}).items():
+            try:
+                if text is not None and name in REGEX_GROUPS:
+                    read_group(name, text)
+            except ValueError:
+                what = "number" if name.endswith("count") else "amount of memory"
+                yield f"of the feature {feature}, {name} captures {text!r}, which is no {what}"
+
+
+def _facts(config: Config, entry: G, path: Path, found: list[Problem]) -> G | None:
+    """What an entry is laid over, None where there is nothing; what is wrong with its facts file goes to `found`."""
+    try:
+        return None if entry.disabled else laid_under(File(config.file), entry)
+    except ConfigError as error:
+        for one in error.problems:
+            unread = one.code in ("LC100", "LC111")
+            message, hint = f"{one.file}: {one.message}", one.suggestion or "launchers convert -o writes one"
+            found.append(config.tree.problem("LC111", (*path, "facts"), message, hint) if unread else one)
+        return None
+
+
+def _layer(config: Config, own: Mapping[str, Any], facts: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """Partitions, queues and hosts that are written about, and that the facts, if there are any, do not have."""
+    for name, spec in own.items() if facts else ():
+        where = (*path, name)
+        if name not in facts:
+            message = f"the facts have no {name} here, so it is one more"
+            yield config.tree.problem("LC209", where, message, f"they have {', '.join(facts)}", key=True)
+            continue
+        blocks = getattr(facts[name], "nodes", None) or ()
+        known = ",".join(joined(one.hosts) for one in blocks if one.hosts)
+        for number, nodes in enumerate(spec.nodes or () if blocks else ()):
+            unknown = _hosts(joined(nodes.hosts)) - _hosts(known)
+            if unknown:
+                message = f"the facts have no {unknown} in {name}, so these are further nodes"
+                yield config.tree.problem("LC209", (*where, "nodes", number, "hosts"), message)
+
+
+def _hosts(folded: str) -> Any:
+    from ClusterShell.NodeSet import NodeSet
+
+    return NodeSet(folded)
+
+
+def _names(config: Config, group: SlurmGroup, facts: SlurmGroup | None, path: Path) -> Iterator[Problem]:
     """QoS and accounts that are used and not defined (errors), or defined and not used (warnings)."""
-    partitions = group.partitions or {}
-    for table, field in (("qos", "qos"), ("accounts", "accounts")):
-        defined = getattr(group, table)
-        used = {name for spec in partitions.values() for name in getattr(spec, field) or ()}
-        if table == "qos":
-            used |= {spec.partition_qos for spec in partitions.values() if spec.partition_qos}
-            used |= {name for one in (group.accounts or {}).values() for name in one.qos or ()}
-        if defined and not (group.facts or group.query_slurm):
-            for name, spec in partitions.items():
-                for number, used_name in enumerate(getattr(spec, field) or ()):
-                    if used_name not in defined:
-                        where = (*path, "partitions", name, field, number)
-                        hint = f"defined are {', '.join(defined)}"
-                        yield config.tree.problem("LC108", where, f"{used_name} is not defined under {table}:", hint)
-        limited = table == "qos" and any(getattr(spec, field) is not None for spec in partitions.values())
-        for name in defined or {}:
-            if limited and name not in used:
-                message = f"no partition or account uses the QoS {name}"
-                yield config.tree.problem("LC202", (*path, table, name), message, key=True)
+    whole = over(facts, group) if facts else group
+    if facts or not (group.facts or group.query_slurm):
+        yield from _undefined(config, group, facts, whole, path)
+    used = _used(whole, "qos")
+    limited = any(spec.qos is not None for spec in (whole.partitions or {}).values())
+    for name in (group.qos or {}) if limited else ():
+        if name not in used:
+            message = f"no partition or account uses the QoS {name}"
+            yield config.tree.problem("LC202", (*path, "qos", name), message, key=True)
+
+
+def _undefined(
+    config: Config, group: SlurmGroup, facts: SlurmGroup | None, whole: SlurmGroup, path: Path
+) -> Iterator[Problem]:
+    """What a group itself names; the facts may name QoS and accounts that their user has no part in."""
+    for field, default in (("qos", "qos"), ("accounts", "account")):
+        defined = getattr(whole, field) or {}
+        known = {*defined, *(_used(facts, field) if facts else ())}
+        named: list[tuple[Path, str]] = [
+            ((*path, "partitions", name, field, number), one)
+            for name, spec in (group.partitions or {}).items()
+            for number, one in enumerate(getattr(spec, field) or ())
+        ]
+        chosen = getattr(group.defaults, default, None)
+        if chosen and not defined and chosen not in _used(whole, field):
+            message = f"nothing here names {chosen}, so this decides nothing"
+            yield config.tree.problem("LC202", (*path, "defaults", default), message)
+        elif chosen:
+            named.append(((*path, "defaults", default), chosen))
+        for where, one in named if defined else ():
+            if one not in known:
+                hint = f"defined are {', '.join(defined)}"
+                yield config.tree.problem("LC108", where, f"{one} is not defined under {field}:", hint)
+
+
+def _used(group: SlurmGroup, field: str) -> set[str]:
+    """The QoS or accounts that partitions name, and the QoS that accounts do."""
+    partitions = (group.partitions or {}).values()
+    used = {name for spec in partitions for name in getattr(spec, field) or ()}
+    if field == "qos":
+        used |= {spec.partition_qos for spec in partitions if spec.partition_qos}
+        used |= {name for one in (group.accounts or {}).values() for name in one.qos or ()}
+    return used
 
 
 def _limits(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]:

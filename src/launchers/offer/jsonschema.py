@@ -14,6 +14,7 @@ _VALUES: dict[Any, dict[str, Any]] = {
     schema.Memory: {"type": "string", "pattern": _MEMORY, "examples": ["24G", "8116MiB"]},
     schema.Duration: {"type": "string", "examples": ["20h", "4 days", "2-00:00:00"]},
     schema.Name: {"type": ["string", "integer"]},
+    schema.Hosts: {"type": ["string", "integer"]},
     schema.Line: {"type": "string", "minLength": 1},
     schema.Property: {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
     schema.Value: {"type": ["string", "number", "boolean"]},

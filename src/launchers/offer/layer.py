@@ -7,7 +7,18 @@ from typing import Any
 
 import attrs
 
-from launchers.offer.schema import Count, Name, NodesSpec, PartitionSpec, SlurmGroup
+from launchers.offer.catalogue import same_model
+from launchers.offer.hosts import joined
+from launchers.offer.schema import (
+    AcceleratorSpec,
+    Count,
+    GpuSpec,
+    Hosts,
+    NodeConfiguration,
+    NodesSpec,
+    PartitionSpec,
+    SlurmGroup,
+)
 
 
 def over(facts: SlurmGroup, own: SlurmGroup) -> SlurmGroup:
@@ -57,20 +68,47 @@ def _has(block: NodesSpec, written: NodesSpec) -> bool:
 
 def _onto(block: NodesSpec, written: NodesSpec) -> NodesSpec:
     """What is written about some nodes, over their facts; who they are and what Slurm calls them stays."""
-    result: NodesSpec = laid(block, attrs.evolve(written, hosts=None, count=None, features=None))
-    if written.gpu is not None and written.accelerators is None:
-        return attrs.evolve(result, accelerators=None)
-    return result
+    short = _short(written)
+    result: NodesSpec = laid(block, attrs.evolve(short, hosts=None, count=None, features=None))
+    if short.gpu is None or short.accelerators is not None:
+        return result
+    return attrs.evolve(result, accelerators=_told(block.accelerators or (), short.gpu))
+
+
+def _short(written: NodesSpec) -> NodesSpec:
+    """The same in the short form, which is what facts are written in: their words would win over a `configuration`."""
+    if written.configuration is None:
+        return written
+    both: NodeConfiguration = laid(
+        written.configuration, NodeConfiguration(cpu=written.cpu, gpu=written.gpu, accelerators=written.accelerators)
+    )
+    return attrs.evolve(written, configuration=None, cpu=both.cpu, gpu=both.gpu, accelerators=both.accelerators)
+
+
+def _told(listed: Sequence[AcceleratorSpec], gpu: GpuSpec) -> tuple[AcceleratorSpec, ...] | None:
+    """The accelerators of the facts with what `gpu` says, which keeps the rest; None where `gpu` is all there is.
+
+    That is so where the facts have several classes and `gpu` says which one there is.  Another model takes the memory
+    with it: the catalogue knows that of the new one.
+    """
+    said = {key: value for key, value in attrs.asdict(gpu).items() if value is not None}
+    if not listed or (len(listed) > 1 and said.keys() & {"count", "memory", "model"}):
+        return None
+    other = [bool(gpu.model and one.model and not same_model(gpu.model, one.model)) for one in listed]
+    return tuple(
+        attrs.evolve(one, **({"memory": None, **said} if changed else said))
+        for one, changed in zip(listed, other, strict=True)
+    )
 
 
 def _split(blocks: Sequence[NodesSpec], written: NodesSpec) -> tuple[list[NodesSpec], list[NodesSpec]]:
     """Cut the hosts written about out of the blocks that have them; hosts that no block has make one of their own."""
     from ClusterShell.NodeSet import NodeSet
 
-    hosts = NodeSet(_folded(written))
+    hosts = NodeSet(joined(written.hosts))
     result: list[NodesSpec] = []
     for block in blocks:
-        have = NodeSet(_folded(block)) if block.hosts else NodeSet()
+        have = NodeSet(joined(block.hosts))
         inside, outside = have & hosts, have - hosts
         if not inside:
             result.append(block)
@@ -82,10 +120,6 @@ def _split(blocks: Sequence[NodesSpec], written: NodesSpec) -> tuple[list[NodesS
     return result, [_sized(written, hosts)] if hosts else []
 
 
-def _folded(block: NodesSpec) -> str:
-    return ",".join(block.hosts) if isinstance(block.hosts, tuple) else str(block.hosts)
-
-
 def _sized(block: NodesSpec, hosts: Any) -> NodesSpec:
     available = None if block.available is None else Count(min(block.available, len(hosts)))
-    return attrs.evolve(block, hosts=Name(str(hosts)), count=Count(len(hosts)), available=available)
+    return attrs.evolve(block, hosts=Hosts(str(hosts)), count=Count(len(hosts)), available=available)

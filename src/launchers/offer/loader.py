@@ -98,7 +98,7 @@ def _converter(*, strict: bool) -> Converter:
         def structure(value: Any, _: Any) -> Any:
             try:
                 return read(value)
-            except BadValueError:
+            except (BadValueError, BadNamesError):
                 if strict:
                     raise
                 return None
@@ -126,14 +126,28 @@ def _class(kind: Any, converter: Converter) -> Read:
     return read
 
 
+class BadNamesError(ValueError):
+    """Names in a mapping that are none, each with what is wrong with it."""
+
+    def __init__(self, bad: list[tuple[str, BadValueError]]) -> None:
+        super().__init__(str(bad[0][1]))
+        self.bad = bad
+
+
 def _dict(kind: Any, converter: Converter) -> Read:
     names = VALUES[get_args(kind)[0]]
     structure = mapping_structure_factory(kind, converter)
 
     def read(value: Any) -> Any:
         _demand(dict, value, "a mapping", "write name: value")
+        bad = []
         for name in value:
-            names(name)  # what is under a bad name is not looked at
+            try:
+                names(name)
+            except BadValueError as error:
+                bad.append((name, error))
+        if bad:
+            raise BadNamesError(bad)  # what is under a bad name is not looked at
         return structure(value, kind)
 
     return read
@@ -189,6 +203,9 @@ def _problems(error: Exception, path: Path, tree: Tree) -> Iterator[Problem]:
     elif isinstance(error, ForbiddenExtraKeysError):
         for name in error.extra_fields:
             yield _unknown(name, error.cl, path, tree)
+    elif isinstance(error, BadNamesError):
+        for name, inner in error.bad:
+            yield tree.problem(inner.code, (*path, name), str(inner), inner.suggestion, key=True)
     elif isinstance(error, BadValueError):
         yield tree.problem(error.code, path, str(error), error.suggestion)
     else:

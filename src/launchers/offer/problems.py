@@ -24,6 +24,8 @@ CODES = {
     "LC114": "a key that is missing, or two that cannot stand together",
     "LC115": "a template that cannot be worked out",
     "LC116": "jobs that wait for each other, or for one that there is not",
+    "LC117": "not a list of hosts, or one of too many",
+    "LC118": "an sbatch option that launchers itself says",
     "LC201": "a partition that no requirement can reach",
     "LC202": "a QoS or account that nothing uses",
     "LC203": "a regular expression with no known group",
@@ -32,6 +34,11 @@ CODES = {
     "LC206": "a feature that no node has",
     "LC207": "a GPU model that the catalogue does not know, with no memory",
     "LC208": "a limit on something that launchers cannot judge",
+    "LC209": "a partition, queue or host that the facts file does not have",
+    "LC210": "two groups with one id",
+    "LC211": "a number of nodes that is not that of their hosts",
+    "LC212": "a host in two blocks of one partition",
+    "LC213": "a feature of which a regular expression reads what is no number or amount",
 }
 """Every code and its meaning; LC1xx are errors, LC2xx warnings."""
 

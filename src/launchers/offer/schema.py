@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     Duration: TypeAlias = int
     Count: TypeAlias = int
     Name: TypeAlias = str
+    Hosts: TypeAlias = str
+    Option: TypeAlias = str
     Line: TypeAlias = str
     Word: TypeAlias = str
     Regex: TypeAlias = str
@@ -24,6 +26,8 @@ else:
     Memory = NewType("Memory", int)  # text with a unit in the file (24G, 8116MiB), bytes here
     Duration = NewType("Duration", int)  # text in the file (20h, 4 days, 2-00:00:00), seconds here
     Name = NewType("Name", str)  # what Slurm takes for a partition, QoS, account or feature
+    Hosts = NewType("Hosts", str)  # a host name, or a folded list of them
+    Option = NewType("Option", str)  # the long name of an sbatch option that launchers itself says nothing about
     Line = NewType("Line", str)  # text that may end up in an sbatch file: one line, printable
     Word = NewType("Word", str)  # any text: what a job is told and an sbatch file never holds
     Regex = NewType("Regex", str)  # a regular expression (Python's)
@@ -99,7 +103,7 @@ class NodeConfiguration:
 class NodesSpec:
     """Nodes of a partition that are alike."""
 
-    hosts: tuple[Name, ...] | Name | None = says("their names: a list, or a folded list such as rtx-[01-02]")
+    hosts: tuple[Hosts, ...] | Hosts | None = says("their names: a list, or a folded list such as rtx-[01-02]")
     count: Count | None = says("how many there are; 0 where no hosts are named means that nobody knows")
     available: Count | None = says("how many of them were neither down nor drained")
     features: tuple[Name, ...] | None = says("their features in Slurm")
@@ -235,7 +239,9 @@ class SlurmGroup:
     configuration: NodeConfiguration | None = says("what nodes are like unless said otherwise")
     partitions: dict[Name, PartitionSpec] | None = says("the partitions")
     gres: Gres | None = says("how GPUs are spelled: gpus_per_node (default), gres, gres_typed")
-    sbatch: dict[Name, Scalar] | None = says("sbatch options that are always passed")
+    sbatch: dict[Option, Scalar] | None = says(
+        "sbatch options that are always passed; not those that a requirement decides"
+    )
     limits: LimitsSpec | None = says("limits of every partition")
     defaults: DefaultsSpec | None = says("the user's default account and QoS")
 
@@ -244,7 +250,7 @@ class SlurmGroup:
 class OarNodes:
     """Nodes of an OAR cluster that are alike."""
 
-    hosts: tuple[Name, ...] | Name | None = says("their names: a list, or a folded list such as chifflot-[1-8]")
+    hosts: tuple[Hosts, ...] | Hosts | None = says("their names: a list, or a folded list such as chifflot-[1-8]")
     count: Count | None = says("how many there are")
     available: Count | None = says("how many of them were alive")
     cpu: CpuSpec | None = says("processors and memory")

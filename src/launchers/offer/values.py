@@ -7,12 +7,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from launchers.offer import schema
+from launchers.offer import hosts, schema
 from launchers.requirement import parse_memory, parse_timespan
 
 _NAME = re.compile(r"[^\s,\"'`$\\;|&<>(){}*?\x00-\x1f]+")
 _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _FOLDED = re.compile(r"[A-Za-z0-9_.,\[\]-]+")
+_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
+OWN_OPTIONS = (
+    *("account", "array", "chdir", "constraint", "cores-per-socket", "cpus-per-gpu", "cpus-per-task", "dependency"),
+    *("error", "exclude", "extra-node-info", "gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task", "gres"),
+    *("mem", "mem-per-cpu", "mem-per-gpu", "mincpus", "nodefile", "nodelist", "nodes", "ntasks", "ntasks-per-core"),
+    *("ntasks-per-gpu", "ntasks-per-node", "ntasks-per-socket", "output", "parsable", "partition", "prefer", "qos"),
+    *("sockets-per-node", "test-only", "threads-per-core", "time", "time-min", "tres-per-task", "wrap"),
+)
+"""The options of sbatch that come from the requirement, the choice of a launcher, and the plan."""
 
 
 class BadValueError(ValueError):
@@ -65,6 +74,29 @@ def _name(value: Any) -> str:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
     if not (_NAME.fullmatch(text) or _FOLDED.fullmatch(text)) or not text.isprintable() or len(text) > 65536:
         raise BadValueError("LC109", f"{text[:60]!r} is not a name: no spaces, commas, quotes or shell signs")
+    return text
+
+
+def _hosts(value: Any) -> str:
+    text = _name(value)
+    try:
+        hosts.number(text)
+    except ValueError as error:
+        raise BadValueError("LC117", str(error), "write a name, or a folded list such as n[01-16]") from None
+    return text
+
+
+def _option(value: Any) -> str:
+    """Slurm takes an option by its first letters as well (getopt_long), and SlurmArgs takes ``_`` for ``-``."""
+    text = _text(value)
+    if not _OPTION.fullmatch(text):
+        raise BadValueError(
+            "LC109", f"{text[:60]!r} is not the name of an sbatch option", "write mail-type, without --"
+        )
+    own = next((one for one in OWN_OPTIONS if one.startswith(text.replace("_", "-"))), None)
+    if own is not None:
+        said = f"sbatch's --{own} is for launchers to say, and this would override what was chosen"
+        raise BadValueError("LC118", said, "ask for it in the requirement, or describe it under partitions:")
     return text
 
 
@@ -158,6 +190,8 @@ VALUES: dict[Any, Read] = {
     schema.Memory: _memory,
     schema.Duration: _duration,
     schema.Name: _name,
+    schema.Hosts: _hosts,
+    schema.Option: _option,
     schema.Line: _line,
     schema.Word: _text,
     schema.Regex: _regex,

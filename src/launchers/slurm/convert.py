@@ -302,6 +302,12 @@ def _members(facts: Facts) -> dict[str, list[Node]]:
     return inside
 
 
+def outside(facts: Facts) -> tuple[Node, ...]:
+    """The nodes that are in no partition, so that no job can get there and no entry has them."""
+    inside = {node.name for nodes in _members(facts).values() for node in nodes}
+    return tuple(node for node in facts.nodes if node.name not in inside)
+
+
 def _allocated(facts: Facts, partition: Partition) -> str:
     """What a partition allocates: its own SelectTypeParameters, or the cluster's."""
     said = (partition.pairs.get("SelectTypeParameters") or "NONE").upper()

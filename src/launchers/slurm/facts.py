@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from attrs import field, frozen
 
+from launchers.offer.hosts import number
 from launchers.slurm.gres import Gres, read_gres, read_tres
 from launchers.slurm.records import Problem
 from launchers.slurm.times import read_limit
@@ -282,11 +283,17 @@ def node(pairs: Mapping[str, str], line: int, problems: list[Problem]) -> Node:
 def partition(pairs: Mapping[str, str], line: int, problems: list[Problem]) -> Partition:
     """A partition from the keys of ``scontrol show partition``."""
     read = Reader(pairs, line, problems)
+    nodes = read.text("Nodes") or ""
+    try:
+        if nodes:
+            number(nodes)
+    except ValueError as error:
+        problems.append(Problem(line, str(error), f"the Nodes of {pairs['PartitionName']} cannot be read"))
     jobs = dict(item.split("=", 1) for item in (read.text("JobDefaults") or "").split(",") if "=" in item)
     defaults = Reader(jobs, line, problems)
     return Partition(
         name=pairs["PartitionName"],
-        nodes=read.text("Nodes") or "",
+        nodes=nodes,
         state=(read.text("State") or "UP").upper(),
         default=read.flag("Default"),
         hidden=read.flag("Hidden"),

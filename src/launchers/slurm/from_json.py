@@ -87,6 +87,13 @@ def records(data: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
         yield "Association", _mapped(entry, _ASSOCIATION)
 
 
+def odd(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What stands in the lists of records and is none, with the key of its list."""
+    for key in ("nodes", "partitions", "sinfo", "reservations", "qos", "associations"):
+        entries = data.get(key)
+        yield from ((key, one) for one in (entries if isinstance(entries, list) else ()) if not isinstance(one, dict))
+
+
 def _list(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     found = data.get(key)
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []

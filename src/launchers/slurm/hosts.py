@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from launchers.offer.hosts import number
+
 
 def expand(text: str) -> list[str]:
-    """The names of a host list, in its order; a single name costs nothing.  ValueError for what is none."""
+    """The names of a host list, in its order; a single name costs nothing.  ValueError for none, or too many."""
     if "[" not in text:
         return [name for name in text.split(",") if name]
-    from ClusterShell.NodeSet import NodeSet, NodeSetException
+    number(text)
+    from ClusterShell.NodeSet import NodeSet
 
-    try:
-        return list(NodeSet(text))
-    except NodeSetException as error:
-        raise ValueError(f"{text[:60]!r} is not a host list: {error}") from error
+    return list(NodeSet(text))
 
 
 def fold(names: Iterable[str]) -> str:

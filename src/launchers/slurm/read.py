@@ -130,6 +130,10 @@ def _read_json(text: str, found: Facts, seen: Seen, line: int = 1) -> None:
     if isinstance(data.get("stdout"), str):
         _read_text(data["stdout"], found, seen)
         return
+    found.problems.extend(
+        Problem(line, json.dumps(odd)[:80], f"an entry of {key} that is not an object")
+        for key, odd in from_json.odd(data)
+    )
     known = False
     for kind, pairs in from_json.records(data):
         known = True
