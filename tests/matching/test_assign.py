@@ -31,9 +31,10 @@ def random_case(rng):
         Device(
             rng.choice(["cuda", "cuda", "rocm", "gpu"]),
             rng.randint(1, 2),
-            rng.choice([*sizes, None]),
+            rng.choice([*sizes, None, None]),
             rng.choice([None, "A100", "V100"]),
             rng.choice([0, 0, 12 * G]),
+            sizes=rng.choice([(), (8 * G, 16 * G), (16 * G, 24 * G, 48 * G)]),
         )
         for _ in range(rng.randint(0, 3))
     ]
@@ -71,6 +72,19 @@ def test_assignment_is_exact(seed):
         )
         assert cost == expected
     assert feasible > 10
+
+
+@pytest.mark.parametrize(
+    ("need", "waste", "assumed"),
+    [(0, 16, False), (16, 0, False), (17, 15, True), (32, 0, True), (33, None, None)],
+)
+def test_a_device_has_one_of_the_sizes_of_its_model(need, waste, assumed):
+    device, want = Device("cuda", 1, model="V100", sizes=(16 * G, 32 * G)), Accelerator("cuda", need * G)
+    if waste is None:
+        assert refusal(want, device) == "gpu-memory"
+        return
+    served = serves(want, device)
+    assert (refusal(want, device), served.waste, bool(served.assumed)) == (None, waste * G, assumed)
 
 
 def test_a_greedy_choice_would_fail_here():

@@ -508,6 +508,41 @@ def test_a_merge_never_admits_a_node_that_does_not_fit(first, second, need, wide
     assert admitted
 
 
+# -- models of several sizes -----------------------------------------------------------------------------------
+
+SIZES = (
+    "slurm: [{partitions: {p: {nodes: ["
+    "{hosts: [a], accelerators: [{count: 4, model: A100, type: a100}]},"
+    "{hosts: [v], accelerators: [{count: 4, model: V100, type: v100}]},"
+    "{hosts: [r], accelerators: [{count: 4, model: RTX3090, type: rtx3090}]}]}}}]"
+)
+
+
+@pytest.mark.parametrize("need", ["cuda(mem=200G)", "cuda(model=V100,mem=90G)", "cuda(model=V100,mem=33G)"])
+def test_no_device_has_more_than_the_largest_size_of_its_model(need):
+    answer = match(parse(need), groups(SIZES))
+    assert answer.selection is None
+    assert "gpu-memory" in {one.code for trial in answer.trials[0] for one in trial.outcome}
+
+
+@pytest.mark.parametrize(
+    ("need", "kind", "assumed"),
+    [
+        ("cuda(mem=40G)", "a100", ()),
+        ("cuda(mem=80G)", "a100", ("GPU memory, which is not known",)),
+        ("cuda(mem=16G)", "v100", ()),
+        ("cuda(mem=17G)", "rtx3090", ()),
+        ("cuda(model=V100,mem=32G)", "v100", ("GPU memory, which is not known",)),
+        ("gpu()", "v100", ()),
+        ("cuda(mem=24G)", "rtx3090", ()),
+    ],
+)
+def test_the_smallest_size_of_a_model_is_certain_and_counts_as_waste(need, kind, assumed):
+    found = find(SIZES, need)
+    assert found.ask.devices == ((kind, 1),)
+    assert found.assumed == assumed
+
+
 # -- explanation -----------------------------------------------------------------------------------------------
 
 

@@ -28,6 +28,7 @@ DEVICES = st.builds(
     model=st.sampled_from([None, None, "A100", "V100"]),
     min_memory=st.sampled_from([0, 0, 0, 16 * G]),
     type=st.sampled_from([None, "a", "a", "b"]),
+    sizes=st.sampled_from([(), (8 * G, 24 * G)]),
 )
 
 
@@ -140,7 +141,8 @@ def serves(wanted, device, certain):
         return False
     if wanted.model and wanted.model != device.model and (certain or device.model):
         return False
-    if wanted.memory and (certain if device.memory is None else wanted.memory > device.memory):
+    may_have = device.sizes if device.memory is None else (device.memory,)
+    if wanted.memory and (wanted.memory > (min if certain else max)(may_have, default=0 if certain else wanted.memory)):
         return False
     return wanted.memory >= device.min_memory or bool(wanted.model and not wanted.memory)
 

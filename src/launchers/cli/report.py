@@ -70,7 +70,7 @@ def _devices(selection: Selection) -> str:
 def describe(device: Device) -> str:
     """One class of devices in a few words: ``2 x A100 40G``."""
     count = "?" if device.count is None else str(device.count)
-    memory = "unknown memory" if device.memory is None else format_memory(device.memory)
+    memory = " or ".join(map(format_memory, device.possible)) or "unknown memory"
     return f"{count} x {device.model or device.kind} {memory}"
 
 

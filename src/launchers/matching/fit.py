@@ -368,7 +368,7 @@ def _refused(code: str, want: Accelerator, refused: list[Device], devices: Seque
         models = ", ".join(sorted({device.model or "?" for device in refused}))
         return Rejection(code, want.model, models, accelerator=want)
     if code == "gpu-memory":
-        return Rejection(code, want.memory, max(device.memory or 0 for device in refused), accelerator=want)
+        return Rejection(code, want.memory, max(max(device.possible) for device in refused), accelerator=want)
     least = min(refused, key=lambda device: device.min_memory)
     return Rejection(code, want.memory, least.min_memory, least.min_because, accelerator=want)
 
@@ -442,7 +442,7 @@ def _waste(
     )
     gpus, memory = sum(number for _, number in ask.devices) - len(alternative.accelerators), 0
     if gpus > 0:  # on OAR, for the cores that come with them
-        gpu_memory += gpus * max((device.memory or 0 for device in offer.shape.devices), default=0)
+        gpu_memory += gpus * max((min(device.possible, default=0) for device in offer.shape.devices), default=0)
     if offer.partition.exclusive:
         gpus = sum(device.count or 0 for device in offer.shape.devices) - len(alternative.accelerators)
         memory = (offer.shape.memory or 0) - alternative.cpu_memory

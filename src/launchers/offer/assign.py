@@ -43,7 +43,7 @@ def refusal(wanted: Accelerator, device: Device) -> str | None:
         return "gpu-kind"
     if wanted.model and device.model and not same_model(wanted.model, device.model):
         return "gpu-model"
-    if device.memory is not None and wanted.memory > device.memory:
+    if device.possible and wanted.memory > max(device.possible):
         return "gpu-memory"
     if wanted.memory < device.min_memory and not (wanted.model and not wanted.memory):
         return "gpu-min-memory"
@@ -57,18 +57,21 @@ def doubts(wanted: Accelerator, device: Device) -> tuple[str, ...]:
         found.append(f"that the GPUs are {wanted.kind}")
     if wanted.model and not device.model:
         found.append(f"that the GPU model is {wanted.model}")
-    if wanted.memory and device.memory is None:
+    if wanted.memory > min(device.possible, default=0):
         found.append("GPU memory, which is not known")
     return tuple(found)
 
 
 def serves(wanted: Accelerator, device: Device) -> Match:
-    """How a device that is not refused serves: unknown facts become assumptions."""
+    """How a device that is not refused serves: unknown facts become assumptions.
+
+    Of the sizes that a device may have, the smallest that serves counts as its memory.
+    """
     assumed = doubts(wanted, device)
     if device.count is None:
         assumed += ("the number of GPUs per node, which is not known",)
-    waste = 0 if device.memory is None else device.memory - wanted.memory
-    return Match(waste, assumed)
+    memory = min((size for size in device.possible if size >= wanted.memory), default=wanted.memory)
+    return Match(memory - wanted.memory, assumed)
 
 
 def grouped(wanted: Sequence[Accelerator]) -> list[tuple[Accelerator, int]]:

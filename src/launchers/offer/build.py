@@ -242,10 +242,12 @@ def _device(spec: schema.AcceleratorSpec, models: Models, ratio: float | None, k
         memory = nominal_memory(memory, spec.model)
     elif card and len(card.memory) == 1:
         memory = card.memory[0]
+    sizes = card.memory if card and memory is None else ()
     share = spec.min_mem_ratio if spec.min_mem_ratio is not None else ratio
     least, because = spec.min_memory or 0, "min_memory"
-    if share and memory and share * memory > least:
-        least, because = round(share * memory), f"min_mem_ratio {share:g}"
+    smallest = memory or min(sizes, default=0)
+    if share and share * smallest > least:
+        least, because = round(share * smallest), f"min_mem_ratio {share:g}"
     return Device(
         kind=spec.kind or (card.kind if card else kind),
         count=spec.count,
@@ -254,6 +256,7 @@ def _device(spec: schema.AcceleratorSpec, models: Models, ratio: float | None, k
         min_memory=least,
         min_because=because if least else "",
         type=spec.type,
+        sizes=sizes,
     )
 
 

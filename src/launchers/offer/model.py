@@ -15,7 +15,8 @@ from attrs import field, frozen
 class Device:
     """Equal accelerators of one node.
 
-    `kind` is cuda, rocm, mps, or gpu where nobody said.  `memory` is the nominal size of one device, `min_memory`
+    `kind` is cuda, rocm, mps, or gpu where nobody said.  `memory` is the nominal size of one device; where that is not
+    known, `sizes` are those that its model is sold with (none: nothing is known).  `min_memory` is
     the smallest memory request that its owner accepts on it, `min_because` the rule that says so.  `type` is the
     GRES type under which Slurm knows the device, None for an untyped GRES.
     `handles` are what shows the devices of this machine to a process (indices or UUIDs).
@@ -29,6 +30,12 @@ class Device:
     min_because: str = ""
     type: str | None = None
     handles: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+
+    @property
+    def possible(self) -> tuple[int, ...]:
+        """The sizes that one device may have (bytes), empty where nothing is known of them."""
+        return self.sizes if self.memory is None else (self.memory,)
 
 
 @frozen
