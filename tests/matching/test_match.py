@@ -543,6 +543,54 @@ def test_the_smallest_size_of_a_model_is_certain_and_counts_as_waste(need, kind,
     assert found.assumed == assumed
 
 
+# -- GPUs of several GRES types ---------------------------------------------------------------------------------
+
+
+def types(*shapes, more=""):
+    """A cluster with nodes of these (type, memory in G, number of nodes), each with the type as its feature."""
+    nodes = ", ".join(
+        f"{{hosts: '{kind}-[1-{count}]', features: [{kind}],"
+        f" accelerators: [{{type: {kind}, kind: cuda, memory: {memory}G, count: 2}}]}}"
+        for kind, memory, count in shapes
+    )
+    return f"slurm: [{{{more} partitions: {{p: {{nodes: [{nodes}]}}}}}}]"
+
+
+SMALL = (("a100", 40, 2), ("rtx3090", 24, 2), ("v100", 16, 2))
+
+
+@pytest.mark.parametrize(
+    ("need", "constraint", "number"),
+    [
+        ("cuda()*2 & nodes=4", "(rtx3090)|(v100)", 2),
+        ("cuda(mem=24G)*2 & nodes=4", "(a100)|(rtx3090)", 2),
+        ("cuda() & nodes=6", None, 1),
+    ],
+)
+def test_several_nodes_may_have_gpus_of_different_types(need, constraint, number):
+    found = find(types(*SMALL), need)
+    assert found.slurm_args.gpus_per_node == str(number)
+    assert found.slurm_args.constraint == constraint
+
+
+def test_one_type_is_named_where_it_has_nodes_enough():
+    assert find(types(*SMALL), "cuda(mem=24G)*2 & nodes=2").slurm_args.gpus_per_node == "rtx3090:2"
+
+
+@pytest.mark.parametrize("more", ["gres: gres_typed,", "limits: {max_tres_per_user: {'gres/gpu:a100': 100}},"])
+def test_types_are_not_left_out_where_they_matter(more):
+    assert find(types(*SMALL, more=more), "cuda()*2 & nodes=4") is None
+
+
+def test_widest_merges_gpus_of_different_types():
+    text = types(("rtx3090", 24, 2), ("rtx4090", 24, 2), ("v100", 16, 2), ("a100", 40, 2), more="choose: widest,")
+    args = find(text, "cuda(mem=24G)").slurm_args
+    assert (args.gpus_per_node, args.constraint) == ("1", "(a100)|(rtx3090)|(rtx4090)")
+    assert find(text, "cuda(mem=24G)*2 & nodes=2").slurm_args.gpus_per_node == "2"
+    assert find(text, "cuda(mem=32G)").slurm_args.gpus_per_node == "a100:1"
+    assert find(text.replace("widest", "tightest"), "cuda(mem=24G)").slurm_args.gpus_per_node == "rtx3090:1"
+
+
 # -- explanation -----------------------------------------------------------------------------------------------
 
 

@@ -27,20 +27,31 @@ DEVICES = st.builds(
     memory=st.sampled_from([8 * G, 24 * G, 24 * G, 48 * G, None]),
     model=st.sampled_from([None, None, "A100", "V100"]),
     min_memory=st.sampled_from([0, 0, 0, 16 * G]),
-    type=st.sampled_from([None, "a", "a", "b"]),
+    type=st.sampled_from([None, "a", "a", "b", "c"]),
     sizes=st.sampled_from([(), (8 * G, 24 * G)]),
 )
 
 
+ANY = st.lists(DEVICES, max_size=2)
+TYPED = st.builds(
+    Device,
+    kind=st.just("cuda"),
+    count=st.integers(1, 3),
+    memory=st.sampled_from([8 * G, 24 * G, 48 * G]),
+    type=st.sampled_from(["a", "b", "c"]),
+)
+"""Those of a cluster whose nodes differ in the type of their GPUs."""
+
+
 @st.composite
-def shapes(draw, prefix):
+def shapes(draw, prefix, devices):
     number = draw(st.integers(1, 4))
     return tuple(
         Shape(
             name=f"{prefix}{index}",
             cores=draw(st.sampled_from([4, 8, 16, None])),
             memory=draw(st.sampled_from([16 * G, 64 * G, None])),
-            devices=tuple(draw(st.lists(DEVICES, max_size=2))),
+            devices=tuple(draw(devices)),
             features=frozenset(draw(st.sets(st.sampled_from(FEATURES), max_size=3))),
             hints=frozenset(),
             count=draw(st.sampled_from([1, 2, None])),
@@ -52,11 +63,11 @@ def shapes(draw, prefix):
 
 
 @st.composite
-def clusters(draw):
+def clusters(draw, devices=ANY, spellings=("gpus_per_node", "gres_typed", "gres")):
     partitions = tuple(
         Partition(
             name,
-            draw(shapes(name)),
+            draw(shapes(name, devices)),
             accesses=(Access(), Access(qos="long", limits=(Limit("duration", 7200, "QoS long"),))),
             limits=tuple(draw(st.lists(st.sampled_from([Limit("nodes", 2, "p"), Limit("duration", 3600, "p")])))),
         )
@@ -67,7 +78,7 @@ def clusters(draw):
         "slurm",
         partitions,
         choose=draw(st.sampled_from(["tightest", "widest"])),
-        gres=draw(st.sampled_from(["gpus_per_node", "gres_typed", "gres"])),
+        gres=draw(st.sampled_from(spellings)),
         memory_constraint=draw(st.booleans()),
     )
 
@@ -86,7 +97,7 @@ NEEDS = st.builds(
     accelerators=st.one_of(
         st.tuples(WANTED, st.integers(1, 4)).map(lambda pair: (pair[0],) * pair[1]), st.lists(WANTED, max_size=3)
     ),
-    nodes=st.sampled_from([1, 1, 1, 2, 3]),
+    nodes=st.sampled_from([1, 1, 2, 3, 4]),
 )
 
 
@@ -168,7 +179,27 @@ def enough(need, group, options, shape, devices, certain):
 @settings(max_examples=800, deadline=None)
 @given(clusters(), NEEDS, st.booleans())
 def test_no_node_is_admitted_that_does_not_fit(group, need, widest):
-    found = match(Requirement((need,)), [group], widest=widest).selection
+    check(need, group, match(Requirement((need,)), [group], widest=widest).selection)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    clusters(st.lists(TYPED, min_size=1, max_size=2), ("gpus_per_node",)),
+    st.builds(
+        Alternative,
+        accelerators=st.lists(
+            st.builds(Accelerator, st.just("cuda"), st.sampled_from([0, 24 * G, 24 * G])), min_size=1, max_size=2
+        ),
+        nodes=st.integers(1, 5),
+    ),
+    st.booleans(),
+)
+def test_no_node_is_admitted_that_does_not_fit_where_types_are_left_out(group, need, widest):
+    check(need, group, match(Requirement((need,)), [group], widest=widest).selection)
+
+
+def check(need, group, found):
+    """Every node that the options of an answer admit does what is needed, and there are enough of them."""
     if found is None:
         return
     options = found.slurm_args.options()

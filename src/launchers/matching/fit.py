@@ -19,6 +19,8 @@ from launchers.requirement import Accelerator, Alternative
 MIB = 1024**2
 SAID = "MaxCPUsPerNode"
 """The one limit that is held against the CPUs that are asked for, and not against those that are allocated."""
+LUCK = "that Slurm hands out the GPUs that fit: it does not tell those of a node apart"
+"""Assumed where a request names no type, or one of several kinds of devices."""
 STAGES = (
     "closed",
     "gpu-kind",
@@ -100,16 +102,17 @@ def fit(
     *,
     pooled: bool = False,
     only: tuple[Device, ...] | None = None,
+    untyped: bool = False,
 ) -> Fit | tuple[Rejection, ...]:
     """Whether the job that `alternative` describes could ever start on this offer.
 
     For jobs that are spread over several shapes `pooled` leaves the number of nodes of this one shape out, and `only`
-    has its devices with lower counts, to ask for those rather than for the best.
+    has its devices with lower counts, to ask for those rather than for the best; `untyped` names no GRES type.
     """
     wants = grouped(alternative.accelerators)
     devices = offer.shape.devices if only is None else only
     flow = assign(wants, devices) if wants else []
-    ask = ask_of(offer, alternative, _spelled(offer, wants, flow))
+    ask = ask_of(offer, alternative, _spelled(offer, wants, None if untyped else flow))
     rejections = list(_closed(offer))
     if flow is None:
         rejections += _device_rejections(wants, devices)
@@ -135,6 +138,19 @@ def choices(offer: Offer, alternative: Alternative) -> Iterator[tuple[Device, ..
     for counts in product(*(range(min(one.count or 0, wanted) + 1) for one in devices)):
         if sum(counts) == wanted:
             yield tuple(evolve(one, count=count) for one, count in zip(devices, counts, strict=True))
+
+
+def untyped(offer: Offer, alternative: Alternative, index: int) -> Fit | None:
+    """The fit of one shape among others with GPUs of other types, where whatever GPUs Slurm hands out serve.
+
+    None where this cluster wants types named, or has limits by type, which Slurm counts by what it hands out.
+    """
+    if offer.group.scheduler != "slurm" or offer.group.gres == "gres_typed":
+        return None
+    if any(limit.what.startswith("gres/gpu:") for limit in bounds(offer)):
+        return None
+    found = fit(offer, alternative, index, pooled=True, untyped=True)
+    return found if isinstance(found, Fit) and LUCK not in found.assumed else None
 
 
 def holds(offer: Offer, alternative: Alternative, ask: Ask, *, certain: bool) -> bool:
@@ -459,7 +475,7 @@ def _assumed(offer: Offer, alternative: Alternative, ask: Ask, wants: Wants, flo
             if number:
                 found.update(dict.fromkeys(serves(want, device).assumed))
     if offer.group.scheduler == "slurm" and not ensured(wants, shape.devices, ask.devices, certain=not found):
-        found["that Slurm hands out the GPUs that fit: it does not tell those of a node apart"] = None
+        found[LUCK] = None
     if alternative.cores and shape.cores is None:
         found["the number of cores, which is not known"] = None
     if alternative.cpu_memory and shape.memory is None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from launchers.matching.fit import Ask, Fit, Rejection, choices, fit, holds
+from launchers.matching.fit import Ask, Fit, Rejection, choices, fit, holds, untyped
 from launchers.matching.formula import OAR_PROPERTY, SLURM_FEATURE, Formula, admits, ask_total, formula
 from launchers.oar.args import OarArgs, where
 from launchers.offer.model import Group, Offer, Shape
@@ -185,20 +185,20 @@ def _candidates(alternative: Alternative, index: int, trials: Sequence[Trial], w
 
 def _pooled(alternative: Alternative, index: int, trials: Sequence[Trial], widest: bool) -> list[Candidate]:
     pools: dict[tuple[int, int, Ask], list[Fit]] = {}
-    alone = set()
+    alone = {id(trial.offer) for trial in trials if isinstance(trial.outcome, Fit)}
     for trial in trials:
         for outcome in _spreads(trial, alternative, index):
             ask = outcome.ask if alternative.cpu_memory else evolve(outcome.ask, memory=0)
             place = (id(trial.offer.partition), id(trial.offer.access), ask)
             pools.setdefault(place, []).append(outcome)
-            if outcome is trial.outcome:
-                alone.add(place)
-    candidates = []
-    for place, fits in pools.items():
+    candidates: dict[frozenset[int], Candidate] = {}
+    for fits in pools.values():
         members = _enough(sorted(fits, key=lambda one: (_rank(one, widest), _name(one))), alternative.nodes)
-        if place not in alone and members:
-            candidates.append(Candidate(_same_memory(members), max(_rank(one, widest) for one in members)))
-    return candidates
+        offers = frozenset(id(one.offer) for one in members)
+        if offers and not offers & alone:
+            pool = Candidate(_same_memory(members), max(_rank(one, widest) for one in members))
+            candidates.setdefault(offers, pool)
+    return list(candidates.values())
 
 
 def _same_memory(fits: tuple[Fit, ...]) -> tuple[Fit, ...]:
@@ -211,7 +211,10 @@ def _same_memory(fits: tuple[Fit, ...]) -> tuple[Fit, ...]:
 
 
 def _spreads(trial: Trial, alternative: Alternative, index: int) -> Iterator[Fit]:
-    """How nodes of one shape can take part in a job of several: with the best devices, and with every other choice."""
+    """How nodes of one shape can take part in a job of several.
+
+    With the best devices, with every other choice of them by type, and with any, where all serve.
+    """
     best = trial.outcome
     if not isinstance(best, Fit):
         if any(reason.code != "nodes" or reason.by for reason in best):
@@ -224,6 +227,9 @@ def _spreads(trial: Trial, alternative: Alternative, index: int) -> Iterator[Fit
         other = fit(trial.offer, alternative, index, pooled=True, only=devices)
         if isinstance(other, Fit) and other.ask.devices != best.ask.devices:
             yield other
+    any_type = untyped(trial.offer, alternative, index) if best.ask.devices else None
+    if any_type is not None and any_type.ask.devices != best.ask.devices:
+        yield any_type
 
 
 def _enough(fits: list[Fit], nodes: int) -> tuple[Fit, ...]:
@@ -253,10 +259,14 @@ def _select(
     if best.best.offer.group.choose == "random":
         equals = [best]
     merged, said = _merge(alternative, best, equals, trials)
-    inside = {id(one) for one in merged}
-    passed_over = tuple((one, _decided(one, best)) for one in ordered if not {id(f) for f in one.fits} <= inside)
+    if widest or best.best.offer.group.choose == "widest":
+        merged, said = _wider(alternative, best, ordered, trials, (merged, said))
+    inside = {id(one.offer) for one in merged}
+    passed_over = tuple(
+        (one, _decided(one, best)) for one in ordered if not {id(each.offer) for each in one.fits} <= inside
+    )
     assumed = tuple(dict.fromkeys(text for one in merged for text in one.assumed))
-    group, ask = best.best.offer.group, best.best.ask
+    group, ask = merged[0].offer.group, merged[0].ask
     args = _RENDER[group.scheduler](group, merged, ask, said) if group.scheduler in _RENDER else None
     return Selection(alternative, group, merged, ask, said, args, assumed, passed_over)
 
@@ -327,6 +337,28 @@ def _merge(
         if attempt.exact and len(attempt.exclude) <= len(said.exclude):
             merged, said = wider, attempt
     return merged, said
+
+
+def _wider(
+    alternative: Alternative,
+    best: Candidate,
+    ordered: list[Candidate],
+    trials: Sequence[Trial],
+    typed: tuple[tuple[Fit, ...], Formula],
+) -> tuple[tuple[Fit, ...], Formula]:
+    """The equals of every GRES type as one untyped request, where that takes in more than those of one type."""
+    equals = []
+    for one in (best, *(other for other in ordered if other is not best and other.rank == best.rank)):
+        fits = [untyped(each.offer, alternative, each.index) for each in one.fits] if one.best.ask.devices else []
+        known = tuple(each for each in fits if each is not None)
+        if known and len(known) == len(fits) and max(_rank(each, True) for each in known) == best.rank:
+            equals.append(Candidate(_same_memory(known), best.rank))
+        elif one is best:
+            return typed
+    if not equals:
+        return typed
+    merged, said = _merge(alternative, equals[0], [one for one in equals if _agree(one, equals[0])], trials)
+    return (merged, said) if said.exact and len(merged) > len(typed[0]) else typed
 
 
 def _say(alternative: Alternative, fits: Sequence[Fit], trials: Sequence[Trial]) -> Formula:
