@@ -264,7 +264,7 @@ def summary(answer: Answer, most: int = 6) -> list[str]:
     from launchers.matching.explain import reason, relaxations
 
     rows: dict[str, list[str]] = {}
-    refused = [(t.offer, t.outcome) for trials in answer.trials for t in trials if isinstance(t.outcome, tuple)]
+    refused = [(t.offer, t.rejections) for trials in answer.trials for t in trials if t.rejections]
     for offer, outcome in sorted(refused, key=lambda pair: (len(pair[1]), -min(STAGES.index(o.code) for o in pair[1]))):
         why = "; ".join(reason(one) for one in outcome)
         rows.setdefault(why, []).append(offer.partition.name or offer.group.name)

@@ -614,6 +614,76 @@ def test_relaxations_match_and_funnels_add_up(shapes, need):
         assert left[-1] == 0
 
 
+def pool(*configurations):
+    """A partition with two nodes of each of these."""
+    nodes = ", ".join(f"{{hosts: '{chr(97 + i)}[1-2]', {one}}}" for i, one in enumerate(configurations))
+    return groups(f"slurm: [{{partitions: {{p: {{nodes: [{nodes}]}}}}}}]")
+
+
+def told(built, need):
+    answer = match(parse(need), built)
+    assert answer.selection is None
+    return [one.text for one in relaxations(answer)]
+
+
+def test_the_nearest_change_for_several_nodes_may_be_met_by_several_shapes():
+    built = pool("cpu: {memory: 10G}", "cpu: {memory: 20G}")
+    assert told(built, "nodes=4 & cpu(mem=11G)") == [
+        "would match p if memory were 10G or less",
+        "would match p if nodes were 2 or less",
+    ]
+    cards = "accelerators: [{{type: {}, kind: cuda, memory: {}G, count: {}}}]"
+    built = groups(
+        "slurm: [{partitions: {p: {nodes: ["
+        f"{{hosts: [x], features: [x], {cards.format('a', 40, 8)}}},"
+        f"{{hosts: [y], features: [y], {cards.format('b', 40, 8)}}},"
+        f"{{hosts: ['z[1-2]'], features: [z], {cards.format('c', 24, 2)}}}]}}}}}}]"
+    )
+    assert told(built, "cuda(mem=80G)*8 & nodes=2")[0] == "would match p if GPU memory were 40G or less"
+
+
+def test_what_several_shapes_object_to_is_met_together():
+    built = pool("cpu: {memory: 10G, cores: 8}", "cpu: {memory: 20G, cores: 4}")
+    assert "would match p if memory were 10G or less and cores were 4 or less" in told(
+        built, "nodes=4 & cpu(mem=20G, cores=8)"
+    )
+
+
+def test_a_change_that_changes_nothing_is_not_told():
+    text = (
+        "slurm: [{partitions: {p: {nodes: [{hosts: 'n[1-2]', gpu: {count: 4, memory: 24G}}],"
+        " limits: {max_tres: {'gres/gpu': 8}}}}}]"
+    )
+    assert told(groups(text), "nodes=4 & gpu()*3") == ["would match p if nodes were 2 or less"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(SHAPES, st.integers(2, 5), st.sampled_from(["cuda(mem=20G)", "cuda(mem=48G)*2", "cpu(cores=9)", "gpu()*3"]))
+def test_relaxations_for_several_nodes_match(shapes, number, need):
+    nodes = ", ".join(
+        f"{{hosts: [n{i}], features: [f{i}], cpu: {{cores: {cores}}},"
+        f" accelerators: [{{type: t{i % 2}, kind: cuda, count: {count}, memory: {mem or 8}G}}]}}"
+        for i, (cores, mem, count, _, _) in enumerate(shapes)
+    )
+    built = groups(f"slurm: [{{partitions: {{p: {{nodes: [{nodes}], limits: {{max_tres: {{'gres/gpu': 6}}}}}}}}}}]")
+    asked = parse(f"{need} & nodes={number}")
+    answer = match(asked, built)
+    for one in relaxations(answer):
+        assert one.alternative != asked.alternatives[0]
+        assert match(Requirement((one.alternative,)), built).selection
+    if answer.selection is not None:
+        (funnel,) = funnels(answer)
+        assert funnel.steps[-1].left >= len(answer.selection.fits)
+
+
+def test_the_funnel_counts_shapes_that_hold_a_job_together():
+    answer = match(parse("nodes=4 & cpu(cores=64)"), pool("cpu: {cores: 64}", "cpu: {cores: 128}"))
+    (funnel,) = funnels(answer)
+    assert len(answer.selection.offers) == 2
+    assert [step.left for step in funnel.steps] == [2, 2]
+    assert all(not trial.rejections for trial in answer.trials[0])
+
+
 def test_the_funnel_of_the_reference(reference):
     answer = match(parse("duration=4 days & cuda(mem=40G)*8"), reference, thorough=True)
     manual = next(funnel for funnel in funnels(answer) if funnel.group.name == "manual")

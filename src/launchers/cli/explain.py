@@ -12,6 +12,7 @@ from launchers.cli.report import selection_rows
 from launchers.launcher import UNREACHABLE, LauncherNotFoundError, chosen, combined, load_groups
 from launchers.matching import Answer, Fit, match
 from launchers.matching.explain import funnels, reason, relaxations
+from launchers.matching.select import Trial
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -101,7 +102,7 @@ def _job(options: argparse.Namespace) -> int:
 def _would_help(answer: Answer | None) -> None:
     rows: dict[str, list[str]] = {}
     for trial in answer.trials[0] if answer and answer.trials else ():
-        rows.setdefault(_verdict(trial.outcome), []).append(trial.offer.name)
+        rows.setdefault(_verdict(trial), []).append(trial.offer.name)
     for why, names in rows.items():
         print(f"    {', '.join(names)}: {why}")
     for one in relaxations(answer) if answer and answer.selection is None else ():
@@ -118,7 +119,7 @@ def _print(answer: Answer) -> None:
             rows: dict[str, list[str]] = {}
             for trial in trials:
                 if trial.offer.group is funnel.group:
-                    rows.setdefault(_verdict(trial.outcome), []).append(trial.offer.name)
+                    rows.setdefault(_verdict(trial), []).append(trial.offer.name)
             for why, names in rows.items():
                 print(f"    {', '.join(names)}: {why}")
     if answer.selection is not None:
@@ -132,7 +133,9 @@ def _print(answer: Answer) -> None:
             print(f"nearest: {one.text}")
 
 
-def _verdict(outcome: Fit | tuple[object, ...]) -> str:
-    if isinstance(outcome, Fit):
-        return "fits" + (f", assuming {' and '.join(outcome.assumed)}" if outcome.assumed else "")
-    return "; ".join(reason(one) for one in outcome)  # type: ignore[arg-type]
+def _verdict(trial: Trial) -> str:
+    if trial.together:
+        return "fits, together with others: its nodes alone are too few"
+    if isinstance(trial.outcome, Fit):
+        return "fits" + (f", assuming {' and '.join(trial.outcome.assumed)}" if trial.outcome.assumed else "")
+    return "; ".join(map(reason, trial.rejections))

@@ -55,7 +55,7 @@ def job_json(job: QueuedJob, refusal: Refusal, answer: Answer | None) -> dict[st
     """The answer to `explain --job`."""
     from launchers.slurm.states import in_words
 
-    tried = [trial.outcome for trials in (answer.trials if answer else ()) for trial in trials]
+    tried = [trial for trials in (answer.trials if answer else ()) for trial in trials]
     return {
         "version": VERSION,
         "job": job.id,
@@ -68,7 +68,7 @@ def job_json(job: QueuedJob, refusal: Refusal, answer: Answer | None) -> dict[st
         "qos": job.qos or None,
         "account": job.account or None,
         "need": need_json(job.need),
-        "rejections": [_rejection_json(one) for outcome in tried if isinstance(outcome, tuple) for one in outcome],
+        "rejections": [_rejection_json(one) for trial in tried for one in trial.rejections],
         "relaxations": [one.text for one in relaxations(answer)] if answer and answer.selection is None else [],
     }
 
@@ -103,9 +103,9 @@ def _alternatives(answer: Answer) -> Iterator[dict[str, Any]]:
                 {
                     "offer": trial.offer.name,
                     "group": trial.offer.group.name,
-                    "fits": isinstance(trial.outcome, Fit),
+                    "fits": not trial.rejections,
                     "assumed": list(trial.outcome.assumed) if isinstance(trial.outcome, Fit) else [],
-                    "rejections": [] if isinstance(trial.outcome, Fit) else [_rejection_json(r) for r in trial.outcome],
+                    "rejections": [_rejection_json(one) for one in trial.rejections],
                 }
                 for trial in trials
             ],

@@ -1,23 +1,28 @@
 """Explain an answer from the matcher's own trials: funnels, reasons, and the nearest requirement that would match.
 
 Nothing here knows a rule of matching: the funnel counts rejections by their codes, and a relaxation is proposed only
-after `fit` itself has accepted it.
+after `fit`, or for several shapes together `match`, has accepted it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import chain
 from typing import Any
 
 from attrs import evolve, field, frozen
 
 from launchers.matching.fit import STAGES, Fit, Rejection, fit
-from launchers.matching.select import Answer, Trial
+from launchers.matching.select import Answer, Trial, match
 from launchers.offer.model import Group, Offer
-from launchers.requirement import Accelerator, Alternative, format_memory, format_timespan
+from launchers.requirement import Accelerator, Alternative, Requirement, format_memory, format_timespan
 
 GIB = 1024**3
+Changes = dict[str, "Change"]
+"""What is changed in a requirement, by the thing that is changed."""
 
 
 @frozen
@@ -88,11 +93,7 @@ def funnels(answer: Answer) -> Iterator[Funnel]:
 
 
 def _funnel(tried: Sequence[Trial], index: int, alternative: Alternative) -> Funnel:
-    first = [
-        min(STAGES.index(reason.code) for reason in trial.outcome)
-        for trial in tried
-        if not isinstance(trial.outcome, Fit)
-    ]
+    first = [min(STAGES.index(reason.code) for reason in trial.rejections) for trial in tried if trial.rejections]
     left = len(tried)
     steps = []
     for position, code in enumerate(STAGES):
@@ -171,14 +172,10 @@ def relaxations(answer: Answer, most: int = 3) -> list[Relaxation]:
     A place is named again only where something else is changed: what changes the same, and more of it, is no news.
     """
     found: dict[tuple[Change, ...], Relaxation] = {}
-    for index, trials in enumerate(answer.trials):
-        for trial in trials:
-            relaxed = _relax(trial, answer.requirement.alternatives[index])
-            if relaxed is None:
-                continue
-            known = found.get(relaxed.changes)
-            offers = known.offers + relaxed.offers if known else relaxed.offers
-            found[relaxed.changes] = evolve(relaxed, offers=offers)
+    for relaxed in _proposals(answer):
+        known = found.get(relaxed.changes)
+        offers = known.offers + relaxed.offers if known else relaxed.offers
+        found[relaxed.changes] = evolve(relaxed, offers=tuple(dict.fromkeys(offers)))
     news: list[Relaxation] = []
     for one in sorted(found.values(), key=lambda one: (one.distance, one.text)):
         things = {change.what for change in one.changes}
@@ -189,24 +186,100 @@ def relaxations(answer: Answer, most: int = 3) -> list[Relaxation]:
     return news[:most]
 
 
-def _relax(trial: Trial, alternative: Alternative) -> Relaxation | None:
-    """Follow what an offer objects to until it agrees; None when something cannot be had there at any price."""
-    changes: dict[str, Change] = {}
-    relaxed, outcome = alternative, trial.outcome
-    for _ in range(4):
+def _proposals(answer: Answer) -> Iterator[Relaxation]:
+    """What would match on one offer alone, and on several shapes of a partition together."""
+    for index, trials in enumerate(answer.trials):
+        alternative = answer.requirement.alternatives[index]
+        places: dict[tuple[int, int], list[Offer]] = {}
+        for trial in trials:
+            places.setdefault((id(trial.offer.partition), id(trial.offer.access)), []).append(trial.offer)
+            conceded = None if isinstance(trial.outcome, Fit) else _conceded(trial.offer, alternative, {})
+            if conceded is not None:
+                yield _relaxation((trial.offer,), *conceded)
+        if alternative.nodes > 1:
+            for offers in places.values():
+                yield from _together(offers, alternative)
+
+
+def _relaxation(offers: tuple[Offer, ...], relaxed: Alternative, changes: Changes) -> Relaxation:
+    distance = sum(_far(change) for change in changes.values())
+    return Relaxation(offers, relaxed, tuple(changes.values()), (len(changes), distance))
+
+
+def _together(offers: Sequence[Offer], alternative: Alternative) -> Iterator[Relaxation]:
+    """What would match on several shapes of one partition: what one of them objects to, else what the nearest do."""
+    if len(offers) < 2 or sum(_number_of_nodes(offer, alternative) for offer in offers) < alternative.nodes:
+        return
+    held = cache(lambda relaxed: _held(offers, relaxed))
+    alike: dict[frozenset[str], list[Relaxation]] = {}
+    for offer in offers:
+        conceded = _conceded(offer, alternative, {}, pooled=True)
+        if conceded is not None:
+            alike.setdefault(frozenset(conceded[1]), []).append(_relaxation((offer,), *conceded))
+    found = False
+    for things, near in alike.items():
+        near.sort(key=lambda one: one.distance)
+        # Of changes in one thing, what is more of it lets in more: no need to try each.
+        first = bisect_left(near, True, key=lambda one: bool(held(one.alternative))) if len(things) == 1 else 0
+        nearest = next((one for one in near[first:] if things and held(one.alternative)), None)
+        if nearest is not None:
+            found = True
+            yield evolve(nearest, offers=held(nearest.alternative))
+    if not found:
+        everything = sorted(chain.from_iterable(alike.values()), key=lambda one: one.distance)
+        yield from _all_together(everything, alternative, held)
+
+
+def _all_together(
+    near: Sequence[Relaxation], alternative: Alternative, held: Callable[[Alternative], tuple[Offer, ...]]
+) -> Iterator[Relaxation]:
+    """What the nearest offers object to, one after the other, until they hold the job."""
+    changes: Changes = {}
+    for one in near:
+        conceded = _conceded(one.offers[0], alternative, changes, pooled=True)
+        if conceded is None:
+            return
+        alternative, changes = conceded
+        if changes and held(alternative):
+            yield _relaxation(held(alternative), alternative, changes)
+            return
+
+
+def _number_of_nodes(offer: Offer, alternative: Alternative) -> int:
+    return alternative.nodes if offer.shape.count is None else offer.shape.count
+
+
+def _held(offers: Sequence[Offer], alternative: Alternative) -> tuple[Offer, ...]:
+    """Those of the offers of one partition and access on which the matcher puts a job; none where it finds nothing."""
+    group, partition, access = offers[0].group, offers[0].partition, offers[0].access
+    narrowed = evolve(group, partitions=(evolve(partition, accesses=(access,)),))
+    selection = match(Requirement((alternative,)), [narrowed]).selection
+    chosen = {id(offer.shape) for offer in selection.offers} if selection else set()
+    return tuple(offer for offer in offers if id(offer.shape) in chosen)
+
+
+def _conceded(
+    offer: Offer, alternative: Alternative, changes: Changes, *, pooled: bool = False
+) -> tuple[Alternative, Changes] | None:
+    """Follow what an offer objects to until it agrees; None when something cannot be had there at any price.
+
+    `changes` are those that were made already.
+    """
+    changes = dict(changes)
+    for _ in range(5):
+        outcome = fit(offer, alternative, pooled=pooled)
         if isinstance(outcome, Fit):
-            break
+            return alternative, changes
         for rejection in outcome:
-            step = _concede(relaxed, rejection)
+            step = _concede(alternative, rejection)
             if step is None:
                 return None
-            relaxed, change = step
-            changes[change.what] = change
-        outcome = fit(trial.offer, relaxed)
-    if not isinstance(outcome, Fit) or not changes:
-        return None
-    distance = sum(_far(change) for change in changes.values())
-    return Relaxation((trial.offer,), relaxed, tuple(changes.values()), (len(changes), distance))
+            if step[0] == alternative:
+                continue  # another change has met this objection already
+            alternative, change = step
+            known = changes.get(change.what, change)
+            changes[change.what] = evolve(change, asked=known.asked)
+    return None
 
 
 def _far(change: Change) -> float:
@@ -235,10 +308,12 @@ def _concede(alternative: Alternative, rejection: Rejection) -> tuple[Alternativ
     least = rejection.code == "minimum"
     nodes = alternative.nodes if rejection.what == tres and tres in ("cpu", "mem", "gres/gpu") else 1
     value = -(-to // nodes) if least else to // nodes
-    if name == "gpus":
-        return _concede_gpus(alternative, value, least)
     if value < 1:
         return None
+    if name == "gpus":
+        return _concede_gpus(alternative, value, least)
+    now = getattr(alternative, name) or value
+    value = max(value, now) if least else min(value, now)
     words = {"cpu_memory": "memory", "cores": "cores", "nodes": "nodes", "duration": "duration"}[name]
     shown = format_memory(value) if name == "cpu_memory" else format_timespan(value) if name == "duration" else value
     text = f"{words} were {shown} or {'more' if least else 'less'}"
@@ -280,7 +355,8 @@ def _rounded(memory: int | str | None) -> int:
 
 def _concede_gpus(alternative: Alternative, each: int, least: bool) -> tuple[Alternative, Change] | None:
     have = len(alternative.accelerators)
-    if each < 1 or (least and have and len(set(alternative.accelerators)) > 1):
+    each = max(each, have) if least else min(each, have)
+    if least and len(set(alternative.accelerators)) > 1:
         return None
     model = alternative.accelerators[0] if have else Accelerator("gpu")
     accelerators = alternative.accelerators[:each] if not least else (model,) * each

@@ -30,10 +30,19 @@ Rank = tuple[int, float, float, bool, tuple[int, int, int, int]]
 
 @frozen(eq=False)
 class Trial:
-    """One offer tried against one alternative: a Fit, or the reasons why not."""
+    """One offer tried against one alternative: a Fit, or the reasons why not.
+
+    `together`: its shape has too few nodes for the job, which other shapes of the partition make up for.
+    """
 
     offer: Offer
     outcome: Fit | tuple[Rejection, ...]
+    together: bool = False
+
+    @property
+    def rejections(self) -> tuple[Rejection, ...]:
+        """Why the job can run neither there nor partly there; empty where it can."""
+        return () if self.together or isinstance(self.outcome, Fit) else self.outcome
 
 
 @frozen(eq=False)
@@ -121,9 +130,11 @@ def match(
     selection = None
     for index, alternative in enumerate(requirement.alternatives):
         tried = tuple(Trial(offer, fit(offer, alternative, index)) for group in considered for offer in group.offers())
-        trials.append(tried)
+        candidates = _candidates(alternative, index, tried, widest)
+        pooled = {id(one.offer) for candidate in candidates if len(candidate.fits) > 1 for one in candidate.fits}
+        trials.append(tuple(evolve(trial, together=True) if id(trial.offer) in pooled else trial for trial in tried))
         if selection is None:
-            selection = _select(alternative, _candidates(alternative, index, tried, widest), tried, widest, rng)
+            selection = _select(alternative, candidates, tried, widest, rng)
         if selection is not None and not thorough:
             break
     return Answer(requirement, tuple(trials), selection, skipped)
