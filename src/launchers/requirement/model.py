@@ -5,9 +5,11 @@ Resources are per node: ``nodes=2 & cuda()*4`` is two nodes with four devices ea
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from fractions import Fraction
 
 from attrs import evolve, field, frozen
 
@@ -140,11 +142,13 @@ class Requirement:
 
     def multiply_duration(self, factor: float) -> Requirement:
         """The same with every duration multiplied, rounded to seconds; ValueError when nothing would be left."""
-        if not factor > 0:
-            raise ValueError(f"a duration can be multiplied by more than zero only, not {factor}")
+        if not 0 < factor < math.inf:
+            raise ValueError(f"a duration can be multiplied by a number above zero only, not {factor}")
         return Requirement(
             tuple(
-                one if one.duration is None else evolve(one, duration=parse_timespan(round(one.duration * factor)))
+                one
+                if one.duration is None
+                else evolve(one, duration=parse_timespan(round(one.duration * Fraction(factor))))
                 for one in self.alternatives
             )
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache, reduce
+from itertools import groupby
 from operator import and_, or_
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,14 @@ def _read(reader: Callable[[str], int], token: Token) -> int:
         raise _Misread(str(error), token) from error
 
 
+def _readable(reader: Callable[[str], int], text: str) -> bool:
+    try:
+        reader(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _whole(text: str) -> int:
     if text.startswith("-"):
         raise ValueError(f"a number here is between 1 and {MAX_COUNT}, not {text[:20]}")
@@ -73,6 +82,12 @@ def _arguments(pairs: list[tuple[str, Any, Token] | None]) -> dict[str, Any]:
     return found
 
 
+def _joined(parts: list[Requirement]) -> Requirement:
+    """Halves first: every `&` sorts the devices of both sides, and one by one thousands of terms took seconds."""
+    half = len(parts) // 2
+    return _joined(parts[:half]) & _joined(parts[half:]) if half else parts[0]
+
+
 def _one(**fields: Any) -> Requirement:
     return Requirement((Alternative(**fields),))
 
@@ -84,7 +99,8 @@ class _Builder:
         return reduce(or_, parts)
 
     def conjunction(self, parts: list[Requirement]) -> Requirement:
-        return reduce(and_, parts)
+        runs = groupby(parts, key=lambda part: len(part.alternatives) == 1)
+        return reduce(and_, (one for plain, run in runs for one in ([_joined(list(run))] if plain else run)))
 
     def duration(self, parts: list[Token]) -> Requirement:
         return _one(duration=_read(parse_timespan, parts[0]))
@@ -213,5 +229,7 @@ def _nearest(word: str, wanted: set[str]) -> str:
             return f"{near[0]}="
         if "model" in names and not low[0].isdigit():
             return f"model={word}"
-        return f"mem={word}" if low[0].isdigit() and "mem" in names else ""
+        amounts = [f"cores={word}"] if "cores" in names and _readable(_whole, word) else []
+        sizes = [size for size in (word, f"{word}G") if "mem" in names and _readable(parse_memory, size)]
+        return " or ".join(amounts + [f"mem={size}" for size in sizes[:1]])
     return _WORDS[low] if low in ("and", "or") else ""
