@@ -543,6 +543,12 @@ def test_the_smallest_size_of_a_model_is_certain_and_counts_as_waste(need, kind,
     assert found.assumed == assumed
 
 
+def test_the_owners_share_of_an_unknown_memory_is_that_of_the_smallest_size():
+    text = "slurm: [{partitions: {p: {configuration: {gpu: {count: 1, model: A100, min_mem_ratio: 0.5}}}}}]"
+    assert find(text, "cuda(mem=19G)") is None
+    assert find(text, "cuda(mem=20G)")
+
+
 # -- GPUs of several GRES types ---------------------------------------------------------------------------------
 
 

@@ -41,7 +41,10 @@ def singles(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def vectors(alternative: Alternative, devices: list[dict[str, Any]]) -> set[Vector]:
-    """Every way, by numbers of types, to serve the accelerators with known devices; {()} where none are wanted."""
+    """Every way, by numbers of types, to serve the accelerators with known devices; {()} where none are wanted.
+
+    Also with no type named, where every device of the node serves.
+    """
     wanted = alternative.accelerators
     each = singles(devices)
     found: set[Vector] = set()
@@ -50,6 +53,8 @@ def vectors(alternative: Alternative, devices: list[dict[str, Any]]) -> set[Vect
         if all(serves(want, one) for want, one in zip(wanted, chosen, strict=True)):
             counts = Counter(one["type"] for one in chosen)
             found.add(tuple(sorted(counts.items(), key=lambda item: item[0] or "")))
+    if found and wanted and all(serves(want, one) for want in wanted for one in devices):
+        found.add(((None, len(wanted)),))
     return found
 
 

@@ -267,10 +267,11 @@ def _select(
         return None
     ordered, best = _best(alternative, candidates, trials, widest, rng)
     equals = [one for one in ordered if one.rank == best.rank and _agree(one, best)]
-    if best.best.offer.group.choose == "random":
+    choose = best.best.offer.group.choose
+    if choose == "random":
         equals = [best]
     merged, said = _merge(alternative, best, equals, trials)
-    if widest or best.best.offer.group.choose == "widest":
+    if choose == "widest" or (widest and choose != "random"):
         merged, said = _wider(alternative, best, ordered, trials, (merged, said))
     inside = {id(one.offer) for one in merged}
     passed_over = tuple(
