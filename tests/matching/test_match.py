@@ -588,6 +588,19 @@ def test_types_are_not_left_out_where_they_matter(more):
     assert find(types(*SMALL, more=more), "cuda()*2 & nodes=4") is None
 
 
+@pytest.mark.parametrize(("count", "found"), [(2, False), (1, True)])
+def test_gpus_without_a_type_are_of_one_type_on_each_node(count, found):
+    """slurmctld 22.05 refuses --gpus-per-node=4 on nodes with gpu:a100:3,gpu:l40s:3, and takes 3."""
+    cards = ", ".join(f"{{type: {kind}, kind: cuda, memory: 24G, count: 1}}" for kind in "ab")
+    nodes = (
+        f"{{hosts: 'm[1-2]', accelerators: [{cards}]}},"
+        "{hosts: 'n[1-2]', accelerators: [{type: c, kind: cuda, memory: 24G, count: 2}]}"
+    )
+    for more in ("", "gres: gres,"):
+        selection = find(f"slurm: [{{{more} partitions: {{p: {{nodes: [{nodes}]}}}}}}]", f"cuda()*{count} & nodes=4")
+        assert (selection is not None) is found
+
+
 def test_widest_merges_gpus_of_different_types():
     text = types(("rtx3090", 24, 2), ("rtx4090", 24, 2), ("v100", 16, 2), ("a100", 40, 2), more="choose: widest,")
     args = find(text, "cuda(mem=24G)").slurm_args

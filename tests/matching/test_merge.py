@@ -146,6 +146,15 @@ def handouts(options, shape):
         yield [single[index] for index in itertools.chain(*chosen)]
 
 
+def of_one_type(options, shape):
+    """Whether a node has what is asked without a type: Slurm gives a job devices of one type then (slurmctld 22.05)."""
+    asked = asked_devices(options).get(None, 0)
+    return not asked or any(
+        asked <= sum(one.count for one in shape.devices if one.type == kind)
+        for kind in {device.type for device in shape.devices}
+    )
+
+
 def serves(wanted, device, certain):
     """The plain meaning of one accelerator that is wanted, with the owner's minimum; unknown facts may serve."""
     if wanted.kind != "gpu" and wanted.kind != device.kind and (certain or device.kind != "gpu"):
@@ -209,7 +218,8 @@ def check(need, group, found):
         for shape in partition.shapes:
             if not slurm_admits(options, partition, shape):
                 continue
-            nodes += need.nodes if shape.count is None else shape.count
+            if of_one_type(options, shape):
+                nodes += need.nodes if shape.count is None else shape.count
             fits = all(enough(need, group, options, shape, devices, certain) for devices in handouts(options, shape))
             assert fits or any("Slurm" in text for text in found.assumed), (partition.name, shape.name, options)
     assert nodes >= need.nodes

@@ -116,6 +116,8 @@ def fit(
     rejections = list(_closed(offer))
     if flow is None:
         rejections += _device_rejections(wants, devices)
+    else:
+        rejections += _untyped_rejections(offer, wants, ask)
     rejections += _capacity_rejections(offer, alternative, ask, pooled)
     rejections += _limit_rejections(offer, ask)
     if rejections:
@@ -374,6 +376,19 @@ def _device_rejections(wants: Wants, devices: Sequence[Device]) -> list[Rejectio
         total = sum(device.count or 0 for device in devices)
         found.append(Rejection("gpu-assignment", sum(number for _, number in wants), total))
     return found
+
+
+def _untyped_rejections(offer: Offer, wants: Wants, ask: Ask) -> Iterator[Rejection]:
+    """Slurm serves a request without a type from one type on each node: 4 are refused where there are 3 and 3."""
+    asked = dict(ask.devices).get(None, 0)
+    if offer.group.scheduler != "slurm" or not asked:
+        return
+    counts: dict[str | None, int] = {}
+    for device in offer.shape.devices:
+        counts[device.type] = counts.get(device.type, 0) + (asked if device.count is None else device.count)
+    most = max(counts.values())
+    if asked > most:
+        yield Rejection("gpu-count", asked, most, accelerator=wants[0][0])
 
 
 def _refused(code: str, want: Accelerator, refused: list[Device], devices: Sequence[Device]) -> Rejection:

@@ -122,11 +122,13 @@ PLAIN = {"type": None, "model": None, "gib": 24, "count": 3}
 
 def test_what_a_need_means():
     (need,) = parse("gpu(mem=30G)*2").alternatives
-    assert vectors(need, [A100]) == {(("a100", 2),)}
+    assert vectors(need, [A100]) == {(("a100", 2),), ((None, 2),)}
     assert vectors(need, [PLAIN]) == set()
     assert vectors(need, []) == set()
     (either,) = parse("gpu(mem=20G)*2").alternatives
-    assert vectors(either, [A100, {**PLAIN, "type": "x"}]) == {(("a100", 2),), (("a100", 1), ("x", 1)), (("x", 2),)}
+    typed = {(("a100", 2),), (("a100", 1), ("x", 1)), (("x", 2),)}
+    assert vectors(either, [A100, {**PLAIN, "type": "x"}]) == typed | {((None, 2),)}
+    assert vectors(need, [A100, {**PLAIN, "type": "x"}]) == {(("a100", 2),)}
     (none,) = parse("cpu(mem=2G, cores=2)").alternatives
     assert vectors(none, []) == {()}
     node = {"RealMemory": 4096}
