@@ -360,7 +360,7 @@ def test_the_broker_looks_only_where_the_options_leave(slurm, keys, nodes):
         ),
         ("qos: nosuch", "sbatch refused a"),
         ("constraint: '(a'", "'(a' is not a constraint: a parenthesis is not closed"),
-        ("nodelist: 'n['", "'n[' is not a host list"),
+        ("nodelist: 'n['", "'n[' has a [ without its ]"),
     ],
 )
 def test_options_that_leave_nothing_are_refused_at_once(slurm, capsys, keys, said):
