@@ -53,6 +53,16 @@ def test_failed(webhook, monkeypatch):
     assert "b: CANCELLED" in told["message"]
 
 
+def test_a_handler_that_nobody_needed_is_no_failure_to_be_told_of(webhook, monkeypatch):
+    monkeypatch.setenv("HOOK", webhook.url)
+    handler = "- {name: rescue, command: [ls], depends_on: ['afternotok:a']}\n"
+    status, run = flow(GOOD + handler, "notify: {urls: [$HOOK], on: [finished, failed]}")
+    assert status == 0
+    (told,) = webhook.heard
+    assert told["title"].endswith(" finished")
+    assert told["message"] == f"completed; not needed: rescue\n{run.folder}"
+
+
 def test_only_what_is_asked_for(webhook, monkeypatch):
     monkeypatch.setenv("HOOK", webhook.url)
     flow(GOOD, "notify: {urls: [$HOOK], on: [failed]}")

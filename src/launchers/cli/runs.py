@@ -193,7 +193,7 @@ def status_json(found: Run, steps: Sequence[StepState]) -> dict[str, Any]:
         "scheduler": found.store.scheduler,
         "group": found.store.group,
         "ended": all(step.ended for step in steps),
-        "succeeded": all(step.state == "COMPLETED" for step in steps),
+        "succeeded": all(step.succeeded for step in steps),
         "steps": [
             {
                 "name": step.name,
@@ -284,7 +284,7 @@ def _wait(options: argparse.Namespace) -> int:
     while again(found):
         good = found.wait(options.timeout)
     for step in found.status():
-        if step.state != "COMPLETED":
+        if not step.succeeded:
             print(f"{step.name} {step.state}: {step.reason}", file=sys.stderr)
     return 0 if good else 1
 

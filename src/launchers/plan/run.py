@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,16 @@ class MemberState:
 
 @frozen
 class StepState:
-    """A step and all its jobs; `state` is the one that matters most: failed before running before waiting."""
+    """A step and all its jobs; `state` is the one that matters most: failed before running before waiting.
+
+    `left_out` says that it never ran since what it waits for a failure of succeeded, or was left out itself.
+    """
 
     name: str
     says: str
     seconds: int | None
     members: tuple[MemberState, ...]
+    left_out: bool = False
 
     @property
     def limit(self) -> str:
@@ -82,9 +86,14 @@ class StepState:
         return sorted(bad)[0] if bad else "COMPLETED"
 
     @property
+    def succeeded(self) -> bool:
+        """Whether all went well with it: all its jobs completed, or it was left out."""
+        return self.left_out or self.state == "COMPLETED"
+
+    @property
     def failed(self) -> bool:
         """Whether any of them has ended without success, whatever the others do."""
-        return any(one.ended and one.info.state != "COMPLETED" for one in self.members)
+        return not self.left_out and any(one.ended and one.info.state != "COMPLETED" for one in self.members)
 
     @property
     def ended(self) -> bool:
@@ -124,10 +133,13 @@ class Run:
         members: dict[str, list[MemberState]] = {}
         for one in known:
             members.setdefault(one.step, []).append(one)
-        return [
-            StepState(task.name, task.says, task.seconds, tuple(members.get(task.name, ())))
-            for task in self.store.tasks
-        ]
+        found: dict[str, StepState] = {}
+        for task in self.store.tasks:  # parents come first
+            mine = tuple(members.get(task.name, ()))
+            found[task.name] = StepState(
+                task.name, task.says, task.seconds, mine, left_out=_left_out(mine, task.waits, found)
+            )
+        return list(found.values())
 
     def _units(self) -> Iterator[tuple[Unit, int, str, int | None]]:
         for (step, number), (unit, position) in self.store.latest().items():
@@ -207,7 +219,7 @@ class Run:
         return SubmittedStep(self, name)
 
     def wait(self, timeout: float | None = None, tick: float = TICK) -> bool:
-        """Wait until nothing moves any more or `timeout` seconds passed; whether all succeeded.
+        """Wait until nothing moves any more or `timeout` seconds passed; whether all succeeded or were left out.
 
         Ctrl-C leaves the jobs as they are and says how to come back.
         """
@@ -215,11 +227,12 @@ class Run:
         try:
             with progress(self.store.plan) as tell:
                 while True:
-                    members = [one for step in self.status() for one in step.members]
+                    steps = self.status()
+                    members = [one for step in steps for one in step.members]
                     over = sum(one.ended or one.stuck or one.info.state == UNSENT for one in members)
                     tell(over, len(members))
                     if over == len(members) or (deadline is not None and time.monotonic() > deadline):
-                        return all(one.info.state == "COMPLETED" for one in members)
+                        return all(step.succeeded for step in steps)
                     time.sleep(0.1 if self.store.scheduler == "local" else tick)
         except KeyboardInterrupt:
             print(f"\nlaunchers: the jobs go on; come back with: launchers wait {self.folder}", file=sys.stderr)
@@ -292,6 +305,19 @@ class Run:
                 for kind in ("out", "err"):
                     found += sorted(folder.glob(pattern + kind), key=lambda path: path.stat().st_mtime_ns)
         return list(dict.fromkeys(found))
+
+
+def _left_out(
+    members: Sequence[MemberState], waits: Sequence[tuple[str, str]], before: Mapping[str, StepState]
+) -> bool:
+    """Whether a step with these jobs was left out as what it waits for did not come about; that is no failure."""
+    if not members or any(one.info.state != "CANCELLED" and not one.stuck for one in members):
+        return False
+    return any(
+        before[name].succeeded if on == "failed" else before[name].left_out and on != "any"
+        for name, on in waits
+        if name in before
+    )
 
 
 def _local_usage(job: LocalJob, status: Status) -> Usage:

@@ -91,12 +91,14 @@ class Message:
         title = f"{run.store.plan} {run.store.id}"
         if self.when == "started":
             return send(self.places, f"{title} started", f"{len(states)} steps on {run.store.group}\n{run.folder}")
-        bad = [step for step in states.values() if step.state != "COMPLETED"]
+        bad = [step for step in states.values() if not step.succeeded]
         outcome = "failed" if bad else "finished"
         if outcome not in self.wanted:
             return None
         lines = [f"{step.name}: {step.state} {step.reason}".rstrip() for step in bad]
-        text = "\n".join(lines) or f"all {len(states)} steps completed"
+        idle = [step.name for step in states.values() if step.left_out]
+        good = f"all {len(states)} steps completed" if not idle else f"completed; not needed: {', '.join(idle)}"
+        text = "\n".join(lines) or good
         return send(self.places, f"{title} {outcome}", f"{text}\n{run.folder}")
 
 
