@@ -116,7 +116,16 @@ def closing(found: Run) -> int:
         if step.state not in ("COMPLETED", "CANCELLED"):
             for line in last_lines(found, step):
                 print(line, file=sys.stderr)
+    _tell_untold(found)
     return 0 if good else 1
+
+
+def _tell_untold(found: Run) -> None:
+    """Say which messages could not be sent; the run is none the worse for it."""
+    from launchers.workflow.notify import untold
+
+    for line in untold(found.folder):
+        print(f"launchers: {line}", file=sys.stderr)
 
 
 def last_lines(found: Run, step: StepState, most: int = 10) -> list[str]:
@@ -286,6 +295,7 @@ def _wait(options: argparse.Namespace) -> int:
     for step in found.status():
         if not step.succeeded:
             print(f"{step.name} {step.state}: {step.reason}", file=sys.stderr)
+    _tell_untold(found)
     return 0 if good else 1
 
 
