@@ -14,6 +14,7 @@ from launchers.offer.problems import ConfigError
 from launchers.workflow.compile import identities, layout, need, plan_of
 from launchers.workflow.flow import loads
 from launchers.workflow.schema import Defaults, Document, Environment, Job, Resources
+from launchers.workflow.shell import script
 
 SMALLEST = "name: x\njobs:\n- {name: a, command: [ls]}\n"
 
@@ -167,12 +168,22 @@ def test_GPUs_named_as_GRES_are_asked_of_the_broker_too():
         ("name: 'x{{ a }}'\nargs: {a: 1}\nsweep: {matrix: {a: [1, 2]}}\njobs: [{name: a, command: [ls]}]", "1:7 LC115 name: the name of a flow is the same in all cells of a sweep ()"),
         ("name: x\nargs: {a: 1}\nsweep: {matrix: {a: [1, 2]}}\njobs: [{name: b, once: true, command: ['{{ a }}']}]",
          "4:24 LC114 jobs[0].once: it runs once for all cells, and is not the same in all of them ()"),
+        ("name: x\njobs: [{name: a, python: 'm:f', with: {x: '{{ range }}'}}]",
+         "2:43 LC115 jobs[0].with.x: '{{ range }}': it is neither text, a number, a list nor a mapping but a function ()"),
         ("name: x\njobs:\n- &a {name: a, command: !!python/object:os.system [ls]}\n", None),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_its_place(text, said):
     found = wrong(text)
     assert said is None or found == said.split("|")
+
+
+def test_arguments_of_a_function_are_plain_values():
+    flow = loads(
+        "name: x\nargs: {n: 3, m: '{{ n }}'}\njobs: [{name: a, python: 'm:f', with: {x: '{{ args }}', y: '{{ range(n) }}'}}]"
+    )
+    assert flow.jobs["a"].spec.with_ == {"x": {"n": 3, "m": 3}, "y": [0, 1, 2]}
+    assert json.dumps({"x": {"n": 3, "m": 3}, "y": [0, 1, 2]}) in script(flow.jobs["a"])
 
 
 def test_circles_are_named_with_their_path():
@@ -342,6 +353,16 @@ def test_graph(scratch, capsys):
         assert capsys.readouterr().out.startswith(start)
     assert main(["flow", "graph", "f.yaml", "--format", "svg", "-o", "f.svg"]) == 0
     assert (scratch / "f.svg").read_text().startswith("<svg")
+    capsys.readouterr()
+    assert main(["flow", "graph", "f.yaml", "-o", "/nonexistent/f.svg"]) == 2
+    assert capsys.readouterr().err == "launchers flow graph: /nonexistent/f.svg: No such file or directory\n"
+
+
+def test_a_file_where_run_folders_go(scratch, capsys):
+    (scratch / "f.yaml").write_text(SMALLEST)
+    (scratch / "runs").touch()
+    assert main(["flow", "run", "f.yaml"]) == 2
+    assert "runs is where run folders go, and it cannot be a folder: File exists" in capsys.readouterr().err
 
 
 def test_a_png_is_drawn_by_graphviz(scratch, capsys, monkeypatch):

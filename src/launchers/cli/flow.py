@@ -62,6 +62,11 @@ def run(options: argparse.Namespace) -> int:
         if isinstance(error, UnreachableError):
             return 3
         return 1 if isinstance(error, PlacementError | SubmitError) else 2
+    except OSError as error:  # a file that was named; BrokenPipeError is of stdout, and names none
+        if error.filename is None:
+            raise
+        print(f"launchers flow {options.verb}: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
 
 
 def _places(verb: argparse.ArgumentParser) -> None:
