@@ -143,6 +143,9 @@ def test_GPUs_named_as_GRES_are_asked_of_the_broker_too():
         (with_keys("depends_on: [b]"), "5:16 LC116 jobs[0].depends_on[0]: there is no job 'b' (there are: a)"),
         (with_keys("depends_on: afterokk:a"), "5:15 LC110 jobs[0].depends_on: 'afterokk' is no kind of dependency (did you mean afterok?)|"
          "5:15 LC116 jobs[0].depends_on: these wait for each other: a -> a ()"),
+        ("name: x\njobs: [{name: i, command: ls}, {name: j, command: ls, depends_on: [i, 'afterany:i', 'afterok:i']}]",
+         "2:71 LC106 jobs[1].depends_on[1]: it waits for 'i' already, and otherwise (afterok) (keep one of them)"),
+        ("name: x\njobs: [{name: notify.finished, command: ls}]", "2:15 LC109 jobs[0].name: 'notify.finished' is the job that sends a message (name it otherwise)"),
         (with_keys("needs: cpu(cors=1)"), "5:10 LC112 jobs[0].needs: 'cors' is not an argument here, at column 5 of 'cpu(cors=1)' (did you mean cores=?)"),
         (with_keys("needs: cuda()\n  nodes: 2"), "6:3 LC114 jobs[0].nodes: that is for needs to say (cuda()) (leave nodes or needs out)"),
         (with_keys("gpus_per_node: 1\n  gres: gpu:1"), "6:9 LC114 jobs[0].gres: gpus_per_node says that already (keep one of them)"),
