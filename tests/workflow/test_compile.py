@@ -182,6 +182,24 @@ def test_fail_fast_here(needs):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("needs", ["", ', needs: "cpu(mem={{ n }}M, cores=1)"'])
+def test_fail_fast_spares_what_hangs_on_cells_that_succeeded(needs):
+    text = (
+        SWEEP.replace("max_parallel: 2, ", "")
+        + f"""
+- {{name: a, command: "case {{{{ n }}}} in 1) ;; 2) sleep 1.5; exit 1;; 3) sleep 60;; esac"{needs}}}
+- {{name: b, command: "sleep 3", depends_on: [a]}}
+"""
+    )
+    run, status = flow(text)
+    assert status == 1
+    found = {name: [] for name in ("a", "b")}
+    for step in run.status():
+        found[step.name.partition("-")[0]] += [one.info.state for one in step.members]
+    assert found["a"] == ["COMPLETED", "FAILED", "CANCELLED"]
+    assert found["b"] == ["COMPLETED", "CANCELLED", "CANCELLED"]
+
+
 def test_retry_is_in_the_job():
     text = "name: x\njobs:\n- {name: a, command: 'echo x >> tries; test $(wc -l < tries) -ge 3', retry: 3, retry_delay: 0}\n"
     run, status = flow(text)

@@ -247,16 +247,18 @@ class Run:
             batch(self.store.scheduler).cancel(LocalConnector(), [one.element for one in stuck])
         return list(dict.fromkeys(one.step for one in stuck))
 
-    def cancel(self, names: Sequence[str] = (), *, but: int | None = None) -> list[str]:
+    def cancel(self, names: Sequence[str] = (), *, but: int | None = None, alone: bool = False) -> list[str]:
         """Cancel steps and all that hangs on them, or everything; the names of the steps.
 
-        The item `but` of the steps named is left alone: it is what asks for it.
+        The item `but` of the steps named is left alone: it is what asks for it.  `alone` leaves what hangs on them to
+        the scheduler, which knows job by job what can start no more.
 
         Raises KeyError for a step that there is not.
         """
         for name in names:
             _ = self[name]
-        wanted = self.with_descendants(names) if names else {task.name for task in self.store.tasks}
+        wanted = set(names) if names else {task.name for task in self.store.tasks}
+        wanted = wanted if alone else self.with_descendants(wanted)
         mine = [
             (unit, position)
             for unit, position, step, item in self._units()
