@@ -17,7 +17,7 @@ from launchers.cli import options as shared
 from launchers.cli import show
 
 if TYPE_CHECKING:
-    from launchers.plan.run import Run, StepState
+    from launchers.plan.run import MemberState, Run, StepState
 
 VERSION = 1
 ROOT = Path("runs")
@@ -194,6 +194,7 @@ def _watch(found: Run) -> None:
 
 def status_json(found: Run, steps: Sequence[StepState]) -> dict[str, Any]:
     """The answer to `status`."""
+    now = time.time()
     return {
         "version": VERSION,
         "plan": found.store.plan,
@@ -208,23 +209,30 @@ def status_json(found: Run, steps: Sequence[StepState]) -> dict[str, Any]:
                 "name": step.name,
                 "state": step.state,
                 "reason": step.reason or None,
-                "jobs": [
-                    {
-                        "item": one.number,
-                        "job": one.job or None,
-                        "state": one.info.state,
-                        "reason": one.info.reason or None,
-                        "partition": one.info.partition or None,
-                        "nodes": one.info.nodes or None,
-                        "elapsed": one.info.elapsed or None,
-                        "exit": one.info.exit or None,
-                    }
-                    for one in step.members
-                ],
+                "jobs": [job_json(one, now) for one in step.members],
             }
             for step in steps
         ],
     }
+
+
+def job_json(one: MemberState, now: float) -> dict[str, Any]:
+    """A job of a step; Slurm says None where there is nothing to say, and a reason until long after it counts."""
+    waits_or_failed = one.info.state not in ("RUNNING", "COMPLETING", "COMPLETED")
+    return {
+        "item": one.number,
+        "job": one.job or None,
+        "state": one.info.state,
+        "reason": _said(one.info.reason) if waits_or_failed else None,
+        "partition": _said(one.info.partition),
+        "nodes": _said(one.info.nodes),
+        "elapsed": one.elapsed(now),
+        "exit": _said(one.info.exit) if one.ended and one.info.started is not None else None,
+    }
+
+
+def _said(text: str) -> str | None:
+    return None if text in ("", "None", "None assigned", "(null)") else text
 
 
 # -- logs, cancel, wait ----------------------------------------------------------------------------------------

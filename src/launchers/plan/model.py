@@ -132,7 +132,8 @@ class Step(Node):
     has to have happened.  Positional only, so that keyword arguments are the function's own.
 
     `again`, `identity` (what the step is made of, to tell whether it was done before), `srun` (False: it runs once,
-    in the batch script, however many tasks are asked for) and `rivals` (steps that are cancelled when it fails) are for those who make steps for others.
+    in the batch script, however many tasks are asked for) and `rivals` (steps that are cancelled when it fails)
+    are for those who make steps for others.
     """
 
     again: Again | None = None

@@ -163,7 +163,8 @@ def output(run: Path, step: str, number: int | None) -> Path:
 def stop_others(run: Path, steps: Sequence[str], step: str, number: int | None, attempt: int) -> None:
     """Cancel steps, or the other items of a step, after one has failed; what hangs on those cannot start then.
 
-    What hangs on an item that has succeeded goes on.  Only the first failure does: those that are cancelled of it end without success too.
+    What hangs on an item that has succeeded goes on.  Only the first failure does: those that are cancelled of it end
+    without success too.
     """
     from launchers.plan.run import open_run
 

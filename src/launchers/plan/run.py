@@ -46,6 +46,11 @@ class MemberState:
         """Whether it will not change any more."""
         return self.info.state in ENDED
 
+    def elapsed(self, now: float) -> int | None:
+        """Seconds for which it has run at the time `now`, or did; None where it never started, or nobody knows."""
+        end = self.info.ended if self.ended else now
+        return None if self.info.started is None or end is None else max(0, round(end - self.info.started))
+
     @property
     def stuck(self) -> bool:
         """Whether it waits for what can never come, on a Slurm without kill_invalid_depend (man slurm.conf)."""
