@@ -397,7 +397,7 @@ def _clean_arguments(command: argparse.ArgumentParser) -> None:
 
 def _clean(options: argparse.Namespace) -> int:
     chosen = [find_run(name) for name in options.run] or list(_readable(Path(options.folder)))
-    ended = [one for one in chosen if all(step.ended for step in one.status())]
+    ended = [one for one in chosen if one.over()]
     for one in chosen:
         if one not in ended:
             print(f"kept, its jobs have not ended: {one.folder}", file=sys.stderr)

@@ -216,6 +216,13 @@ class Run:
         except (OSError, ValueError):
             return {}
 
+    def over(self) -> bool:
+        """Whether nothing of it runs or waits: its jobs have ended, or the scheduler refused them or one before them."""
+        submitting = (self.folder / "lock").exists()
+        refused = not submitting and any(one["event"] == "refused" for one in self.store.journal())
+        members = [one for step in self.status() for one in step.members]
+        return all(one.ended or (refused and one.info.state == UNSENT) for one in members)
+
     def __getitem__(self, name: str) -> SubmittedStep:
         """One step; KeyError with the names that there are."""
         names = [task.name for task in self.store.tasks]
