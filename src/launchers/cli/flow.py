@@ -115,8 +115,11 @@ def _run(options: argparse.Namespace) -> int:
     if set(left) == set(flow.jobs):
         print("everything is up to date: nothing to run")
         return 0
+    wanted = {parent for name, job in flow.jobs.items() if name not in left for parent, _ in job.waits}
     for name, folder in left.items():
-        print(f"launchers: left out: {name}{f' (done in {folder.name})' if folder else ''}", file=sys.stderr)
+        done = f"done in {folder.name}" if folder else f"no run in ./{RUNS} has all of it done"
+        without = "; what it hands on will not be there" if name in wanted and not folder else ""
+        print(f"launchers: left out: {name} ({done}{without})", file=sys.stderr)
     if options.dry_run:
         plan = _plan(flow, options, left)
         plan.describe(config=options.config)

@@ -217,7 +217,7 @@ class Run:
             return {}
 
     def over(self) -> bool:
-        """Whether nothing of it runs or waits: its jobs have ended, or the scheduler refused them or one before them."""
+        """Whether nothing of it runs or waits: its jobs have ended, or the scheduler refused them, or one before."""
         submitting = (self.folder / "lock").exists()
         refused = not submitting and any(one["event"] == "refused" for one in self.store.journal())
         members = [one for step in self.status() for one in step.members]
