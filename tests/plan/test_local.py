@@ -13,8 +13,10 @@ import pytest
 from steps import CPU, add, double, fail, late_span, once_or_good, span
 
 from launchers.cli import main
+from launchers.cli.runs import job_json
 from launchers.plan import Chain, Map, Parallel, Plan, PlanError, ResultOf, Step, result_of
-from launchers.plan.run import open_run
+from launchers.plan.batch import JobInfo
+from launchers.plan.run import MemberState, open_run
 from launchers.plan.store import RunError
 
 
@@ -228,6 +230,41 @@ def test_json_has_the_documented_shape(capsys):
         inner = [one for key in ("steps", "jobs", "runs") for one in _dicts(answer, key)]
         for key in {name for one in (answer, *inner) for name in one}:
             assert f"`{key}`" in section, key
+
+
+def test_json_has_seconds_and_null(capsys):
+    steps = Parallel(Step("a", CPU, time.sleep, 60), Chain(Step("b", CPU, fail), Step("c", CPU, double, 1)))
+    run = Plan("p", steps).submit()
+    while states(run)["c"] != "CANCELLED" or states(run)["a"] != "RUNNING":
+        time.sleep(0.1)
+    time.sleep(0.6)
+    assert main(["status", "--json"]) == 0
+    jobs = {one["name"]: one["jobs"][0] for one in json.loads(capsys.readouterr().out)["steps"]}
+    run.cancel()
+    elapsed = {name: job.pop("elapsed") for name, job in jobs.items()}
+    assert {name: type(one) for name, one in elapsed.items()} == {"a": int, "b": int, "c": type(None)}
+    never = "DependencyNeverSatisfied: b ended FAILED"
+    nothing = {"item": None, "partition": None, "nodes": None}
+    assert jobs == {
+        "a": {**nothing, "job": "a", "state": "RUNNING", "reason": None, "exit": None},
+        "b": {**nothing, "job": "b", "state": "FAILED", "reason": "exit status 1", "exit": "1"},
+        "c": {**nothing, "job": "c", "state": "CANCELLED", "reason": never, "exit": None},
+    }
+
+
+@pytest.mark.parametrize(
+    ("info", "said"),
+    [
+        (JobInfo("COMPLETED", "Dependency", "n1", "00:00:02", "0:0", "cpu", started=10.0, ended=12.4), (None, "n1", 2, "0:0")),
+        (JobInfo("RUNNING", "None", "n1", "0:05", "0:0", "cpu", started=95.2), (None, "n1", 5, None)),
+        (JobInfo("CANCELLED", "None", "None assigned", "00:00:00", "0:0", "cpu", ended=9.0), (None, None, None, None)),
+        (JobInfo("PENDING", "Dependency", "", "0:00", "", "cpu"), ("Dependency", None, None, None)),
+        (JobInfo("FAILED", "NonZeroExitCode", "n1", "", "1:0", started=1.0), ("NonZeroExitCode", "n1", None, "1:0")),
+    ],
+)  # fmt: skip
+def test_what_slurm_says_of_a_job_as_json(info, said):
+    job = job_json(MemberState("a", None, "a", "1", info), now=100.0)
+    assert tuple(job[key] for key in ("reason", "nodes", "elapsed", "exit")) == said
 
 
 def _dicts(answer, key):

@@ -245,6 +245,26 @@ def test_a_refusal_half_way(fake, what, capsys):
     assert "Requested time limit is invalid" in capsys.readouterr().out
 
 
+def test_a_run_that_was_refused_can_be_cleaned(fake, capsys):
+    (fake / "trouble").write_text("0 no Invalid qos specification\n")
+    with pytest.raises(submit.SubmitError):
+        plan().submit()
+    (folder,) = Path("runs").iterdir()
+    (folder / "lock").touch()  # somebody resumes it
+    assert main(["clean", "--yes"]) == 0
+    assert folder.exists()
+    (folder / "lock").unlink()
+    assert main(["clean", "--yes"]) == 0
+    assert not folder.exists()
+    (fake / "trouble").write_text("2 no Invalid qos specification\n")
+    shutil.rmtree(fake / "calls", ignore_errors=True)
+    (fake / "calls").unlink(missing_ok=True)
+    with pytest.raises(submit.SubmitError):
+        plan().submit(on_refusal="leave")
+    assert main(["clean", "--yes"]) == 0
+    assert "kept, its jobs have not ended" in capsys.readouterr().err
+
+
 def test_the_disk_is_full(fake, monkeypatch):
     """Nothing is submitted that could not be written down first; what was is not lost."""
     real, calls = os.fsync, []

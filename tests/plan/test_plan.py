@@ -116,6 +116,11 @@ def test_every_time_that_slurm_takes(time, seconds):
     assert place(Plan("p", Step("a", work, SlurmArgs(time=time)))).places["a"].seconds == seconds
 
 
+def test_a_plan_without_steps(tmp_path):
+    with pytest.raises(PlanError, match="plan p has no steps"):
+        Plan("p", Chain(Parallel())).submit(folder=tmp_path)
+
+
 def test_empty_parts_hand_on_what_came_before():
     plan = Plan("p", Chain(Step("a", CPU, work), Parallel(), Chain(), Chain(Parallel()), Step("b", CPU, work)))
     assert parents(plan) == {"a": (), "b": ("a",)}

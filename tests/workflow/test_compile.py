@@ -1,5 +1,6 @@
 """A flow as a plan: what becomes one job, an array or many, what waits for what, and how it runs on this machine."""
 
+import json
 import os
 import signal
 import subprocess
@@ -181,6 +182,24 @@ def test_fail_fast_here(needs):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("needs", ["", ', needs: "cpu(mem={{ n }}M, cores=1)"'])
+def test_fail_fast_spares_what_hangs_on_cells_that_succeeded(needs):
+    text = (
+        SWEEP.replace("max_parallel: 2, ", "")
+        + f"""
+- {{name: a, command: "case {{{{ n }}}} in 1) ;; 2) sleep 1.5; exit 1;; 3) sleep 60;; esac"{needs}}}
+- {{name: b, command: "sleep 3", depends_on: [a]}}
+"""
+    )
+    run, status = flow(text)
+    assert status == 1
+    found = {name: [] for name in ("a", "b")}
+    for step in run.status():
+        found[step.name.partition("-")[0]] += [one.info.state for one in step.members]
+    assert found["a"] == ["COMPLETED", "FAILED", "CANCELLED"]
+    assert found["b"] == ["COMPLETED", "CANCELLED", "CANCELLED"]
+
+
 def test_retry_is_in_the_job():
     text = "name: x\njobs:\n- {name: a, command: 'echo x >> tries; test $(wc -l < tries) -ge 3', retry: 3, retry_delay: 0}\n"
     run, status = flow(text)
@@ -225,6 +244,40 @@ jobs:
     said = capsys.readouterr()
     assert f"---- the end of: launchers logs {run.folder.name} bad\nlast words\n" in said.err
     assert said.out.splitlines()[2].split()[:2] == ["bad", "FAILED"]
+
+
+HANDLED = """
+name: handled
+jobs:
+  - {name: a, command: "STATUS"}
+  - {name: rescue, command: "echo rescued", depends_on: ["afternotok:a"]}
+  - {name: tell, command: "echo told", depends_on: [rescue]}
+  - {name: last, command: "echo over", depends_on: ["afterany:rescue"]}
+"""
+
+
+def test_a_handler_that_nobody_needed_is_no_failure(capsys):
+    run, status = flow(HANDLED.replace("STATUS", "true"))
+    assert status == 0
+    assert states(run) == {"a": "COMPLETED", "rescue": "CANCELLED", "tell": "CANCELLED", "last": "COMPLETED"}
+    assert {step.name for step in run.status() if step.left_out} == {"rescue", "tell"}
+    capsys.readouterr()
+    assert main(["wait", str(run.folder)]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["status", "--json", str(run.folder)]) == 0
+    assert json.loads(capsys.readouterr().out)["succeeded"] is True
+    assert main(["flow", "run", "f.yaml", "--resume"]) == 0
+    assert "everything is up to date" in capsys.readouterr().out
+
+
+def test_a_handler_whose_parent_failed_is_not_left_out(capsys):
+    run, status = flow(HANDLED.replace("STATUS", "false"))
+    assert status == 1
+    assert states(run) == {"a": "FAILED", "rescue": "COMPLETED", "tell": "COMPLETED", "last": "COMPLETED"}
+    assert not any(step.left_out for step in run.status())
+    run, status = flow("name: x\njobs:\n- {name: a, command: 'false'}\n- {name: b, command: ls, depends_on: [a]}\n")
+    assert states(run)["b"] == "CANCELLED"
+    assert not any(step.left_out for step in run.status())
 
 
 def test_the_client_is_killed_and_the_rest_runs():

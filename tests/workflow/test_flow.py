@@ -14,6 +14,7 @@ from launchers.offer.problems import ConfigError
 from launchers.workflow.compile import identities, layout, need, plan_of
 from launchers.workflow.flow import loads
 from launchers.workflow.schema import Defaults, Document, Environment, Job, Resources
+from launchers.workflow.shell import script
 
 SMALLEST = "name: x\njobs:\n- {name: a, command: [ls]}\n"
 
@@ -142,6 +143,9 @@ def test_GPUs_named_as_GRES_are_asked_of_the_broker_too():
         (with_keys("depends_on: [b]"), "5:16 LC116 jobs[0].depends_on[0]: there is no job 'b' (there are: a)"),
         (with_keys("depends_on: afterokk:a"), "5:15 LC110 jobs[0].depends_on: 'afterokk' is no kind of dependency (did you mean afterok?)|"
          "5:15 LC116 jobs[0].depends_on: these wait for each other: a -> a ()"),
+        ("name: x\njobs: [{name: i, command: ls}, {name: j, command: ls, depends_on: [i, 'afterany:i', 'afterok:i']}]",
+         "2:71 LC106 jobs[1].depends_on[1]: it waits for 'i' already, and otherwise (afterok) (keep one of them)"),
+        ("name: x\njobs: [{name: notify.finished, command: ls}]", "2:15 LC109 jobs[0].name: 'notify.finished' is the job that sends a message (name it otherwise)"),
         (with_keys("needs: cpu(cors=1)"), "5:10 LC112 jobs[0].needs: 'cors' is not an argument here, at column 5 of 'cpu(cors=1)' (did you mean cores=?)"),
         (with_keys("needs: cuda()\n  nodes: 2"), "6:3 LC114 jobs[0].nodes: that is for needs to say (cuda()) (leave nodes or needs out)"),
         (with_keys("gpus_per_node: 1\n  gres: gpu:1"), "6:9 LC114 jobs[0].gres: gpus_per_node says that already (keep one of them)"),
@@ -167,12 +171,22 @@ def test_GPUs_named_as_GRES_are_asked_of_the_broker_too():
         ("name: 'x{{ a }}'\nargs: {a: 1}\nsweep: {matrix: {a: [1, 2]}}\njobs: [{name: a, command: [ls]}]", "1:7 LC115 name: the name of a flow is the same in all cells of a sweep ()"),
         ("name: x\nargs: {a: 1}\nsweep: {matrix: {a: [1, 2]}}\njobs: [{name: b, once: true, command: ['{{ a }}']}]",
          "4:24 LC114 jobs[0].once: it runs once for all cells, and is not the same in all of them ()"),
+        ("name: x\njobs: [{name: a, python: 'm:f', with: {x: '{{ range }}'}}]",
+         "2:43 LC115 jobs[0].with.x: '{{ range }}': it is neither text, a number, a list nor a mapping but a function ()"),
         ("name: x\njobs:\n- &a {name: a, command: !!python/object:os.system [ls]}\n", None),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_its_place(text, said):
     found = wrong(text)
     assert said is None or found == said.split("|")
+
+
+def test_arguments_of_a_function_are_plain_values():
+    flow = loads(
+        "name: x\nargs: {n: 3, m: '{{ n }}'}\njobs: [{name: a, python: 'm:f', with: {x: '{{ args }}', y: '{{ range(n) }}'}}]"
+    )
+    assert flow.jobs["a"].spec.with_ == {"x": {"n": 3, "m": 3}, "y": [0, 1, 2]}
+    assert json.dumps({"x": {"n": 3, "m": 3}, "y": [0, 1, 2]}) in script(flow.jobs["a"])
 
 
 def test_circles_are_named_with_their_path():
@@ -342,6 +356,16 @@ def test_graph(scratch, capsys):
         assert capsys.readouterr().out.startswith(start)
     assert main(["flow", "graph", "f.yaml", "--format", "svg", "-o", "f.svg"]) == 0
     assert (scratch / "f.svg").read_text().startswith("<svg")
+    capsys.readouterr()
+    assert main(["flow", "graph", "f.yaml", "-o", "/nonexistent/f.svg"]) == 2
+    assert capsys.readouterr().err == "launchers flow graph: /nonexistent/f.svg: No such file or directory\n"
+
+
+def test_a_file_where_run_folders_go(scratch, capsys):
+    (scratch / "f.yaml").write_text(SMALLEST)
+    (scratch / "runs").touch()
+    assert main(["flow", "run", "f.yaml"]) == 2
+    assert "runs is where run folders go, and it cannot be a folder: File exists" in capsys.readouterr().err
 
 
 def test_a_png_is_drawn_by_graphviz(scratch, capsys, monkeypatch):

@@ -53,6 +53,16 @@ def test_failed(webhook, monkeypatch):
     assert "b: CANCELLED" in told["message"]
 
 
+def test_a_handler_that_nobody_needed_is_no_failure_to_be_told_of(webhook, monkeypatch):
+    monkeypatch.setenv("HOOK", webhook.url)
+    handler = "- {name: rescue, command: [ls], depends_on: ['afternotok:a']}\n"
+    status, run = flow(GOOD + handler, "notify: {urls: [$HOOK], on: [finished, failed]}")
+    assert status == 0
+    (told,) = webhook.heard
+    assert told["title"].endswith(" finished")
+    assert told["message"] == f"completed; not needed: rescue\n{run.folder}"
+
+
 def test_only_what_is_asked_for(webhook, monkeypatch):
     monkeypatch.setenv("HOOK", webhook.url)
     flow(GOOD, "notify: {urls: [$HOOK], on: [failed]}")
@@ -91,15 +101,31 @@ def test_a_URL_in_the_page_or_in_a_file_of_ones_own(webhook, tmp_path, capsys):
     webhook.nowhere_in(Path("runs"))
 
 
-def test_what_cannot_be_told_is_a_failure_that_names_no_URL(webhook, monkeypatch):
+def test_what_cannot_be_told_is_said_without_a_URL_and_fails_nothing(webhook, monkeypatch, capsys):
     monkeypatch.setenv("HOOK", f"json://127.0.0.1:1/{SECRET}")
     monkeypatch.setenv("HOOK2", f"nothing-like-that://{SECRET}")
-    status, run = flow(GOOD, "notify: {urls: [$HOOK, $HOOK2], on: [finished]}")
-    assert status == 1
-    logs = "".join(path.read_text() for path in run.logs("notify.finished"))
-    assert "nobody was told through $HOOK, $HOOK2" in logs
-    assert {step.name: step.state for step in run.status()}["b"] == "COMPLETED"
+    status, run = flow(GOOD, "notify: {urls: [$HOOK, $HOOK2]}")
+    assert status == 0
+    why = "nobody was told through $HOOK (it cannot be reached), $HOOK2 (it is no URL that apprise knows)"
+    said = [f"launchers: {step}: {why}" for step in ("notify.started", "notify.finished")]
+    assert capsys.readouterr().err.splitlines() == said
+    for step, line in zip(("notify.started", "notify.finished"), said, strict=True):
+        logs = "".join(path.read_text() for path in run.logs(step))
+        assert line in logs
+        assert "Traceback" not in logs
     webhook.nowhere_in(run.folder)
+    assert main(["wait", str(run.folder)]) == 0
+    assert capsys.readouterr().err.splitlines() == said
+    assert main(["retry", str(run.folder)]) == 0
+    assert "nothing to retry" in capsys.readouterr().out
+
+
+def test_a_refused_message_says_with_what_status(webhook, monkeypatch, capsys):
+    webhook.answer = 403
+    monkeypatch.setenv("HOOK", webhook.url)
+    status, _ = flow(BAD, "notify: {urls: [$HOOK], on: [failed]}")
+    assert status == 1
+    assert "notify.finished: nobody was told through $HOOK (it answered with status 403)" in capsys.readouterr().err
 
 
 def test_a_variable_that_is_not_set_is_said_first(capsys, monkeypatch):

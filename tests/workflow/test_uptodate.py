@@ -125,3 +125,24 @@ def test_values_of_a_job_that_was_another_then_are_said_to_be(capsys):
     ran()
     ran("--only", "train", text=FLOW.replace("cat made > used", "cp made used"))
     assert "use was another job in steps-" in capsys.readouterr().err
+
+
+PARTLY = """
+name: partly
+args: {n: 0}
+sweep: {matrix: {n: [1, 2]}}
+jobs:
+  - {name: train, command: "echo S={{ n }} >> $LAUNCHERS_OUTPUT; [ {{ n }} = 1 ]"}
+  - {name: ev, command: "echo score ${S:-none}", depends_on: [train]}
+"""
+
+
+def test_what_has_not_succeeded_hands_nothing_on_and_that_is_said(capsys):
+    Path("f.yaml").write_text(PARTLY)
+    assert main(["flow", "run", "f.yaml"]) == 1
+    capsys.readouterr()
+    assert main(["flow", "run", "f.yaml", "--from", "ev"]) == 0
+    said = "left out: train (no run in ./runs has all of it done; what it hands on will not be there)"
+    assert said in capsys.readouterr().err
+    assert main(["flow", "run", "f.yaml", "--to", "train", "--dry-run"]) == 0
+    assert "will not be there" not in capsys.readouterr().err

@@ -10,7 +10,7 @@ SECRET = "s3cr3t-token-in-the-url"
 
 class Webhook:
     def __init__(self, port):
-        self.heard = []
+        self.heard, self.answer = [], 200
         self.url = f"json://127.0.0.1:{port}/{SECRET}"
 
     def nowhere_in(self, folder):
@@ -26,7 +26,7 @@ def listening():
         def do_POST(self):
             told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             hook.heard.append({**told, "path": self.path})
-            self.send_response(200)
+            self.send_response(hook.answer)
             self.end_headers()
 
         def log_message(self, *args):

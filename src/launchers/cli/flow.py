@@ -62,6 +62,11 @@ def run(options: argparse.Namespace) -> int:
         if isinstance(error, UnreachableError):
             return 3
         return 1 if isinstance(error, PlacementError | SubmitError) else 2
+    except OSError as error:  # a file that was named; BrokenPipeError is of stdout, and names none
+        if error.filename is None:
+            raise
+        print(f"launchers flow {options.verb}: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
 
 
 def _places(verb: argparse.ArgumentParser) -> None:
@@ -110,8 +115,11 @@ def _run(options: argparse.Namespace) -> int:
     if set(left) == set(flow.jobs):
         print("everything is up to date: nothing to run")
         return 0
+    wanted = {parent for name, job in flow.jobs.items() if name not in left for parent, _ in job.waits}
     for name, folder in left.items():
-        print(f"launchers: left out: {name}{f' (done in {folder.name})' if folder else ''}", file=sys.stderr)
+        done = f"done in {folder.name}" if folder else f"no run in ./{RUNS} has all of it done"
+        without = "; what it hands on will not be there" if name in wanted and not folder else ""
+        print(f"launchers: left out: {name} ({done}{without})", file=sys.stderr)
     if options.dry_run:
         plan = _plan(flow, options, left)
         plan.describe(config=options.config)

@@ -17,7 +17,7 @@ from launchers.cli import options as shared
 from launchers.cli import show
 
 if TYPE_CHECKING:
-    from launchers.plan.run import Run, StepState
+    from launchers.plan.run import MemberState, Run, StepState
 
 VERSION = 1
 ROOT = Path("runs")
@@ -116,7 +116,16 @@ def closing(found: Run) -> int:
         if step.state not in ("COMPLETED", "CANCELLED"):
             for line in last_lines(found, step):
                 print(line, file=sys.stderr)
+    _tell_untold(found)
     return 0 if good else 1
+
+
+def _tell_untold(found: Run) -> None:
+    """Say which messages could not be sent; the run is none the worse for it."""
+    from launchers.workflow.notify import untold
+
+    for line in untold(found.folder):
+        print(f"launchers: {line}", file=sys.stderr)
 
 
 def last_lines(found: Run, step: StepState, most: int = 10) -> list[str]:
@@ -185,6 +194,7 @@ def _watch(found: Run) -> None:
 
 def status_json(found: Run, steps: Sequence[StepState]) -> dict[str, Any]:
     """The answer to `status`."""
+    now = time.time()
     return {
         "version": VERSION,
         "plan": found.store.plan,
@@ -193,29 +203,36 @@ def status_json(found: Run, steps: Sequence[StepState]) -> dict[str, Any]:
         "scheduler": found.store.scheduler,
         "group": found.store.group,
         "ended": all(step.ended for step in steps),
-        "succeeded": all(step.state == "COMPLETED" for step in steps),
+        "succeeded": all(step.succeeded for step in steps),
         "steps": [
             {
                 "name": step.name,
                 "state": step.state,
                 "reason": step.reason or None,
-                "jobs": [
-                    {
-                        "item": one.number,
-                        "job": one.job or None,
-                        "state": one.info.state,
-                        "reason": one.info.reason or None,
-                        "partition": one.info.partition or None,
-                        "nodes": one.info.nodes or None,
-                        "elapsed": one.info.elapsed or None,
-                        "exit": one.info.exit or None,
-                    }
-                    for one in step.members
-                ],
+                "jobs": [job_json(one, now) for one in step.members],
             }
             for step in steps
         ],
     }
+
+
+def job_json(one: MemberState, now: float) -> dict[str, Any]:
+    """A job of a step; Slurm says None where there is nothing to say, and a reason until long after it counts."""
+    waits_or_failed = one.info.state not in ("RUNNING", "COMPLETING", "COMPLETED")
+    return {
+        "item": one.number,
+        "job": one.job or None,
+        "state": one.info.state,
+        "reason": _said(one.info.reason) if waits_or_failed else None,
+        "partition": _said(one.info.partition),
+        "nodes": _said(one.info.nodes),
+        "elapsed": one.elapsed(now),
+        "exit": _said(one.info.exit) if one.ended and one.info.started is not None else None,
+    }
+
+
+def _said(text: str) -> str | None:
+    return None if text in ("", "None", "None assigned", "(null)") else text
 
 
 # -- logs, cancel, wait ----------------------------------------------------------------------------------------
@@ -284,8 +301,9 @@ def _wait(options: argparse.Namespace) -> int:
     while again(found):
         good = found.wait(options.timeout)
     for step in found.status():
-        if step.state != "COMPLETED":
+        if not step.succeeded:
             print(f"{step.name} {step.state}: {step.reason}", file=sys.stderr)
+    _tell_untold(found)
     return 0 if good else 1
 
 
@@ -379,7 +397,7 @@ def _clean_arguments(command: argparse.ArgumentParser) -> None:
 
 def _clean(options: argparse.Namespace) -> int:
     chosen = [find_run(name) for name in options.run] or list(_readable(Path(options.folder)))
-    ended = [one for one in chosen if all(step.ended for step in one.status())]
+    ended = [one for one in chosen if one.over()]
     for one in chosen:
         if one not in ended:
             print(f"kept, its jobs have not ended: {one.folder}", file=sys.stderr)

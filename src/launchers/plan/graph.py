@@ -96,6 +96,8 @@ def problems(plan: Plan, graph: Graph) -> Iterator[str]:
     """Everything wrong with a plan but where its steps can run."""
     if not NAME.fullmatch(plan.name):
         yield f"plan {plan.name!r}: a name has letters, digits, and _ . + @ = -"
+    if not graph.tasks:
+        yield f"plan {plan.name} has no steps"
     used = Counter(id(task.step) for task in graph.tasks)
     again = {task.name for task in graph.tasks if used[id(task.step)] > 1}
     names = Counter(task.name for task in graph.tasks)

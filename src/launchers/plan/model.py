@@ -132,8 +132,8 @@ class Step(Node):
     has to have happened.  Positional only, so that keyword arguments are the function's own.
 
     `again`, `identity` (what the step is made of, to tell whether it was done before), `srun` (False: it runs once,
-    in the batch script, however many tasks are asked for) and `rivals` (steps that are cancelled when it fails, with
-    what hangs on them) are for those who make steps for others.
+    in the batch script, however many tasks are asked for) and `rivals` (steps that are cancelled when it fails)
+    are for those who make steps for others.
     """
 
     again: Again | None = None
@@ -167,7 +167,8 @@ class Step(Node):
 class Map(Step):
     """One array: ``Map(name, need, func, items)`` calls ``func(item)`` for each item; `at_once` bounds how many run.
 
-    With `fail_fast` the first item that fails has the others cancelled, and what hangs on them.
+    With `fail_fast` the first item that fails has those cancelled that have not ended, so that what hangs on them
+    cannot start; what hangs on an item that has succeeded goes on.
     """
 
     def __init__(

@@ -161,9 +161,10 @@ def output(run: Path, step: str, number: int | None) -> Path:
 
 
 def stop_others(run: Path, steps: Sequence[str], step: str, number: int | None, attempt: int) -> None:
-    """Cancel steps, or the other items of a step, and what hangs on them, after one has failed.
+    """Cancel steps, or the other items of a step, after one has failed; what hangs on those cannot start then.
 
-    Only the first failure does: those that are cancelled of it end without success too.
+    What hangs on an item that has succeeded goes on.  Only the first failure does: those that are cancelled of it end
+    without success too.
     """
     from launchers.plan.run import open_run
 
@@ -171,7 +172,7 @@ def stop_others(run: Path, steps: Sequence[str], step: str, number: int | None, 
         (run / "steps" / min(step, *steps) / f"failed.{attempt}").touch(exist_ok=False)
     except FileExistsError:
         return
-    open_run(run).cancel(steps, but=number)
+    open_run(run).cancel(steps, but=number, alone=True)
 
 
 def _redirect(stdout: Path, stderr: Path) -> None:

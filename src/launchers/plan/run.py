@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,11 @@ class MemberState:
         """Whether it will not change any more."""
         return self.info.state in ENDED
 
+    def elapsed(self, now: float) -> int | None:
+        """Seconds for which it has run at the time `now`, or did; None where it never started, or nobody knows."""
+        end = self.info.ended if self.ended else now
+        return None if self.info.started is None or end is None else max(0, round(end - self.info.started))
+
     @property
     def stuck(self) -> bool:
         """Whether it waits for what can never come, on a Slurm without kill_invalid_depend (man slurm.conf)."""
@@ -54,12 +59,16 @@ class MemberState:
 
 @frozen
 class StepState:
-    """A step and all its jobs; `state` is the one that matters most: failed before running before waiting."""
+    """A step and all its jobs; `state` is the one that matters most: failed before running before waiting.
+
+    `left_out` says that it never ran since what it waits for a failure of succeeded, or was left out itself.
+    """
 
     name: str
     says: str
     seconds: int | None
     members: tuple[MemberState, ...]
+    left_out: bool = False
 
     @property
     def limit(self) -> str:
@@ -82,9 +91,14 @@ class StepState:
         return sorted(bad)[0] if bad else "COMPLETED"
 
     @property
+    def succeeded(self) -> bool:
+        """Whether all went well with it: all its jobs completed, or it was left out."""
+        return self.left_out or self.state == "COMPLETED"
+
+    @property
     def failed(self) -> bool:
         """Whether any of them has ended without success, whatever the others do."""
-        return any(one.ended and one.info.state != "COMPLETED" for one in self.members)
+        return not self.left_out and any(one.ended and one.info.state != "COMPLETED" for one in self.members)
 
     @property
     def ended(self) -> bool:
@@ -124,10 +138,13 @@ class Run:
         members: dict[str, list[MemberState]] = {}
         for one in known:
             members.setdefault(one.step, []).append(one)
-        return [
-            StepState(task.name, task.says, task.seconds, tuple(members.get(task.name, ())))
-            for task in self.store.tasks
-        ]
+        found: dict[str, StepState] = {}
+        for task in self.store.tasks:  # parents come first
+            mine = tuple(members.get(task.name, ()))
+            found[task.name] = StepState(
+                task.name, task.says, task.seconds, mine, left_out=_left_out(mine, task.waits, found)
+            )
+        return list(found.values())
 
     def _units(self) -> Iterator[tuple[Unit, int, str, int | None]]:
         for (step, number), (unit, position) in self.store.latest().items():
@@ -199,6 +216,13 @@ class Run:
         except (OSError, ValueError):
             return {}
 
+    def over(self) -> bool:
+        """Whether nothing of it runs or waits: its jobs have ended, or the scheduler refused them, or one before."""
+        submitting = (self.folder / "lock").exists()
+        refused = not submitting and any(one["event"] == "refused" for one in self.store.journal())
+        members = [one for step in self.status() for one in step.members]
+        return all(one.ended or (refused and one.info.state == UNSENT) for one in members)
+
     def __getitem__(self, name: str) -> SubmittedStep:
         """One step; KeyError with the names that there are."""
         names = [task.name for task in self.store.tasks]
@@ -207,7 +231,7 @@ class Run:
         return SubmittedStep(self, name)
 
     def wait(self, timeout: float | None = None, tick: float = TICK) -> bool:
-        """Wait until nothing moves any more or `timeout` seconds passed; whether all succeeded.
+        """Wait until nothing moves any more or `timeout` seconds passed; whether all succeeded or were left out.
 
         Ctrl-C leaves the jobs as they are and says how to come back.
         """
@@ -215,11 +239,12 @@ class Run:
         try:
             with progress(self.store.plan) as tell:
                 while True:
-                    members = [one for step in self.status() for one in step.members]
+                    steps = self.status()
+                    members = [one for step in steps for one in step.members]
                     over = sum(one.ended or one.stuck or one.info.state == UNSENT for one in members)
                     tell(over, len(members))
                     if over == len(members) or (deadline is not None and time.monotonic() > deadline):
-                        return all(one.info.state == "COMPLETED" for one in members)
+                        return all(step.succeeded for step in steps)
                     time.sleep(0.1 if self.store.scheduler == "local" else tick)
         except KeyboardInterrupt:
             print(f"\nlaunchers: the jobs go on; come back with: launchers wait {self.folder}", file=sys.stderr)
@@ -234,16 +259,18 @@ class Run:
             batch(self.store.scheduler).cancel(LocalConnector(), [one.element for one in stuck])
         return list(dict.fromkeys(one.step for one in stuck))
 
-    def cancel(self, names: Sequence[str] = (), *, but: int | None = None) -> list[str]:
+    def cancel(self, names: Sequence[str] = (), *, but: int | None = None, alone: bool = False) -> list[str]:
         """Cancel steps and all that hangs on them, or everything; the names of the steps.
 
-        The item `but` of the steps named is left alone: it is what asks for it.
+        The item `but` of the steps named is left alone: it is what asks for it.  `alone` leaves what hangs on them to
+        the scheduler, which knows job by job what can start no more.
 
         Raises KeyError for a step that there is not.
         """
         for name in names:
             _ = self[name]
-        wanted = self.with_descendants(names) if names else {task.name for task in self.store.tasks}
+        wanted = set(names) if names else {task.name for task in self.store.tasks}
+        wanted = wanted if alone else self.with_descendants(wanted)
         mine = [
             (unit, position)
             for unit, position, step, item in self._units()
@@ -292,6 +319,19 @@ class Run:
                 for kind in ("out", "err"):
                     found += sorted(folder.glob(pattern + kind), key=lambda path: path.stat().st_mtime_ns)
         return list(dict.fromkeys(found))
+
+
+def _left_out(
+    members: Sequence[MemberState], waits: Sequence[tuple[str, str]], before: Mapping[str, StepState]
+) -> bool:
+    """Whether a step with these jobs was left out as what it waits for did not come about; that is no failure."""
+    if not members or any(one.info.state != "CANCELLED" and not one.stuck for one in members):
+        return False
+    return any(
+        before[name].succeeded if on == "failed" else before[name].left_out and on != "any"
+        for name, on in waits
+        if name in before
+    )
 
 
 def _local_usage(job: LocalJob, status: Status) -> Usage:

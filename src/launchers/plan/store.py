@@ -164,7 +164,10 @@ def _stale(path: Path, break_lock: bool) -> None:
 
 def create(root: Path, plan: str) -> tuple[Path, str]:
     """A new run folder, for this user alone, and its id."""
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{root} is where run folders go, and it cannot be a folder: {error.strerror}") from None
     while True:
         id = secrets.token_hex(4)
         folder = root.absolute() / f"{plan}-{id}"

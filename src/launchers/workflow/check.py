@@ -18,6 +18,7 @@ from launchers.slurm.args import minutes
 from launchers.slurm.features import met
 from launchers.slurm.gres import read_gres
 from launchers.slurm.hosts import expand
+from launchers.workflow.notify import FINISHED, STARTED
 
 if TYPE_CHECKING:
     from launchers.workflow.flow import Cell, Job
@@ -74,6 +75,10 @@ def document(data: Mapping[str, Any], tree: Tree) -> Iterator[Problem]:
             yield tree.problem("LC114", path, "a job has a name", "write name: ...")
         elif not NAME.fullmatch(name):
             yield tree.problem("LC109", (*path, "name"), f"{name!r}: {A_NAME}")
+        elif name in (STARTED, FINISHED):
+            yield tree.problem(
+                "LC109", (*path, "name"), f"{name!r} is the job that sends a message", "name it otherwise"
+            )
         elif name in names[:index]:
             yield tree.problem("LC106", (*path, "name"), f"there is a job {name!r} already")
         yield from _waits(job.get("depends_on"), (*path, "depends_on"), [name for name in names if name], tree)
@@ -85,6 +90,7 @@ A_NAME = "a name begins with a letter or digit and has letters, digits, and _ . 
 
 def _waits(listed: Any, path: Path, names: list[str], tree: Tree) -> Iterator[Problem]:
     texts = [listed] if isinstance(listed, str) else listed if isinstance(listed, list) else []
+    before: dict[str, str] = {}
     for number, text in enumerate(texts):
         place = path if isinstance(listed, str) else (*path, number)
         if not isinstance(text, str):
@@ -96,6 +102,10 @@ def _waits(listed: Any, path: Path, names: list[str], tree: Tree) -> Iterator[Pr
             yield tree.problem("LC110", place, f"{kind!r} is no kind of dependency", hint)
         if name not in names:
             yield tree.problem("LC116", place, f"there is no job {name!r}", meant(name, names))
+        asked = kind.strip() if colon else "afterok"
+        if asked in KINDS and before.setdefault(name, asked) != asked:
+            message = f"it waits for {name!r} already, and otherwise ({before[name]})"
+            yield tree.problem("LC106", place, message, "keep one of them")
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import frozen
@@ -76,7 +78,7 @@ def with_messages(plan: Plan, places: Sequence[str], on: Sequence[str]) -> Plan:
 
 @frozen
 class Message:
-    """Sends how a run stands; raises RuntimeError when nobody could be told."""
+    """Sends how a run stands.  Nobody's job has failed when it cannot: that is told in its log, and to `untold`."""
 
     when: str
     places: tuple[str, ...]
@@ -84,37 +86,84 @@ class Message:
 
     def __call__(self) -> None:
         """Send it."""
+        run_folder, step = Path(os.environ["LAUNCHERS_RUN_DIR"]), os.environ["LAUNCHERS_STEP"]
+        try:
+            self._send(run_folder)
+        except (RuntimeError, OSError, ValueError) as error:
+            print(f"launchers: {step}: {error}", file=sys.stderr)
+            _unsent(run_folder, step).write_text(f"{step}: {error}\n", encoding="utf-8")
+
+    def _send(self, folder: Path) -> None:
         from launchers.plan.run import open_run
 
-        run = open_run(os.environ["LAUNCHERS_RUN_DIR"])
+        run = open_run(folder)
         states = {step.name: step for step in run.status() if step.name not in (STARTED, FINISHED)}
         title = f"{run.store.plan} {run.store.id}"
         if self.when == "started":
             return send(self.places, f"{title} started", f"{len(states)} steps on {run.store.group}\n{run.folder}")
-        bad = [step for step in states.values() if step.state != "COMPLETED"]
+        bad = [step for step in states.values() if not step.succeeded]
         outcome = "failed" if bad else "finished"
         if outcome not in self.wanted:
             return None
         lines = [f"{step.name}: {step.state} {step.reason}".rstrip() for step in bad]
-        text = "\n".join(lines) or f"all {len(states)} steps completed"
+        idle = [step.name for step in states.values() if step.left_out]
+        good = f"all {len(states)} steps completed" if not idle else f"completed; not needed: {', '.join(idle)}"
+        text = "\n".join(lines) or good
         return send(self.places, f"{title} {outcome}", f"{text}\n{run.folder}")
 
 
+def _unsent(folder: Path, step: str) -> Path:
+    return folder / "steps" / step / "unsent"
+
+
+def untold(folder: Path) -> list[str]:
+    """What could not be sent of a run, and why: a line per message."""
+    files = [_unsent(folder, step) for step in (STARTED, FINISHED)]
+    return [path.read_text(encoding="utf-8").strip() for path in files if path.exists()]
+
+
 def send(places: Sequence[str], title: str, body: str) -> None:
-    """Send through apprise; raises RuntimeError without naming a URL."""
+    """Send through apprise; raises RuntimeError without naming a URL, with the reason of each that was not told."""
     try:
         import apprise
     except ImportError:
         raise RuntimeError("notify wants apprise: pip install 'launchers[notify]'") from None
-    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # it names URLs
     failed = []
     for place in places:
         service = apprise.Apprise()
-        if not service.add(_url(place, os.environ)) or not service.notify(title=title, body=body):
-            failed.append(place)
+        with _heard() as said:
+            good = service.add(_url(place, os.environ)) and service.notify(title=title, body=body)
+        if not good:
+            failed.append(f"{place} ({_why(said) if len(service) else 'it is no URL that apprise knows'})")
     if failed:
         raise RuntimeError(f"nobody was told through {', '.join(failed)}")
     print(f"launchers: sent {title!r}", file=sys.stderr)
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """What apprise logs, which goes nowhere else: it names URLs."""
+    said: list[str] = []
+    keeper = logging.Handler()
+    keeper.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger("apprise")
+    before = log.propagate
+    log.propagate = False
+    log.addHandler(keeper)
+    try:
+        yield said
+    finally:
+        log.removeHandler(keeper)
+        log.propagate = before
+
+
+def _why(said: Sequence[str]) -> str:
+    """Why a message was not sent, without a word that may be secret."""
+    text = "\n".join(said)
+    status = re.search(r"error[=:] ?(\d{3})\b", text)
+    if status:
+        return f"it answered with status {status[1]}"
+    return "it cannot be reached" if re.search(r"connection error|socket", text, re.I) else "it was not taken"
 
 
 def _url(place: str, environ: Mapping[str, str]) -> str:

@@ -46,11 +46,15 @@ def earlier(root: Path, name: str) -> list[Run]:
 
 @frozen
 class Done:
-    """The newest success of a step: the run folder that has it, what it was made of and how many jobs it was."""
+    """The newest success of a step: the run folder that has it, what it was made of and how many jobs it was.
+
+    One that was left out, as nothing failed that it waits for, wrote nothing.
+    """
 
     folder: Path
     identity: str
     count: int
+    left_out: bool = False
 
 
 def completed(runs: Iterable[Run], names: Collection[str]) -> dict[str, Done]:
@@ -61,8 +65,9 @@ def completed(runs: Iterable[Run], names: Collection[str]) -> dict[str, Done]:
             break  # further back there is nothing newer
         tasks = {task.name: task for task in run.store.tasks if task.name in names and task.name not in found}
         for step in run.status() if tasks else ():
-            if step.state == "COMPLETED" and step.name in tasks:
-                found[step.name] = Done(run.folder, tasks[step.name].identity, tasks[step.name].count)
+            if step.succeeded and step.name in tasks:
+                task = tasks[step.name]
+                found[step.name] = Done(run.folder, task.identity, task.count, step.left_out)
     return found
 
 
@@ -84,7 +89,9 @@ def up_to_date(laid: Layout, identity: Mapping[str, str], done: Mapping[str, Don
     found: dict[str, Path] = {}
     for name, job in laid.flow.jobs.items():
         before = last(laid, name, done)
-        if before is None or before.identity != identity[name] or not _fresh(laid, name, before.folder):
+        if before is None or before.identity != identity[name]:
+            continue
+        if not before.left_out and not _fresh(laid, name, before.folder):
             continue
         if all(parent in found for parent, _ in job.waits):
             found[name] = before.folder

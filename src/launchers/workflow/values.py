@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sized
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -93,11 +94,24 @@ def rendered(text: str, scope: Mapping[str, Any]) -> Any:
         return text
     used, compiled = _compiled(text)
     value = compiled(**{name: scope[name] for name in used if name in scope})
-    if isinstance(value, StrictUndefined):
-        str(value)  # raises UndefinedError
     if isinstance(value, str) and len(value) > LONGEST:
         raise ValueError(f"it becomes longer than {LONGEST} characters")
-    return value
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """A value as YAML can have it, mappings of ours too; raises TypeError for what is none, such as a function."""
+    if isinstance(value, StrictUndefined):
+        str(value)  # raises UndefinedError
+    if value is None or isinstance(value, str | int | float | date):
+        return value
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | range):
+        if len(value) > LONGEST:
+            raise ValueError(f"it becomes longer than {LONGEST} items")
+        return [_plain(one) for one in value]
+    raise TypeError(f"it is neither text, a number, a list nor a mapping but a {type(value).__name__}")
 
 
 @lru_cache(maxsize=4096)  # the cells of a sweep have the same templates
