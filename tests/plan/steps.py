@@ -36,9 +36,13 @@ def once_or_good(path):
     return "good" if path == "good" else once_bad(path)
 
 
-def slow(path):
+def slow(path, seconds=30):
     Path(path).touch()
-    time.sleep(30)
+    time.sleep(seconds)
+
+
+def bad_or_slow(path):
+    return fail() if path == "bad" else slow(path)
 
 
 def span(*_):

@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from steps import CPU, add, double, fail, late_span, once_or_good, span
+from steps import CPU, add, double, fail, late_span, once_bad, once_or_good, span
 
 from launchers.cli import main
-from launchers.plan import Chain, Map, Parallel, Plan, PlanError, ResultOf, Step, result_of
+from launchers.plan import Chain, Dag, Map, Parallel, Plan, PlanError, ResultOf, Step, result_of
+from launchers.plan.retry import retry
 from launchers.plan.run import open_run
 from launchers.plan.store import RunError
 
@@ -324,3 +325,39 @@ def test_a_lock_names_its_owner(tmp_path):
     (run.folder / "lock").write_text(f"{os.uname().nodename} {gone.pid} 1\n")
     with run.store.locked():
         pass
+
+
+def test_what_is_run_again_waits_for_what_still_runs_and_not_for_what_is_lost(tmp_path):
+    go = tmp_path / "go"
+    steps = [
+        Step("bad", CPU, once_bad, str(tmp_path / "bad")),
+        Step.command("long", CPU, f"until test -e {go}; do sleep 0.05; done; date +%s.%N > {tmp_path}/long"),
+        Step("both", CPU, span),
+    ]
+    run = Plan("p", Dag(*steps, after={"both": {"bad": "ok", "long": "ok"}})).submit()
+    until(lambda: states(run)["both"] == "CANCELLED")
+    assert retry(run) == ["bad", "both"]
+    again = open_run(run.folder)
+    until(lambda: states(again)["bad"] == "COMPLETED")
+    time.sleep(0.5)
+    assert states(again)["both"] == "PENDING"
+    go.touch()
+    assert again.wait(30)
+    assert again["both"].result()[0] > float((tmp_path / "long").read_text())
+
+
+def test_what_waits_for_a_step_that_is_not_run_again_is_not_either(tmp_path):
+    steps = [Step("one", None, once_bad, str(tmp_path / "one")), Step("other", None, fail), Step("both", None, span)]
+    run = Plan("p", Dag(*steps, after={"both": {"one": "ok", "other": "ok"}})).submit()
+    assert not run.wait(30)
+    assert retry(run, only=["one"]) == ["one"]
+    again = open_run(run.folder)
+    assert not again.wait(30)
+    assert states(again) == {"one": "COMPLETED", "other": "FAILED", "both": "CANCELLED"}
+
+
+def until(happened):
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)

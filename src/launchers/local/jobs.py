@@ -46,9 +46,8 @@ class LocalJob:
     """One job: what to run, what it needs, and after which jobs of the same folder.
 
     `after` has (kind, job id) with Slurm's kinds ok, any, notok, started; a path instead of a job id stands for all
-    jobs of another run (`outcome`).  `time_limit` is in seconds, and `warning` says so many seconds before it, by
-    SIGUSR2.  A job that ends with status `requeue` runs again, at most
-    `requeues` times.
+    jobs of another run, or one of an earlier attempt (`outcome`).  `time_limit` is in seconds, and `warning` says so
+    many seconds before it, by SIGUSR2.  A job that ends with status `requeue` runs again, at most `requeues` times.
     """
 
     id: str
@@ -145,7 +144,12 @@ def read_statuses(folder: Path) -> dict[str, Status]:
 
 
 def outcome(attempts: Path) -> Status:
-    """What became of a run, whose folders 1, 2... each have a further attempt at what failed (``job~2`` at ``job``)."""
+    """What became of a run, whose folders 1, 2... each have a further attempt at what failed (``job~2`` at ``job``).
+
+    What is no folder is a job of the folder before: one of an earlier attempt.
+    """
+    if not attempts.is_dir():
+        return read_statuses(attempts.parent).get(attempts.name, Status())
     latest: dict[str, Status] = {}
     for folder in sorted((one for one in attempts.iterdir() if one.name.isdigit()), key=lambda one: int(one.name)):
         statuses = read_statuses(folder)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from launchers.launcher import capacity, load_groups
 from launchers.local.jobs import LocalJob, read_table, write_table
@@ -16,7 +16,7 @@ from launchers.offer.model import Group
 from launchers.plan.batch import batch
 from launchers.plan.model import Pinned
 from launchers.plan.place import ANYTHING, Place, find_place
-from launchers.plan.run import Run
+from launchers.plan.run import UNSENT, MemberState, Run
 from launchers.plan.store import RunError, Store, TaskEntry, write
 from launchers.plan.submit import carry_on, local_jobs, write_unit
 from launchers.plan.units import Member, Parent, Unit
@@ -72,20 +72,21 @@ def retry(
     by = factors(escalate)
     if by:
         _need_needs(run.store)
-    failed: set[Member] = set()
+    states = {(one.step, one.number): one for step in run.status() for one in step.members}
     wanted = run.with_descendants(only)
-    for step in run.status():
-        if wanted and step.name not in wanted:
-            continue
-        failed |= {(one.step, one.number) for one in step.members if one.ended and one.info.state != "COMPLETED"}
-        failed |= {(one.step, one.number) for one in step.members if one.stuck}
+    failed = {
+        member
+        for member, one in states.items()
+        if (not wanted or one.step in wanted) and one.info.state != "COMPLETED" and (one.ended or one.stuck)
+    }
+    failed = _possible(run.store, failed, states)
     store = run.store
     with store.locked():
         if not failed:
             return []
         attempt = max(unit.attempt for unit in store.units) + 1
         run.cancel_stuck()
-        fresh = _again(store, failed, attempt)
+        fresh = _again(store, failed, states, attempt)
         if store.scheduler == "local":
             _local(store, fresh, by, config, attempt)
         elif by:
@@ -122,47 +123,109 @@ def overdue(run: Run, *, config: str | Path | None = None) -> list[tuple[str, st
     return done
 
 
-def _again(store: Store, failed: set[Member], attempt: int) -> list[Unit]:
-    """A submission of the failed members of each submission, in the same order, waiting for what is run again too."""
-    where = store.latest()
-    by_name = {unit.name: unit for unit in store.units}
+def _again(store: Store, failed: set[Member], states: Mapping[Member, MemberState], attempt: int) -> list[Unit]:
+    """A submission of the failed members of each submission, parents first, waiting for what is run again too."""
+    order = {task.name: number for number, task in enumerate(store.tasks)}
+    where = {member: unit for member, (unit, _) in store.latest().items()}
+    old = [unit for unit in store.units if any(one in failed and where.get(one) is unit for one in unit.members)]
+    old.sort(key=lambda unit: min(order[step] for step, _ in unit.members))
     fresh: dict[str, Unit] = {}
-    for unit in store.units:
-        members = tuple(one for one in unit.members if one in failed and where.get(one, (None,))[0] is unit)
-        if not members:
-            continue
-        parents = [new for old in unit.parents for new in _still(old, members, by_name, fresh, failed)]
+    for unit in old:
+        members = tuple(one for one in unit.members if one in failed and where[one] is unit)
         name = f"{unit.name.partition('~')[0]}~{attempt}"
         token = f"launchers-{store.id}-{len(store.units) + len(fresh)}"
-        fresh[unit.name] = evolve(
-            unit, name=name, token=token, members=members, parents=tuple(parents), attempt=attempt
-        )
-    return list(fresh.values())
+        fresh[unit.name] = evolve(unit, name=name, token=token, members=members, attempt=attempt)
+    units = {unit.name: unit for unit in (*store.units, *fresh.values())}
+    again = _Again(failed, states, where, fresh, units)
+    return [
+        evolve(unit, parents=tuple(new for parent in unit.parents for new in _still(again, parent, unit.members)))
+        for unit in fresh.values()
+    ]
 
 
-def _still(
-    old: Parent, waiting: Sequence[Member], by_name: Mapping[str, Unit], fresh: Mapping[str, Unit], failed: set[Member]
-) -> Iterable[Parent]:
-    """What is left to wait for of an old parent: nothing if it succeeded, its new attempt if it is run again."""
-    unit, step, count = by_name[old.unit], waiting[0][0], len(waiting)
-    same_map = old.unit not in fresh and unit.members[0][0] == step
+@frozen
+class _Again:
+    """What is run again: `states` of all jobs, `where` they were last, the new submissions by the old ones' names."""
+
+    failed: set[Member]
+    states: Mapping[Member, MemberState]
+    where: Mapping[Member, Unit]
+    fresh: Mapping[str, Unit]
+    units: Mapping[str, Unit]
+
+    def now(self, one: Member) -> Unit:
+        """The submission that a job is or will be in."""
+        unit = self.where[one]
+        return self.fresh[unit.name] if one in self.failed else unit
+
+
+def _still(again: _Again, old: Parent, waiting: Sequence[Member]) -> Iterable[Parent]:
+    """What is left to wait for of an old parent: its new attempt if it is run again, itself while it has not ended."""
+    unit, step = again.units[old.unit], waiting[0][0]
+    same_map = old.unit not in again.fresh and unit.members[0][0] == step
     if unit.barrier or same_map:  # what it stood for, or the array of this Map before that one
         for beyond in unit.parents:
-            if unit.barrier or by_name[beyond.unit].members[0][0] == step:
-                yield from _still(beyond, waiting, by_name, fresh, failed)
+            if unit.barrier or again.units[beyond.unit].members[0][0] == step:
+                yield from _still(again, beyond, waiting)
         return
-    members = unit.members if old.index is None else (unit.members[old.index],)
-    again = [one for one in members if one in failed]
-    if not again or old.unit not in fresh:
-        return
-    new = fresh[old.unit]
-    if set(again) != set(new.members):
-        for one in again:
-            yield Parent(new.name, old.kind, new.members.index(one))
-    elif old.kind == "aftercorr" and (len(new.members) != count or count == 1):
-        yield Parent(new.name, "afterok")
-    else:
-        yield Parent(new.name, old.kind)
+    left: dict[str, list[Member]] = {}
+    for one in _awaited(unit, old, waiting):
+        if one in again.failed or not _come(again.states[one], old.kind):
+            left.setdefault(again.now(one).name, []).append(one)
+    for name, some in left.items():
+        members = again.units[name].members
+        pairs = old.kind == "aftercorr" and len(members) > 1 and _items(members) == _items(waiting)
+        kind = "afterok" if old.kind == "aftercorr" and not pairs else old.kind
+        if set(some) == set(members):
+            yield Parent(name, kind)
+        else:
+            yield from (Parent(name, kind, members.index(one)) for one in some)
+
+
+def _items(members: Iterable[Member]) -> list[int | None]:
+    return [number for _, number in members]
+
+
+def _awaited(unit: Unit, parent: Parent, waiting: Sequence[Member]) -> list[Member]:
+    """The jobs of a submission that some of those behind it wait for."""
+    if parent.index is not None:
+        return [unit.members[parent.index]]
+    if parent.kind != "aftercorr":
+        return list(unit.members)
+    items = set(_items(waiting))
+    return [one for one in unit.members if one[1] in items]
+
+
+def _come(one: MemberState, kind: str) -> bool:
+    """Whether a job needs not be waited for any more."""
+    return one.ended or (kind == "after" and one.info.state not in ("PENDING", UNSENT))
+
+
+def _possible(store: Store, failed: set[Member], states: Mapping[Member, MemberState]) -> set[Member]:
+    """Those of the failed jobs that can start if all of them are run again.
+
+    What waits for the success of a job that has none, and is not run again itself, would wait for ever.
+    """
+    possible = set(failed)
+    by_name = {unit.name: unit for unit in store.units}
+    where = store.latest()
+
+    def never(member: Member, parents: Iterable[Parent]) -> bool:
+        for parent in parents:
+            unit = by_name[parent.unit]
+            if unit.barrier:
+                if never(member, unit.parents):
+                    return True
+            elif parent.kind in ("afterok", "aftercorr"):
+                awaited = [one for one in _awaited(unit, parent, [member]) if one not in possible]
+                if any(states[one].gone for one in awaited):
+                    return True
+        return False
+
+    for task in store.tasks:  # parents come first
+        mine = [one for one in possible if one[0] == task.name]
+        possible.difference_update([one for one in mine if never(one, where[one][0].parents)])
+    return possible
 
 
 def _placed(store: Store, task: TaskEntry, by: Mapping[str, float], config: str | Path | None) -> tuple[Group, Place]:

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,11 @@ class MemberState:
     def stuck(self) -> bool:
         """Whether it waits for what can never come, on a Slurm without kill_invalid_depend (man slurm.conf)."""
         return self.info.state == "PENDING" and base(self.info.reason) == "DEPENDENCYNEVERSATISFIED"
+
+    @property
+    def gone(self) -> bool:
+        """Whether it can never succeed, or nobody can say whether it did."""
+        return self.info.state != "COMPLETED" and (self.ended or self.stuck or self.info.state == UNKNOWN)
 
 
 @frozen
@@ -168,7 +173,8 @@ class Run:
         events = self.store.journal()
         never = {one["unit"]: one["reason"] for one in events if one["event"] == "never"}
         refused = {one["unit"]: "; ".join(one["said"]) for one in events if one["event"] == "refused"}
-        elements = sum(max(1, len(unit.members)) for unit in self.store.units if unit.name in ids)
+        stopped = _stopped(events)
+        elements = elements_of(self.store.units, ids)
         found = batch(self.store.scheduler).states(LocalConnector(), ids.values(), elements, usage=usage)
         written: dict[str, dict[int | None, Path]] = {}
         seen = self._seen()
@@ -187,6 +193,8 @@ class Run:
                 if unit.name not in written:
                     written[unit.name] = results(self.folder, unit.name, array=unit.array)
                 info = _forgotten(self.folder, unit, written[unit.name].get(index), seen.get(id))
+                if info.state == UNKNOWN and stopped & {(unit.name, step), (unit.name, None)}:
+                    info = JobInfo("CANCELLED", "cancelled before it started")
             if info.state != UNKNOWN:
                 fresh[id] = [info.state, time.time()]
             yield MemberState(step, number, unit.name, info.job or id, info, (job, index))
@@ -304,6 +312,30 @@ def _local_usage(job: LocalJob, status: Status) -> Usage:
         peak=status.memory,
         cpu=status.cpu,
     )
+
+
+def elements_of(units: Iterable[Unit], ids: Mapping[str, str]) -> set[Element]:
+    """All jobs of the submissions that have an id."""
+    return {
+        (ids[unit.name], unit.element(position))
+        for unit in units
+        if unit.name in ids
+        for position in range(len(unit.members))
+    }
+
+
+def _stopped(events: Iterable[Mapping[str, Any]]) -> set[tuple[str, str | None]]:
+    """The submissions that were cancelled since, with the steps of theirs for which that was asked; None: whole."""
+    sent: list[str] = []
+    found: set[tuple[str, str | None]] = set()
+    for one in events:
+        if one["event"] == "submitted":
+            sent.append(one["unit"])
+        elif one["event"] == "cancel":
+            found.update((unit, step) for unit in sent for step in one["steps"])
+        elif one["event"] == "cancelled":
+            found.update((unit, None) for unit in one["units"])
+    return found
 
 
 def _forgotten(run: Path, unit: Unit, result: Path | None, seen: list[Any] | None) -> JobInfo:

@@ -20,12 +20,12 @@ from launchers.launcher import capacity
 from launchers.local import scheduler
 from launchers.local.jobs import LocalJob, write_table
 from launchers.plan import script
-from launchers.plan.batch import Batch, Element, Submission, Wait, batch
+from launchers.plan.batch import Batch, Element, JobInfo, Submission, Wait, batch
 from launchers.plan.graph import graph_of, problems
 from launchers.plan.model import Map, Pinned, Plan, PlanError, Step, function_name
 from launchers.plan.place import Placed, place
 from launchers.plan.progress import progress
-from launchers.plan.run import Run
+from launchers.plan.run import Run, elements_of
 from launchers.plan.store import Store, TaskEntry, create, load, write, write_call
 from launchers.plan.units import Unit, units_of
 from launchers.requirement import Requirement
@@ -219,7 +219,7 @@ def carry_on(store: Store, *, on_refusal: str = "cancel") -> None:
             tell(number, len(left))
             job = _on_its_way(to, store, unit, intended[unit.name]) if unit.name in intended else None
             if job is None:
-                waits = _waits(to, unit, ids, dropped, resumed)
+                waits = _waits(to, store, unit, ids, dropped, resumed)
                 if waits is None:
                     dropped.add(unit.name)
                     store.record("never", unit=unit.name, reason="what it waits for failed")
@@ -279,7 +279,9 @@ def _refused(to: Batch, store: Store, unit: Unit, said: str, ids: Mapping[str, s
     return "\n".join(told)
 
 
-def _waits(to: Batch, unit: Unit, ids: Mapping[str, str], dropped: set[str], resumed: bool) -> tuple[Wait, ...] | None:
+def _waits(
+    to: Batch, store: Store, unit: Unit, ids: Mapping[str, str], dropped: set[str], resumed: bool
+) -> tuple[Wait, ...] | None:
     """What a submission waits for; None when that can never come.
 
     A parent that may have left slurmctld's memory is looked up: afterok on an id that it does not know is refused or,
@@ -289,7 +291,12 @@ def _waits(to: Batch, unit: Unit, ids: Mapping[str, str], dropped: set[str], res
     if elsewhere is None:
         return None
     waits = [Wait("afterok", one) for one in elsewhere]
-    known = to.states(LocalConnector(), [ids[one.unit] for one in unit.parents if one.unit in ids]) if resumed else {}
+    known: Mapping[Element, JobInfo] = {}
+    if resumed:
+        before = [
+            one for one in store.units if one.name in ids and one.name in {parent.unit for parent in unit.parents}
+        ]
+        known = to.states(LocalConnector(), [ids[one.name] for one in before], elements_of(before, ids))
     for parent in unit.parents:
         if parent.unit in dropped or parent.unit not in ids:
             if parent.kind in ("afterok", "aftercorr"):
@@ -338,12 +345,18 @@ def _ended(found: Mapping[Any, str]) -> bool | None:
 def local_jobs(store: Store, units: Iterable[Unit], templates: Mapping[str, LocalJob | None]) -> list[LocalJob]:
     """The jobs of this machine's scheduler; their ids are the units' names."""
     kinds = {"afterok": "ok", "aftercorr": "ok", "afterany": "any", "afternotok": "notok", "after": "started"}
+    units = list(units)
+    here = {unit.name for unit in units}
+    names = {
+        one.name: one.name if one.name in here else str(store.local_folder(one.attempt) / one.name)
+        for one in (*store.units, *units)
+    }
     jobs = []
     for unit in units:
         template = templates[unit.name]
         assert template is not None
         folder = store.job_folder(unit.name)
-        after = tuple((kinds[one.kind], one.unit) for one in unit.parents)
+        after = tuple((kinds[one.kind], names[one.unit]) for one in unit.parents)
         after += tuple(("ok", str(Path(run) / "local")) for run in unit.after)
         if unit.script:
             jobs.append(evolve(script.local_job(store, unit, template), after=after))
