@@ -32,6 +32,19 @@ def once_bad(path):
     return "second time"
 
 
+def bad_then_slow(path):
+    """Fails the first time, and then takes long."""
+    once_bad(path)
+    slow(path + ".again", 60)
+
+
+def once_bad_later(path, go):
+    """Fails the first time, once there is a file."""
+    while not Path(go).exists():
+        time.sleep(0.1)
+    return once_bad(path)
+
+
 def once_or_good(path):
     return "good" if path == "good" else once_bad(path)
 

@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from steps import CPU, add, double, fail, late_span, once_bad, once_or_good, span
+from steps import CPU, add, double, fail, late_span, once_bad, once_bad_later, once_or_good, span
 
 from launchers.cli import main
 from launchers.plan import Chain, Dag, Map, Parallel, Plan, PlanError, ResultOf, Step, result_of
-from launchers.plan.retry import retry
+from launchers.plan.model import Again
+from launchers.plan.retry import overdue, retry
 from launchers.plan.run import open_run
 from launchers.plan.store import RunError
 
@@ -344,6 +345,22 @@ def test_what_is_run_again_waits_for_what_still_runs_and_not_for_what_is_lost(tm
     go.touch()
     assert again.wait(30)
     assert again["both"].result()[0] > float((tmp_path / "long").read_text())
+
+
+def test_a_client_knows_what_another_one_has_tried_again(tmp_path):
+    a = Step("a", CPU, once_bad_later, str(tmp_path / "a"), str(tmp_path / "go"))
+    a.again = Again(1, "mem*2")
+    attached = Plan("p", Parallel(a, Step("c", CPU, once_bad, str(tmp_path / "c")))).submit()
+    until(lambda: states(attached)["c"] == "FAILED")
+    assert main(["retry", str(attached.folder)]) == 0
+    until(lambda: states(open_run(attached.folder))["c"] == "COMPLETED")
+    (tmp_path / "go").touch()
+    until(lambda: states(attached)["a"] == "FAILED")
+    assert overdue(attached) == [("a", "mem*2")]
+    for run in (attached, open_run(attached.folder)):
+        assert run.wait(30)
+        assert states(run) == {"a": "COMPLETED", "c": "COMPLETED"}
+    assert [unit.name for unit in run.store.units] == ["a", "c", "c~2", "a~3"]
 
 
 def test_what_waits_for_a_step_that_is_not_run_again_is_not_either(tmp_path):

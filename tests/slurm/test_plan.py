@@ -10,11 +10,26 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from steps import CPU, Counting, bad_or_slow, double, fail, largest, once_or_good, pair, slow, thesis
+from steps import (
+    CPU,
+    Counting,
+    bad_or_slow,
+    bad_then_slow,
+    double,
+    fail,
+    largest,
+    once_bad_later,
+    once_or_good,
+    pair,
+    slow,
+    thesis,
+)
 
 from launchers import SlurmArgs
 from launchers.cli import main
 from launchers.plan import Chain, Dag, Map, Parallel, Plan, PlanError, ResultOf, Step
+from launchers.plan.model import Again
+from launchers.plan.retry import overdue
 from launchers.plan.run import open_run
 from launchers.plan.store import load
 from launchers.plan.submit import resume
@@ -161,6 +176,23 @@ def test_one_of_an_array_is_cancelled_while_it_waits_and_tried_again(slurm, tmp_
     again = open_run(run.folder)
     assert again.wait(90)
     assert again["xx"].result() == 4
+
+
+def test_a_client_knows_what_another_one_has_tried_again(slurm, tmp_path):
+    a = Step("a", CPU, once_bad_later, str(tmp_path / "a"), str(tmp_path / "go"))
+    a.again = Again(1, "mem*2")
+    on = str(tmp_path / "on")
+    attached = Plan("p", Parallel(a, Step("c", CPU, bad_then_slow, on))).submit()
+    until(lambda: attached.status()[1].failed)
+    assert main(["retry", str(attached.folder)]) == 0
+    until(lambda: Path(on + ".again").exists())
+    (tmp_path / "go").touch()
+    until(lambda: states(attached)["a"] == "FAILED")
+    assert overdue(attached) == [("a", "mem*2")]
+    until(lambda: states(attached)["a"] == "COMPLETED")
+    assert states(attached) == states(open_run(attached.folder)) == {"a": "COMPLETED", "c": "RUNNING"}
+    assert main(["cancel", str(attached.folder)]) == 0
+    assert not attached.wait(60)
 
 
 def test_a_thousand_steps_in_a_handful_of_sbatch_calls(slurm):

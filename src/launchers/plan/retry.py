@@ -72,16 +72,16 @@ def retry(
     by = factors(escalate)
     if by:
         _need_needs(run.store)
-    states = {(one.step, one.number): one for step in run.status() for one in step.members}
-    wanted = run.with_descendants(only)
-    failed = {
-        member
-        for member, one in states.items()
-        if (not wanted or one.step in wanted) and one.info.state != "COMPLETED" and (one.ended or one.stuck)
-    }
-    failed = _possible(run.store, failed, states)
-    store = run.store
-    with store.locked():
+    with run.store.locked():
+        store = run.reload()
+        states = {(one.step, one.number): one for step in run.status() for one in step.members}
+        wanted = run.with_descendants(only)
+        failed = {
+            member
+            for member, one in states.items()
+            if (not wanted or one.step in wanted) and one.info.state != "COMPLETED" and (one.ended or one.stuck)
+        }
+        failed = _possible(store, failed, states)
         if not failed:
             return []
         attempt = max(unit.attempt for unit in store.units) + 1
@@ -112,13 +112,15 @@ def overdue(run: Run, *, config: str | Path | None = None) -> list[tuple[str, st
     """Submit again the steps that said they want more when they fail (`Again`); their names and what they want."""
     if not any(task.again for task in run.store.tasks):
         return []  # and the scheduler need not be asked
-    tried: Counter[Member] = Counter(member for unit in run.store.units for member in unit.members)
     done = []
-    for step in run.status():
+    steps = run.status()
+    tried: Counter[Member] = Counter(member for unit in run.store.units for member in unit.members)
+    for step in steps:
         again = run.store.task(step.name).again
         bad = [one for one in step.members if one.ended and one.info.state not in ("COMPLETED", "CANCELLED")]
-        if again and bad and step.ended and max(tried[one.step, one.number] for one in bad) <= again[0]:
-            retry(run, escalate=again[1], only=[step.name], config=config)
+        if not again or not bad or not step.ended or max(tried[one.step, one.number] for one in bad) > again[0]:
+            continue
+        if retry(run, escalate=again[1], only=[step.name], config=config):
             done.append((step.name, again[1]))
     return done
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from launchers.connector import LocalConnector
 from launchers.local import scheduler
@@ -114,17 +114,30 @@ class Run:
     """A submitted plan."""
 
     store: Store
+    _written: int = field(default=0, init=False)
 
     @property
     def folder(self) -> Path:
         """The run folder."""
         return self.store.folder
 
+    def reload(self) -> Store:
+        """Read plan.json again where it has changed: another client may have run something again since.
+
+        Raises RunError.
+        """
+        path = self.folder / "plan.json"
+        written = path.stat().st_mtime_ns if path.exists() else 0
+        if written != self._written:
+            self.store, self._written = load(self.folder), written
+        return self.store
+
     def status(self, *, usage: bool = False) -> list[StepState]:
         """Every step; one question to the scheduler however many jobs there are.
 
         `usage` asks it also for what the jobs used, which may take longer.
         """
+        self.reload()
         known = self._local(usage) if self.store.scheduler == "local" else self._batched(usage)
         members: dict[str, list[MemberState]] = {}
         for one in known:
@@ -249,6 +262,7 @@ class Run:
 
         Raises KeyError for a step that there is not.
         """
+        self.reload()
         for name in names:
             _ = self[name]
         wanted = self.with_descendants(names) if names else {task.name for task in self.store.tasks}

@@ -134,8 +134,8 @@ def submit(
 
 def resume(folder: str | Path, *, break_lock: bool = False, on_refusal: str = "cancel") -> Run:
     """Finish a submission whose client was ended; nothing is submitted twice.  Raises RunError, SubmitError."""
-    store = load(Path(folder))
-    with store.locked(break_lock=break_lock):
+    with load(Path(folder)).locked(break_lock=break_lock):
+        store = load(Path(folder))  # whoever had it until now may have run something again
         carry_on(store, on_refusal=on_refusal)
     return Run(store)
 
