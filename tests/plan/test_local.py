@@ -363,6 +363,18 @@ def test_a_client_knows_what_another_one_has_tried_again(tmp_path):
     assert [unit.name for unit in run.store.units] == ["a", "c", "c~2", "a~3"]
 
 
+def test_a_step_for_a_failure_that_did_not_come_about_is_left_alone(tmp_path, capsys):
+    rescue = Chain(Step("fine", None, span), Step("rescue", None, span, on="failed"), Step("then", None, span))
+    run = Plan("p", Parallel(rescue, Step("bad", None, once_bad, str(tmp_path / "bad")))).submit()
+    assert not run.wait(30)
+    assert states(run) == {"fine": "COMPLETED", "rescue": "CANCELLED", "then": "CANCELLED", "bad": "FAILED"}
+    assert retry(run) == ["bad"]
+    assert not run.wait(30)
+    assert states(run) == {"fine": "COMPLETED", "rescue": "CANCELLED", "then": "CANCELLED", "bad": "COMPLETED"}
+    assert main(["retry"]) == 0
+    assert capsys.readouterr().out == "nothing failed: nothing to retry\n"
+
+
 def test_what_waits_for_a_step_that_is_not_run_again_is_not_either(tmp_path):
     steps = [Step("one", None, once_bad, str(tmp_path / "one")), Step("other", None, fail), Step("both", None, span)]
     run = Plan("p", Dag(*steps, after={"both": {"one": "ok", "other": "ok"}})).submit()

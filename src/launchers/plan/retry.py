@@ -206,23 +206,29 @@ def _come(one: MemberState, kind: str) -> bool:
 def _possible(store: Store, failed: set[Member], states: Mapping[Member, MemberState]) -> set[Member]:
     """Those of the failed jobs that can start if all of them are run again.
 
-    What waits for the success of a job that has none, and is not run again itself, would wait for ever.
+    What waits for the success of a job that has none, and is not run again itself, would wait for ever; so would what
+    waits for the failure of a step that succeeded.
     """
     possible = set(failed)
     by_name = {unit.name: unit for unit in store.units}
     where = store.latest()
 
-    def never(member: Member, parents: Iterable[Parent]) -> bool:
+    def awaited(member: Member, parents: Iterable[Parent]) -> Iterable[tuple[str, Member]]:
         for parent in parents:
             unit = by_name[parent.unit]
             if unit.barrier:
-                if never(member, unit.parents):
-                    return True
-            elif parent.kind in ("afterok", "aftercorr"):
-                awaited = [one for one in _awaited(unit, parent, [member]) if one not in possible]
-                if any(states[one].gone for one in awaited):
-                    return True
-        return False
+                yield from awaited(member, unit.parents)
+            else:
+                yield from ((parent.kind, one) for one in _awaited(unit, parent, [member]))
+
+    def never(member: Member, parents: Iterable[Parent]) -> bool:
+        well: dict[str, bool] = {}  # by step, those that have to fail: whether all of it has succeeded
+        for kind, one in awaited(member, parents):
+            if kind in ("afterok", "aftercorr") and one not in possible and states[one].gone:
+                return True
+            if kind == "afternotok":
+                well[one[0]] = well.get(one[0], True) and states[one].info.state == "COMPLETED"
+        return any(well.values())
 
     for task in store.tasks:  # parents come first
         mine = [one for one in possible if one[0] == task.name]
