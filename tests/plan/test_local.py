@@ -13,6 +13,7 @@ import pytest
 from steps import CPU, add, double, fail, late_span, once_bad, once_bad_later, once_or_good, span
 
 from launchers.cli import main
+from launchers.local.jobs import read_table
 from launchers.plan import Chain, Dag, Map, Parallel, Plan, PlanError, ResultOf, Step, result_of
 from launchers.plan.model import Again
 from launchers.plan.retry import overdue, retry
@@ -108,11 +109,37 @@ def test_retry_runs_what_failed_and_what_hung_on_it(tmp_path, capsys):
     assert capsys.readouterr().out == "nothing failed: nothing to retry\n"
 
 
-@pytest.mark.parametrize("text", ["mem*", "memory*2", "mem*2;cores*2", "mem*-1"])
+@pytest.mark.parametrize("text", ["mem*", "memory*2", "mem*2;cores*2", "mem*-1", "mem*0", "mem*0.0"])
 def test_an_escalation_that_cannot_be_read(text, capsys):
     Plan("p", Step("bad", None, fail)).submit().wait(60)
     assert main(["retry", "--escalate", text]) == 2
     assert "write mem*2, cores*2, duration*2, gpu_mem*2" in capsys.readouterr().err
+
+
+def test_an_escalation_multiplies_what_the_last_attempt_asked(capsys):
+    Plan("p", Step("bad", fail), need="cpu(cores=1, mem=10M) & duration=1s").submit().wait(60)
+    for factor in ("mem*2, duration*1.5", "", "mem*2, duration*1.5"):
+        assert main(["retry", "--escalate", factor]) == 0
+        capsys.readouterr()
+        assert main(["wait"]) == 1
+    (folder,) = Path("runs").iterdir()
+    assert [unit.need for unit in open_run(folder).store.units] == [
+        None, *["duration=2s & cpu(mem=20M, cores=1)"] * 2, "duration=3s & cpu(mem=40M, cores=1)",
+    ]  # fmt: skip
+    limits = [job.time_limit for n in range(1, 5) for job in read_table(folder / "local" / str(n))[1].values()]
+    assert limits == [1, 2, 2, 3]
+    assert main(["status"]) == 0
+    assert " 3s " in capsys.readouterr().out
+
+
+def test_an_escalation_of_what_is_not_asked(capsys):
+    Plan("p", Step("bad", "cpu(cores=1)", fail)).submit().wait(60)
+    assert main(["retry", "--escalate", "cores*2, mem*2"]) == 2
+    assert "bad: it asks for no mem that could be multiplied: say how much first" in capsys.readouterr().err
+    step = Step("bad", "cpu(cores=1)", fail)
+    step.again = Again(1, "duration*2")
+    with pytest.raises(PlanError, match=r"step bad: escalate 'duration\*2': it asks for no duration"):
+        Plan("p", step).submit()
 
 
 def test_an_escalation_that_nothing_offers(capsys):

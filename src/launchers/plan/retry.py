@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from attrs import evolve, frozen
 
@@ -14,45 +12,14 @@ from launchers.launcher import capacity, load_groups
 from launchers.local.jobs import LocalJob, read_table, write_table
 from launchers.offer.model import Group
 from launchers.plan.batch import batch
+from launchers.plan.escalate import asked, asked_by_hand, escalated, factors, pointless, times
 from launchers.plan.model import Pinned
 from launchers.plan.place import ANYTHING, Place, find_place
 from launchers.plan.run import UNSENT, MemberState, Run
-from launchers.plan.store import RunError, Store, TaskEntry, write
+from launchers.plan.store import RunError, Store, write
 from launchers.plan.submit import carry_on, local_jobs, write_unit
 from launchers.plan.units import Member, Parent, Unit
-from launchers.requirement import Alternative, Requirement, parse
-
-FACTORS = {"mem": "cpu_memory", "cores": "cores", "duration": "duration", "gpu_mem": "accelerators"}
-_ESCALATION = re.compile(r"\s*(\w+)\s*\*\s*(\d+(?:\.\d+)?)\s*")
-
-
-def factors(text: str) -> dict[str, float]:
-    """``mem*2, duration*1.5`` as factors; raises RunError with what may stand there."""
-    found = {}
-    for part in filter(str.strip, text.split(",")):
-        matched = _ESCALATION.fullmatch(part)
-        if not matched or matched[1] not in FACTORS:
-            raise RunError(
-                f"--escalate {part.strip()!r}: write {', '.join(f'{name}*2' for name in FACTORS)}, with commas"
-            )
-        found[matched[1]] = float(matched[2])
-    return found
-
-
-def escalated(need: Requirement, by: Mapping[str, float]) -> Requirement:
-    """A requirement with its amounts multiplied; what it does not ask stays unasked."""
-
-    def larger(one: Alternative) -> Alternative:
-        memory = by.get("gpu_mem", 1)
-        return evolve(
-            one,
-            cpu_memory=int(one.cpu_memory * by.get("mem", 1)),
-            cores=-(-int(one.cores * by.get("cores", 1) * 1000) // 1000),
-            duration=None if one.duration is None else int(one.duration * by.get("duration", 1)),
-            accelerators=tuple(evolve(device, memory=int(device.memory * memory)) for device in one.accelerators),
-        )
-
-    return Requirement(tuple(larger(one) for one in need.alternatives))
+from launchers.requirement import parse
 
 
 def retry(
@@ -65,11 +32,14 @@ def retry(
 ) -> list[str]:
     """Submit again every job that ended without success, each waiting for what it waited for; the names of the steps.
 
-    `only` keeps to these steps and what hangs on them.  `escalate` multiplies what they ask and has the broker place
-    them anew in the same group.  Raises RunError when nothing there offers that, or when the escalation cannot be
-    read.
+    `only` keeps to these steps and what hangs on them.  `escalate` multiplies what they asked last and has the broker
+    place them anew in the same group.  Raises RunError when nothing there offers that, when the escalation cannot be
+    read, and when none of the steps asks for what it multiplies.
     """
-    by = factors(escalate)
+    try:
+        by = factors(escalate)
+    except ValueError as error:
+        raise RunError(f"--escalate {error}") from None
     if by:
         _need_needs(run.store)
     with run.store.locked():
@@ -85,12 +55,15 @@ def retry(
         if not failed:
             return []
         attempt = max(unit.attempt for unit in store.units) + 1
-        run.cancel_stuck()
         fresh = _again(store, failed, states, attempt)
+        if by and (why := pointless(by, {name for unit in fresh for name in _asked(store, unit)})):
+            steps = dict.fromkeys(step for unit in fresh for step, _ in unit.members)
+            raise RunError(f"--escalate {escalate!r}: {', '.join(steps)}: {why}")
         if store.scheduler == "local":
-            _local(store, fresh, by, config, attempt)
+            fresh = _local(store, fresh, by, config, attempt)
         elif by:
-            fresh = [evolve(unit, parameters=_larger(store, unit, by, config)) for unit in fresh]
+            fresh = [_larger(store, unit, by, config) for unit in fresh]
+        run.cancel_stuck()
         store.units = (*store.units, *fresh)
         for unit in fresh:
             write_unit(store, unit)
@@ -236,56 +209,75 @@ def _possible(store: Store, failed: set[Member], states: Mapping[Member, MemberS
     return possible
 
 
-def _placed(store: Store, task: TaskEntry, by: Mapping[str, float], config: str | Path | None) -> tuple[Group, Place]:
-    """The step placed anew in the run's group, with larger amounts; raises RunError."""
-    need = escalated(parse(task.need), by) if task.need else ANYTHING
+def _asked(store: Store, unit: Unit) -> set[str]:
+    """The names of the amounts that a submission asks for."""
+    need = unit.need or store.task(unit.members[0][0]).need
+    if need is None and unit.parameters is not None:
+        return asked_by_hand(unit.parameters)
+    return asked(parse(need) if need else ANYTHING)
+
+
+def _placed(store: Store, unit: Unit, by: Mapping[str, float], config: str | Path | None) -> tuple[Unit, Group, Place]:
+    """The submission placed anew in the run's group, with larger amounts than it has; raises RunError."""
+    task = store.task(unit.members[0][0])
+    text = unit.need or task.need
+    need = escalated(parse(text) if text else ANYTHING, by)
     groups, _ = load_groups(config)
     for group in groups:
         if group.name == store.group:
             found, _ = find_place(Pinned(need, task.options) if task.options else need, group)
             if isinstance(found, Place):
-                return group, found
+                return evolve(unit, need=str(need), seconds=found.seconds), group, found
             raise RunError(f"step {task.name}: nothing in {store.group} offers {need}: {found}")
     raise RunError(f"step {task.name}: the launcher group {store.group} of this run is not configured any more")
 
 
-def _larger(store: Store, unit: Unit, by: Mapping[str, float], config: str | Path | None) -> Mapping[str, Any]:
-    """Submitit's parameters with larger amounts: placed anew, or multiplied where they were given by hand."""
+def _larger(store: Store, unit: Unit, by: Mapping[str, float], config: str | Path | None) -> Unit:
+    """The submission with larger amounts: placed anew, or multiplied where they were given by hand."""
     task = store.task(unit.members[0][0])
     if task.need is not None:
-        parameters = _placed(store, task, by, config)[1].parameters
+        unit, _, found = _placed(store, unit, by, config)
+        parameters = found.parameters
         assert parameters is not None
         before = unit.parameters or {}
         if "signal_delay_s" in before or "checkpoint" in (before.get("additional_parameters") or {}):
             parameters = batch(store.scheduler).checkpointing(parameters)
-        return {**parameters, **({} if task.srun else {"use_srun": False})}
+        return evolve(unit, parameters={**parameters, **({} if task.srun else {"use_srun": False})})
     larger = dict(unit.parameters or {})
+    seconds = unit.seconds
     if larger.get("time") and "duration" in by:
-        larger["time"] = int(-(-larger["time"] * by["duration"] // 1))
+        larger["time"] = times(larger["time"], by["duration"])
+        seconds = larger["time"] * 60
     if larger.get("cpus_per_task") and "cores" in by:
-        larger["cpus_per_task"] = int(-(-larger["cpus_per_task"] * by["cores"] // 1))
+        larger["cpus_per_task"] = times(larger["cpus_per_task"], by["cores"])
     extra = dict(larger.get("additional_parameters") or {})
     for place in (larger, extra):
         if place.get("mem") and "mem" in by:
-            place["mem"] = f"{int(str(place['mem']).rstrip('M')) * by['mem']:.0f}M"
-    return {**larger, **({"additional_parameters": extra} if extra else {})}
+            place["mem"] = f"{times(int(str(place['mem']).rstrip('M')), by['mem'])}M"
+    larger |= {"additional_parameters": extra} if extra else {}
+    return evolve(unit, parameters=larger, seconds=seconds)
 
 
-def _local(store: Store, fresh: list[Unit], by: Mapping[str, float], config: str | Path | None, attempt: int) -> None:
-    """Write the table of a further attempt for this machine's scheduler."""
+def _local(
+    store: Store, fresh: Sequence[Unit], by: Mapping[str, float], config: str | Path | None, attempt: int
+) -> list[Unit]:
+    """Write the table of a further attempt for this machine's scheduler; its submissions with what they ask for."""
     room, jobs = read_table(store.local_folder(1))
     before: dict[str, LocalJob] = dict(jobs)
     for number in range(2, attempt):
         before |= read_table(store.local_folder(number))[1]
     old = {member: unit for unit in store.units for member in unit.members}
     templates: dict[str, LocalJob | None] = {}
+    units = []
     for unit in fresh:
         template = before[old[unit.members[0]].name]
         if by:
-            group, found = _placed(store, store.task(unit.members[0][0]), by, config)
+            unit, group, found = _placed(store, unit, by, config)
             assert found.local is not None
             bound = [one for one in template.tokens if one[0] == store.id]  # what was submitted with jobs=N
             room = evolve(capacity(group), tokens=room.tokens)
             template = evolve(found.local, tokens=(*found.local.tokens, *bound))
         templates[unit.name] = template
-    write_table(store.local_folder(attempt), room, local_jobs(store, fresh, templates))
+        units.append(unit)
+    write_table(store.local_folder(attempt), room, local_jobs(store, units, templates))
+    return units

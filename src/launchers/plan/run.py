@@ -142,8 +142,9 @@ class Run:
         members: dict[str, list[MemberState]] = {}
         for one in known:
             members.setdefault(one.step, []).append(one)
+        seconds = {step: unit.seconds for unit, _, step, _ in self._units() if unit.seconds}
         return [
-            StepState(task.name, task.says, task.seconds, tuple(members.get(task.name, ())))
+            StepState(task.name, task.says, seconds.get(task.name, task.seconds), tuple(members.get(task.name, ())))
             for task in self.store.tasks
         ]
 

@@ -21,9 +21,10 @@ from launchers.local import scheduler
 from launchers.local.jobs import LocalJob, write_table
 from launchers.plan import script
 from launchers.plan.batch import Batch, Element, JobInfo, Submission, Wait, batch
+from launchers.plan.escalate import asked, factors, pointless
 from launchers.plan.graph import graph_of, problems
 from launchers.plan.model import Map, Pinned, Plan, PlanError, Step, function_name
-from launchers.plan.place import Placed, place
+from launchers.plan.place import Placed, need_in, place
 from launchers.plan.progress import progress
 from launchers.plan.run import Run, elements_of
 from launchers.plan.store import Store, TaskEntry, create, load, write, write_call
@@ -58,6 +59,7 @@ def checked(plan: Plan, config: str | Path | None, tags: Iterable[str]) -> Place
         for task in placed.graph.tasks:
             for on in sorted({on for _, on in task.waits} & cannot):
                 found.append(f'step {task.name}: on="{on}" is nothing that {placed.scheduler.upper()} can wait for')
+    found += [f"step {task.name}: {why}" for task in placed.graph.tasks if (why := _escalation(plan, task.step))]
     if found:
         raise PlanError(found)
     if placed.scheduler != "local" and placed.group is not None:
@@ -77,6 +79,19 @@ def _refused_by_submitit(name: str, placed: Placed) -> Iterator[str]:
             batch(placed.scheduler).text(Submission(Path(), name, unit))
         except (ValueError, TypeError, NameError) as error:
             yield f"step {step}: {error}"
+
+
+def _escalation(plan: Plan, step: Step) -> str:
+    """What is wrong with what a step asks for when it fails; "" for nothing."""
+    need = need_in(plan, step.need)
+    if step.again is None or not isinstance(need, Requirement | Pinned):
+        return ""
+    try:
+        by = factors(step.again.escalate)
+    except ValueError as error:
+        return f"escalate {error}"
+    why = pointless(by, asked(need.requirement if isinstance(need, Pinned) else need))
+    return why and f"escalate {step.again.escalate!r}: {why}"
 
 
 def submit(
@@ -105,7 +120,7 @@ def submit(
         scheduler=placed.scheduler,
         group=placed.group.name if placed.group else None,
         units=tuple(_units(placed, id)),
-        tasks=tuple(_entry(task.step, task.waits, placed) for task in placed.graph.tasks),
+        tasks=tuple(_entry(plan, task.step, task.waits, placed) for task in placed.graph.tasks),
         created=time.time(),
         cwd=str(Path.cwd()),
         command=tuple(command),
@@ -174,11 +189,12 @@ def _units(placed: Placed, run: str) -> list[Unit]:
     ]
 
 
-def _entry(step: Step, waits: tuple[tuple[str, str], ...], placed: Placed) -> TaskEntry:
+def _entry(plan: Plan, step: Step, waits: tuple[tuple[str, str], ...], placed: Placed) -> TaskEntry:
     where = placed.places[step.name]
     count = len(step.items) if isinstance(step, Map) else 1
-    pinned = step.need if isinstance(step.need, Pinned) else None
-    need = pinned.requirement if pinned else step.need
+    need = step.need if step.need is not None else plan.need
+    pinned = need if isinstance(need, Pinned) else None
+    need = pinned.requirement if pinned else need
     return TaskEntry(
         name=step.name,
         waits=waits,

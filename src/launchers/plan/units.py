@@ -37,7 +37,8 @@ class Unit:
     `parameters` are submitit's, None on this machine.  `attempt` counts retries: the last one that has
     a member is the one that counts.  `script` is a file of the run folder that is submitted as it stands (see
     `launchers.plan.script`), and `after` are the folders of other runs that have to succeed first.  `numbered` says
-    that the elements of a script's array have the numbers of the items, as sbatch can; else they are counted.
+    that the elements of a script's array have the numbers of the items, as sbatch can; else they are counted.  `need`
+    and the time limit `seconds` are a further attempt's that asks for more than its step does.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Unit:
     script: str | None = None
     after: tuple[str, ...] = ()
     numbered: bool = True
+    need: str | None = None
+    seconds: int | None = None
 
     @property
     def array(self) -> bool:
