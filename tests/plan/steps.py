@@ -5,7 +5,7 @@ from pathlib import Path
 
 from submitit.helpers import DelayedSubmission
 
-from launchers.plan import Chain, Map, Parallel, Plan, ResultOf, Step
+from launchers.plan import Chain, Dag, Map, Parallel, Plan, ResultOf, Step
 
 CPU = "cpu(cores=1, mem=200M) & duration=10m"
 GPU = "cuda(mem=24G) & duration=20m"
@@ -52,6 +52,28 @@ def once_or_good(path):
 def slow(path, seconds=30):
     Path(path).touch()
     time.sleep(seconds)
+
+
+def good_or_bad(word):
+    return word if word == "good" else fail()
+
+
+def failures():
+    """What waits for failures: of a Map one item is enough, of several steps each has to fail."""
+    steps = [Step("x", CPU, good_or_bad, "bad"), Step("y", CPU, good_or_bad, "good")]
+    some = Map("some", CPU, good_or_bad, ["good", "bad", "good"])
+    after = {
+        "any": {"some": "failed"},
+        "both": {"x": "failed", "y": "failed"},
+        "two": {"some": "failed", "x": "failed"},
+    }
+    return Plan("p", Dag(*steps, some, *[Step(name, CPU, double, 2) for name in after], after=after))
+
+
+ENDS = {
+    "x": "FAILED", "y": "COMPLETED", "some": "FAILED", "any": "COMPLETED", "both": "CANCELLED", "two": "COMPLETED",
+}  # fmt: skip
+"""How the steps of `failures` end."""
 
 
 def bad_or_slow(path):

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from steps import CPU, add, double, fail, late_span, once_bad, once_bad_later, once_or_good, span
+from steps import CPU, ENDS, add, double, fail, failures, late_span, once_bad, once_bad_later, once_or_good, span
 
 from launchers.cli import main
 from launchers.local.jobs import read_table
@@ -400,6 +400,13 @@ def test_a_step_for_a_failure_that_did_not_come_about_is_left_alone(tmp_path, ca
     assert states(run) == {"fine": "COMPLETED", "rescue": "CANCELLED", "then": "CANCELLED", "bad": "COMPLETED"}
     assert main(["retry"]) == 0
     assert capsys.readouterr().out == "nothing failed: nothing to retry\n"
+
+
+def test_a_failure_is_one_of_every_step_and_of_a_map_any():
+    run = failures().submit()
+    assert not run.wait(30)
+    assert states(run) == ENDS
+    assert sorted(retry(run)) == ["some", "x"]
 
 
 def test_what_waits_for_a_step_that_is_not_run_again_is_not_either(tmp_path):

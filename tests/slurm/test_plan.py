@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from steps import (
     CPU,
+    ENDS,
     Counting,
     bad_or_slow,
     bad_then_slow,
     double,
     fail,
+    failures,
     largest,
     once_bad_later,
     once_or_good,
@@ -29,7 +31,7 @@ from launchers import SlurmArgs
 from launchers.cli import main
 from launchers.plan import Chain, Dag, Map, Parallel, Plan, PlanError, ResultOf, Step
 from launchers.plan.model import Again
-from launchers.plan.retry import overdue
+from launchers.plan.retry import overdue, retry
 from launchers.plan.run import open_run
 from launchers.plan.store import load
 from launchers.plan.submit import resume
@@ -193,6 +195,19 @@ def test_a_client_knows_what_another_one_has_tried_again(slurm, tmp_path):
     assert states(attached) == states(open_run(attached.folder)) == {"a": "COMPLETED", "c": "RUNNING"}
     assert main(["cancel", str(attached.folder)]) == 0
     assert not attached.wait(60)
+
+
+def test_a_failure_is_one_of_every_step_and_of_a_map_any(slurm):
+    run = failures().submit()
+    assert not run.wait(90)
+    assert states(run) == ENDS
+    assert sorted(retry(run)) == ["some", "x"]
+
+
+def test_a_map_that_is_several_arrays_cannot_be_waited_for_to_fail(slurm, monkeypatch):
+    monkeypatch.setattr("launchers.plan.on_slurm.array_size", lambda: 2)
+    with pytest.raises(PlanError, match='on="failed" of some, which has more items than an array may have here'):
+        failures().submit()
 
 
 def test_a_thousand_steps_in_a_handful_of_sbatch_calls(slurm):

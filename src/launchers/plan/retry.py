@@ -108,6 +108,8 @@ def _again(store: Store, failed: set[Member], states: Mapping[Member, MemberStat
     for unit in old:
         members = tuple(one for one in unit.members if one in failed and where[one] is unit)
         name = f"{unit.name.partition('~')[0]}~{attempt}"
+        if name in {one.name for one in fresh.values()}:  # of one array, but tried again apart
+            name += f".{len(fresh)}"
         token = f"launchers-{store.id}-{len(store.units) + len(fresh)}"
         fresh[unit.name] = evolve(unit, name=name, token=token, members=members, attempt=attempt)
     units = {unit.name: unit for unit in (*store.units, *fresh.values())}

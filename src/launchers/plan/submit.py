@@ -59,6 +59,8 @@ def checked(plan: Plan, config: str | Path | None, tags: Iterable[str]) -> Place
         for task in placed.graph.tasks:
             for on in sorted({on for _, on in task.waits} & cannot):
                 found.append(f'step {task.name}: on="{on}" is nothing that {placed.scheduler.upper()} can wait for')
+    if placed.scheduler == "slurm":
+        found += _failing_parts(placed)
     found += [f"step {task.name}: {why}" for task in placed.graph.tasks if (why := _escalation(plan, task.step))]
     if found:
         raise PlanError(found)
@@ -79,6 +81,19 @@ def _refused_by_submitit(name: str, placed: Placed) -> Iterator[str]:
             batch(placed.scheduler).text(Submission(Path(), name, unit))
         except (ValueError, TypeError, NameError) as error:
             yield f"step {step}: {error}"
+
+
+def _failing_parts(placed: Placed) -> list[str]:
+    """What waits for the failure of a Map that is several arrays: Slurm cannot wait for one of them to fail."""
+    tasks = placed.graph.tasks
+    maps = {task.name: task.count for task in tasks if isinstance(task.step, Map)}
+    waits = [(task.name, on) for task in tasks for on, what in task.waits if what == "failed" and on in maps]
+    most = batch(placed.scheduler).array_size() if waits else 0
+    return [
+        f'step {name}: on="failed" of {on}, which has more items than an array may have here ({most})'
+        for name, on in waits
+        if maps[on] > most
+    ]
 
 
 def _escalation(plan: Plan, step: Step) -> str:
@@ -360,19 +375,25 @@ def _ended(found: Mapping[Any, str]) -> bool | None:
 
 def local_jobs(store: Store, units: Iterable[Unit], templates: Mapping[str, LocalJob | None]) -> list[LocalJob]:
     """The jobs of this machine's scheduler; their ids are the units' names."""
-    kinds = {"afterok": "ok", "aftercorr": "ok", "afterany": "any", "afternotok": "notok", "after": "started"}
+    kinds = {"afterok": "ok", "aftercorr": "ok", "afterany": "any", "after": "started"}
     units = list(units)
     here = {unit.name for unit in units}
     names = {
         one.name: one.name if one.name in here else str(store.local_folder(one.attempt) / one.name)
         for one in (*store.units, *units)
     }
+    steps = {one.name: one.members[0][0] for one in (*store.units, *units)}
     jobs = []
     for unit in units:
         template = templates[unit.name]
         assert template is not None
         folder = store.job_folder(unit.name)
-        after = tuple((kinds[one.kind], names[one.unit]) for one in unit.parents)
+        after = tuple((kinds[one.kind], names[one.unit]) for one in unit.parents if one.kind != "afternotok")
+        failing: dict[str, list[str]] = {}
+        for one in unit.parents:
+            if one.kind == "afternotok":
+                failing.setdefault(steps[one.unit], []).append(names[one.unit])
+        after += tuple(("notok", "\n".join(some)) for some in failing.values())
         after += tuple(("ok", str(Path(run) / "local")) for run in unit.after)
         if unit.script:
             jobs.append(evolve(script.local_job(store, unit, template), after=after))
