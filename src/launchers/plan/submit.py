@@ -328,10 +328,14 @@ def _waits(
             one for one in store.units if one.name in ids and one.name in {parent.unit for parent in unit.parents}
         ]
         known = to.states(LocalConnector(), [ids[one.name] for one in before], elements_of(before, ids))
+    members = {one.name: one.members for one in store.units}
+    well: dict[str, bool] = {}  # by step, those that have to fail: one of its submissions is enough
     for parent in unit.parents:
+        step = members[parent.unit][parent.index or 0][0]
         if parent.unit in dropped or parent.unit not in ids:
             if parent.kind in ("afterok", "aftercorr"):
                 return None
+            well[step] = False
             continue
         job = ids[parent.unit]
         ended = _ended(
@@ -339,9 +343,11 @@ def _waits(
         )
         if ended is None:
             waits.append(Wait(parent.kind, (job, parent.index)))
-        elif (parent.kind in ("afterok", "aftercorr") and not ended) or (parent.kind == "afternotok" and ended):
+        elif parent.kind in ("afterok", "aftercorr") and not ended:
             return None
-    return tuple(waits)
+        if parent.kind == "afternotok":
+            well[step] = well.get(step, True) and ended is True
+    return None if any(well.values()) else tuple(waits)
 
 
 def afterok(folders: Iterable[str | Path]) -> list[Element] | None:
