@@ -5,7 +5,7 @@ from pathlib import Path
 
 from submitit.helpers import DelayedSubmission
 
-from launchers.plan import Chain, Map, Parallel, Plan, ResultOf, Step
+from launchers.plan import Chain, Dag, Map, Parallel, Plan, ResultOf, Step
 
 CPU = "cpu(cores=1, mem=200M) & duration=10m"
 GPU = "cuda(mem=24G) & duration=20m"
@@ -32,13 +32,52 @@ def once_bad(path):
     return "second time"
 
 
+def bad_then_slow(path):
+    """Fails the first time, and then takes long."""
+    once_bad(path)
+    slow(path + ".again", 60)
+
+
+def once_bad_later(path, go):
+    """Fails the first time, once there is a file."""
+    while not Path(go).exists():
+        time.sleep(0.1)
+    return once_bad(path)
+
+
 def once_or_good(path):
     return "good" if path == "good" else once_bad(path)
 
 
-def slow(path):
+def slow(path, seconds=30):
     Path(path).touch()
-    time.sleep(30)
+    time.sleep(seconds)
+
+
+def good_or_bad(word):
+    return word if word == "good" else fail()
+
+
+def failures():
+    """What waits for failures: of a Map one item is enough, of several steps each has to fail."""
+    steps = [Step("x", CPU, good_or_bad, "bad"), Step("y", CPU, good_or_bad, "good")]
+    some = Map("some", CPU, good_or_bad, ["good", "bad", "good"])
+    after = {
+        "any": {"some": "failed"},
+        "both": {"x": "failed", "y": "failed"},
+        "two": {"some": "failed", "x": "failed"},
+    }
+    return Plan("p", Dag(*steps, some, *[Step(name, CPU, double, 2) for name in after], after=after))
+
+
+ENDS = {
+    "x": "FAILED", "y": "COMPLETED", "some": "FAILED", "any": "COMPLETED", "both": "CANCELLED", "two": "COMPLETED",
+}  # fmt: skip
+"""How the steps of `failures` end."""
+
+
+def bad_or_slow(path):
+    return fail() if path == "bad" else slow(path)
 
 
 def span(*_):

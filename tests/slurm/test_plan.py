@@ -10,11 +10,28 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from steps import CPU, Counting, double, fail, largest, once_or_good, pair, slow, thesis
+from steps import (
+    CPU,
+    ENDS,
+    Counting,
+    bad_or_slow,
+    bad_then_slow,
+    double,
+    fail,
+    failures,
+    largest,
+    once_bad_later,
+    once_or_good,
+    pair,
+    slow,
+    thesis,
+)
 
 from launchers import SlurmArgs
 from launchers.cli import main
-from launchers.plan import Chain, Map, Parallel, Plan, PlanError, ResultOf, Step
+from launchers.plan import Chain, Dag, Map, Parallel, Plan, PlanError, ResultOf, Step
+from launchers.plan.model import Again
+from launchers.plan.retry import overdue, retry
 from launchers.plan.run import open_run
 from launchers.plan.store import load
 from launchers.plan.submit import resume
@@ -120,6 +137,79 @@ def test_cancel(slurm, tmp_path, capsys):
     assert set(states(run).values()) == {"CANCELLED"}
 
 
+def no_sacct(monkeypatch, tmp_path):
+    folder = tmp_path / "nosacct"
+    folder.mkdir()
+    (folder / "sacct").write_text("#!/bin/sh\necho 'Slurm accounting storage is disabled' >&2; exit 1\n")
+    (folder / "sacct").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("accounting", [True, False])
+def test_items_that_are_cancelled_before_they_start(slurm, tmp_path, monkeypatch, accounting):
+    if not accounting:
+        no_sacct(monkeypatch, tmp_path)
+    items = Map(
+        "some", CPU, bad_or_slow, ["bad", *[str(tmp_path / f"{n}") for n in range(5)]], at_once=2, fail_fast=True
+    )
+    run = Plan("p", items).submit()
+    assert not run.wait(90)
+    (step,) = run.status()
+    assert step.ended, step.counts
+    assert step.counts["CANCELLED"] >= 4
+
+
+def test_one_of_an_array_is_cancelled_while_it_waits_and_tried_again(slurm, tmp_path, capsys):
+    first = Step("first", CPU, slow, str(tmp_path / "on"), 8)
+    same = [Step(name, CPU, double, number) for number, name in enumerate("wxyz")]
+    after = {**{name: {"first": "ok"} for name in "wxyz"}, "xx": {"x": "ok"}}
+    run = Plan("p", Dag(first, *same, Step("xx", CPU, double, ResultOf("x")), after=after)).submit()
+    until(lambda: states(run)["first"] == "RUNNING")
+    assert main(["cancel", str(run.folder), "x"]) == 0
+    (array,) = [job for unit, job in run.store.submitted().items() if unit == "w"]
+    slurm.command("scancel", f"{array}_[2-3]")
+    assert not run.wait(90)
+    assert states(run) == {
+        "first": "COMPLETED", "w": "COMPLETED", "x": "CANCELLED", "y": "CANCELLED", "z": "CANCELLED", "xx": "CANCELLED",
+    }  # fmt: skip
+    capsys.readouterr()
+    assert main(["retry", str(run.folder)]) == 0
+    assert capsys.readouterr().out == "submitted again: x, xx, y, z\n"
+    again = open_run(run.folder)
+    assert again.wait(90)
+    assert again["xx"].result() == 4
+
+
+def test_a_client_knows_what_another_one_has_tried_again(slurm, tmp_path):
+    a = Step("a", CPU, once_bad_later, str(tmp_path / "a"), str(tmp_path / "go"))
+    a.again = Again(1, "mem*2")
+    on = str(tmp_path / "on")
+    attached = Plan("p", Parallel(a, Step("c", CPU, bad_then_slow, on))).submit()
+    until(lambda: attached.status()[1].failed)
+    assert main(["retry", str(attached.folder)]) == 0
+    until(lambda: Path(on + ".again").exists())
+    (tmp_path / "go").touch()
+    until(lambda: states(attached)["a"] == "FAILED")
+    assert overdue(attached) == [("a", "mem*2")]
+    until(lambda: states(attached)["a"] == "COMPLETED")
+    assert states(attached) == states(open_run(attached.folder)) == {"a": "COMPLETED", "c": "RUNNING"}
+    assert main(["cancel", str(attached.folder)]) == 0
+    assert not attached.wait(60)
+
+
+def test_a_failure_is_one_of_every_step_and_of_a_map_any(slurm):
+    run = failures().submit()
+    assert not run.wait(90)
+    assert states(run) == ENDS
+    assert sorted(retry(run)) == ["some", "x"]
+
+
+def test_a_map_that_is_several_arrays_cannot_be_waited_for_to_fail(slurm, monkeypatch):
+    monkeypatch.setattr("launchers.plan.on_slurm.array_size", lambda: 2)
+    with pytest.raises(PlanError, match='on="failed" of some, which has more items than an array may have here'):
+        failures().submit()
+
+
 def test_a_thousand_steps_in_a_handful_of_sbatch_calls(slurm):
     plan = Plan(
         "big",
@@ -139,11 +229,7 @@ def test_a_thousand_steps_in_a_handful_of_sbatch_calls(slurm):
 
 
 def test_without_sacct(slurm, monkeypatch, tmp_path):
-    folder = tmp_path / "nosacct"
-    folder.mkdir()
-    (folder / "sacct").write_text("#!/bin/sh\necho 'Slurm accounting storage is disabled' >&2; exit 1\n")
-    (folder / "sacct").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    no_sacct(monkeypatch, tmp_path)
     plan = Plan("p", Chain(Step("a", CPU, double, 1), Step("bad", CPU, fail), Step("never", CPU, double, 2)))
     run = plan.submit()
     assert not run.wait(60)

@@ -45,10 +45,10 @@ class Capacity:
 class LocalJob:
     """One job: what to run, what it needs, and after which jobs of the same folder.
 
-    `after` has (kind, job id) with Slurm's kinds ok, any, notok, started; a path instead of a job id stands for all
-    jobs of another run (`outcome`).  `time_limit` is in seconds, and `warning` says so many seconds before it, by
-    SIGUSR2.  A job that ends with status `requeue` runs again, at most
-    `requeues` times.
+    `after` has (kind, job id) with Slurm's kinds ok, any, notok, started; notok may have several ids, a line each, of
+    which one has to fail, as with an array; a path instead of a job id stands for all
+    jobs of another run, or one of an earlier attempt (`outcome`).  `time_limit` is in seconds, and `warning` says so
+    many seconds before it, by SIGUSR2.  A job that ends with status `requeue` runs again, at most `requeues` times.
     """
 
     id: str
@@ -145,7 +145,12 @@ def read_statuses(folder: Path) -> dict[str, Status]:
 
 
 def outcome(attempts: Path) -> Status:
-    """What became of a run, whose folders 1, 2... each have a further attempt at what failed (``job~2`` at ``job``)."""
+    """What became of a run, whose folders 1, 2... each have a further attempt at what failed (``job~2`` at ``job``).
+
+    What is no folder is a job of the folder before: one of an earlier attempt.
+    """
+    if not attempts.is_dir():
+        return read_statuses(attempts.parent).get(attempts.name, Status())
     latest: dict[str, Status] = {}
     for folder in sorted((one for one in attempts.iterdir() if one.name.isdigit()), key=lambda one: int(one.name)):
         statuses = read_statuses(folder)
@@ -175,13 +180,20 @@ def apply(status: Status, event: Mapping[str, Any]) -> None:
 def unmet(job: LocalJob, statuses: Mapping[str, Status]) -> tuple[bool, str]:
     """Whether a job still waits for others, and, if it never can any more, why (as Slurm: DependencyNeverSatisfied)."""
     waits = False
-    for kind, parent in job.after:
-        status = statuses.get(parent, Status())
+    for kind, parents in job.after:
+        if kind == "notok":
+            ends = [statuses.get(parent, Status()).state for parent in parents.splitlines()]
+            if any(state not in ENDED for state in ends):
+                waits = True
+            elif set(ends) == {COMPLETED}:
+                return False, f"DependencyNeverSatisfied: {', '.join(parents.splitlines())} ended COMPLETED"
+            continue
+        parent, status = parents, statuses.get(parents, Status())
         if kind == "started":
             waits = waits or (status.started is None and status.state not in ENDED)
         elif status.state not in ENDED:
             waits = True
-        elif (kind == "ok" and status.state != COMPLETED) or (kind == "notok" and status.state == COMPLETED):
+        elif kind == "ok" and status.state != COMPLETED:
             return False, f"DependencyNeverSatisfied: {parent} ended {status.state}"
     return waits, ""
 

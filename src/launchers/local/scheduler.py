@@ -145,7 +145,8 @@ class Scheduler:
     def start_what_can(self) -> bool:
         """Start every job whose time has come; whether one waits for what others hold, or do."""
         scarce: set[str] = set()
-        elsewhere = {one for id in self.waiting for _, one in self.jobs[id].after if one.startswith("/")}
+        awaited = {one for id in self.waiting for _, some in self.jobs[id].after for one in some.splitlines()}
+        elsewhere = {one for one in awaited if one.startswith("/")}
         self.statuses.update({one: outcome(Path(one)) for one in elsewhere})
         still: list[str] = []
         moved = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -101,11 +101,12 @@ class Batch(Protocol):
         """The matcher's reason code that a refusal stands for; "" for none."""
 
     def states(
-        self, connector: Connector, ids: Iterable[str], elements: int | None = None, *, usage: bool = False
+        self, connector: Connector, ids: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
     ) -> dict[Element, JobInfo]:
         """What is known of these jobs and all their elements, in few questions however many there are.
 
-        `elements` is how many there are, if that is known; `usage` asks also what they used, where accounting tells.
+        `elements` are those that there are, if that is known; `usage` asks also what they used, where accounting
+        tells.
         """
 
     def find_token(self, connector: Connector, token: str, since: float) -> str | None:

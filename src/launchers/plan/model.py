@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from launchers.plan.run import Run
 
 On = Literal["ok", "any", "failed", "started", "each"]
-"""When a node starts, of those before it: all succeeded, all ended, all failed, all have started; "each": element-wise
+"""When a node starts, of those before it: all succeeded, all ended, each step failed (a Map when all of it has ended
+and any item failed, as Slurm has it for an array), all have started; "each": element-wise
 for a Map after a Map of equal length, each item after its own."""
 ONS = ("ok", "any", "failed", "started", "each")
 

@@ -76,14 +76,18 @@ def unmet(run: Path, told: Mapping[str, Any], position: int) -> str:
 
     OAR starts a job when those that it waits for have ended, however they did (facts/oar.md).
     """
+    well: dict[str, bool] = {}  # by step, those that have to fail: one of its jobs is enough
     for parent in told["parents"]:
         members = json.loads((run / "jobs" / parent["unit"] / "unit.json").read_text())["members"]
         index = position if parent["kind"] == "aftercorr" else parent["index"]
         wanted = [None] if len(members) == 1 else [index] if index is not None else list(range(len(members)))
         good = succeeded(run, parent["unit"], wanted)
-        if (not good and parent["kind"] in ("afterok", "aftercorr")) or (good and parent["kind"] == "afternotok"):
+        if not good and parent["kind"] in ("afterok", "aftercorr"):
             return str(parent["unit"])
-    return ""
+        if parent["kind"] == "afternotok":
+            step = members[parent["index"] or 0][0]
+            well[step] = well.get(step, True) and good
+    return next((step for step, all_good in well.items() if all_good), "")
 
 
 def succeeded(run: Path, unit: str, wanted: Sequence[int | None]) -> bool:

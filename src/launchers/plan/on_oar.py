@@ -11,7 +11,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from launchers.connector import CommandError, Connector, LocalConnector
@@ -197,7 +197,7 @@ def cancel(connector: Connector, elements: Iterable[Element]) -> None:
 
 
 def states(
-    connector: Connector, ids: Iterable[str], elements: int | None = None, *, usage: bool = False
+    connector: Connector, ids: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
 ) -> dict[Element, JobInfo]:
     """See Batch; nothing where OAR does not answer.  OAR does not tell what a job used."""
     wanted = set(ids)

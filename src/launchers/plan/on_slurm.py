@@ -6,7 +6,7 @@ import os
 import pwd
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -17,6 +17,7 @@ from launchers.offer.model import Group
 from launchers.plan.batch import Element, JobInfo, Submission, Wait
 from launchers.slurm.accounting import USAGE, usage_of
 from launchers.slurm.environment import as_decided
+from launchers.slurm.hosts import expand
 from launchers.slurm.refusals import away, refusal_of_sbatch
 from launchers.slurm.states import ENDED, base
 
@@ -142,45 +143,63 @@ def cancel(connector: Connector, elements: Iterable[Element]) -> None:
 
 # -- asking ----------------------------------------------------------------------------------------------------
 
-EPOCH = {"SLURM_TIME_FORMAT": "%s"}
-"""Has Slurm's commands print times that need no time zone (man sacct, man squeue)."""
+FORMAT = {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
+"""Has Slurm's commands print times that need no time zone, and all elements of an array (man sacct, man squeue)."""
+RANGES = re.compile(r"\[\d[\d,-]*(:\d+)?(%\d+)?\]")
+FORGOTTEN = re.compile(r"Invalid job id", re.I)
+"""What squeue says of a job that the controller has forgotten."""
 JOB = "JobID,State,Reason,NodeList,Elapsed,ExitCode,Partition,Submit,Eligible,Start,End"
 
 
 def states(
-    connector: Connector, ids: Iterable[str], elements: int | None = None, *, usage: bool = False
+    connector: Connector, ids: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
 ) -> dict[Element, JobInfo]:
     """What squeue and sacct know of these jobs and all their elements; either may not exist.
 
-    sacct costs the cluster's database more than squeue costs its controller: where squeue knows `elements` of them, and
+    sacct costs the cluster's database more than squeue costs its controller: where squeue knows all of `elements`, and
     none has ended, it is not asked.  `usage` asks it also for what they used, which is of their steps and takes the
     database longer.
+
+    An element that is cancelled before it could start is in neither (22.05): where squeue lists its array's elements
+    that wait, and sacct those that ran, the one that is missing is CANCELLED.
     """
     listed = ",".join(sorted(set(ids)))
     if not listed:
         return {}
     queued = _queued(connector, listed)
-    whole = elements is not None and len(queued) >= elements
-    if whole and not usage and not any(one.state in ENDED for one in queued.values()):
-        return queued
+    known = queued or {}
+    whole = bool(elements) and set(elements) <= set(known)
+    if whole and not usage and not any(one.state in ENDED for one in known.values()):
+        return known
     found = _accounted(connector, listed, usage)
-    for element, info in queued.items():
+    accounted = {job for job, _ in found}
+    if queued is not None:  # sacct goes on naming elements that wait after they were cancelled
+        found = {element: info for element, info in found.items() if info.state != "PENDING" or element in queued}
+        for element in elements:
+            if element not in found and element not in queued and element[0] in accounted:
+                found[element] = JobInfo("CANCELLED", "cancelled before it started")
+    for element, info in known.items():
         found[element] = _both(info, found[element]) if element in found else info
     return found
 
 
-def _queued(connector: Connector, listed: str) -> dict[Element, JobInfo]:
-    """What squeue knows."""
+def _queued(connector: Connector, listed: str) -> dict[Element, JobInfo] | None:
+    """What squeue knows; None where the controller does not answer."""
     found: dict[Element, JobInfo] = {}
     squeue = ("squeue", "-h", "-a", "-r", "-t", "all", "-j", listed, "-o", "%F|%K|%T|%N|%M|%P|%V|%S|%e|%r")
-    for line in _lines(connector, squeue):
+    try:
+        outcome = connector.run(squeue, timeout=TIMEOUT, env=FORMAT)
+    except CommandError:
+        return None
+    if outcome.status and not FORGOTTEN.search(outcome.complaint):
+        return None
+    for line in outcome.stdout.splitlines():
         parts = line.split("|", 9)
         if len(parts) != 10:
             continue
-        index = int(parts[1]) if parts[1].isdigit() else None
         state, nodes = base(parts[2]), parts[3]
         submitted, started, ended = map(_time, parts[6:9])
-        found[parts[0], index] = JobInfo(
+        info = JobInfo(
             state,
             parts[9],
             nodes,
@@ -190,6 +209,10 @@ def _queued(connector: Connector, listed: str) -> dict[Element, JobInfo]:
             started=None if _never_started(state, nodes) else started,
             ended=ended if state in ENDED else None,
         )
+        # those that wait have a line each, those that were cancelled before they could start have one together
+        text = parts[0] if parts[1] == "N/A" else f"{parts[0]}_{parts[1] if parts[1].isdigit() else f'[{parts[1]}]'}"
+        for element in _elements(text):
+            found.setdefault(element, info)
     return found
 
 
@@ -219,17 +242,19 @@ def _accounted(connector: Connector, listed: str, usage: bool) -> dict[Element, 
     for line in _lines(connector, ("sacct", *only, "-n", "-P", "-j", listed, "-o", fields)):
         parts = line.split("|")
         id, _, step = parts[0].partition(".")
-        element = _element(id)
-        if len(parts) != fields.count(",") + 1 or element is None:
+        if len(parts) != fields.count(",") + 1:
             continue
-        rows.setdefault(element, []).append(parts[11:])
+        elements = _elements(id)
+        together = "[" in id  # older than the line that one of them has for itself
+        for element in elements:
+            if not together or element not in rows:
+                rows.setdefault(element, []).append(parts[11:])
         if not step:
             _, state, reason, nodes, elapsed, exit, partition, *times = parts[:11]
             submitted, eligible, started, ended = map(_time, times)
             started = None if nodes == "None assigned" else started  # cancelled before it could
-            found[element] = JobInfo(
-                base(state), reason, nodes, elapsed, exit, partition, submitted, eligible, started, ended
-            )
+            info = JobInfo(base(state), reason, nodes, elapsed, exit, partition, submitted, eligible, started, ended)
+            found.update({element: info for element in elements if not together or element not in found})
     if usage:
         return {element: evolve(info, usage=usage_of(*rows[element])) for element, info in found.items()}
     return found
@@ -239,17 +264,21 @@ def _time(text: str) -> float | None:
     return float(text) if text.isdigit() else None  # Unknown, None, N/A: not yet, or never
 
 
-def _element(text: str) -> Element | None:
+def _elements(text: str) -> list[Element]:
+    """The elements that an id stands for: ``12``, ``12_3``, ``12_[3-9,12%2]``; none of what is none."""
     job, _, index = text.partition("_")
     if not index:
-        return job, None
-    return (job, int(index)) if index.isdigit() else None  # 12_[3-9]: those that wait are squeue's to list
+        return [(job, None)]
+    if index.isdigit():
+        return [(job, int(index))]
+    numbers = expand(f"_[{index.strip('[]').partition('%')[0]}]") if RANGES.fullmatch(index) else []
+    return [(job, int(number[1:])) for number in numbers]
 
 
 def _lines(connector: Connector, argv: tuple[str, ...]) -> list[str]:
     """What a command prints; nothing where there is no such command or it knows nothing of these jobs."""
     try:
-        outcome = connector.run(argv, timeout=TIMEOUT, env=EPOCH)
+        outcome = connector.run(argv, timeout=TIMEOUT, env=FORMAT)
     except CommandError:
         return []  # no sacct, or a controller that does not answer now: the other one is asked as well
     return outcome.stdout.splitlines() if outcome.status == 0 else []

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from launchers.connector import LocalConnector
 from launchers.local import scheduler
@@ -55,6 +55,11 @@ class MemberState:
     def stuck(self) -> bool:
         """Whether it waits for what can never come, on a Slurm without kill_invalid_depend (man slurm.conf)."""
         return self.info.state == "PENDING" and base(self.info.reason) == "DEPENDENCYNEVERSATISFIED"
+
+    @property
+    def gone(self) -> bool:
+        """Whether it can never succeed, or nobody can say whether it did."""
+        return self.info.state != "COMPLETED" and (self.ended or self.stuck or self.info.state == UNKNOWN)
 
 
 @frozen
@@ -123,27 +128,41 @@ class Run:
     """A submitted plan."""
 
     store: Store
+    _written: int = field(default=0, init=False)
 
     @property
     def folder(self) -> Path:
         """The run folder."""
         return self.store.folder
 
+    def reload(self) -> Store:
+        """Read plan.json again where it has changed: another client may have run something again since.
+
+        Raises RunError.
+        """
+        path = self.folder / "plan.json"
+        written = path.stat().st_mtime_ns if path.exists() else 0
+        if written != self._written:
+            self.store, self._written = load(self.folder), written
+        return self.store
+
     def status(self, *, usage: bool = False) -> list[StepState]:
         """Every step; one question to the scheduler however many jobs there are.
 
         `usage` asks it also for what the jobs used, which may take longer.
         """
+        self.reload()
         known = self._local(usage) if self.store.scheduler == "local" else self._batched(usage)
         members: dict[str, list[MemberState]] = {}
         for one in known:
             members.setdefault(one.step, []).append(one)
+        asked = {step: unit.seconds for unit, _, step, _ in self._units() if unit.seconds}
         found: dict[str, StepState] = {}
         for task in self.store.tasks:  # parents come first
             mine = tuple(members.get(task.name, ()))
-            found[task.name] = StepState(
-                task.name, task.says, task.seconds, mine, left_out=_left_out(mine, task.waits, found)
-            )
+            left_out = _left_out(mine, task.waits, found)
+            limit = asked.get(task.name, task.seconds)
+            found[task.name] = StepState(task.name, task.says, limit, mine, left_out=left_out)
         return list(found.values())
 
     def _units(self) -> Iterator[tuple[Unit, int, str, int | None]]:
@@ -185,7 +204,8 @@ class Run:
         events = self.store.journal()
         never = {one["unit"]: one["reason"] for one in events if one["event"] == "never"}
         refused = {one["unit"]: "; ".join(one["said"]) for one in events if one["event"] == "refused"}
-        elements = sum(max(1, len(unit.members)) for unit in self.store.units if unit.name in ids)
+        stopped = _stopped(events)
+        elements = elements_of(self.store.units, ids)
         found = batch(self.store.scheduler).states(LocalConnector(), ids.values(), elements, usage=usage)
         written: dict[str, dict[int | None, Path]] = {}
         seen = self._seen()
@@ -204,6 +224,8 @@ class Run:
                 if unit.name not in written:
                     written[unit.name] = results(self.folder, unit.name, array=unit.array)
                 info = _forgotten(self.folder, unit, written[unit.name].get(index), seen.get(id))
+                if info.state == UNKNOWN and stopped & {(unit.name, step), (unit.name, None)}:
+                    info = JobInfo("CANCELLED", "cancelled before it started")
             if info.state != UNKNOWN:
                 fresh[id] = [info.state, time.time()]
             yield MemberState(step, number, unit.name, info.job or id, info, (job, index))
@@ -267,6 +289,7 @@ class Run:
 
         Raises KeyError for a step that there is not.
         """
+        self.reload()
         for name in names:
             _ = self[name]
         wanted = set(names) if names else {task.name for task in self.store.tasks}
@@ -344,6 +367,30 @@ def _local_usage(job: LocalJob, status: Status) -> Usage:
         peak=status.memory,
         cpu=status.cpu,
     )
+
+
+def elements_of(units: Iterable[Unit], ids: Mapping[str, str]) -> set[Element]:
+    """All jobs of the submissions that have an id."""
+    return {
+        (ids[unit.name], unit.element(position))
+        for unit in units
+        if unit.name in ids
+        for position in range(len(unit.members))
+    }
+
+
+def _stopped(events: Iterable[Mapping[str, Any]]) -> set[tuple[str, str | None]]:
+    """The submissions that were cancelled since, with the steps of theirs for which that was asked; None: whole."""
+    sent: list[str] = []
+    found: set[tuple[str, str | None]] = set()
+    for one in events:
+        if one["event"] == "submitted":
+            sent.append(one["unit"])
+        elif one["event"] == "cancel":
+            found.update((unit, step) for unit in sent for step in one["steps"])
+        elif one["event"] == "cancelled":
+            found.update((unit, None) for unit in one["units"])
+    return found
 
 
 def _forgotten(run: Path, unit: Unit, result: Path | None, seen: list[Any] | None) -> JobInfo:

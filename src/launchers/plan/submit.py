@@ -20,12 +20,13 @@ from launchers.launcher import capacity
 from launchers.local import scheduler
 from launchers.local.jobs import LocalJob, write_table
 from launchers.plan import script
-from launchers.plan.batch import Batch, Element, Submission, Wait, batch
+from launchers.plan.batch import Batch, Element, JobInfo, Submission, Wait, batch
+from launchers.plan.escalate import asked, factors, pointless
 from launchers.plan.graph import graph_of, problems
 from launchers.plan.model import Map, Pinned, Plan, PlanError, Step, function_name
-from launchers.plan.place import Placed, place
+from launchers.plan.place import Placed, need_in, place
 from launchers.plan.progress import progress
-from launchers.plan.run import Run
+from launchers.plan.run import Run, elements_of
 from launchers.plan.store import Store, TaskEntry, create, load, write, write_call
 from launchers.plan.units import Unit, units_of
 from launchers.requirement import Requirement
@@ -58,6 +59,9 @@ def checked(plan: Plan, config: str | Path | None, tags: Iterable[str]) -> Place
         for task in placed.graph.tasks:
             for on in sorted({on for _, on in task.waits} & cannot):
                 found.append(f'step {task.name}: on="{on}" is nothing that {placed.scheduler.upper()} can wait for')
+    if placed.scheduler == "slurm":
+        found += _failing_parts(placed)
+    found += [f"step {task.name}: {why}" for task in placed.graph.tasks if (why := _escalation(plan, task.step))]
     if found:
         raise PlanError(found)
     if placed.scheduler != "local" and placed.group is not None:
@@ -77,6 +81,32 @@ def _refused_by_submitit(name: str, placed: Placed) -> Iterator[str]:
             batch(placed.scheduler).text(Submission(Path(), name, unit))
         except (ValueError, TypeError, NameError) as error:
             yield f"step {step}: {error}"
+
+
+def _failing_parts(placed: Placed) -> list[str]:
+    """What waits for the failure of a Map that is several arrays: Slurm cannot wait for one of them to fail."""
+    tasks = placed.graph.tasks
+    maps = {task.name: task.count for task in tasks if isinstance(task.step, Map)}
+    waits = [(task.name, on) for task in tasks for on, what in task.waits if what == "failed" and on in maps]
+    most = batch(placed.scheduler).array_size() if waits else 0
+    return [
+        f'step {name}: on="failed" of {on}, which has more items than an array may have here ({most})'
+        for name, on in waits
+        if maps[on] > most
+    ]
+
+
+def _escalation(plan: Plan, step: Step) -> str:
+    """What is wrong with what a step asks for when it fails; "" for nothing."""
+    need = need_in(plan, step.need)
+    if step.again is None or not isinstance(need, Requirement | Pinned):
+        return ""
+    try:
+        by = factors(step.again.escalate)
+    except ValueError as error:
+        return f"escalate {error}"
+    why = pointless(by, asked(need.requirement if isinstance(need, Pinned) else need))
+    return why and f"escalate {step.again.escalate!r}: {why}"
 
 
 def submit(
@@ -105,7 +135,7 @@ def submit(
         scheduler=placed.scheduler,
         group=placed.group.name if placed.group else None,
         units=tuple(_units(placed, id)),
-        tasks=tuple(_entry(task.step, task.waits, placed) for task in placed.graph.tasks),
+        tasks=tuple(_entry(plan, task.step, task.waits, placed) for task in placed.graph.tasks),
         created=time.time(),
         cwd=str(Path.cwd()),
         command=tuple(command),
@@ -134,8 +164,8 @@ def submit(
 
 def resume(folder: str | Path, *, break_lock: bool = False, on_refusal: str = "cancel") -> Run:
     """Finish a submission whose client was ended; nothing is submitted twice.  Raises RunError, SubmitError."""
-    store = load(Path(folder))
-    with store.locked(break_lock=break_lock):
+    with load(Path(folder)).locked(break_lock=break_lock):
+        store = load(Path(folder))  # whoever had it until now may have run something again
         carry_on(store, on_refusal=on_refusal)
     return Run(store)
 
@@ -174,11 +204,12 @@ def _units(placed: Placed, run: str) -> list[Unit]:
     ]
 
 
-def _entry(step: Step, waits: tuple[tuple[str, str], ...], placed: Placed) -> TaskEntry:
+def _entry(plan: Plan, step: Step, waits: tuple[tuple[str, str], ...], placed: Placed) -> TaskEntry:
     where = placed.places[step.name]
     count = len(step.items) if isinstance(step, Map) else 1
-    pinned = step.need if isinstance(step.need, Pinned) else None
-    need = pinned.requirement if pinned else step.need
+    need = step.need if step.need is not None else plan.need
+    pinned = need if isinstance(need, Pinned) else None
+    need = pinned.requirement if pinned else need
     return TaskEntry(
         name=step.name,
         waits=waits,
@@ -219,7 +250,7 @@ def carry_on(store: Store, *, on_refusal: str = "cancel") -> None:
             tell(number, len(left))
             job = _on_its_way(to, store, unit, intended[unit.name]) if unit.name in intended else None
             if job is None:
-                waits = _waits(to, unit, ids, dropped, resumed)
+                waits = _waits(to, store, unit, ids, dropped, resumed)
                 if waits is None:
                     dropped.add(unit.name)
                     store.record("never", unit=unit.name, reason="what it waits for failed")
@@ -279,7 +310,9 @@ def _refused(to: Batch, store: Store, unit: Unit, said: str, ids: Mapping[str, s
     return "\n".join(told)
 
 
-def _waits(to: Batch, unit: Unit, ids: Mapping[str, str], dropped: set[str], resumed: bool) -> tuple[Wait, ...] | None:
+def _waits(
+    to: Batch, store: Store, unit: Unit, ids: Mapping[str, str], dropped: set[str], resumed: bool
+) -> tuple[Wait, ...] | None:
     """What a submission waits for; None when that can never come.
 
     A parent that may have left slurmctld's memory is looked up: afterok on an id that it does not know is refused or,
@@ -289,11 +322,20 @@ def _waits(to: Batch, unit: Unit, ids: Mapping[str, str], dropped: set[str], res
     if elsewhere is None:
         return None
     waits = [Wait("afterok", one) for one in elsewhere]
-    known = to.states(LocalConnector(), [ids[one.unit] for one in unit.parents if one.unit in ids]) if resumed else {}
+    known: Mapping[Element, JobInfo] = {}
+    if resumed:
+        before = [
+            one for one in store.units if one.name in ids and one.name in {parent.unit for parent in unit.parents}
+        ]
+        known = to.states(LocalConnector(), [ids[one.name] for one in before], elements_of(before, ids))
+    members = {one.name: one.members for one in store.units}
+    well: dict[str, bool] = {}  # by step, those that have to fail: one of its submissions is enough
     for parent in unit.parents:
+        step = members[parent.unit][parent.index or 0][0]
         if parent.unit in dropped or parent.unit not in ids:
             if parent.kind in ("afterok", "aftercorr"):
                 return None
+            well[step] = False
             continue
         job = ids[parent.unit]
         ended = _ended(
@@ -301,9 +343,11 @@ def _waits(to: Batch, unit: Unit, ids: Mapping[str, str], dropped: set[str], res
         )
         if ended is None:
             waits.append(Wait(parent.kind, (job, parent.index)))
-        elif (parent.kind in ("afterok", "aftercorr") and not ended) or (parent.kind == "afternotok" and ended):
+        elif parent.kind in ("afterok", "aftercorr") and not ended:
             return None
-    return tuple(waits)
+        if parent.kind == "afternotok":
+            well[step] = well.get(step, True) and ended is True
+    return None if any(well.values()) else tuple(waits)
 
 
 def afterok(folders: Iterable[str | Path]) -> list[Element] | None:
@@ -337,13 +381,25 @@ def _ended(found: Mapping[Any, str]) -> bool | None:
 
 def local_jobs(store: Store, units: Iterable[Unit], templates: Mapping[str, LocalJob | None]) -> list[LocalJob]:
     """The jobs of this machine's scheduler; their ids are the units' names."""
-    kinds = {"afterok": "ok", "aftercorr": "ok", "afterany": "any", "afternotok": "notok", "after": "started"}
+    kinds = {"afterok": "ok", "aftercorr": "ok", "afterany": "any", "after": "started"}
+    units = list(units)
+    here = {unit.name for unit in units}
+    names = {
+        one.name: one.name if one.name in here else str(store.local_folder(one.attempt) / one.name)
+        for one in (*store.units, *units)
+    }
+    steps = {one.name: one.members[0][0] for one in (*store.units, *units)}
     jobs = []
     for unit in units:
         template = templates[unit.name]
         assert template is not None
         folder = store.job_folder(unit.name)
-        after = tuple((kinds[one.kind], one.unit) for one in unit.parents)
+        after = tuple((kinds[one.kind], names[one.unit]) for one in unit.parents if one.kind != "afternotok")
+        failing: dict[str, list[str]] = {}
+        for one in unit.parents:
+            if one.kind == "afternotok":
+                failing.setdefault(steps[one.unit], []).append(names[one.unit])
+        after += tuple(("notok", "\n".join(some)) for some in failing.values())
         after += tuple(("ok", str(Path(run) / "local")) for run in unit.after)
         if unit.script:
             jobs.append(evolve(script.local_job(store, unit, template), after=after))

@@ -37,7 +37,8 @@ class Unit:
     `parameters` are submitit's, None on this machine.  `attempt` counts retries: the last one that has
     a member is the one that counts.  `script` is a file of the run folder that is submitted as it stands (see
     `launchers.plan.script`), and `after` are the folders of other runs that have to succeed first.  `numbered` says
-    that the elements of a script's array have the numbers of the items, as sbatch can; else they are counted.
+    that the elements of a script's array have the numbers of the items, as sbatch can; else they are counted.  `need`
+    and the time limit `seconds` are a further attempt's that asks for more than its step does.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Unit:
     script: str | None = None
     after: tuple[str, ...] = ()
     numbered: bool = True
+    need: str | None = None
+    seconds: int | None = None
 
     @property
     def array(self) -> bool:
@@ -160,7 +163,7 @@ def _parents(
 
     Element-wise it is the submission of the Map before it that has the same items.
     """
-    wanted: dict[tuple[str, str], list[int | None]] = {}
+    wanted: dict[tuple[str, str, str], list[int | None]] = {}
     unit_of = {unit.name: unit for name in task.parents for unit, _ in where[name]}
     for name, on in task.waits:
         before = where[name]
@@ -169,9 +172,10 @@ def _parents(
             before = [one for one in before if one[0].name == only]
         kind = "afterok" if on == "each" and size == 1 else KINDS[on]
         for unit, index in before:
-            wanted.setdefault((unit.name, kind), []).append(index)
+            # of an array as a whole one failure is enough, so steps that have to fail each are waited for one by one
+            wanted.setdefault((unit.name, kind, name if on == "failed" else ""), []).append(index)
     found: list[Parent] = []
-    for (name, kind), indices in wanted.items():
+    for (name, kind, _), indices in wanted.items():
         whole = len(indices) == len(unit_of[name].members)
         found += [Parent(name, kind)] if whole else [Parent(name, kind, index) for index in indices]
     return found

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from launchers.offer.problems import Problem
 from launchers.offer.tree import Path, Tree
+from launchers.plan.escalate import factors
 from launchers.plan.graph import NAME
 from launchers.plan.model import On, PlanError, sorted_names
-from launchers.plan.retry import factors
-from launchers.plan.store import RunError
 from launchers.requirement import RequirementSyntaxError, parse
 from launchers.slurm.args import minutes
 from launchers.slurm.features import met
@@ -247,8 +246,8 @@ def _asks(job: Job, path: Path, tree: Tree) -> Iterator[Problem]:
     if spec.escalate is not None:
         try:
             factors(spec.escalate)
-        except RunError as error:
-            yield tree.problem("LC110", written(tree, path, "escalate"), str(error).removeprefix("--escalate "))
+        except ValueError as error:
+            yield tree.problem("LC110", written(tree, path, "escalate"), str(error))
 
 
 def _mail(text: str, path: Path, tree: Tree) -> Iterator[Problem]:
