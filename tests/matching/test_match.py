@@ -384,6 +384,19 @@ def test_the_time_of_a_QoS_is_that_of_all_partitions_of_a_job():
     assert find(text, "cpu(cores=2) & duration=5m").slurm_args.partition == "p,q,r"
 
 
+def test_a_shape_that_has_enough_nodes_is_not_mixed_with_others():
+    """Equal to them otherwise: what was merged were those of the others that have enough nodes together."""
+    text = """slurm:
+- partitions:
+    p:
+      nodes:
+      - {hosts: "a1", features: [a], cpu: {cores: 4, memory: 8G}}
+      - {hosts: "b1", features: [b], cpu: {cores: 4, memory: 8G}}
+      - {hosts: "c[1-2]", features: [c], cpu: {cores: 4, memory: 8G}}
+"""
+    assert [offer.shape.name for offer in find(text, "nodes=2 & cpu(cores=3)").offers] == ["c[1-2]"]
+
+
 def test_shapes_of_different_size_share_a_job_that_needs_no_memory():
     """A cap on memory has it said in words, and then it has to be what the smallest of them has."""
     text = """slurm:

@@ -206,7 +206,7 @@ def _pooled(alternative: Alternative, index: int, trials: Sequence[Trial], wides
     for fits in pools.values():
         members = _enough(sorted(fits, key=lambda one: (_rank(one, widest), _name(one))), alternative.nodes)
         offers = frozenset(id(one.offer) for one in members)
-        if offers and not offers & alone:
+        if offers and not any(id(one.offer) in alone for one in fits):
             pool = Candidate(_same_memory(members), max(_rank(one, widest) for one in members))
             candidates.setdefault(offers, pool)
     return list(candidates.values())
