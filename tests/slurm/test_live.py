@@ -94,7 +94,8 @@ def test_run_a_command(slurm):
     )
     assert done.returncode == 3
     devices, node = done.stdout.split()
-    assert (len(devices.split(",")), node) == (2, "a100-02")
+    assert len(devices.split(",")) == 2
+    assert node in ("a100-02", "mix-01")  # an A100 has 40G at least, also where nobody says how much
     assert done.stderr == "oops\n"
 
 
