@@ -119,7 +119,8 @@ class Launcher:
                 return executor.submit(function, *args, **kwargs)
         except FailedJobError as error:
             if self.slurm_args is not None and away(str(error)):
-                message = f"{self.group.name} matches but cannot be reached: {_last_words(str(error))}"
+                said = "\n  ".join(last_words(str(error)))
+                message = f"{self.group.name} matches but cannot be reached: {said}"
                 raise LauncherNotFoundError(message, UNREACHABLE, self.answer) from error
             raise LauncherNotFoundError(self.refused(str(error)), NOTHING_MATCHES, self.answer) from error
 
@@ -131,10 +132,8 @@ class Launcher:
         code = refusal_of_oarsub(said) if self.oar_args else refusal_of_sbatch(said).code
         about = f"\nreason code: {code}" if code else ""
         asked = self.selection.args.flags() if self.selection.args else []
-        command = "oarsub" if self.oar_args else "sbatch"
-        return f"{command} refused what was chosen:\n  {_last_words(said)}{about}\nit was asked:\n  " + "\n  ".join(
-            asked
-        )
+        told, command = "\n  ".join(last_words(said)), "oarsub" if self.oar_args else "sbatch"
+        return f"{command} refused what was chosen:\n  {told}{about}\nit was asked:\n  " + "\n  ".join(asked)
 
     def local_job(self) -> LocalJob:
         """The resources of one job of this machine."""
@@ -155,8 +154,9 @@ class Launcher:
         )
 
 
-def _last_words(said: str) -> str:
-    return "\n  ".join([line.strip() for line in said.strip().splitlines() if line.strip()][-3:])
+def last_words(said: str) -> list[str]:
+    """The last lines of what a scheduler said, which say why."""
+    return [line.strip() for line in said.strip().splitlines() if line.strip()][-3:]
 
 
 def capacity(group: Group) -> Capacity:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from attrs import evolve
+
 from launchers.cli import options as shared
 from launchers.cli import show
 from launchers.cli.report import VERSION, describe, offer_json
 from launchers.launcher import load_groups
-from launchers.offer.model import Access, Group, Offer, Partition
+from launchers.matching.fit import bounds
+from launchers.offer.model import Group, Offer
 from launchers.requirement import format_memory, format_timespan
 
 
@@ -52,7 +55,7 @@ def _distinct(group: Group) -> list[Offer]:
 
 def _row(offer: Offer) -> tuple[str, ...]:
     shape, partition = offer.shape, offer.partition
-    limits = [_longest(partition, access) for access in partition.accesses]
+    limits = [_longest(evolve(offer, access=access)) for access in partition.accesses]
     qos = sorted({access.qos for access in partition.accesses if access.qos})
     accounts = sorted({access.account for access in partition.accesses if access.account})
     return (
@@ -68,10 +71,9 @@ def _row(offer: Offer) -> tuple[str, ...]:
     )
 
 
-def _longest(partition: Partition, access: Access) -> int | None:
-    """The seconds that a job may run with an access."""
-    limits = (*partition.limits, *access.limits)
-    return min((one.value for one in limits if one.what == "duration" and not one.least), default=None)
+def _longest(offer: Offer) -> int | None:
+    """The seconds that a job may run on an offer."""
+    return min((one.value for one in bounds(offer) if one.what == "duration" and not one.least), default=None)
 
 
 def _json(group: Group) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from attrs import asdict, evolve
 
 from launchers.connector import CommandError, LocalConnector
-from launchers.launcher import capacity
+from launchers.launcher import capacity, last_words
 from launchers.local import scheduler
 from launchers.local.jobs import LocalJob, write_table
 from launchers.plan import script
@@ -74,13 +74,24 @@ def checked(plan: Plan, config: str | Path | None, tags: Iterable[str]) -> Place
 
 def _refused_by_submitit(name: str, placed: Placed) -> Iterator[str]:
     """Parameters that submitit does not know, found out before anything is submitted."""
-    told = {step: place.parameters for step, place in placed.places.items() if place.parameters is not None}
-    for step, parameters in told.items():
-        unit = Unit(step, "launchers-check", ((step, None),), (), parameters)
-        try:
-            batch(placed.scheduler).text(Submission(Path(), name, unit))
-        except (ValueError, TypeError, NameError) as error:
-            yield f"step {step}: {error}"
+    verdicts: dict[str, str] = {}  # by parameters: a thousand equal steps need one look
+    for step, where in placed.places.items():
+        if where.parameters is None:
+            continue
+        kind = json.dumps(where.parameters, sort_keys=True, default=str)
+        if kind not in verdicts:
+            unit = Unit(step, "launchers-check", ((step, None),), (), where.parameters)
+            verdicts[kind] = _refusal(Submission(Path(), name, unit), placed)
+        if verdicts[kind]:
+            yield f"step {step}: {verdicts[kind]}"
+
+
+def _refusal(job: Submission, placed: Placed) -> str:
+    try:
+        batch(placed.scheduler).text(job)
+    except (ValueError, TypeError, NameError) as error:
+        return str(error) or type(error).__name__
+    return ""
 
 
 def _failing_parts(placed: Placed) -> list[str]:
@@ -293,7 +304,7 @@ def _sent(to: Batch, store: Store, job: Submission, ids: Mapping[str, str], on_r
 
 def _refused(to: Batch, store: Store, unit: Unit, said: str, ids: Mapping[str, str], on_refusal: str) -> str:
     """Write down a refusal, cancel what is queued if asked, and say all that."""
-    lines = [line.strip() for line in said.strip().splitlines() if line.strip()][-3:]
+    lines = last_words(said)
     code = to.reason_code(said)
     store.record("refused", unit=unit.name, said=lines, code=code)
     told = [
