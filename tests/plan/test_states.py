@@ -1,5 +1,7 @@
 """What squeue and sacct say of arrays, in the form of Slurm 22.05."""
 
+import pytest
+
 from launchers.connector import Outcome
 from launchers.plan import on_slurm
 
@@ -42,3 +44,18 @@ def test_an_element_that_neither_knows_was_cancelled_before_it_started():
 def test_nobody_is_thought_cancelled_while_the_controller_is_away():
     assert states(AWAY, RAN, WAITS) == {0: "COMPLETED", 3: "PENDING", 4: "PENDING", 5: "PENDING"}
     assert states(AWAY, RAN) == {0: "COMPLETED"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("#SBATCH --account=a", True),
+        ("#SBATCH -A a", True),
+        ("#SBATCH -p p -Aa", True),
+        ("#SBATCH -p p", False),
+        ("echo -A", False),
+    ],
+)
+def test_a_script_that_says_its_account(line, said):
+    """In its short form too: SBATCH_ACCOUNT of the environment would go before it."""
+    assert bool(on_slurm.ACCOUNT.search(f"#!/bin/sh\n{line}\nexec work\n")) == said

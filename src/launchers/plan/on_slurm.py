@@ -23,6 +23,8 @@ from launchers.slurm.states import ENDED, base
 
 TIMEOUT = 60.0
 OUTPUT = re.compile(r"^#SBATCH\s+(?:--(?:output|error)[= ]\s*|-[oe]\s*)(\S+)", re.M)
+ACCOUNT = re.compile(r"--account|^#SBATCH[ \t]+(?:.*[ \t])?-A", re.M)
+"""Where a script says its account itself."""
 DEFAULT_OUTPUT = "slurm-%A_%a.out"
 """Where the output of an array goes (man sbatch, --output)."""
 BARRIER = {"time": 1, "cpus_per_task": 1, "nodes": 1}
@@ -74,7 +76,8 @@ def send(job: Submission) -> str:
     from launchers.plan.executor import TokenExecutor
 
     if job.unit.script:
-        with as_decided(account="--account" in (job.run / job.unit.script).read_text(errors="replace")):
+        script = (job.run / job.unit.script).read_text(encoding="utf-8", errors="replace")
+        with as_decided(account=ACCOUNT.search(script) is not None):
             return _send_script(job)
     with as_decided(account="account" in (job.unit.parameters or {})):
         return TokenExecutor(job, dependency(job.waits)).send()
