@@ -5,6 +5,7 @@ Only plain YAML is read: no tags, one document, no key twice, no nesting or alia
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
@@ -81,8 +82,22 @@ def _refuse_depth(text: str, file: str) -> None:
     brackets = text.count("[") + text.count("{")
     if brackets <= MAX_DEPTH and not re.search(r"(?m)^ {80}|^(?: *- *){20}|^(?: *\? *){20}", text):
         return
+    try:
+        _count_depth(text, _LOADER, file)
+    except yaml.MarkedYAMLError as error:
+        # libyaml reads ahead and has a limit of its own, which may answer first. PyYAML's own parser has none.
+        mark = error.problem_mark or error.context_mark
+        before = text[: mark.index] if mark else ""
+        if sum(map(before.count, "[{")) - sum(map(before.count, "]}")) > MAX_DEPTH:
+            with contextlib.suppress(yaml.YAMLError):
+                _count_depth(before, yaml.SafeLoader, file)
+        raise
+
+
+def _count_depth(text: str, loader: Any, file: str) -> None:
+    """Raise ConfigError where a text is nested too deep, and what the parser raises."""
     depth = 0
-    for event in yaml.parse(text, _LOADER):
+    for event in yaml.parse(text, loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             mark = event.start_mark
