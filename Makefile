@@ -1,11 +1,13 @@
 # launchers: `make demo` shows it, `make test` runs everything that CI runs, `make check` the fast part.
-# All set-up is done here, in .venv: nothing but Python 3.11 is needed.
+# All set-up is done here, in .venv, from requirements.lock: nothing but Python 3.11 is needed.
 
-.PHONY: demo test check fmt lint unit docs schedulers packages oar slurm oracle chromium clean
+.PHONY: demo test check fmt lint unit docs schedulers packages oar slurm oracle chromium lock newest oldest python clean
 .DEFAULT_GOAL := check
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q
+# Fast tests first; those that need a cluster have a stage of their own.
+FAST := -m pytest -q -n 2 tests --ignore=tests/slurm --ignore=tests/oar --ignore=tests/test_docs.py
 
 demo: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo
@@ -19,9 +21,24 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Fast tests first; those that need a cluster have a stage of their own.
 unit: .venv/ready
-	$(PYTEST) -n 2 tests --ignore=tests/slurm --ignore=tests/oar --ignore=tests/test_docs.py
+	$(BIN)/python $(FAST)
+
+# The fast tests with the newest and with the lowest versions that pyproject.toml allows.
+newest oldest: .venv/ready
+	tools/environment $@
+	.venvs/$@/bin/python $(FAST)
+
+# The fast tests on the other Pythons that are declared: this machine's own, and those of later releases of Debian.
+python: .venv/ready
+	if tools/environment 3.12; then .venvs/3.12/bin/python $(FAST); else echo "make python: 3.12 is NOT tried"; fi
+	if tools/on-debian trixie true; then tools/on-debian trixie $(BIN)/python $(FAST); else echo "make python: 3.13 is NOT tried"; fi
+	if tools/on-debian sid true; then tools/on-debian sid $(BIN)/python $(FAST); else echo "make python: 3.14 is NOT tried"; fi
+
+# Renew what the other targets install: the newest versions that pyproject.toml allows, on every Python from 3.11.
+lock: .venv/ready
+	$(BIN)/uv --quiet --system-certs pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --upgrade --custom-compile-command "make lock" --output-file requirements.lock
 
 docs: .venv/ready
 	$(PYTEST) tests/test_docs.py
@@ -60,9 +77,9 @@ fmt: .venv/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.venv/ready: pyproject.toml tools/setup
+.venv/ready: pyproject.toml requirements.lock tools/setup tools/install
 	tools/setup
 	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

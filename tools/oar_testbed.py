@@ -140,7 +140,8 @@ class Testbed:
         if self.runs(ours):
             return ours
         made = self.state / "venv" / "bin" / "python"
-        stale = not made.exists() or made.lstat().st_mtime < (ROOT / "pyproject.toml").stat().st_mtime
+        sources = [ROOT / "pyproject.toml", ROOT / "requirements.lock"]
+        stale = not made.exists() or made.lstat().st_mtime < max(path.stat().st_mtime for path in sources)
         if stale or not self.has_ours(made):
             base = next(
                 (path for path in map(Path, ("/usr/bin/python3", "/usr/local/bin/python3")) if self.runs(path)), None
@@ -148,8 +149,7 @@ class Testbed:
             if base is None:
                 raise TestbedError(f"{USER} can run no Python 3.11 or later: neither {ours} nor one in /usr")
             self.command(str(base), "-m", "venv", "--without-pip", "--clear", str(made.parents[1]))
-            pip = (str(ours), "-m", "pip", "--python", str(made), "install", "-q", "--disable-pip-version-check")
-            self.command(*pip, "--editable", f"{ROOT}[dev]", timeout=900)
+            self.command(str(ROOT / "tools" / "install"), str(made), timeout=900)
             if not self.has_ours(made):
                 raise TestbedError(f"{USER} cannot read {ROOT}: it has to be a folder that everybody may enter")
         return made
