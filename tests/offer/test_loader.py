@@ -1,6 +1,7 @@
 """launchers.yaml: strict, everything at once, each problem with its place."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def test_all_problems_at_once_each_with_its_place():
         "   partitions:\n"
         "     gpu: {nodes: [{features: a, cout: 3}], limits: {max_duration: long}}\n"
     )
-    assert problems(text) == [
+    found = [re.sub(r"(?<=is not a regular expression: ).+", "...", one) for one in problems(text)]  # why, re says
+    assert found == [
         "f.yaml:2:4: error LC101: local[0].wieght: unknown key 'wieght' (did you mean weight?)",
         "f.yaml:3:17: error LC102: local[0].cpu.cores: a whole number is expected here, not text ('4') "
         "(write 4 without quotes)",
@@ -62,8 +64,7 @@ def test_all_problems_at_once_each_with_its_place():
         "f.yaml:4:4: error LC101: local[0].gpus: unknown key 'gpus' (did you mean gpu?)",
         "f.yaml:6:12: error LC110: slurm[0].choose: one of tightest, widest, random is expected here, "
         "not text ('tight') (did you mean tightest?)",
-        "f.yaml:7:21: error LC105: slurm[0].features_regex[0]: '(' is not a regular expression: "
-        "missing ), unterminated subpattern at position 0",
+        "f.yaml:7:21: error LC105: slurm[0].features_regex[0]: '(' is not a regular expression: ...",
         "f.yaml:8:8: error LC109: slurm[0].id: 'a\\nb' must be one line of printable text: it may reach an sbatch file",
         "f.yaml:10:31: error LC102: slurm[0].partitions.gpu.nodes[0].features: a list is expected here, not text ('a') "
         "(write [a, b])",
@@ -80,11 +81,12 @@ def test_all_problems_at_once_each_with_its_place():
         ("[1]", "f.yaml:1:1: error LC102"),
         ("x: !!python/object 3", "f.yaml:1:4: error LC107"),
         ("\tx: 1", "f.yaml:1:1: error LC107"),
+        ("\tx: 1", "(YAML indents with spaces, not tabs)"),
         ("[" * 100_000, "f.yaml:1:41: error LC107: nested more than 40 deep"),
         ("a: " + "{b: " * 300, "f.yaml:1:160: error LC107: nested more than 40 deep"),
         ("- " * 100_000, "nested more than 40 deep"),
         ("---\na: 1\n---\nb: 2", "f.yaml:3:1: error LC107"),
-        ("a: *x", "undefined alias"),
+        ("a: *x", "f.yaml:1:4: error LC107"),
         ("a: &a\n  b: *a", "aliases that repeat"),
         ("\0", "error LC107"),
         ("? [a]\n: b", "a key is a plain word"),

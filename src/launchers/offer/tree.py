@@ -64,7 +64,7 @@ def read_tree(text: str, file: str) -> Tree:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         reason = " ".join(filter(None, [error.context, error.problem]))
-        hint = "YAML indents with spaces, not tabs" if "\\t" in (error.problem or "") else ""
+        hint = "YAML indents with spaces, not tabs" if mark and text[mark.index : mark.index + 1] == "\t" else ""
         raise ConfigError([Problem(file, line, column, "LC107", "", reason, hint)]) from None
     except yaml.YAMLError as error:
         raise ConfigError([Problem(file, 1, 1, "LC107", "", str(error).replace("\n", " "))]) from None
