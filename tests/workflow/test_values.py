@@ -82,25 +82,32 @@ jobs:
     assert "deps.train has no 'MM', it has: M" in problem
 
 
+BY_OTHERS = ""
+"""Jinja2 or Python says what is wrong, in words that are theirs."""
+
+
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("{{ lrr }}", "'lrr' is undefined"),
+        ("{{ lrr }}", "there is no 'lrr'"),
         ("{{ args.lrr }}", "args has no 'lrr', it has: lr, n, out, tag, when"),
-        ("{{ lr", "unexpected end of template"),
-        ("{{ n | nothing }}", "No filter named 'nothing'"),
-        ("{{ 1 / 0 }}", "division by zero"),
-        ("{{ n + 'a' }}", "unsupported operand"),
+        ("{{ n.lrr }}", "a number (3) has no 'lrr'"),
+        ("{{ lr", BY_OTHERS),
+        ("{{ n | nothing }}", BY_OTHERS),
+        ("{{ 1 / 0 }}", BY_OTHERS),
+        ("{{ n + 'a' }}", BY_OTHERS),
+        ("{{ n.__class__.__mro__ }}", BY_OTHERS),
         ("{{ 'a' * 10000000000 }}", "longer than"),
         ("{{ [1] * 10000000000 }}", "longer than"),
         ("{{ 10 ** 10000000000 }}", "too large"),
-        ("{{ n.__class__.__mro__ }}", "unsafe"),
         ("{% for i in range(99999) %}{{ 'aaaaaaaaaaaaaa' }}{% endfor %}", "longer than"),
     ],
 )
 def test_what_cannot_be_worked_out_is_said_with_its_place(template, said):
     (problem,) = wrong(f"{HEAD}  - {{name: a, command: [echo, {template!r}]}}\n")
-    assert problem.startswith("10:31 LC115 ")
+    start = f"10:31 LC115 {template!r}: "
+    assert problem.startswith(start)
+    assert len(problem) > len(start)
     assert said in problem
 
 

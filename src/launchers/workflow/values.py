@@ -9,12 +9,14 @@ from functools import lru_cache
 from typing import Any
 
 from attrs import define, field
-from jinja2 import StrictUndefined, TemplateError, UndefinedError
+from jinja2 import StrictUndefined, TemplateError, TemplateRuntimeError, UndefinedError
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import missing
 
 from launchers.offer.problems import Problem
 from launchers.offer.tree import Path, Tree
+from launchers.offer.values import kind_of
 
 ALONE = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.S)
 """A string that is one expression and nothing else keeps the type of its value."""
@@ -85,7 +87,21 @@ class _Sandbox(SandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
-ENVIRONMENT = _Sandbox(undefined=StrictUndefined, keep_trailing_newline=True)
+class _Unknown(StrictUndefined):
+    """What a template names and nothing has; said in our words."""
+
+    def __init__(
+        self,
+        hint: str | None = None,
+        obj: Any = missing,
+        name: Any = None,
+        exc: type[TemplateRuntimeError] = UndefinedError,
+    ) -> None:
+        has = "there is" if obj is missing else f"{kind_of(obj)} has"
+        super().__init__(f"{has} no {name!r}" if hint is None else hint, obj, name, exc)
+
+
+ENVIRONMENT = _Sandbox(undefined=_Unknown, keep_trailing_newline=True)
 
 
 def rendered(text: str, scope: Mapping[str, Any]) -> Any:
