@@ -135,6 +135,7 @@ def test_problems_are_reported_and_the_rest_goes_on():
     found = read("garbage here\nNodeName=a CPUTot=x\nNodeName=b CPUTot=4\n\nNodeName=b CPUTot=8\nmore garbage")
     assert [node.name for node in found.nodes] == ["a", "b"]
     assert found.nodes[0].cpus is None
+    assert "'x' is not a whole number" in {problem.reason for problem in found.problems}
     assert [problem.line for problem in found.problems] == [1, 6, 2, 5] or {p.line for p in found.problems} == {
         1,
         2,

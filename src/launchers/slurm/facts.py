@@ -252,7 +252,10 @@ class Reader:
 
 
 def _whole(text: str) -> int:
-    return int(text.replace(",", ""))
+    try:
+        return int(text.replace(",", ""))
+    except ValueError:
+        raise ValueError(f"{text!r} is not a whole number") from None
 
 
 def node(pairs: Mapping[str, str], line: int, problems: list[Problem]) -> Node:
