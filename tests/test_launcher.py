@@ -36,8 +36,11 @@ def test_submit_runs_a_function(gpus):
 
 
 def test_an_exception_comes_back(gpus):
-    job = find_launcher("cpu(cores=1)").submit(int, "x")
-    with pytest.raises(submitit.core.utils.FailedJobError, match="invalid literal"):
+    def fail():
+        raise ValueError("no such luck")
+
+    job = find_launcher("cpu(cores=1)").submit(fail)
+    with pytest.raises(submitit.core.utils.FailedJobError, match="no such luck"):
         job.result()
     assert job.state == "FAILED"
 

@@ -86,9 +86,9 @@ def test_nothing_matches_is_1_and_says_what_would(capsys):
     ("argv", "said"),
     [
         (["find", "cdua()"], "did you mean cuda?"),
-        (["find"], "the following arguments are required: EXPR"),
-        (["finde"], "invalid choice: 'finde'"),
-        ([], "the following arguments are required: COMMAND"),
+        (["find"], "Try 'launchers find --help'."),
+        (["finde"], "Try 'launchers --help'."),
+        ([], "Try 'launchers --help'."),
         (["find", "--config", "/no/such.yaml", "cpu()"], "/no/such.yaml:1:1: error LC100: No such file or directory"),
         (["find", "--config", "/", "cpu()"], "error LC100: Is a directory"),
         (["run", "cpu()"], "what is to be run stands behind --"),

@@ -69,16 +69,16 @@ def test_a_space_in_the_folder(oar):
 
 
 def test_what_a_function_imports(oar):
-    with pytest.raises(FailedJobError, match="No module named 'steps'"):
+    with pytest.raises(FailedJobError, match="ModuleNotFoundError"):
         executor(OarExecutor, Path.cwd() / "logs", d=str(Path.cwd())).submit(double, 1).result()
     assert executor(Executor, "logs").submit(double, 1).result() == 2
 
 
 def test_memory_and_cores(oar):
     """submitit's own words for them are no parameters of its OAR plugin: the broker says them as resources."""
-    with pytest.raises(ValueError, match="Unavailable parameter"):
+    with pytest.raises(ValueError, match="mem_gb"):
         OarExecutor("logs").update_parameters(mem_gb=1)
-    with pytest.raises(ValueError, match="Unavailable parameter"):
+    with pytest.raises(ValueError, match="cpus_per_task"):
         OarExecutor("logs").update_parameters(cpus_per_task=1)
     launcher = find_launcher("cpu(cores=2, mem=100G) & duration=5m", tags="grid")
     assert launcher.oar_args.levels == (("host", 1), ("core", 2))

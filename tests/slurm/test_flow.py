@@ -45,8 +45,9 @@ def states(run):
 
 
 def log(run, step, number=None):
+    """What a job wrote, without the lines of submitit's logger, which name it."""
     lines = [path.read_text() for path in run.logs(step, number)]
-    return "".join(line for line in "".join(lines).splitlines(True) if not line.startswith("submitit "))
+    return "".join(line for line in "".join(lines).splitlines(True) if "submitit" not in line)
 
 
 def until(happened, seconds=60):

@@ -120,8 +120,9 @@ def states(run):
 
 
 def log(run, step, number=None):
+    """What a job wrote, without the lines of submitit's logger, which name it."""
     lines = "".join(path.read_text() for path in run.logs(step, number)).splitlines(True)
-    return "".join(line for line in lines if not line.startswith("submitit "))
+    return "".join(line for line in lines if "submitit" not in line)
 
 
 DIAMOND = """
