@@ -25,7 +25,7 @@ from launchers.plan import Chain, Map, Parallel, Plan, PlanError, Step, submit
 from launchers.plan.run import open_run
 from launchers.plan.store import RunError, load
 
-SBATCH = """#!/usr/bin/env -S python3 -IS
+SBATCH = """#!{python} -IS
 import fcntl, os, re, sys, time
 text = open(sys.argv[-1]).read()
 state = os.environ["FAKE_SLURM"]
@@ -47,7 +47,7 @@ with open(state + "/lock", "a") as lock:
         sys.exit(1)
 print("Submitted batch job", number)
 """
-SQUEUE = """#!/usr/bin/env -S python3 -IS
+SQUEUE = """#!{python} -IS
 import os, sys
 form = sys.argv[sys.argv.index("-o") + 1]
 path = os.environ["FAKE_SLURM"] + "/jobs"
@@ -69,10 +69,12 @@ echo "accounting storage is disabled" >&2; exit 1
 """
 
 KILLER = """
-import os, signal, subprocess, sys
+import contextlib, ctypes, os, signal, subprocess, sys
 sys.path.insert(0, {tests!r})
 import cloudpickle, submitit, launchers.plan.executor
 from test_once import plan
+PR_SET_CHILD_SUBREAPER = 36
+assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 def tick():
     global seen
     if seen == point:
@@ -91,15 +93,23 @@ os.open = around(os.open)
 subprocess.Popen.__init__ = around(subprocess.Popen.__init__)
 subprocess.Popen.wait = around(subprocess.Popen.wait)
 for line in sys.stdin:
-    point, seen = int(line), 0
+    point, orphans = line.split()
+    point, seen = int(point), 0
     child = os.fork()
     if not child:
         plan().submit()
         os.write(1, b"%d " % seen)
         os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with contextlib.suppress(ChildProcessError):
+        while orphans == "awaited":
+            os.waitpid(-1, 0)
+    print(status, flush=True)
 """
-"""Clients, each killed when it comes to the point that is read: forked from one that has everything imported."""
+"""Clients, each killed when it comes to the point that is read: forked from one that has everything imported.
+
+The commands that a killed client leaves behind become children of that one, which can wait for them.
+"""
 
 
 def plan():
@@ -120,7 +130,7 @@ def fake(tmp_path, monkeypatch):
     folder.mkdir(), state.mkdir()
     scripts = {"sbatch": SBATCH, "squeue": SQUEUE, "scancel": SCANCEL, "sacct": NONE, "srun": NONE, "scontrol": NONE}
     for name, text in scripts.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text.replace("{python}", sys.executable))
         (folder / name).chmod((folder / name).stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_SLURM", str(state))
@@ -142,8 +152,8 @@ def client(fake):
     argv = [sys.executable, "-c", code]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as clients:
 
-        def run(point):
-            clients.stdin.write(f"{point}\n")
+        def run(point, orphans="awaited"):
+            clients.stdin.write(f"{point} {orphans}\n")
             return [int(word) for word in clients.stdout.readline().split()]
 
         yield run
@@ -161,7 +171,7 @@ def on_its_way():
 
 
 def test_killed_everywhere(fake, tmp_path, client, monkeypatch):
-    monkeypatch.setattr(submit, "GRACE", 0.0)  # what is on its way is waited for
+    monkeypatch.setattr(submit, "GRACE", 0.0)  # commands of the killed client are waited for
     points, status = client(-1)
     assert status == 0
     (folder,) = (tmp_path / "runs").iterdir()
@@ -172,8 +182,6 @@ def test_killed_everywhere(fake, tmp_path, client, monkeypatch):
     for point in range(points):
         subprocess.run(["rm", "-rf", "runs", str(fake / "jobs"), str(fake / "calls")], check=True)
         assert client(point) == [-signal.SIGKILL]
-        while on_its_way():
-            time.sleep(0.01)
         folders = list((tmp_path / "runs").iterdir()) if (tmp_path / "runs").exists() else []
         if folders and (folders[0] / "plan.json").exists():
             resumed += 1
@@ -198,7 +206,7 @@ def test_an_sbatch_that_is_still_on_its_way(fake, tmp_path, client, monkeypatch)
     monkeypatch.setattr(submit, "GRACE", 10.0)
     (fake / "takes").write_text("1")
     for point in itertools.count():
-        assert client(point) == [-signal.SIGKILL]
+        assert client(point, orphans="left") == [-signal.SIGKILL]
         if on_its_way() and not jobs(fake):
             break
         while on_its_way():
