@@ -380,14 +380,14 @@ def test_a_lock_names_its_owner(tmp_path):
     run.wait(60)
     with run.store.locked(), pytest.raises(RunError, match=f"process {os.getpid()} on this machine"):
         run.store.locked().__enter__()
-    (run.folder / "lock").write_text("elsewhere 1 2\n")
+    (run.folder / "lock").write_text("elsewhere 1 2 abc\n")
     with pytest.raises(RunError, match="process 1 on elsewhere"):
         run.store.locked().__enter__()
     with run.store.locked(break_lock=True):
         pass
     gone = subprocess.Popen(["true"])
     gone.wait()
-    (run.folder / "lock").write_text(f"{os.uname().nodename} {gone.pid} 1\n")
+    (run.folder / "lock").write_text(f"{os.uname().nodename} {gone.pid} 1 abc\n")
     with run.store.locked():
         pass
 

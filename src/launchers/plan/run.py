@@ -17,6 +17,7 @@ from launchers.local import scheduler
 from launchers.local.jobs import LocalJob, Status, read_statuses, read_table
 from launchers.plan import script
 from launchers.plan.batch import Element, JobInfo, batch
+from launchers.plan.lock import is_held
 from launchers.plan.node import result as read_result
 from launchers.plan.progress import progress
 from launchers.plan.store import RunError, Store, load, replace, results
@@ -240,7 +241,7 @@ class Run:
 
     def over(self) -> bool:
         """Whether nothing of it runs or waits: its jobs have ended, or the scheduler refused them, or one before."""
-        submitting = (self.folder / "lock").exists()
+        submitting = is_held(self.store.lock)
         refused = not submitting and any(one["event"] == "refused" for one in self.store.journal())
         members = [one for step in self.status() for one in step.members]
         return all(one.ended or (refused and one.info.state == UNSENT) for one in members)

@@ -9,25 +9,26 @@ jobs/<unit>/     a submitit folder per submission: script, logs, results
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
-import socket
 import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from attrs import define, frozen
 
-from launchers.local.jobs import alive, born
+from launchers.plan.lock import HeldError, Holder, hold
 from launchers.plan.units import Member, Unit, unit_from_json
 
 VERSION = 1
+NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class RunError(RuntimeError):
@@ -127,39 +128,36 @@ class Store:
     def locked(self, *, break_lock: bool = False) -> Iterator[None]:
         """Work on the run alone.  Raises RunError that names who does.
 
-        The lock is a file that names its owner, as file systems that are shared lose real ones: one whose process is
-        gone is taken over, one of another host only when told to.
+        The lock of a process of this machine that is gone is taken over; of another machine's only with `break_lock`.
         """
-        path = self.folder / "lock"
-        mine = f"{socket.gethostname()} {os.getpid()} {born(os.getpid())}\n"
-        while True:
+        with ExitStack() as stack:
             try:
-                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-                break
-            except FileExistsError:
-                _stale(path, break_lock)
-        with os.fdopen(descriptor, "w") as out:
-            out.write(mine)
-        try:
+                stack.enter_context(hold(self.lock, break_lock=break_lock))
+            except HeldError as error:
+                raise RunError(_who_works(self.folder, error.holder)) from None
+            except OSError as error:
+                if error.errno not in NO_HARD_LINKS:
+                    raise
+                raise RunError(
+                    f"{self.folder} cannot be locked: its file system has no hard links ({error.strerror}); "
+                    "put run folders on another one"
+                ) from None
             yield
-        finally:
-            path.unlink(missing_ok=True)
+
+    @property
+    def lock(self) -> Path:
+        """The lock's file."""
+        return self.folder / "lock"
 
 
-def _stale(path: Path, break_lock: bool) -> None:
-    """Remove a lock whose owner is gone; raise RunError when it may still be there."""
-    try:
-        host, pid, when = path.read_text().split()
-    except (OSError, ValueError):
-        host, pid, when = socket.gethostname(), "0", "0"  # cut off while it was written
-    here = host == socket.gethostname()
-    if here and alive(int(pid), int(when) if when.isdigit() else None):
-        raise RunError(f"process {pid} on this machine is working on {path.parent}: wait for it to end")
-    if not here and not break_lock:
-        raise RunError(
-            f"process {pid} on {host} is working on {path.parent}; if it is gone, say --break-lock (break_lock=True)"
-        )
-    path.unlink(missing_ok=True)
+def _who_works(folder: Path, holder: Holder) -> str:
+    """Who holds the lock of a run folder, and what to do."""
+    if holder.here:
+        return f"process {holder.pid} on this machine is working on {folder}: wait for it to end"
+    if not holder.host:
+        return f"{folder / 'lock'} does not say which process works on the run; if none does, say --break-lock"
+    who = f"process {holder.pid} on {holder.host}"
+    return f"{who} is working on {folder}; if it is gone, say --break-lock (break_lock=True)"
 
 
 def create(root: Path, plan: str) -> tuple[Path, str]:

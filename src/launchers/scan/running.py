@@ -132,5 +132,5 @@ def _clear(folder: Path) -> None:
     for one in folder.iterdir():
         if one.is_dir():
             shutil.rmtree(one)
-        elif one.name != "lock":
+        elif one.name.partition(".")[0] != "lock":
             one.unlink()
