@@ -170,6 +170,15 @@ class Testbed:
         except OSError:
             return False
 
+    @property
+    def version(self) -> tuple[int, ...]:
+        """That of OAR: (2, 5, 9)."""
+        said = self.command("oarnodes", "--version").stdout
+        found = re.search(r"\d+(?:\.\d+)+", said)
+        if found is None:
+            raise TestbedError(f"oarnodes --version: {said.strip()}")
+        return tuple(int(part) for part in found[0].split("."))
+
     def sql(self, statement: str) -> str:
         """What OAR's database answers."""
         url = f"postgresql://oar:{SETTINGS['DB_BASE_PASSWD']}@127.0.0.1:{POSTGRES}/oar"
@@ -290,7 +299,10 @@ class Testbed:
         # the server listens on all addresses, and has no setting for that
         program = ALMIGHTY.read_text()
         if "LocalAddr" not in program:
-            ALMIGHTY.write_text(program.replace("INET->new(LocalPort", 'INET->new(LocalAddr => "127.0.0.1", LocalPort'))
+            edited, places = re.subn(r"(INET->new\(\s*)LocalPort", r'\1LocalAddr => "127.0.0.1", LocalPort', program)
+            if places != 1:
+                raise TestbedError(f"{ALMIGHTY} is not as expected: it would listen on all addresses")
+            ALMIGHTY.write_text(edited)
         self.names()
 
     def names(self, *, remove: bool = False) -> None:

@@ -126,9 +126,10 @@ class Launcher:
 
     def refused(self, said: str) -> str:
         """What the scheduler said when it refused, what it is about, and what it was asked."""
-        from launchers.oar.refusals import refusal_of_oarsub
+        from launchers.oar.refusals import refusal_of_oarsub, words
         from launchers.slurm.refusals import refusal_of_sbatch
 
+        said = words(said) if self.oar_args else said
         code = refusal_of_oarsub(said) if self.oar_args else refusal_of_sbatch(said).code
         about = f"\nreason code: {code}" if code else ""
         asked = self.selection.args.flags() if self.selection.args else []

@@ -14,6 +14,7 @@ from steps import CPU, Counting, double, fail, largest, once_or_good, pair, slow
 
 from launchers.cli import main
 from launchers.connector import LocalConnector
+from launchers.oar.query import query
 from launchers.oar.states import jobs
 from launchers.plan import Chain, Map, Parallel, Plan, PlanError, ResultOf, Step
 from launchers.plan.run import open_run
@@ -175,6 +176,7 @@ print(seen)
 @pytest.mark.parametrize("share", [0.5, 0.65, 0.8, 0.9])
 def test_killed_and_resumed(oar, share, monkeypatch):
     monkeypatch.setattr("launchers.plan.submit.GRACE", 3.0)
+    query(refresh=True)  # a client that has to ask makes more steps than one that remembers
     code = CLIENT.format(plans=str(PLAN_TESTS))
 
     def client(point):

@@ -3,7 +3,7 @@
 - Its submission file is cut into words at every white space: a folder, or SQL, with a space in it falls apart.
 - Jobs of an array are put in the order of their ids as text, 10 before 9.
 - With ``%j`` in the folder a job that is submitted again has nowhere to write: its new id has no folder.
-- The folder that jobs run in is what $PWD says, which os.chdir leaves as it was.
+- The folder that jobs run in is what $PWD says, which os.chdir leaves as it was, before OAR 2.6.
 - Nothing of the submitter's environment comes to the job: not its PATH, not the modules that it imports.
 - Arrays and checkpointable functions go through a new OarExecutor, without any of this.
 """

@@ -9,6 +9,7 @@ from attrs import frozen
 from launchers.connector import CommandError, Connector, LocalConnector
 from launchers.oar.convert import convert
 from launchers.oar.facts import Facts, read
+from launchers.oar.refusals import complaint
 from launchers.offer.emit import to_yaml
 from launchers.offer.recall import place, recall, remember
 from launchers.offer.schema import OarGroup
@@ -32,7 +33,7 @@ def ask(connector: Connector | None = None) -> Facts | str:
     except CommandError as error:
         return str(error)
     if outcome.status:
-        return f"oarnodes: {outcome.complaint}"
+        return f"oarnodes: {complaint(outcome)}"
     try:
         return read(outcome.stdout)
     except ValueError as error:

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from launchers.connector import CommandError, Connector
+from launchers.oar.refusals import complaint
 
 TIMEOUT = 60.0
 WORDS = {
@@ -57,7 +58,7 @@ def jobs(connector: Connector, sql: str) -> list[OarJob]:
     """
     outcome = connector.run(("oarstat", "-f", "-J", "--sql", sql), timeout=TIMEOUT)
     if outcome.status:
-        raise CommandError(f"oarstat: {outcome.complaint}")
+        raise CommandError(f"oarstat: {complaint(outcome)}")
     return read_jobs(outcome.stdout)
 
 

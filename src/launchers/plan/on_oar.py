@@ -17,7 +17,7 @@ from typing import Any
 from launchers.connector import CommandError, Connector, LocalConnector
 from launchers.launcher import need_commands
 from launchers.oar.args import carried, flags
-from launchers.oar.refusals import refusal_of_oarsub
+from launchers.oar.refusals import refusal_of_oarsub, words
 from launchers.oar.states import OarJob, jobs, newest, of_arrays
 from launchers.offer.model import Group
 from launchers.plan.batch import Element, JobInfo, Submission
@@ -103,17 +103,17 @@ def _send_script(job: Submission) -> str:
     return _oarsub(["-S", *flags(options), f"../{job.unit.script}"], cwd)
 
 
-def _oarsub(words: Sequence[str], cwd: str | None = None) -> str:
+def _oarsub(argv: Sequence[str], cwd: str | None = None) -> str:
     """The id of what is submitted, of an array its first job's; raises FailedJobError."""
     from submitit.core.utils import FailedJobError
 
     try:
-        outcome = LocalConnector().run(("oarsub", *words), timeout=TIMEOUT, cwd=cwd)
+        outcome = LocalConnector().run(("oarsub", *argv), timeout=TIMEOUT, cwd=cwd)
     except CommandError as error:
         raise FailedJobError(f"Cannot connect: {error}") from error
     found = re.search(r"^OAR_JOB_ID=([0-9]+)$", outcome.stdout, re.M)
     if outcome.status or not found:
-        raise FailedJobError(outcome.stderr.strip() or outcome.stdout.strip() or f"exit status {outcome.status}")
+        raise FailedJobError(words(outcome.stderr).strip() or outcome.stdout.strip() or f"exit status {outcome.status}")
     return found[1]
 
 
