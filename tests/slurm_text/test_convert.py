@@ -211,6 +211,30 @@ def test_memory_that_costs_more_cpus_than_the_partition_lets_have(version, start
     assert (match(parse("cpu(mem=4001M)"), [one]).selection is not None) is starts
 
 
+@pytest.mark.parametrize(
+    ("said", "before", "since"),
+    [
+        ("DenyAccounts=top", {"mid", "leaf", "other"}, {"other"}),
+        ("DenyAccounts=mid", {"top", "leaf", "other"}, {"top", "other"}),
+        ("DenyAccounts=root", {"top", "mid", "leaf", "other"}, set()),
+        ("AllowAccounts=top", {"top"}, {"top", "mid", "leaf"}),
+        ("AllowAccounts=mid", {"mid"}, {"mid", "leaf"}),
+        ("AllowAccounts=root", set(), {"top", "mid", "leaf", "other"}),
+    ],
+)
+def test_a_partition_that_names_an_account_means_those_below_it_from_23_02_on(said, before, since):
+    """So a slurmctld alone of 22.05, of 24.11 and of 26.05 has it."""
+    parents = {"root": "", "top": "root", "mid": "top", "leaf": "mid", "other": "root"}
+    assoc = "Cluster|Account|User|ParentName|QOS\n" + "".join(f"c|{name}||{up}|\n" for name, up in parents.items())
+    assoc += "".join(f"c|{name}|me||normal\n" for name in parents if name != "root")
+    qos = "Name|Priority|Flags|MaxWall\nnormal|0||\n"
+    partition = f"PartitionName=p Nodes=n[1-2] State=UP {said}\n"
+    for version, accounts in (("22.05.8", before), ("23.02.0", since), ("26.05.5", since)):
+        config = CONFIG + f"SLURM_VERSION = {version}\n"
+        part = group(config, NODES, partition, assoc, qos, person=Person("me")).partitions[0]
+        assert {one.account for one in part.accesses if not part.closed} == accounts
+
+
 def test_running_minutes_of_a_user_bound_a_job():
     qos = "Name|Priority|Flags|MaxWall|MaxTRESRunMinsPU|MaxTRESRunMinsPA\nnormal|0|||cpu=60|cpu=50\n"
     assoc = "Cluster|Account|User|QOS|MaxWall\nc|a|me|normal|\n"

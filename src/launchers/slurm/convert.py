@@ -136,12 +136,10 @@ def _qos(one: Any, enforced: set[str]) -> schema.QosSpec:
 
 def _accounts(facts: Facts, person: Person, enforced: set[str]) -> dict[str, schema.AccountSpec]:
     """The accounts that the person may charge, each with its own limits and those of the accounts above it."""
-    cluster = facts.config.get("ClusterName")
-    here = [one for one in facts.associations if not cluster or one.cluster in ("", cluster)]
-    mine = [one for one in here if one.user and (person.user is None or one.user == person.user)]
+    mine = [one for one in _here(facts) if one.user and (person.user is None or one.user == person.user)]
     if person.user is None and len({one.user for one in mine}) > 1:
         mine = []  # several users' associations: whose the file is to be is not known
-    above = {one.account: one for one in here if not one.user}
+    above = _above(facts)
     accounts = {}
     for one in mine:
         partitions = tuple(other.partition for other in mine if other.account == one.account)
@@ -158,14 +156,33 @@ def _accounts(facts: Facts, person: Person, enforced: set[str]) -> dict[str, sch
     return accounts
 
 
+def _here(facts: Facts) -> list[Association]:
+    """The associations of this cluster."""
+    cluster = facts.config.get("ClusterName")
+    return [one for one in facts.associations if not cluster or one.cluster in ("", cluster)]
+
+
+def _above(facts: Facts) -> dict[str, Association]:
+    """The accounts themselves, by name: what they set holds for the accounts and users below."""
+    return {one.account: one for one in _here(facts) if not one.user}
+
+
+def _lineage(account: str, above: Mapping[str, Association]) -> list[str]:
+    """An account, the one above it, and so on to root."""
+    found: list[str] = []
+    while account and account not in found:
+        found.append(account)
+        account = above[account].parent if account in above else ""
+    return found
+
+
 def _inherited(one: Association, above: Mapping[str, Association]) -> Bounds:
     """Max limits come from the nearest that sets them, Grp limits from all: they hold at each level (man sacctmgr)."""
     merged = one.bounds
-    seen = set()
-    parent = above.get(one.account)
-    while parent is not None and parent.account not in seen:
-        seen.add(parent.account)
-        theirs = parent.bounds
+    for name in _lineage(one.account, above):
+        if name not in above:
+            break
+        theirs = above[name].bounds
         merged = Bounds(
             max_wall=merged.max_wall if merged.max_wall is not None else theirs.max_wall,
             max_tres=_first(merged.max_tres, theirs.max_tres),
@@ -178,7 +195,6 @@ def _inherited(one: Association, above: Mapping[str, Association]) -> Bounds:
             max_jobs=_least(merged.max_jobs, theirs.max_jobs),
             max_submit=_least(merged.max_submit, theirs.max_submit),
         )
-        parent = above.get(parent.parent) if parent.parent else None
     return merged
 
 
@@ -213,10 +229,14 @@ def _partition(
         notes[(*path, "disabled")] = shut
     elif one.allow_groups is not None and person.groups is None:
         notes[path] = f"AllowGroups={','.join(one.allow_groups)}: whether you are in one is not known"
-    allowed = one.allow_accounts
+    config = _Config(facts.config)
+    allowed, denied = one.allow_accounts, one.deny_accounts
+    if accounts and not config.before(23):
+        above = _above(facts)
+        allowed = allowed and _with_those_below(allowed, accounts, above)
+        denied = _with_those_below(denied, accounts, above)
     if allowed is not None and accounts:
         allowed = tuple(name for name in allowed if name in accounts)
-    config = _Config(facts.config)
     per_cpu, per_node = one.max_mem_per_cpu, one.max_mem_per_node
     if per_cpu is None and per_node is None:
         per_cpu, per_node = config.memory("MaxMemPerCPU"), config.memory("MaxMemPerNode")
@@ -241,7 +261,7 @@ def _partition(
         qos=one.allow_qos,
         accounts=allowed,
         deny_qos=one.deny_qos or None,
-        deny_accounts=one.deny_accounts or None,
+        deny_accounts=denied or None,
         partition_qos=one.qos,
         limits=None if limits == schema.LimitsSpec() else limits,
         exclusive=True if one.oversubscribe.startswith("EXCLUSIVE") else None,
@@ -251,6 +271,14 @@ def _partition(
         def_mem_per_gpu=one.def_mem_per_gpu,
         def_cpu_per_gpu=one.def_cpu_per_gpu,
     )
+
+
+def _with_those_below(
+    named: tuple[str, ...], accounts: Iterable[str], above: Mapping[str, Association]
+) -> tuple[str, ...]:
+    """The accounts that a partition names, and those of `accounts` below them: they count from 23.02 on."""
+    below = [name for name in accounts if not set(_lineage(name, above)).isdisjoint(named)]
+    return tuple(dict.fromkeys([*named, *below]))
 
 
 def _shut(one: Partition, person: Person) -> str:
