@@ -195,6 +195,27 @@ def test_text_and_json_of_one_cluster_agree(shared):
         }
 
 
+@pytest.mark.parametrize(
+    ("exclusive", "shares", "whole", "user"),
+    [
+        ("NO", "YES:4", False, False),
+        ("NODE", "NO", True, False),
+        ("USER", "NO", False, True),
+        ("TOPO", "NO", False, False),
+    ],
+)
+def test_who_shares_nodes_in_the_words_of_26_05(exclusive, shares, whole, user):
+    """`Exclusive` stands for OverSubscribe=EXCLUSIVE and ExclusiveUser; in JSON every partition has no jobs to share with."""
+    text = f"PartitionName=p Nodes=n Exclusive={exclusive} OverSubscribe={shares} State=UP\n"
+    structure = {
+        "name": "p", "nodes": {"configured": "n"}, "partition": {"exclusive": exclusive, "oversubscribe": shares, "state": ["UP"]},
+        "maximums": {"oversubscribe": {"jobs": 0, "flags": []}},
+    }  # fmt: skip
+    for said in (text, json.dumps({"partitions": [structure]})):
+        (one,) = read(said).partitions
+        assert (one.oversubscribe == "EXCLUSIVE", one.exclusive_user) == (whole, user)
+
+
 def test_json_of_24_11_in_the_words_of_text():
     def number(value):
         return {"set": True, "infinite": False, "number": value}

@@ -294,6 +294,7 @@ def partition(pairs: Mapping[str, str], line: int, problems: list[Problem]) -> P
         problems.append(Problem(line, str(error), f"the Nodes of {pairs['PartitionName']} cannot be read"))
     jobs = dict(item.split("=", 1) for item in (read.text("JobDefaults") or "").split(",") if "=" in item)
     defaults = Reader(jobs, line, problems)
+    exclusive = (read.text("Exclusive") or "NO").upper()  # 26.05: OverSubscribe=EXCLUSIVE and ExclusiveUser in one
     return Partition(
         name=pairs["PartitionName"],
         nodes=nodes,
@@ -318,8 +319,8 @@ def partition(pairs: Mapping[str, str], line: int, problems: list[Problem]) -> P
         deny_qos=read.names("DenyQos"),
         allow_groups=read.allowed("AllowGroups"),
         qos=read.text("QoS"),
-        oversubscribe=(read.text("OverSubscribe", "Shared") or "NO").upper(),
-        exclusive_user=read.flag("ExclusiveUser"),
+        oversubscribe="EXCLUSIVE" if exclusive == "NODE" else (read.text("OverSubscribe", "Shared") or "NO").upper(),
+        exclusive_user=read.flag("ExclusiveUser") or exclusive == "USER",
         root_only=read.flag("RootOnly"),
         req_resv=read.flag("ReqResv"),
         priority_tier=read.number("PriorityTier", "Priority") or 0,

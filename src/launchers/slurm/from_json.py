@@ -147,7 +147,9 @@ def _partition(entry: Mapping[str, Any]) -> dict[str, str]:
     pairs["Default"] = "YES" if "default" in flags else "NO"
     pairs["Hidden"] = "YES" if "hidden" in flags else "NO"
     shares = entry.get("maximums", {}).get("oversubscribe", {})
-    if shares.get("jobs") == 0:
+    if exclusive := entry.get("partition", {}).get("exclusive"):
+        pairs["Exclusive"] = exclusive
+    elif shares.get("jobs") == 0:  # where partitions say `exclusive`, 0 says nothing
         pairs["OverSubscribe"] = "EXCLUSIVE"
     if units := entry.get("select_type"):
         pairs["SelectTypeParameters"] = "_".join(["CR", *units])
