@@ -26,7 +26,7 @@ REASONS = {
     "JobHeldAdmin": "is held by an administrator",
     "PartitionTimeLimit": "asks for more time than its partition allows: it can never start",
     "PartitionNodeLimit": "asks for more nodes than its partition allows: it can never start",
-    "PartitionConfig": "asks for more than its partition has: it can never start",
+    "PartitionConfig": "asks for what its partition does not have or does not allow: it can never start",
     "PartitionDown": "waits for its partition to come up",
     "PartitionInactive": "waits for its partition to become active",
     "ReqNodeNotAvail": "waits for nodes that are down, drained or reserved",
