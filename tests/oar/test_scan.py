@@ -17,7 +17,7 @@ PYTHON = "#!/usr/bin/env python3\n"
 
 def submitted(folder):
     """The ids of all jobs of a run."""
-    return [one["job"] for one in open_run(folder).store.journal() if one["event"] == "submitted"]
+    return list(open_run(folder).store.submitted().values())
 
 
 def until(condition, seconds=60):

@@ -6,8 +6,9 @@ import time
 from attrs import define, field
 
 from launchers.local.jobs import Capacity, LocalJob, Wanted, write_table
+from launchers.plan.record import TaskEntry
 from launchers.plan.run import Run
-from launchers.plan.store import Store, TaskEntry, create, write
+from launchers.plan.store import Store, create, write
 from launchers.plan.units import Unit
 
 GIB = 1024**3
@@ -47,12 +48,15 @@ class Recorder:
     def run(self, plan="recorded"):
         """Write it all down."""
         folder, id = create(self.root, plan)
-        store = Store(folder, plan, id, "local", "box", tuple(self.units), tuple(self.tasks), self.start)
+        store = Store(
+            folder=folder, plan=plan, id=id, scheduler="local", group="box", created=self.start, command=("plan.py",),
+            cwd="/", source=None, tasks=tuple(self.tasks), units=tuple(self.units),
+        )  # fmt: skip
         write(store)
         write_table(store.local_folder(1), Capacity(), self.jobs)
         lines = "".join(json.dumps(event) + "\n" for event in self.events)
         (store.local_folder(1) / "events.jsonl").write_text(lines)
-        intent = {"event": "intent", "time": self.start, "attempt": 1}
+        intent = {"event": "starting", "time": self.start, "attempt": 1}
         (folder / "journal.jsonl").write_text(json.dumps(intent) + "\n")
         for unit, text in self.logs.items():
             store.job_folder(unit).mkdir()

@@ -21,9 +21,10 @@ import pytest
 
 from launchers import SlurmArgs
 from launchers.cli import main
+from launchers.journal import RunError
 from launchers.plan import Chain, Map, Parallel, Plan, PlanError, Step, submit
 from launchers.plan.run import open_run
-from launchers.plan.store import RunError, load
+from launchers.plan.store import load
 
 SBATCH = """#!{python} -IS
 import fcntl, os, re, sys, time

@@ -51,8 +51,8 @@ def _pair(text: str) -> tuple[str, str]:
 
 def run(options: argparse.Namespace) -> int:
     """Do what is asked; what is wrong with the flow is exit status 2, that nothing offers what it needs 1."""
+    from launchers.journal import RunError
     from launchers.plan.model import PlacementError, PlanError, UnreachableError
-    from launchers.plan.store import RunError
     from launchers.plan.submit import SubmitError
 
     try:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from launchers.cli import options as shared
 from launchers.cli import show
@@ -19,6 +19,7 @@ from launchers.cli import show
 if TYPE_CHECKING:
     from launchers.plan.run import MemberState, Run, StepState
 
+T = TypeVar("T")
 VERSION = 1
 ROOT = Path("runs")
 
@@ -30,12 +31,13 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what is asked; a run folder that cannot be used is exit status 2."""
-    from launchers.plan.store import RunError
+    from launchers.journal import RunError
+    from launchers.plan.run import NoSuchStepError
     from launchers.plan.submit import SubmitError
 
     try:
         return _RUN[options.command](options)
-    except (RunError, KeyError) as error:
+    except (RunError, NoSuchStepError) as error:
         print(f"launchers {options.command}: {error.args[0]}", file=sys.stderr)
         return 2
     except SubmitError as error:
@@ -49,8 +51,8 @@ def _one_run(command: argparse.ArgumentParser, *, last: bool = True) -> None:
 
 def find_run(name: str | None) -> Run:
     """The run of a name; RunError when there is none, or several."""
+    from launchers.journal import RunError
     from launchers.plan.run import open_run
-    from launchers.plan.store import RunError
 
     if name and (Path(name) / "plan.json").exists():
         return open_run(name)
@@ -246,7 +248,7 @@ def _logs_arguments(command: argparse.ArgumentParser) -> None:
 
 def _logs(options: argparse.Namespace) -> int:
     from launchers.cli.run import Tail
-    from launchers.plan.store import RunError
+    from launchers.journal import RunError
 
     found = find_run(options.run)
     name, _, item = options.step.partition(":")
@@ -346,30 +348,31 @@ def _runs_arguments(command: argparse.ArgumentParser) -> None:
     shared.as_json(command)
 
 
-def _readable(root: Path) -> Iterator[Run]:
-    """The runs of a folder; one that cannot be read keeps nobody from the others."""
+def _each(root: Path, read: Callable[[Run], T]) -> Iterator[T]:
+    """What `read` gives of each run of a folder; one that cannot be read keeps nobody from the others."""
+    from launchers.journal import RunError
     from launchers.plan.run import open_run
-    from launchers.plan.store import RunError
 
     for path in run_folders(root):
         try:
-            yield open_run(path)
+            yield read(open_run(path))
         except RunError as error:
             print(f"launchers: warning: passed over: {error}", file=sys.stderr)
 
 
 def _runs(options: argparse.Namespace) -> int:
-    found = list(_readable(Path(options.folder)))
+    runs = list(_each(Path(options.folder), _run_json))
     if options.json:
-        show.emit({"version": VERSION, "runs": [_run_json(one) for one in found]})
-        return 0
-    rows = [
-        (one.folder.name, time.strftime("%Y-%m-%d %H:%M", time.localtime(one.store.created)), _summary(one))
-        for one in found
-    ]
-    if rows:
-        show.table(rows, ("RUN", "SUBMITTED", "STEPS"))
+        show.emit({"version": VERSION, "runs": runs})
+    elif runs:
+        show.table([_run_row(one) for one in runs], ("RUN", "SUBMITTED", "STEPS"))
     return 0
+
+
+def _run_row(run: dict[str, Any]) -> tuple[str, str, str]:
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run["created"]))
+    steps = ", ".join(f"{count} {state}" for state, count in sorted(run["steps"].items()))
+    return Path(run["folder"]).name, when, steps
 
 
 def _run_json(found: Run) -> dict[str, Any]:
@@ -385,10 +388,6 @@ def _run_json(found: Run) -> dict[str, Any]:
     }
 
 
-def _summary(found: Run) -> str:
-    return ", ".join(f"{count} {state}" for state, count in sorted(_run_json(found)["steps"].items()))
-
-
 def _clean_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("run", metavar="RUN", nargs="*", help="these runs; all that have ended if left out")
     command.add_argument("--folder", default=str(ROOT), help="where runs are; default ./runs")
@@ -396,15 +395,16 @@ def _clean_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _clean(options: argparse.Namespace) -> int:
-    chosen = [find_run(name) for name in options.run] or list(_readable(Path(options.folder)))
-    ended = [one for one in chosen if one.over()]
-    for one in chosen:
-        if one not in ended:
-            print(f"kept, its jobs have not ended: {one.folder}", file=sys.stderr)
-    for one in ended:
+    named = [find_run(name) for name in options.run]
+    runs = [(run.folder, run.over()) for run in named]
+    if not named:
+        runs = list(_each(Path(options.folder), lambda run: (run.folder, run.over())))
+    for folder in (folder for folder, over in runs if not over):
+        print(f"kept, its jobs have not ended: {folder}", file=sys.stderr)
+    for folder in (folder for folder, over in runs if over):
         if options.yes:
-            shutil.rmtree(one.folder)
-        print(f"{'removed' if options.yes else 'would remove (--yes)'}: {one.folder}")
+            shutil.rmtree(folder)
+        print(f"{'removed' if options.yes else 'would remove (--yes)'}: {folder}")
     return 0
 
 

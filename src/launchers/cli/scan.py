@@ -35,7 +35,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what is asked: 1 for a scan that cannot be run now, or a run that has failed."""
-    from launchers.plan.store import RunError
+    from launchers.journal import RunError
     from launchers.plan.submit import SubmitError
     from launchers.scan.errors import DefinitionError, ScanError
 

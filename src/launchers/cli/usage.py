@@ -31,7 +31,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what is asked; a run folder that cannot be used, or a file that cannot be written, is exit status 2."""
-    from launchers.plan.store import RunError
+    from launchers.journal import RunError
 
     try:
         found = find_run(options.run)
@@ -42,8 +42,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(found: Run, output: str | None) -> int:
+    from launchers.journal import RunError
     from launchers.plan.report import page
-    from launchers.plan.store import RunError
 
     text = page(found)
     if output == "-":

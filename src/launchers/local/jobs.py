@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import asdict, define, frozen
+from attrs import asdict, define, field, frozen
+from attrs.validators import deep_iterable, instance_of, optional
+
+from launchers.journal import BadLineError, read_events, read_lines, structured
 
 PENDING, RUNNING, COMPLETED = "PENDING", "RUNNING", "COMPLETED"
 FAILED, TIMEOUT, CANCELLED = "FAILED", "TIMEOUT", "CANCELLED"
@@ -89,6 +93,51 @@ class Status:
     memory: int | None = None
 
 
+@frozen
+class Event:
+    """What happened to a job, and when (seconds of the epoch)."""
+
+    job: str = field(validator=instance_of(str))
+    time: float = field(factory=time.time, validator=instance_of((int, float)), kw_only=True)
+
+
+@frozen
+class Intent(Event):
+    """It is about to be started, for the `tries`th time, on these devices."""
+
+    tries: int = field(validator=instance_of(int))
+    devices: list[str] = field(factory=list, validator=deep_iterable(instance_of(str), instance_of(list)))
+
+
+@frozen
+class Start(Event):
+    """It runs as this process; `born` is None where that was gone at once."""
+
+    pid: int = field(validator=instance_of(int))
+    born: int | None = field(validator=optional(instance_of(int)))
+
+
+@frozen
+class Requeue(Event):
+    """It ended, and is queued again."""
+
+    reason: str = field(default="", validator=instance_of(str))
+
+
+@frozen
+class End(Event):
+    """It has ended; `cpu` in seconds, `memory` in bytes."""
+
+    state: str = field(validator=instance_of(str))
+    exit: int | None = field(default=None, validator=optional(instance_of(int)))
+    reason: str = field(default="", validator=instance_of(str))
+    cpu: float | None = field(default=None, validator=optional(instance_of((int, float))))
+    memory: int | None = field(default=None, validator=optional(instance_of(int)))
+
+
+EVENTS: dict[str, type[Event]] = {"intent": Intent, "start": Start, "requeue": Requeue, "end": End}
+
+
 def private(folder: Path) -> Path:
     """Make a folder (and those above it) for this user alone."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -113,34 +162,36 @@ def _pairs(value: Any) -> tuple[tuple[Any, ...], ...]:
 
 
 def read_table(folder: Path) -> tuple[Capacity, dict[str, LocalJob]]:
-    """The capacity and jobs of a folder, by id, in the order in which they were given."""
-    told = json.loads((folder / "capacity.json").read_text(encoding="utf-8"))
-    capacity = Capacity(told["cores"], told["memory"], _pairs(told["devices"]), _pairs(told["tokens"]))
+    """The capacity and jobs of a folder, by id, in the order in which they were given.  Raises BadLineError."""
     jobs = {}
-    with (folder / "jobs.jsonl").open(encoding="utf-8") as lines:
-        for line in lines:
-            entry = json.loads(line)
-            entry["argv"] = tuple(entry["argv"])
-            entry["wanted"] = tuple(Wanted(**one) for one in entry["wanted"])
-            for key in ("env", "tokens", "after"):
-                entry[key] = _pairs(entry[key])
-            jobs[entry["id"]] = LocalJob(**entry)
-    return capacity, jobs
+    path = folder / "jobs.jsonl"
+    for number, entry in read_lines(path):
+        try:
+            entry |= {key: _pairs(entry[key]) for key in ("env", "tokens", "after")}
+            entry |= {"argv": tuple(entry["argv"]), "wanted": tuple(Wanted(**one) for one in entry["wanted"])}
+        except (KeyError, TypeError) as error:
+            raise BadLineError(path, number, f"not a job: {error}") from None
+        job = structured(path, number, entry, LocalJob)
+        jobs[job.id] = job
+    return _read_capacity(folder / "capacity.json"), jobs
+
+
+def _read_capacity(path: Path) -> Capacity:
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        return Capacity(entry["cores"], entry["memory"], _pairs(entry["devices"]), _pairs(entry["tokens"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadLineError(path, 1, f"not what this machine offers to a run: {error}") from None
 
 
 def read_statuses(folder: Path) -> dict[str, Status]:
-    """What became of the jobs of a folder, by folding its journal; a job that is not in it is pending."""
+    """What became of the jobs of a folder, by folding its journal; a job that is not in it is pending.
+
+    Raises BadLineError.
+    """
     statuses: dict[str, Status] = {}
-    try:
-        text = (folder / "events.jsonl").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return statuses
-    for line in text.splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue  # the last line of a scheduler that was killed while writing it
-        apply(statuses.setdefault(event["job"], Status()), event)
+    for event in read_events(folder / "events.jsonl", EVENTS):
+        apply(statuses.setdefault(event.job, Status()), event)
     return statuses
 
 
@@ -161,20 +212,17 @@ def outcome(attempts: Path) -> Status:
     return Status(bad)
 
 
-def apply(status: Status, event: Mapping[str, Any]) -> None:
+def apply(status: Status, event: Event) -> None:
     """Bring a status up to date with one event of the journal."""
-    if event["event"] == "intent":
-        status.tries = event["tries"]
-        status.devices = tuple(event.get("devices", ()))
-    elif event["event"] == "start":
-        status.state, status.pid, status.born = RUNNING, event["pid"], event["born"]
-        status.started = event["time"]
-    elif event["event"] == "requeue":
-        status.state, status.pid, status.reason = PENDING, None, event.get("reason", "")
-    elif event["event"] == "end":
-        status.state, status.exit = event["state"], event.get("exit")
-        status.reason, status.ended, status.pid = event.get("reason", ""), event["time"], None
-        status.cpu, status.memory = event.get("cpu"), event.get("memory")
+    if isinstance(event, Intent):
+        status.tries, status.devices = event.tries, tuple(event.devices)
+    elif isinstance(event, Start):
+        status.state, status.pid, status.born, status.started = RUNNING, event.pid, event.born, event.time
+    elif isinstance(event, Requeue):
+        status.state, status.pid, status.reason = PENDING, None, event.reason
+    elif isinstance(event, End):
+        status.state, status.exit, status.reason = event.state, event.exit, event.reason
+        status.ended, status.pid, status.cpu, status.memory = event.time, None, event.cpu, event.memory
 
 
 def unmet(job: LocalJob, statuses: Mapping[str, Status]) -> tuple[bool, str]:

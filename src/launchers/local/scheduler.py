@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import selectors
 import signal
@@ -25,15 +24,22 @@ from typing import Any
 
 from attrs import define, field
 
+from launchers.journal import line_of
 from launchers.local.jobs import (
     CANCELLED,
     COMPLETED,
     ENDED,
+    EVENTS,
     FAILED,
     PENDING,
     TIMEOUT,
     Capacity,
+    End,
+    Event,
+    Intent,
     LocalJob,
+    Requeue,
+    Start,
     Status,
     alive,
     apply,
@@ -106,18 +112,13 @@ class Scheduler:
 
     # -- the journal -------------------------------------------------------------------------------------------
 
-    def record(self, job: str, event: str, *, durable: bool = True, **facts: Any) -> None:
+    def record(self, event: Event, *, durable: bool = True) -> None:
         """Append to the journal (before acting, where it announces an act), and bring the status up to date."""
-        entry = {"job": job, "event": event, "time": time.time(), **facts}
-        self.journal.write(json.dumps(entry) + "\n")
+        self.journal.write(line_of(event, EVENTS))
         self.journal.flush()
         if durable:
             os.fsync(self.journal.fileno())
-        apply(self.statuses[job], entry)
-
-    def ended(self, job: str, state: str, exit: int | None, reason: str = "", **used: Any) -> None:
-        """A job is over; what can never run any more is cancelled when its turn comes."""
-        self.record(job, "end", state=state, exit=exit, reason=reason, **used)
+        apply(self.statuses[event.job], event)
 
     # -- starting ----------------------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ class Scheduler:
             elif _number(place / "exit") is None and when is not None and status.born in (None, when):
                 self.watch(id, Process(pid, when, None, *self.deadlines(job, status.started or time.time())))
                 if status.state == PENDING:
-                    self.record(id, "start", pid=pid, born=when)
+                    self.record(Start(id, pid, when))
             else:
                 self.finish(id, _number(place / "exit"), "")
 
@@ -154,7 +155,7 @@ class Scheduler:
             job = self.jobs[id]
             waits, never = unmet(job, self.statuses)
             if never or (reason := impossible(job, self.capacity)):
-                self.ended(id, CANCELLED if never else FAILED, None, never or reason)
+                self.record(End(id, CANCELLED if never else FAILED, None, never or reason))
                 moved = True
             elif waits or scarce & _takes(job):
                 still.append(id)
@@ -174,11 +175,11 @@ class Scheduler:
             if isinstance(granted, Scarce):
                 return granted
             tries = self.statuses[job.id].tries + 1
-            self.record(job.id, "intent", tries=tries, devices=list(granted))
+            self.record(Intent(job.id, tries, list(granted)))
             child = self.spawn(job, granted, tries)
             when = born(child.pid)
             ledger.claim(job, granted, child.pid, when)
-        self.record(job.id, "start", durable=False, pid=child.pid, born=when)
+        self.record(Start(job.id, child.pid, when), durable=False)
         self.watch(job.id, Process(child.pid, when, child, *self.deadlines(job, time.time())))
         return None
 
@@ -253,18 +254,18 @@ class Scheduler:
         job = self.jobs[id]
         again = job.requeue is not None and status == job.requeue and self.statuses[id].tries <= job.requeues
         if again and doomed != CANCELLED:
-            self.record(id, "requeue", reason="requeued at its own wish")
+            self.record(Requeue(id, "requeued at its own wish"))
             self.waiting.append(id)
             return
         if doomed:
             reason = "time limit reached" if doomed == TIMEOUT else "cancelled"
-            self.ended(id, doomed, status, reason, **used)
+            self.record(End(id, doomed, status, reason, **used))
         elif status is None:
-            self.ended(id, FAILED, None, "its process is gone and left no exit status")
+            self.record(End(id, FAILED, None, "its process is gone and left no exit status"))
         else:
             code = 128 - status if status < 0 else status
             said = "" if code == 0 else f"exit status {code}"
-            self.ended(id, COMPLETED if code == 0 else FAILED, code, said, **used)
+            self.record(End(id, COMPLETED if code == 0 else FAILED, code, said, **used))
 
     def enforce(self) -> None:
         """Warn and end jobs that are out of time, and insist where that was not enough."""
@@ -289,7 +290,7 @@ class Scheduler:
                 self.doom(self.running[id], CANCELLED)
             elif id in self.waiting:
                 self.waiting.remove(id)
-                self.ended(id, CANCELLED, None, "cancelled")
+                self.record(End(id, CANCELLED, None, "cancelled"))
         self.cancelled = len(lines)
 
 

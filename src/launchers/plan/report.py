@@ -18,8 +18,8 @@ from attrs import frozen
 
 from launchers.plan.advise import Advice, advices, elapsed, in_memory, in_time
 from launchers.plan.drawing import Box, svg
+from launchers.plan.record import TaskEntry
 from launchers.plan.run import NEVER, UNSENT, MemberState, Run, StepState
-from launchers.plan.store import TaskEntry
 from launchers.slurm.states import ENDED, UNKNOWN, in_words
 
 FOLD = 6
@@ -140,8 +140,7 @@ def _facts(run: Run, steps: Sequence[StepState], begin: float, end: float) -> It
     if gpus:
         yield "GPU time reserved", in_time(gpus)
     if store.source:
-        changed = " and changes" if store.source.get("changed") else ""
-        yield "Source", f"{str(store.source.get('commit', ''))[:10]}{changed}"
+        yield "Source", f"{store.source.commit[:10]}{' and changes' if store.source.changed else ''}"
 
 
 def _said(step: StepState) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from launchers.journal import RunError
 from launchers.launcher import capacity, load_groups
 from launchers.local.jobs import LocalJob, read_table, write_table
 from launchers.offer.model import Group
@@ -16,7 +17,7 @@ from launchers.plan.escalate import asked, asked_by_hand, escalated, factors, po
 from launchers.plan.model import Pinned
 from launchers.plan.place import ANYTHING, Place, find_place
 from launchers.plan.run import UNSENT, MemberState, Run
-from launchers.plan.store import RunError, Store, write
+from launchers.plan.store import Store, write
 from launchers.plan.submit import carry_on, local_jobs, write_unit
 from launchers.plan.units import Member, Parent, Unit
 from launchers.requirement import parse

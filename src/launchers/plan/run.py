@@ -13,14 +13,16 @@ from typing import Any
 from attrs import define, field, frozen
 
 from launchers.connector import LocalConnector
+from launchers.journal import RunError
 from launchers.local import scheduler
 from launchers.local.jobs import LocalJob, Status, read_statuses, read_table
 from launchers.plan import script
 from launchers.plan.batch import Element, JobInfo, batch
+from launchers.plan.journal import Cancel, Cancelled, Event, Never, Refused, Starting, Submitted
 from launchers.plan.lock import is_held
 from launchers.plan.node import result as read_result
 from launchers.plan.progress import progress
-from launchers.plan.store import RunError, Store, load, replace, results
+from launchers.plan.store import Store, load, replace, results
 from launchers.plan.units import Unit
 from launchers.requirement import format_timespan
 from launchers.slurm.accounting import Usage
@@ -29,6 +31,10 @@ from launchers.slurm.states import ENDED, UNKNOWN, base, in_words
 TICK = 2.0
 """Seconds between two questions to the scheduler while waiting."""
 UNSENT, NEVER = "UNSUBMITTED", "CANCELLED"
+
+
+class NoSuchStepError(KeyError):
+    """A step that a run does not have; it names those that it has."""
 
 
 @frozen
@@ -184,7 +190,7 @@ class Run:
                 scheduler.revive(folder)
             statuses |= found
             asked |= read_table(self.store.local_folder(attempt))[1] if usage else {}
-        sent = {one["attempt"]: one["time"] for one in reversed(self.store.journal()) if one["event"] == "intent"}
+        sent = {one.attempt: one.time for one in reversed(self.store.journal()) if isinstance(one, Starting)}
         for unit, _, step, number in self._units():
             status = statuses.get(unit.name, Status())
             end = status.ended or time.time()
@@ -203,8 +209,8 @@ class Run:
     def _batched(self, usage: bool = False) -> Iterator[MemberState]:
         ids = self.store.submitted()
         events = self.store.journal()
-        never = {one["unit"]: one["reason"] for one in events if one["event"] == "never"}
-        refused = {one["unit"]: "; ".join(one["said"]) for one in events if one["event"] == "refused"}
+        never = {one.unit: one.reason for one in events if isinstance(one, Never)}
+        refused = {one.unit: "; ".join(one.said) for one in events if isinstance(one, Refused)}
         stopped = _stopped(events)
         elements = elements_of(self.store.units, ids)
         found = batch(self.store.scheduler).states(LocalConnector(), ids.values(), elements, usage=usage)
@@ -234,23 +240,30 @@ class Run:
             replace(self.folder / "seen.json", json.dumps({**seen, **fresh}))
 
     def _seen(self) -> dict[str, list[Any]]:
+        """State and time of each job when a scheduler last knew it.  Raises RunError."""
+        path = self.folder / "seen.json"
         try:
-            return dict(json.loads((self.folder / "seen.json").read_text()))
-        except (OSError, ValueError):
+            seen = json.loads(path.read_text())
+        except FileNotFoundError:
             return {}
+        except ValueError:
+            seen = None
+        if not isinstance(seen, dict) or not all(map(_is_sighting, seen.values())):
+            raise RunError(f"{path}:1: not the states that launchers has seen: remove the file")
+        return seen
 
     def over(self) -> bool:
         """Whether nothing of it runs or waits: its jobs have ended, or the scheduler refused them, or one before."""
         submitting = is_held(self.store.lock)
-        refused = not submitting and any(one["event"] == "refused" for one in self.store.journal())
+        refused = not submitting and any(isinstance(one, Refused) for one in self.store.journal())
         members = [one for step in self.status() for one in step.members]
         return all(one.ended or (refused and one.info.state == UNSENT) for one in members)
 
     def __getitem__(self, name: str) -> SubmittedStep:
-        """One step; KeyError with the names that there are."""
+        """One step; NoSuchStepError with the names that there are."""
         names = [task.name for task in self.store.tasks]
         if name not in names:
-            raise KeyError(f"there is no step {name}: {', '.join(names)}")
+            raise NoSuchStepError(f"there is no step {name}: {', '.join(names)}")
         return SubmittedStep(self, name)
 
     def wait(self, timeout: float | None = None, tick: float = TICK) -> bool:
@@ -288,7 +301,7 @@ class Run:
         The item `but` of the steps named is left alone: it is what asks for it.  `alone` leaves what hangs on them to
         the scheduler, which knows job by job what can start no more.
 
-        Raises KeyError for a step that there is not.
+        Raises NoSuchStepError.
         """
         self.reload()
         for name in names:
@@ -300,7 +313,7 @@ class Run:
             for unit, position, step, item in self._units()
             if step in wanted and (step not in names or but is None or item != but)
         ]
-        self.store.record("cancel", steps=sorted(wanted))
+        self.store.record(Cancel(sorted(wanted)))
         if self.store.scheduler == "local":
             for attempt in sorted({unit.attempt for unit, _ in mine}):
                 units = [unit.name for unit, _ in mine if unit.attempt == attempt]
@@ -345,6 +358,10 @@ class Run:
         return list(dict.fromkeys(found))
 
 
+def _is_sighting(value: object) -> bool:
+    return isinstance(value, list) and [type(one) for one in value] in ([str, float], [str, int])
+
+
 def _left_out(
     members: Sequence[MemberState], waits: Sequence[tuple[str, str]], before: Mapping[str, StepState]
 ) -> bool:
@@ -380,17 +397,17 @@ def elements_of(units: Iterable[Unit], ids: Mapping[str, str]) -> set[Element]:
     }
 
 
-def _stopped(events: Iterable[Mapping[str, Any]]) -> set[tuple[str, str | None]]:
+def _stopped(events: Iterable[Event]) -> set[tuple[str, str | None]]:
     """The submissions that were cancelled since, with the steps of theirs for which that was asked; None: whole."""
     sent: list[str] = []
     found: set[tuple[str, str | None]] = set()
     for one in events:
-        if one["event"] == "submitted":
-            sent.append(one["unit"])
-        elif one["event"] == "cancel":
-            found.update((unit, step) for unit in sent for step in one["steps"])
-        elif one["event"] == "cancelled":
-            found.update((unit, None) for unit in one["units"])
+        if isinstance(one, Submitted):
+            sent.append(one.unit)
+        elif isinstance(one, Cancel):
+            found.update((unit, step) for unit in sent for step in one.steps)
+        elif isinstance(one, Cancelled):
+            found.update((unit, None) for unit in one.units)
     return found
 
 

@@ -10,99 +10,46 @@ jobs/<unit>/     a submitit folder per submission: script, logs, results
 from __future__ import annotations
 
 import errno
-import json
 import os
 import secrets
 import struct
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, fields
 
+from launchers.journal import RunError, append, line_of, read_events
+from launchers.plan.journal import EVENTS, Event, Submitted
 from launchers.plan.lock import HeldError, Holder, hold
-from launchers.plan.units import Member, Unit, unit_from_json
+from launchers.plan.record import Record, TaskEntry, dumps, loads
+from launchers.plan.units import Member, Unit
 
-VERSION = 1
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
-class RunError(RuntimeError):
-    """A run folder that cannot be worked on: what is wrong and what to do."""
-
-
-@frozen
-class TaskEntry:
-    """A step as plan.json has it."""
-
-    name: str
-    waits: tuple[tuple[str, str], ...]
-    count: int
-    says: str
-    seconds: int | None
-    runs: str
-    need: str | None
-    options: tuple[tuple[str, Any], ...] = ()
-    again: tuple[int, str] | None = None
-    identity: str = ""
-    fail_fast: bool = False
-    srun: bool = True
-    rivals: tuple[str, ...] = ()
-
-
-@define
-class Store:
+@define(kw_only=True)
+class Store(Record):
     """A run folder and what plan.json says."""
 
     folder: Path
-    plan: str
-    id: str
-    scheduler: str
-    group: str | None
-    units: tuple[Unit, ...]
-    tasks: tuple[TaskEntry, ...]
-    created: float
-    cwd: str = ""
-    command: tuple[str, ...] = ()
-    source: dict[str, Any] | None = None
 
     def task(self, name: str) -> TaskEntry:
         """A step as plan.json has it."""
         return next(one for one in self.tasks if one.name == name)
 
-    def journal(self) -> list[dict[str, Any]]:
-        """Everything that was done, in order; a last line that was cut off was not done."""
-        try:
-            text = (self.folder / "journal.jsonl").read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return []
-        events = []
-        for line in text.splitlines():
-            try:
-                events.append(json.loads(line))
-            except ValueError:
-                continue  # the client was killed, or the disk was full, while it wrote this
-        return events
+    def journal(self) -> list[Event]:
+        """Everything that was done, in order.  Raises BadLineError."""
+        return read_events(self.folder / "journal.jsonl", EVENTS)
 
-    def record(self, event: str, **facts: Any) -> None:
+    def record(self, event: Event) -> None:
         """Write down what is about to be done, or was; on disk when this returns.  Raises OSError."""
-        line = json.dumps({"event": event, "time": time.time(), **facts}) + "\n"
-        path = self.folder / "journal.jsonl"
-        with path.open("ab") as out:
-            size = out.seek(0, os.SEEK_END)
-            if size and not path.read_bytes().endswith(b"\n"):
-                line = "\n" + line  # after a line that was cut off
-            out.write(line.encode())
-            out.flush()
-            os.fsync(out.fileno())
+        append(self.folder / "journal.jsonl", line_of(event, EVENTS))
 
     def submitted(self) -> dict[str, str]:
         """Job ids by unit: the last attempt of each."""
-        return {one["unit"]: one["job"] for one in self.journal() if one["event"] == "submitted"}
+        return {one.unit: one.job for one in self.journal() if isinstance(one, Submitted)}
 
     def latest(self) -> dict[Member, tuple[Unit, int]]:
         """Where each job of each step is now: the submission of its last attempt, and its position in that."""
@@ -180,20 +127,7 @@ def create(root: Path, plan: str) -> tuple[Path, str]:
 
 def write(store: Store) -> None:
     """Write plan.json whole: from here on the run can be resumed."""
-    entry = {
-        "version": VERSION,
-        "plan": store.plan,
-        "id": store.id,
-        "scheduler": store.scheduler,
-        "group": store.group,
-        "created": store.created,
-        "command": list(store.command or (sys.executable, *sys.argv)),
-        "cwd": store.cwd or str(Path.cwd()),
-        "source": store.source if store.source is not None else revision(),
-        "tasks": [{name: getattr(task, name) for name in TaskEntry.__annotations__} for task in store.tasks],
-        "units": [unit.as_json() for unit in store.units],
-    }
-    replace(store.folder / "plan.json", json.dumps(entry, indent=1, default=str))
+    replace(store.folder / "plan.json", dumps(store))
 
 
 def replace(path: Path, text: str) -> None:
@@ -210,61 +144,15 @@ def load(folder: Path) -> Store:
     """Read a run folder; raises RunError when it is none, or one whose submission never began."""
     path = folder / "plan.json"
     try:
-        entry = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         if (folder / "steps").is_dir():
             raise RunError(f"{folder}: its client ended before anything was submitted: submit the plan again") from None
         raise RunError(f"{folder} is not a run folder: it has no plan.json") from None
-    except ValueError as error:
-        raise RunError(f"{path} cannot be read: {error}") from None
-    if entry.get("version") != VERSION:
-        raise RunError(f"{path} has version {entry.get('version')}, this launchers reads {VERSION}")
-    try:
-        return _store(folder.absolute(), entry)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} is not what this launchers wrote: {type(error).__name__}: {error}") from None
-
-
-def _store(folder: Path, entry: Mapping[str, Any]) -> Store:
-    return Store(
-        folder=folder,
-        plan=entry["plan"],
-        id=entry["id"],
-        scheduler=entry["scheduler"],
-        group=entry["group"],
-        units=tuple(unit_from_json(one) for one in entry["units"]),
-        tasks=tuple(_task(one) for one in entry["tasks"]),
-        created=entry["created"],
-        cwd=entry["cwd"],
-        command=tuple(entry["command"]),
-        source=entry["source"],
-    )
-
-
-def _task(entry: Mapping[str, Any]) -> TaskEntry:
-    pairs = {key: tuple((name, value) for name, value in entry[key]) for key in ("waits", "options")}
-    return TaskEntry(
-        **{
-            **entry,
-            **pairs,
-            "again": tuple(entry["again"]) if entry["again"] else None,
-            "rivals": tuple(entry["rivals"]),
-        }
-    )
-
-
-def revision() -> dict[str, Any] | None:
-    """The commit of the source in this folder and whether it was changed since; None where there is no git."""
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False)
-        changed = subprocess.run(
-            ["git", "status", "--porcelain"], capture_output=True, text=True, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    if commit.returncode:
-        return None
-    return {"commit": commit.stdout.strip(), "changed": bool(changed.stdout.strip())}
+    except UnicodeDecodeError:
+        raise RunError(f"{path} is not UTF-8 text: restore it, or submit the plan again") from None
+    record = loads(text, path)
+    return Store(folder=folder.absolute(), **{field.name: getattr(record, field.name) for field in fields(Record)})
 
 
 # -- functions and arguments -----------------------------------------------------------------------------------

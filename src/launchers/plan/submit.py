@@ -23,11 +23,13 @@ from launchers.plan import script
 from launchers.plan.batch import Batch, Element, JobInfo, Submission, Wait, batch
 from launchers.plan.escalate import asked, factors, pointless
 from launchers.plan.graph import graph_of, problems
+from launchers.plan.journal import Cancelled, Intent, Never, Refused, Started, Starting, Submitted
 from launchers.plan.model import Map, Pinned, Plan, PlanError, Step, function_name
 from launchers.plan.place import Placed, need_in, place
 from launchers.plan.progress import progress
+from launchers.plan.record import TaskEntry, origin
 from launchers.plan.run import Run, elements_of
-from launchers.plan.store import Store, TaskEntry, create, load, write, write_call
+from launchers.plan.store import Store, create, load, write, write_call
 from launchers.plan.units import Unit, units_of
 from launchers.requirement import Requirement
 from launchers.slurm.states import ENDED
@@ -148,8 +150,7 @@ def submit(
         units=tuple(_units(placed, id)),
         tasks=tuple(_entry(plan, task.step, task.waits, placed) for task in placed.graph.tasks),
         created=time.time(),
-        cwd=str(Path.cwd()),
-        command=tuple(command),
+        **origin(command),
     )
     for task in placed.graph.tasks:
         items = task.step.items if isinstance(task.step, Map) else None
@@ -245,15 +246,15 @@ def carry_on(store: Store, *, on_refusal: str = "cancel") -> None:
     """Submit what is not submitted yet, parents first."""
     if store.scheduler == "local":
         for attempt in sorted({unit.attempt for unit in store.units}):
-            store.record("intent", attempt=attempt)
+            store.record(Starting(attempt))
             scheduler.ensure(store.local_folder(attempt))
-            store.record("started", attempt=attempt)
+            store.record(Started(attempt))
         return
     to = batch(store.scheduler)
     events = store.journal()
     ids = store.submitted()
-    dropped = {one["unit"] for one in events if one["event"] == "never"}
-    intended = {one["unit"]: one["time"] for one in events if one["event"] == "intent"}
+    dropped = {one.unit for one in events if isinstance(one, Never)}
+    intended = {one.unit: one.time for one in events if isinstance(one, Intent)}
     resumed = bool(intended) and time.time() - store.created > FORGOTTEN
     left = [unit for unit in store.units if unit.name not in ids and unit.name not in dropped]
     with progress(f"submitting {store.plan}") as tell:
@@ -264,12 +265,12 @@ def carry_on(store: Store, *, on_refusal: str = "cancel") -> None:
                 waits = _waits(to, store, unit, ids, dropped, resumed)
                 if waits is None:
                     dropped.add(unit.name)
-                    store.record("never", unit=unit.name, reason="what it waits for failed")
+                    store.record(Never(unit.name, "what it waits for failed"))
                     continue
-                store.record("intent", unit=unit.name, token=unit.token)
+                store.record(Intent(unit.name, unit.token))
                 job = _sent(to, store, Submission(store.folder, store.plan, unit, waits, store.cwd), ids, on_refusal)
             ids[unit.name] = job
-            store.record("submitted", unit=unit.name, job=job)
+            store.record(Submitted(unit.name, job))
 
 
 def _on_its_way(to: Batch, store: Store, unit: Unit, since: float) -> str | None:
@@ -306,14 +307,14 @@ def _refused(to: Batch, store: Store, unit: Unit, said: str, ids: Mapping[str, s
     """Write down a refusal, cancel what is queued if asked, and say all that."""
     lines = last_words(said)
     code = to.reason_code(said)
-    store.record("refused", unit=unit.name, said=lines, code=code)
+    store.record(Refused(unit.name, lines, code))
     told = [
         f"{to.submit_command} refused {unit.name}: {'; '.join(lines)}" + (f" (reason code: {code})" if code else "")
     ]
     told.append("it was asked: " + json.dumps(unit.parameters, default=str))
     if ids and on_refusal == "cancel":
         to.cancel(LocalConnector(), [(job, None) for job in ids.values()])
-        store.record("cancelled", units=sorted(ids))
+        store.record(Cancelled(sorted(ids)))
         told.append(f"the {len(ids)} submissions before it are cancelled")
     elif ids:
         told.append(f"the {len(ids)} submissions before it are left queued: launchers cancel {store.folder}")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import asdict, field, frozen
+from attrs import field, frozen
 
 from launchers.plan.graph import Task
 from launchers.plan.model import Map
@@ -65,17 +65,6 @@ class Unit:
         if self.script is not None and self.numbered:
             return self.members[position][1]
         return position if self.array else None
-
-    def as_json(self) -> dict[str, Any]:
-        """For the plan on disk."""
-        return asdict(self)
-
-
-def unit_from_json(entry: Mapping[str, Any]) -> Unit:
-    """A unit as `as_json` wrote it."""
-    members = tuple((name, index) for name, index in entry["members"])
-    parents = tuple(Parent(**one) for one in entry["parents"])
-    return Unit(**{**entry, "members": members, "parents": parents, "after": tuple(entry.get("after", ()))})
 
 
 def units_of(

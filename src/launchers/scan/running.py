@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import frozen
 
 from launchers.plan.batch import batch
+from launchers.plan.record import origin
 from launchers.plan.run import Run, open_run
 from launchers.plan.store import Store
 from launchers.plan.submit import SubmitError, carry_on, resume
@@ -60,7 +61,15 @@ def launch(
     except OSError as error:
         raise ScanError(f"cannot make {folder}: {error.strerror}") from None
     store = Store(
-        folder, identity.definition.name, secrets.token_hex(4), "slurm", None, (), (), time.time(), str(Path.cwd())
+        folder=folder,
+        plan=identity.definition.name,
+        id=secrets.token_hex(4),
+        scheduler="slurm",
+        group=None,
+        created=time.time(),
+        **origin(),
+        tasks=(),
+        units=(),
     )
     with store.locked():
         try:

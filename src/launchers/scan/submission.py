@@ -15,8 +15,9 @@ from launchers.offer.locate import locate
 from launchers.plan.batch import Element, Wait
 from launchers.plan.on_slurm import array_size, dependency
 from launchers.plan.place import ANYTHING
+from launchers.plan.record import TaskEntry
 from launchers.plan.run import open_run
-from launchers.plan.store import Store, TaskEntry, write
+from launchers.plan.store import Store, write
 from launchers.plan.submit import afterok, local_jobs
 from launchers.plan.units import Parent, Unit
 from launchers.scan import oarsub, sbatch

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from attrs import frozen
 
+from launchers.journal import RunError
 from launchers.plan.node import output
 from launchers.plan.run import Run, open_run
-from launchers.plan.store import RunError
 from launchers.workflow.compile import Layout
 from launchers.workflow.flow import RUN_DIR, Flow
 

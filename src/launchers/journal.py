@@ -1,0 +1,105 @@
+"""Journals: files of events, one JSON object a line, to which processes append that may be killed at any moment.
+
+The events of a journal are attrs classes, whose validators say what a line may hold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+from attr import AttrsInstance
+
+E = TypeVar("E", bound=AttrsInstance)
+
+
+class RunError(RuntimeError):
+    """A run folder that cannot be worked on: what is wrong and what to do."""
+
+
+class BadLineError(RunError):
+    """A line that launchers did not write: `path`, `line` and what is wrong with it."""
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        super().__init__(f"{path}:{line}: {reason} (only launchers writes this file: remove what is not its own)")
+        self.path, self.line, self.reason = path, line, reason
+
+
+def line_of(event: E, kinds: Mapping[str, type[E]]) -> str:
+    """An event as a line of a journal, with its end."""
+    name = next(name for name, kind in kinds.items() if kind is type(event))
+    return json.dumps({"event": name, **attrs.asdict(event)}) + "\n"
+
+
+def append(path: Path, line: str) -> None:
+    """Write a line behind the others; on disk when this returns.  Raises OSError."""
+    data = line.encode()
+    with path.open("ab+") as file:
+        end = file.seek(0, os.SEEK_END)
+        if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
+            data = b"\n" + data  # behind a line that was cut off
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_events(path: Path, kinds: Mapping[str, type[E]]) -> list[E]:
+    """The events of a file, by the names that they have there; none where there is no file.  Raises BadLineError."""
+    return [_event(path, number, entry, kinds) for number, entry in read_lines(path)]
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The number and the object of each line; nothing where there is no file.  Raises BadLineError.
+
+    A line without its end was cut off: its process was killed, the disk was full, or the machine went down, which may
+    leave zeros.  It was not written, and what it announces was not done.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return
+    for number, line in enumerate(lines, 1):
+        line = line.strip(b"\0 \t\r")
+        if not line or (line.startswith(b"{") and not line.endswith(b"}")):
+            continue
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            raise BadLineError(path, number, f"{_shown(line)} is not JSON") from None
+        if not isinstance(entry, dict):
+            raise BadLineError(path, number, f"{_shown(line)} is not a JSON object")
+        yield number, entry
+
+
+def structured(path: Path, number: int, entry: Mapping[str, Any], kind: type[E]) -> E:
+    """A line's object as an attrs class; raises BadLineError with what is missing, unknown or of another type."""
+    fields = attrs.fields_dict(kind)
+    for name in entry:
+        if name not in fields:
+            raise BadLineError(path, number, f"there is no {name!r} in {kind.__name__}")
+    for name, field in fields.items():
+        if name not in entry and field.default is attrs.NOTHING:
+            raise BadLineError(path, number, f"{kind.__name__} has no {name!r}")
+    try:
+        return kind(**entry)
+    except (TypeError, ValueError) as error:
+        wrong = [one.name for one in error.args if isinstance(one, attrs.Attribute)]  # as attrs' validators have it
+        what = f"{wrong[0]} is {entry[wrong[0]]!r}" if wrong else "a value is of another kind than it should be"
+        raise BadLineError(path, number, f"{kind.__name__}: {what}") from None
+
+
+def _event(path: Path, number: int, entry: dict[str, Any], kinds: Mapping[str, type[E]]) -> E:
+    name = entry.pop("event", None)
+    if not isinstance(name, str) or name not in kinds:
+        what = "no event is named" if name is None else f"there is no event {name!r}"
+        raise BadLineError(path, number, f"{what}: known are {', '.join(kinds)}")
+    return structured(path, number, entry, kinds[name])
+
+
+def _shown(line: bytes) -> str:
+    text = line.decode("utf-8", errors="replace")
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")

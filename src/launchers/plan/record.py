@@ -1,0 +1,221 @@
+"""plan.json: what was submitted, by whom and from which source, as it is written and read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import attrs
+from cattrs import (
+    BaseValidationError,
+    ClassValidationError,
+    Converter,
+    ForbiddenExtraKeysError,
+    IterableValidationError,
+)
+from cattrs.cols import homogenous_tuple_structure_factory
+from cattrs.errors import IterableValidationNote
+
+from launchers.connector import CommandError, LocalConnector
+from launchers.journal import RunError
+from launchers.offer.problems import ConfigError
+from launchers.offer.tree import Path as Place
+from launchers.offer.tree import read_tree, shown
+from launchers.plan.units import Unit
+
+VERSION = 1
+SCHEDULERS = ("local", "slurm", "oar")
+
+
+@attrs.frozen
+class TaskEntry:
+    """A step as plan.json has it."""
+
+    name: str
+    waits: tuple[tuple[str, str], ...]
+    count: int
+    says: str
+    seconds: int | None
+    runs: str
+    need: str | None
+    options: tuple[tuple[str, Any], ...] = ()
+    again: tuple[int, str] | None = None
+    identity: str = ""
+    fail_fast: bool = False
+    srun: bool = True
+    rivals: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Source:
+    """The commit that a run was submitted from, and whether files had been changed since."""
+
+    commit: str
+    changed: bool
+
+
+@attrs.define(kw_only=True)
+class Record:
+    """A submitted plan: `created` is in seconds of the epoch, and `source` is None where there is no git."""
+
+    plan: str
+    id: str
+    scheduler: str
+    group: str | None
+    created: float
+    command: tuple[str, ...]
+    cwd: str
+    source: Source | None
+    tasks: tuple[TaskEntry, ...]
+    units: tuple[Unit, ...]
+
+
+def origin(command: Sequence[str] = ()) -> dict[str, Any]:
+    """The fields of a Record that say where this process submits it from.
+
+    `command` stands for this process' command line where that is not to be kept.
+    """
+    return {"command": tuple(command) or (sys.executable, *sys.argv), "cwd": str(Path.cwd()), "source": _source()}
+
+
+def _source() -> Source | None:
+    git = LocalConnector()
+    try:
+        commit = git.run(("git", "rev-parse", "HEAD"), timeout=10)
+        changed = git.run(("git", "status", "--porcelain"), timeout=10)
+    except CommandError:
+        return None
+    return None if commit.status else Source(commit.stdout.strip(), bool(changed.stdout.strip()))
+
+
+def dumps(record: Record) -> str:
+    """The text of plan.json."""
+    fields = {field: getattr(record, field.name) for field in attrs.fields(Record)}
+    entry = {field.name: _plain(value) for field, value in fields.items()}
+    return json.dumps({"version": VERSION, **entry}, indent=1, default=str)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return attrs.asdict(value) if attrs.has(type(value)) else value
+
+
+# -- reading ---------------------------------------------------------------------------------------------------
+
+
+def loads(text: str, path: Path) -> Record:
+    """What plan.json says.  Raises RunError that names the line that launchers did not write."""
+    try:
+        entry = json.loads(text)
+    except ValueError as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        raise _bad(path, line, "this is not JSON") from None
+    if not isinstance(entry, dict):
+        raise _bad(path, 1, "this is not a JSON object")
+    if entry.get("version") != VERSION:
+        raise RunError(f"{path} has version {entry.get('version')}; this launchers reads version {VERSION}")
+    del entry["version"]
+    try:
+        record = _converter(detailed=False).structure(entry, Record)
+    except Exception:
+        where = _first_difference(entry)
+        raise _bad(path, _line(text, where), f"{shown(where)} {_difference(entry, where)}") from None
+    for where, what in _dangling(record):
+        raise _bad(path, _line(text, where), f"{shown(where)}: {what}")
+    return record
+
+
+def _bad(path: Path, line: int, reason: str) -> RunError:
+    return RunError(f"{path}:{line}: {reason} (only launchers writes this file: restore it, or submit the plan again)")
+
+
+def _line(text: str, where: Place) -> int:
+    """The line of a value, or of what is nearest above it."""
+    try:
+        return read_tree(text, "").problem("", where, "").line
+    except ConfigError:
+        return 1
+
+
+@cache
+def _converter(*, detailed: bool) -> Converter:
+    """Takes what `dumps` writes and nothing else; `detailed` notes the place of what is different, and is slower."""
+    converter = Converter(forbid_extra_keys=True, detailed_validation=detailed)
+
+    def exactly(*kinds: type) -> Callable[[Any, Any], Any]:
+        def structure(value: Any, _: Any) -> Any:
+            if type(value) not in kinds:
+                raise TypeError
+            return value
+
+        return structure
+
+    for kind in (str, int, bool):
+        converter.register_structure_hook(kind, exactly(kind))
+    converter.register_structure_hook(float, exactly(float, int))
+
+    @converter.register_structure_hook_factory(lambda kind: get_args(kind)[-1:] == (Ellipsis,))
+    def from_list(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
+        structure = homogenous_tuple_structure_factory(kind, converter)
+
+        def read(value: Any, _: Any) -> Any:
+            if not isinstance(value, list):  # text is a sequence too
+                raise TypeError
+            return structure(value, kind)
+
+        return read
+
+    return converter
+
+
+def _first_difference(entry: Mapping[str, Any]) -> Place:
+    """Where an object is first different from what `dumps` writes."""
+    try:
+        _converter(detailed=True).structure(entry, Record)
+    except BaseValidationError as error:
+        return _first_place(error)
+    raise AssertionError("unreachable: both converters take the same")
+
+
+def _first_place(error: Exception) -> Place:
+    """The place that cattrs noted in its groups of errors."""
+    if isinstance(error, ClassValidationError | IterableValidationError):
+        noted, others = error.group_exceptions()
+        if others:  # keys that are unknown, which say more than the one that is missing for it
+            return _first_place(others[0])
+        inner, note = noted[0]
+        return (note.index if isinstance(note, IterableValidationNote) else note.name, *_first_place(inner))
+    return (min(error.extra_fields),) if isinstance(error, ForbiddenExtraKeysError) else ()
+
+
+def _difference(entry: Any, where: Place) -> str:
+    for part in where:
+        if isinstance(entry, dict) and part not in entry:
+            return "is missing"
+        entry = entry[part]
+    text = json.dumps(entry)
+    return f"is not what launchers writes there: {text if len(text) <= 60 else f'{text[:57]}...'}"
+
+
+def _dangling(record: Record) -> Iterator[tuple[Place, str]]:
+    """Names of a scheduler, of steps and of submissions that nothing has."""
+    if record.scheduler not in SCHEDULERS:
+        yield ("scheduler",), f"there is no scheduler {record.scheduler!r}"
+    steps = {task.name for task in record.tasks}
+    units = {unit.name: unit for unit in record.units}
+    for number, task in enumerate(record.tasks):
+        for index, (name, _) in enumerate(task.waits):
+            if name not in steps:
+                yield ("tasks", number, "waits", index, 0), f"there is no step {name!r}"
+    for number, unit in enumerate(record.units):
+        for index, (name, _) in enumerate(unit.members):
+            if name not in steps and not unit.barrier:
+                yield ("units", number, "members", index, 0), f"there is no step {name!r}"
+        for index, parent in enumerate(unit.parents):
+            if parent.unit not in units or (parent.index or 0) >= len(units[parent.unit].members):
+                yield ("units", number, "parents", index, "unit"), f"there is no such submission as {parent.unit!r}"
