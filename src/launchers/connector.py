@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
+import struct
 import subprocess
+import termios
+import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import IO, Protocol
 
 from attrs import frozen
 
@@ -51,9 +55,16 @@ class Connector(Protocol):
         ...
 
 
+LOOK = 0.1
+"""Seconds between two looks at whether a command has ended whose output is still held open."""
+
+
 @frozen
 class LocalConnector:
-    """Commands of this machine, each in a process group of its own, so that a hung one ends with all it started."""
+    """Commands of this machine, each in a process group of its own, so that a hung one ends with all it started.
+
+    What has left that group is not ended, and nobody waits for it: neither at the timeout, nor when the command ends.
+    """
 
     def run(
         self,
@@ -64,7 +75,7 @@ class LocalConnector:
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
     ) -> Outcome:
-        """See Connector.run."""
+        """Run a command of this machine; see Connector for arguments and errors."""
         try:
             process = subprocess.Popen(
                 list(argv),
@@ -73,9 +84,6 @@ class LocalConnector:
                 stderr=subprocess.PIPE,
                 env=None if env is None else {**os.environ, **env},
                 cwd=cwd,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
                 start_new_session=True,
             )
         except FileNotFoundError as error:
@@ -86,19 +94,49 @@ class LocalConnector:
             ) from error
         except OSError as error:
             raise CommandError(f"cannot run {argv[0]}: {error.strerror}") from error
+        with process:
+            try:
+                stdout, stderr = _communicate(process, None if input is None else input.encode(), timeout)
+            except subprocess.TimeoutExpired as error:
+                _kill(process)
+                raise CommandError(f"{' '.join(argv[:4])} gave no answer within {timeout:g} s") from error
+            except BaseException:
+                _kill(process)
+                raise
+        return Outcome(tuple(argv), process.returncode, _text(stdout), _text(stderr))
+
+
+def _communicate(process: subprocess.Popen[bytes], input: bytes | None, timeout: float) -> tuple[bytes, bytes]:
+    """What a command printed until it ended; raises TimeoutExpired.
+
+    `Popen.communicate` waits until the output is closed, and a process that the command left behind keeps it open.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        left = deadline - time.monotonic()
         try:
-            stdout, stderr = process.communicate(input, timeout=timeout)
-        except subprocess.TimeoutExpired as error:
-            _end(process)
-            raise CommandError(f"{' '.join(argv[:4])} gave no answer within {timeout:g} s") from error
-        except BaseException:
-            _end(process)
-            raise
-        return Outcome(tuple(argv), process.returncode, stdout, stderr)
+            return process.communicate(input, timeout=max(0.0, min(left, LOOK)))
+        except subprocess.TimeoutExpired as early:
+            if process.poll() is not None:
+                return (early.output or b"") + _rest(process.stdout), (early.stderr or b"") + _rest(process.stderr)
+            if left <= LOOK:
+                raise
+        input = None  # it is being written
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _rest(pipe: IO[bytes] | None) -> bytes:
+    """What stands in a pipe now; a process that goes on to write there is not read for ever."""
+    if pipe is None or pipe.closed:
+        return b""
+    (size,) = struct.unpack("i", fcntl.ioctl(pipe.fileno(), termios.FIONREAD, bytes(4)))
+    return os.read(pipe.fileno(), size) if size else b""
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
     """Kill the whole group at once: a command that hangs may ignore anything gentler."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
