@@ -104,6 +104,23 @@ def test_a_job_in_a_partition_that_is_not_for_it(slurm, capsys, flags, words):
         slurm.command("scancel", job)
 
 
+def test_what_a_user_writes_on_a_job_is_no_fact(slurm, capsys):
+    """Whatever this Slurm prints after the texts of users, and whatever they hold."""
+    facts = "NumNodes=9 NumCPUs=99 JobState=RUNNING Partition=gpu TresPerNode=gres:gpu:8"
+    asked = ("-p", "a100", "--gpus-per-node=1", "--hold")
+    plain = queued(slurm, *asked)
+    odd = queued(slurm, *asked, "-J", f"x {facts}", "--comment", f"sweep {facts}\n   {facts}")
+    try:
+        told = []
+        for job in (plain, odd):
+            assert main(["explain", "--job", job, "--json"]) == 0
+            told.append(json.loads(capsys.readouterr().out) | {"job": ""})
+        assert told[0] == told[1]
+        assert "gpu()" in told[0]["need"]["text"]
+    finally:
+        slurm.command("scancel", plain, odd)
+
+
 def test_a_job_that_never_was(slurm, capsys):
     assert main(["explain", "--job", "99999999"]) == 2
     assert "does not know job 99999999" in capsys.readouterr().err
