@@ -89,8 +89,8 @@ def test_a_waiting_job_is_explained(slurm, capsys, flags, reasons, code, can_sta
 def test_a_job_in_a_partition_that_is_not_for_it(slurm, capsys, flags, words):
     job = queued(slurm, *flags)
     try:
-        if reason_of(slurm, job) == "PartitionConfig":  # 26.05 does not say that it is the account
-            assert slurm.version > (26,)
+        if reason_of(slurm, job) == "PartitionConfig":  # 24.11 and 26.05 do not say that it is the account
+            assert slurm.version > (23,)
             assert flags == ("-p", "restricted")
             words = [
                 "does not allow: it can never start",
