@@ -1,9 +1,13 @@
 """The tree and its graph: planit's shape, its README's examples, and what was wrong with planit."""
 
+import random
+import time
+
 import pytest
 
 from launchers import MailType, SlurmArgs
-from launchers.plan import Chain, Dag, Map, Parallel, Plan, PlanError, ResultOf, Step
+from launchers.plan import Chain, Dag, Map, Parallel, Plan, PlanError, ResultOf, Step, result_of
+from launchers.plan.describe import described
 from launchers.plan.graph import graph_of, problems
 from launchers.plan.place import place
 from launchers.plan.units import units_of
@@ -317,3 +321,68 @@ def test_what_is_no_step_is_said():
     with pytest.raises(ValueError, match="on='never'"):
         Step("a", CPU, work, on="never")
     assert list(problems(Plan("p q", Step("a", CPU, work)), graph_of(Plan("p q", Step("a", CPU, work)))))
+
+
+# -- large plans -----------------------------------------------------------------------------------------------
+
+
+def chained(count):
+    """Steps that wait for each other in a row, in the order in which nobody would write them."""
+    steps = [
+        Step(f"s{number}", CPU, work, *([result_of(f"s{number - 1}")] if number else [])) for number in range(count)
+    ]
+    return Dag(*reversed(steps), after={f"s{number}": {f"s{number - 1}": "ok"} for number in range(1, count)})
+
+
+def test_a_long_way_in_reverse():
+    plan = Plan("p", chained(5000))
+    graph = graph_of(plan)
+    assert [task.name for task in graph.tasks] == [f"s{number}" for number in range(5000)]
+    assert list(problems(plan, graph)) == []
+    names = [f"s{number}" for number in range(3000)]
+    circle = {name: {before: "ok"} for name, before in zip(names, [names[-1], *names], strict=False)}
+    with pytest.raises(PlanError, match=r"s0 -> s2999 -> .* -> s1 -> s0$"):
+        Dag(*[Step(name, CPU, work) for name in names], after=circle)
+
+
+@pytest.mark.parametrize("kind", [Chain, Parallel])
+def test_a_deep_tree(kind):
+    node = Step("s0", CPU, work)
+    for number in range(1, 1500):
+        node = kind(node, Step(f"s{number}", CPU, work))
+    plan = Plan("p", node)
+    graph = graph_of(plan)
+    assert len(graph.tasks) == 1500
+    assert graph["s1499"].parents == (("s1498",) if kind is Chain else ())
+    assert list(problems(plan, graph)) == []
+    assert described(plan, None).count("\n") == 2 * 1500
+    assert plan.graph("mermaid").count("-->") == (1499 if kind is Chain else 0)
+
+
+def test_who_comes_before_whom_whatever_the_edges():
+    """The bits that are counted say what a walk along the edges says."""
+    chance = random.Random(3)
+    for _ in range(20):
+        names = [f"s{number}" for number in range(12)]
+        after = {
+            name: dict.fromkeys(chance.sample(names[:number], min(number, chance.randrange(3))), "ok")
+            for number, name in enumerate(names)
+        }
+        graph = graph_of(Plan("p", Dag(*[Step(name, CPU, work) for name in reversed(names)], after=after)))
+
+        def before(name, after=after):
+            return set(after[name]).union(*map(before, after[name]))
+
+        for name in names:
+            assert {one for one in names if graph.comes_before(one, name)} == before(name)
+
+
+def test_checking_takes_as_long_as_a_plan_is_large():
+    def seconds(count):
+        plan = Plan("p", chained(count))
+        start = time.process_time()
+        assert list(problems(plan, graph_of(plan))) == []
+        return time.process_time() - start
+
+    small, large = (min(seconds(count) for _ in range(3)) for count in (500, 4000))
+    assert large < 24 * small  # eight times as many steps; each with each would be 64 times

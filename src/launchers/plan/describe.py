@@ -8,6 +8,7 @@ from launchers.plan.drawing import Box, svg
 from launchers.plan.graph import Graph, graph_of
 from launchers.plan.model import Chain, Dag, Map, Node, Parallel, Pinned, Plan, Step
 from launchers.plan.place import Place, Placed, need_in, stated
+from launchers.plan.recursion import Calls, evaluate
 from launchers.requirement import Requirement
 from launchers.slurm.args import SlurmArgs
 
@@ -49,8 +50,8 @@ def described(plan: Plan, placed: Placed | None) -> str:
     times = {task.name: seconds_of(plan, task.step, placed) for task in graph.tasks}
     path = critical_path(graph, times)
     lines = [f"Plan: {plan.name}"]
-    _tree(plan.root, "", True, times, placed, set(path) if placed else set(), lines)
-    lines.append(f"Time Estimate (not taking queuing into account): {clock(_duration(plan.root, times))}")
+    duration = evaluate(_tree(plan.root, "", True, times, placed, set(path) if placed else set(), lines))
+    lines.append(f"Time Estimate (not taking queuing into account): {clock(duration)}")
     if placed is not None:
         hours = sum(placed.places[t.name].gpus * t.count * times[t.name] for t in graph.tasks) / 3600
         lines.append(f"GPU-hours at most: {hours:g}")
@@ -61,30 +62,30 @@ def described(plan: Plan, placed: Placed | None) -> str:
     return "\n".join(lines)
 
 
-def _duration(node: Node, times: dict[str, int]) -> int:
-    if isinstance(node, Step):
-        return times[node.name]
-    if isinstance(node, Dag):
-        return sum(times[name] for name in critical_path(graph_of(Plan("", node)), times))
-    parts = [_duration(child, times) for child in node.nodes] if isinstance(node, Chain | Parallel) else []
-    return sum(parts) if isinstance(node, Chain) else max(parts, default=0)
-
-
 def _tree(
     node: Node, indent: str, last: bool, times: dict[str, int], placed: Placed | None, path: set[str], lines: list[str]
-) -> None:
+) -> Calls[int]:
+    """Write a node and what is below it; the best time that it can take."""
     branch, below = ("└── ", "    ") if last else ("├── ", "│   ")
     if isinstance(node, Step):
         many = f" x {len(node.items)}" if isinstance(node, Map) else ""
         mark = "*" if node.name in path else ""
         where = f"  {_where(placed.places[node.name])}" if placed else ""
         lines.append(f"{indent}{branch}● {node.name}{many}{mark} [{limit(times[node.name])}]{_on(node)}{where}")
-        return
+        return times[node.name]
     assert isinstance(node, Chain | Parallel | Dag)
-    what = {Chain: "▼ Chain", Parallel: "⇉ Parallel", Dag: "◇ Dag"}[type(node)]
-    lines.append(f"{indent}{branch}{what} [{clock(_duration(node, times))}]{_on(node)}")
+    position = len(lines)
+    lines.append("")
+    parts = []
     for index, child in enumerate(node.nodes):
-        _tree(child, indent + below, index == len(node.nodes) - 1, times, placed, path, lines)
+        end = index == len(node.nodes) - 1
+        parts.append((yield _tree(child, indent + below, end, times, placed, path, lines)))
+    if isinstance(node, Dag):
+        parts = [times[name] for name in critical_path(graph_of(Plan("", node)), times)]
+    duration = max(parts, default=0) if isinstance(node, Parallel) else sum(parts)
+    what = {Chain: "▼ Chain", Parallel: "⇉ Parallel", Dag: "◇ Dag"}[type(node)]
+    lines[position] = f"{indent}{branch}{what} [{clock(duration)}]{_on(node)}"
+    return duration
 
 
 def _on(node: Node) -> str:

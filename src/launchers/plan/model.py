@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -219,30 +220,33 @@ class Dag(Node):
         self.after = {name: dict(waits) for name, waits in after.items()}
         names = [step.name for step in steps]
         named = {name for child, waits in self.after.items() for name in (child, *waits)}
-        unknown = [name for name in sorted(named) if name not in names]
+        unknown = sorted(named.difference(names))
         if unknown:
             raise PlanError([f"there is no step {name} here: {', '.join(names)}" for name in unknown])
         for waits in self.after.values():
             for on in waits.values():
                 self._check_on(on)
-        order = sorted_names(names, self.after)
-        self.nodes = tuple(sorted(steps, key=lambda step: order.index(step.name)))
+        order = {name: number for number, name in enumerate(sorted_names(names, self.after))}
+        self.nodes = tuple(sorted(steps, key=lambda step: order[step.name]))
 
 
 def sorted_names(names: Sequence[str], after: Mapping[str, Iterable[str]]) -> list[str]:
     """The names, each behind those it waits for, else in their order; raises PlanError with the path of a circle."""
     done: dict[str, None] = {}
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in path:
-            raise PlanError([f"these wait for each other: {' -> '.join((*path[path.index(name) :], name))}"])
-        if name not in done:
-            for parent in after.get(name, ()):
-                visit(parent, (*path, name))
-            done[name] = None
-
     for name in names:
-        visit(name, ())
+        path = {name: iter(after.get(name, ()))}  # each waits for the next, with what is left of what it waits for
+        while path:
+            last = next(reversed(path))
+            if last in done:
+                path.popitem()
+            elif (parent := next(path[last], None)) is None:
+                done[last] = None
+            elif parent in path:
+                raise PlanError(
+                    [f"these wait for each other: {' -> '.join((*dropwhile(parent.__ne__, path), parent))}"]
+                )
+            elif parent not in done:
+                path[parent] = iter(after.get(parent, ()))
     return list(done)
 
 

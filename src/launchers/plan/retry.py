@@ -106,11 +106,13 @@ def _again(store: Store, failed: set[Member], states: Mapping[Member, MemberStat
     old = [unit for unit in store.units if any(one in failed and where.get(one) is unit for one in unit.members)]
     old.sort(key=lambda unit: min(order[step] for step, _ in unit.members))
     fresh: dict[str, Unit] = {}
+    taken: set[str] = set()
     for unit in old:
         members = tuple(one for one in unit.members if one in failed and where[one] is unit)
         name = f"{unit.name.partition('~')[0]}~{attempt}"
-        if name in {one.name for one in fresh.values()}:  # of one array, but tried again apart
+        if name in taken:  # of one array, but tried again apart
             name += f".{len(fresh)}"
+        taken.add(name)
         token = f"launchers-{store.id}-{len(store.units) + len(fresh)}"
         fresh[unit.name] = evolve(unit, name=name, token=token, members=members, attempt=attempt)
     units = {unit.name: unit for unit in (*store.units, *fresh.values())}
@@ -139,15 +141,22 @@ class _Again:
 
 def _still(again: _Again, old: Parent, waiting: Sequence[Member]) -> Iterable[Parent]:
     """What is left to wait for of an old parent: its new attempt if it is run again, itself while it has not ended."""
-    unit, step = again.units[old.unit], waiting[0][0]
-    same_map = old.unit not in again.fresh and unit.members[0][0] == step
-    if unit.barrier or same_map:  # what it stood for, or the array of this Map before that one
-        for beyond in unit.parents:
-            if unit.barrier or again.units[beyond.unit].members[0][0] == step:
-                yield from _still(again, beyond, waiting)
-        return
+    step = waiting[0][0]
+    parents = [old]
+    while parents:
+        parent = parents.pop()
+        unit = again.units[parent.unit]
+        if unit.barrier:
+            parents += reversed(unit.parents)  # what it stood for
+        elif parent.unit not in again.fresh and unit.members[0][0] == step:  # the array of this Map before that one
+            parents += [one for one in reversed(unit.parents) if again.units[one.unit].members[0][0] == step]
+        else:
+            yield from _left_of(again, parent, waiting)
+
+
+def _left_of(again: _Again, old: Parent, waiting: Sequence[Member]) -> Iterable[Parent]:
     left: dict[str, list[Member]] = {}
-    for one in _awaited(unit, old, waiting):
+    for one in _awaited(again.units[old.unit], old, waiting):
         if one in again.failed or not _come(again.states[one], old.kind):
             left.setdefault(again.now(one).name, []).append(one)
     for name, some in left.items():

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import define, fields
+from attrs import define, field, fields
 
 from launchers.journal import RunError, append, line_of, read_events
 from launchers.plan.journal import EVENTS, Event, Submitted
@@ -34,10 +34,15 @@ class Store(Record):
     """A run folder and what plan.json says."""
 
     folder: Path
+    _named: tuple[tuple[TaskEntry, ...], dict[str, TaskEntry]] = field(
+        default=((), {}), init=False, repr=False, eq=False
+    )
 
     def task(self, name: str) -> TaskEntry:
         """A step as plan.json has it."""
-        return next(one for one in self.tasks if one.name == name)
+        if self._named[0] is not self.tasks:
+            self._named = self.tasks, {task.name: task for task in self.tasks}
+        return self._named[1][name]
 
     def journal(self) -> list[Event]:
         """Everything that was done, in order.  Raises BadLineError."""
@@ -152,7 +157,7 @@ def load(folder: Path) -> Store:
     except UnicodeDecodeError:
         raise RunError(f"{path} is not UTF-8 text: restore it, or submit the plan again") from None
     record = loads(text, path)
-    return Store(folder=folder.absolute(), **{field.name: getattr(record, field.name) for field in fields(Record)})
+    return Store(folder=folder.absolute(), **{one.name: getattr(record, one.name) for one in fields(Record)})
 
 
 # -- functions and arguments -----------------------------------------------------------------------------------

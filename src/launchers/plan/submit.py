@@ -187,14 +187,15 @@ def write_unit(store: Store, unit: Unit) -> None:
     folder = store.job_folder(unit.name)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     parameters = unit.parameters or {}
+    tasks = [] if unit.barrier else [store.task(step) for step in dict.fromkeys(step for step, _ in unit.members)]
     told = {
         "members": unit.members,
         "barrier": unit.barrier,
         "minutes": parameters.get("time") or parameters.get("timeout_min"),
         "requeues": REQUEUES,
         "attempt": unit.attempt,
-        "fail_fast": any(task.fail_fast for task in store.tasks if task.name == unit.members[0][0]),
-        "rivals": {one.name: one.rivals for one in store.tasks if one.rivals and (one.name, None) in unit.members},
+        "fail_fast": any(task.fail_fast for task in tasks),
+        "rivals": {task.name: task.rivals for task in tasks if task.rivals},
         "parents": [asdict(parent) for parent in unit.parents],
     }
     (folder / "unit.json").write_text(json.dumps(told))
