@@ -1,5 +1,6 @@
 """Functions that steps of the tests run: a module, as a node imports what a plan names."""
 
+import os
 import time
 from pathlib import Path
 
@@ -157,3 +158,8 @@ def thesis():
             Step("generate_plots", CPU, double, 9),
         ),
     )
+
+
+def variables(*_):
+    """What this job is told in variables of ours."""
+    return {name: value for name, value in os.environ.items() if name.startswith("LAUNCHERS_")}

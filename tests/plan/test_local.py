@@ -10,8 +10,22 @@ import time
 from pathlib import Path
 
 import pytest
-from steps import CPU, ENDS, add, double, fail, failures, late_span, once_bad, once_bad_later, once_or_good, span
+from steps import (
+    CPU,
+    ENDS,
+    add,
+    double,
+    fail,
+    failures,
+    late_span,
+    once_bad,
+    once_bad_later,
+    once_or_good,
+    span,
+    variables,
+)
 
+from launchers import find_launcher
 from launchers.cli import main
 from launchers.cli.runs import job_json
 from launchers.journal import RunError
@@ -458,3 +472,23 @@ def until(happened):
     while not happened():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.05)
+
+
+def test_a_step_is_told_of_itself_and_not_of_its_client(tmp_path, monkeypatch):
+    """The client may be an item of a Map itself."""
+    for name in ("RUN_DIR", "STEP", "ITEM", "OUTPUT", "JOB_ID"):
+        monkeypatch.setenv(f"LAUNCHERS_{name}", "the client's")
+    monkeypatch.setenv("LAUNCHERS_NOTIFY_URL_X", "kept")
+    run = Plan("p", Chain(Step("a", None, variables), Map("m", None, variables, [1, 2]))).submit()
+    assert run.wait(60)
+    plain, (_, second) = run["a"].result(), run["m"].result()
+    own = {"LAUNCHERS_RUN_DIR": str(run.folder), "LAUNCHERS_NOTIFY_URL_X": "kept"}
+    assert plain | own | {"LAUNCHERS_STEP": "a"} == plain
+    assert "LAUNCHERS_ITEM" not in plain
+    assert second | own | {"LAUNCHERS_STEP": "m", "LAUNCHERS_ITEM": "1"} == second
+    assert "the client's" not in (*plain.values(), *second.values())
+
+
+def test_a_command_alone_is_no_item_of_its_clients_map(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAUNCHERS_ITEM", "7")
+    assert "LAUNCHERS_ITEM" not in find_launcher("cpu(cores=1)").submit(variables).result()

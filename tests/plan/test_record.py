@@ -191,7 +191,10 @@ def changed(key, value, step="b"):
         (changed("count", "2.5"), "tasks[1].count is not what launchers writes there: 2.5"),
         (changed("count", "true"), "tasks[1].count is not what launchers writes there: true"),
         (changed("says", "null"), "tasks[1].says is not what launchers writes there: null"),
-        (lambda text: text.replace('"token": "t"', 'XXX"tokem": "t"', 1), "units[0].tokem is not what launchers writes there"),
+        (
+            lambda text: text.replace('"token": "t"', 'XXX"tokem": "t"', 1),
+            "units[0].tokem is not what launchers writes there",
+        ),
         (lambda text: text.replace('     "a",\n', '     XXX"z",\n', 1), "there is no step 'z'"),
     ],
 )

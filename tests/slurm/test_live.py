@@ -138,6 +138,32 @@ def test_the_environment_undoes_nothing(slurm, monkeypatch):
     assert os.environ["SBATCH_PARTITION"] == "offline"
 
 
+OF_THE_CLIENT = {
+    "SLURM_JOB_ID": "77", "SLURM_ARRAY_JOB_ID": "77", "SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_COUNT": "9",
+    "SLURM_PROCID": "5", "SLURM_NTASKS": "8", "SLURM_MEM_PER_NODE": "77", "SLURM_GPUS": "4", "LAUNCHERS_ITEM": "7",
+}  # fmt: skip
+
+
+def test_a_client_that_is_a_job_hands_nothing_of_itself_down(slurm, monkeypatch):
+    """sbatch gives a job the environment, and sets only what the job has itself: a plain one keeps the array's."""
+    from launchers.plan import Chain, Map, Plan, Step
+
+    for name, value in OF_THE_CLIENT.items():
+        monkeypatch.setenv(name, value)
+    print_env = (subprocess.check_output, ["env"])
+    alone = find_launcher("cpu(cores=1) & duration=7m", tags=["slurm"]).submit(*print_env).result()
+    run = Plan("p", Chain(Step("a", "cpu(cores=1)", *print_env), Map("m", "cpu(cores=1)", max, [[1, 2]]))).submit(
+        tags=["slurm"]
+    )
+    assert run.wait(60)
+    for output in (alone, run["a"].result()):
+        told = dict(line.split("=", 1) for line in output.decode().splitlines() if "=" in line)
+        assert {name: told[name] for name in OF_THE_CLIENT if told.get(name) == OF_THE_CLIENT[name]} == {}
+        assert not {"SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "LAUNCHERS_ITEM"} & set(told)
+        assert told["SLURM_CONF"] == os.environ["SLURM_CONF"]
+    assert os.environ["SLURM_NTASKS"] == "8"
+
+
 def test_a_controller_that_is_away_is_not_a_refusal(slurm, tmp_path, monkeypatch, capsys):
     launcher = find_launcher("cpu(cores=1) & duration=7m", tags=["slurm"])
     away = tmp_path / "slurm.conf"

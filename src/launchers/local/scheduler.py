@@ -53,6 +53,7 @@ from launchers.local.jobs import (
     write_table,
 )
 from launchers.local.ledger import Scarce, locked
+from launchers.variables import JOB_ID, OF_A_JOB
 
 GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -186,7 +187,8 @@ class Scheduler:
     def spawn(self, job: LocalJob, handles: tuple[str, ...], tries: int) -> subprocess.Popen[bytes]:
         """The job's process, in a group of its own, seeing only the devices it was given."""
         place = private(self.place(job.id, tries))
-        env = {**os.environ, **visible(self.capacity, handles), "LAUNCHERS_JOB_ID": job.id, **dict(job.env)}
+        inherited = {name: value for name, value in os.environ.items() if name not in OF_A_JOB}
+        env = {**inherited, **visible(self.capacity, handles), JOB_ID: job.id, **dict(job.env)}
         with Path(job.stdout).open("ab") as out, Path(job.stderr).open("ab") as err:
             return subprocess.Popen(
                 ["/bin/sh", "-c", GATE, "launchers", str(place / "pid"), str(place / "exit"), *job.argv],

@@ -8,6 +8,7 @@ submitit's.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import Any
 
 from launchers.plan.model import CommandError, filled
 from launchers.plan.store import read_call, read_item, results
+from launchers.variables import ITEM, OUTPUT, RUN_DIR, STEP
 
 PARENT_FAILED = 113
 """The exit status of a job on OAR whose parents did not end as it waits for: it is cancelled, not failed."""
@@ -132,6 +134,7 @@ def main(argv: list[str]) -> int:
     if told["barrier"]:
         return 0
     step, number = told["members"][position]
+    os.environ.pop(ITEM, None)  # where the client was an item itself
     os.environ.update(surroundings(run, step, number))
     submitted = paths.submitted_pickle
     if environment.global_rank == 0 and not submitted.exists():  # a requeued job finds its checkpoint there
@@ -141,6 +144,8 @@ def main(argv: list[str]) -> int:
         fresh = submitted.with_name(f".{submitted.name}.{os.getpid()}")
         delayed.dump(fresh)
         fresh.rename(submitted)
+    for handler in logging.getLogger("submitit").handlers:  # its lines are told from the job's own by the first word
+        handler.setFormatter(logging.Formatter("submitit %(levelname)s (%(asctime)s) - %(message)s"))
     try:
         process_job(folder)
     except Exception as error:
@@ -155,8 +160,8 @@ def main(argv: list[str]) -> int:
 
 def surroundings(run: Path, step: str, number: int | None) -> dict[str, str]:
     """What a job is told of itself: run folder, step, item, and the file for values that it hands on."""
-    told = {"LAUNCHERS_RUN_DIR": str(run), "LAUNCHERS_STEP": step, "LAUNCHERS_OUTPUT": str(output(run, step, number))}
-    return told if number is None else {**told, "LAUNCHERS_ITEM": str(number)}
+    told = {RUN_DIR: str(run), STEP: step, OUTPUT: str(output(run, step, number))}
+    return told if number is None else {**told, ITEM: str(number)}
 
 
 def output(run: Path, step: str, number: int | None) -> Path:

@@ -18,6 +18,7 @@ from attrs import frozen
 
 from launchers.plan.model import Dag, Plan, PlanError, Step
 from launchers.requirement import parse
+from launchers.variables import RUN_DIR, STEP
 
 STARTED, FINISHED = "notify.started", "notify.finished"
 NEED = parse("cpu(cores=1) & duration=5m")
@@ -86,7 +87,7 @@ class Message:
 
     def __call__(self) -> None:
         """Send it."""
-        run_folder, step = Path(os.environ["LAUNCHERS_RUN_DIR"]), os.environ["LAUNCHERS_STEP"]
+        run_folder, step = Path(os.environ[RUN_DIR]), os.environ[STEP]
         try:
             self._send(run_folder)
         except (RuntimeError, OSError, ValueError) as error:

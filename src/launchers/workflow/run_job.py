@@ -12,6 +12,7 @@ from attrs import frozen
 
 from launchers.plan.model import CommandError
 from launchers.plan.node import output
+from launchers.variables import ITEM, OUTPUT, RUN_DIR, STEP
 
 LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.ASCII)
 
@@ -31,12 +32,12 @@ class Shell:
 
     def __call__(self) -> None:
         """Run it; raises CommandError with its exit status."""
-        run, step = Path(os.environ["LAUNCHERS_RUN_DIR"]), os.environ["LAUNCHERS_STEP"]
-        item = os.environ.get("LAUNCHERS_ITEM")
+        run, step = Path(os.environ[RUN_DIR]), os.environ[STEP]
+        item = os.environ.get(ITEM)
         path = run / "steps" / step / ("script.sh" if item is None else f"script.{item}.sh")
         path.write_text(self.script, encoding="utf-8")
         path.chmod(0o700)
-        given = Path(os.environ["LAUNCHERS_OUTPUT"])
+        given = Path(os.environ[OUTPUT])
         handed: dict[str, str] = {}
         for folder, parent, number in self.parents:
             handed |= values(output(Path(folder) if folder else run, parent, number))
