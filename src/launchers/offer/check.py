@@ -33,7 +33,7 @@ _TRES_FIELDS = ("max_tres", "max_tres_per_node", "max_tres_per_user", "max_tres_
 
 def check(config: Config) -> list[Problem]:
     """Everything about a file that loads and the facts files it names, in the order of the file."""
-    found = [*_ids(config), *_tags(config), *_models(config)]
+    found = [*_ids(config), *_connectors(config), *_tags(config), *_models(config)]
     for index, cluster in enumerate(config.document.oar or ()):
         below = _facts(config, cluster, ("oar", index), found)
         found += _layer(config, cluster.queues or {}, (below and below.queues) or {}, ("oar", index, "queues"))
@@ -65,6 +65,14 @@ def _ids(config: Config) -> Iterator[Problem]:
                 yield config.tree.problem("LC210", (kind, index, "id"), message, "give each a name of its own")
             elif group.id:
                 seen[group.id] = f"{kind}[{index}]"
+
+
+def _connectors(config: Config) -> Iterator[Problem]:
+    for kind in ("local", "slurm", "oar"):
+        for index, group in enumerate(getattr(config.document, kind) or ()):
+            if group.connector is not None:
+                message = "connector does nothing yet: commands run on this machine"
+                yield config.tree.problem("LC214", (kind, index, "connector"), message, "leave it out", key=True)
 
 
 def _two_sources(config: Config, entry: SlurmGroup | OarGroup, query: str, path: Path) -> Iterator[Problem]:

@@ -151,7 +151,6 @@ class Group:
     weight: float = 0
     tags: frozenset[str] = frozenset()
     choose: str = "tightest"
-    connector: str = "local"
     gres: str = "gpus_per_node"
     memory_constraint: bool = True
     sbatch: tuple[tuple[str, str | int | float | bool], ...] = ()
@@ -160,7 +159,6 @@ class Group:
     project: str | None = None
     unreachable: str | None = None
     live: bool = False
-    where: str = ""
     notes: tuple[str, ...] = field(default=(), eq=False)
 
     def offers(self) -> Iterator[Offer]:

@@ -39,6 +39,7 @@ CODES = {
     "LC211": "a number of nodes that is not that of their hosts",
     "LC212": "a host in two blocks of one partition",
     "LC213": "a feature of which a regular expression reads what is no number or amount",
+    "LC214": "a key that is read and does nothing yet",
 }
 """Every code and its meaning; LC1xx are errors, LC2xx warnings."""
 

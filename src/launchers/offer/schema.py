@@ -202,7 +202,7 @@ class LocalGroup:
     """This machine, described by hand or probed."""
 
     id: Line | None = says("a name for it")
-    connector: Literal["local"] | None = says("where commands run")
+    connector: Literal["local"] | None = says("nothing yet: commands run on this machine")
     weight: float | None = says("higher is chosen first; default 0")
     tags: tuple[Line, ...] | None = says("for --tag and find_launcher(tags=...)")
     choose: Choose | None = says("tightest (default), widest or random")
@@ -219,14 +219,14 @@ class SlurmGroup:
     """A Slurm cluster, or a part of one."""
 
     id: Line | None = says("a name for it")
-    connector: Literal["local"] | None = says("where Slurm's commands run")
+    connector: Literal["local"] | None = says("nothing yet: commands run on this machine")
     weight: float | None = says("higher is chosen first; default 0")
     tags: tuple[Line, ...] | None = says("for --tag and find_launcher(tags=...)")
     choose: Choose | None = says("tightest (default), widest or random")
     disabled: bool | None = says("true: never chosen")
     facts: Line | None = says("a launchers.yaml written by `launchers convert` that this entry is laid over")
     query_slurm: bool | None = says("read the live cluster, and lay this entry over what it says")
-    live: bool | None = says("let idle nodes and estimated starts order what is equal otherwise")
+    live: bool | None = says("let idle nodes and waiting jobs order what is equal otherwise")
     features_regex: tuple[Regex, ...] | None = says(
         "regular expressions for features; groups: cuda_count, cuda_memory, rocm_count, rocm_memory, gpu_count, "
         "gpu_memory, gpu_model"
@@ -285,7 +285,7 @@ class OarGroup:
     """An OAR cluster, or a part of one."""
 
     id: Line | None = says("a name for it")
-    connector: Literal["local"] | None = says("where OAR's commands run")
+    connector: Literal["local"] | None = says("nothing yet: commands run on this machine")
     weight: float | None = says("higher is chosen first; default 0")
     tags: tuple[Line, ...] | None = says("for --tag and find_launcher(tags=...)")
     choose: Choose | None = says("tightest (default), widest or random")

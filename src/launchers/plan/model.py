@@ -251,7 +251,7 @@ def sorted_names(names: Sequence[str], after: Mapping[str, Iterable[str]]) -> li
 
 
 class Plan:
-    """A name and a tree of steps.  `need` is for steps that have none, `default` minutes for those without a time."""
+    """A name and a tree of steps; `need` is for the steps that have none of their own."""
 
     def __init__(self, name: str, root: Node, *, need: Any = None) -> None:
         self.name, self.root, self.need = name, root, need_of(need)

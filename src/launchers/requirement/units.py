@@ -26,7 +26,6 @@ _SECONDS = {
     **dict.fromkeys(("d", "day", "days"), 86400),
     **dict.fromkeys(("w", "week", "weeks"), 604800),
 }
-TIME_UNITS = tuple(_SECONDS)
 
 
 def parse_memory(value: str | int) -> int:

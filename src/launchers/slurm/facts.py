@@ -104,11 +104,9 @@ class Partition:
     allow_groups: tuple[str, ...] | None
     qos: str | None
     oversubscribe: str
-    exclusive_user: bool
     root_only: bool
     req_resv: bool
     priority_tier: int
-    priority_job_factor: int
     line: int
     pairs: Mapping[str, str] = field(repr=False, eq=False)
 
@@ -294,7 +292,7 @@ def partition(pairs: Mapping[str, str], line: int, problems: list[Problem]) -> P
         problems.append(Problem(line, str(error), f"the Nodes of {pairs['PartitionName']} cannot be read"))
     jobs = dict(item.split("=", 1) for item in (read.text("JobDefaults") or "").split(",") if "=" in item)
     defaults = Reader(jobs, line, problems)
-    exclusive = (read.text("Exclusive") or "NO").upper()  # 26.05: OverSubscribe=EXCLUSIVE and ExclusiveUser in one
+    exclusive = (read.text("Exclusive") or "NO").upper()  # 26.05, for OverSubscribe=EXCLUSIVE
     return Partition(
         name=pairs["PartitionName"],
         nodes=nodes,
@@ -320,11 +318,9 @@ def partition(pairs: Mapping[str, str], line: int, problems: list[Problem]) -> P
         allow_groups=read.allowed("AllowGroups"),
         qos=read.text("QoS"),
         oversubscribe="EXCLUSIVE" if exclusive == "NODE" else (read.text("OverSubscribe", "Shared") or "NO").upper(),
-        exclusive_user=read.flag("ExclusiveUser") or exclusive == "USER",
         root_only=read.flag("RootOnly"),
         req_resv=read.flag("ReqResv"),
         priority_tier=read.number("PriorityTier", "Priority") or 0,
-        priority_job_factor=read.number("PriorityJobFactor") or 0,
         line=line,
         pairs=pairs,
     )
