@@ -198,7 +198,9 @@ def test_what_really_ran(opened, tmp_path, capsys):
     written = run.folder / "report.html"
     assert capsys.readouterr().out == f"{written}\n"
     tab = opened(written.read_text())
-    assert tab.locator("#failures li").all_inner_texts() == ["b FAILED exit status 1\nValueError: no such luck"]
+    (failure,) = tab.locator("#failures li").all_inner_texts()
+    assert failure.startswith("b FAILED exit status 1\n")
+    assert failure.endswith("no such luck")
     assert "doubling 3" in tab.locator("#logs").inner_html()
     assert main(["report", str(run.folder), "-o", "-"]) == 0
     assert capsys.readouterr().out.startswith("<!doctype html>")

@@ -85,7 +85,7 @@ def _refused_by_submitit(name: str, placed: Placed) -> Iterator[str]:
             unit = Unit(step, "launchers-check", ((step, None),), (), where.parameters)
             verdicts[kind] = _refusal(Submission(Path(), name, unit), placed)
         if verdicts[kind]:
-            yield f"step {step}: {verdicts[kind]}"
+            yield f"step {step}: submitit refuses its parameters: {verdicts[kind]}"
 
 
 def _refusal(job: Submission, placed: Placed) -> str:
