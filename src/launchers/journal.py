@@ -68,7 +68,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BadLineError(path, number, f"{_shown(line)} is not JSON") from None
         if not isinstance(entry, dict):
             raise BadLineError(path, number, f"{_shown(line)} is not a JSON object")

@@ -45,6 +45,7 @@ def take(path, witness):
             time.sleep(0.0005)
 
 
+@pytest.mark.timeout(600)  # 18 s on two cores that have much else to do
 def test_never_two_holders(tmp_path):
     def client():
         for _ in range(TAKES):

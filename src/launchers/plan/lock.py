@@ -61,6 +61,7 @@ def hold(path: Path, *, break_lock: bool = False) -> Iterator[None]:
 
     `break_lock` takes it also from a process of another machine, and from one that the file does not name.
     """
+    _refuse(path, _holder(path), break_lock)
     me = Holder(socket.gethostname(), os.getpid(), born(os.getpid()), secrets.token_hex(8))
     fresh = _beside(path, f"new-{me.token}")
     try:
@@ -98,6 +99,12 @@ def _holder(path: Path) -> Holder | None:
         return Holder("", 0, None, f"{status.st_ino}-{status.st_mtime_ns}")
 
 
+def _refuse(path: Path, holder: Holder | None, break_lock: bool) -> None:
+    """Raise HeldError where this is the lock of a process that may still be there."""
+    if holder is not None and not holder.gone and not (break_lock and not holder.here):
+        raise HeldError(path, holder)
+
+
 def _take(path: Path, fresh: Path, me: Holder, break_lock: bool) -> None:
     """Make `path`, a lock or the right to replace one, a link to the file `fresh`; raises HeldError."""
     while True:
@@ -110,8 +117,7 @@ def _take(path: Path, fresh: Path, me: Holder, break_lock: bool) -> None:
             continue  # given back just now
         if holder == me:
             return  # a network file system made the link, and lost its answer
-        if not holder.gone and not (break_lock and not holder.here):
-            raise HeldError(path, holder)
+        _refuse(path, holder, break_lock)
         right = _beside(path, holder.token)
         _take(right, fresh, me, break_lock)
         if _holder(path) == holder:

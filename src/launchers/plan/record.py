@@ -94,8 +94,7 @@ def _source() -> Source | None:
 
 def dumps(record: Record) -> str:
     """The text of plan.json."""
-    fields = {field: getattr(record, field.name) for field in attrs.fields(Record)}
-    entry = {field.name: _plain(value) for field, value in fields.items()}
+    entry = {field.name: _plain(getattr(record, field.name)) for field in attrs.fields(Record)}
     return json.dumps({"version": VERSION, **entry}, indent=1, default=str)
 
 
@@ -112,7 +111,7 @@ def loads(text: str, path: Path) -> Record:
     """What plan.json says.  Raises RunError that names the line that launchers did not write."""
     try:
         entry = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         raise _bad(path, line, "this is not JSON") from None
     if not isinstance(entry, dict):
