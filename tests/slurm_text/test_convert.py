@@ -1,6 +1,7 @@
 """Facts to launchers.yaml: blocks, limits, accounts, stability, updating; snakemake's faults are each a test."""
 
 import gzip
+import json
 import time
 
 import pytest
@@ -193,6 +194,16 @@ def test_how_many_cpus_slurm_allocates_at_a_time(parameters, node, unit):
     one = group(CONFIG + f"SelectTypeParameters = {parameters}\n", text, "PartitionName=p Nodes=n\n")
     shape = one.partitions[0].shapes[0]
     assert (shape.threads_per_core, shape.cpus_per_socket) == unit
+
+
+def test_a_partition_without_units_of_its_own_has_the_clusters():
+    """Text says NONE, JSON says nothing (24.11) or NONE (26.05)."""
+    node = "NodeName=n CPUTot=16 Sockets=2 CoresPerSocket=4 ThreadsPerCore=2 RealMemory=100 State=IDLE Partitions=p\n"
+    partition = {"name": "p", "nodes": {"configured": "n"}, "partition": {"state": ["UP"]}}
+    said = [json.dumps({"partitions": [{**partition, "select_type": units}]}) for units in ([], ["NONE"])]
+    for text in ("PartitionName=p Nodes=n SelectTypeParameters=NONE\n", *said):
+        one = group(CONFIG + "SelectTypeParameters = CR_CORE_MEMORY\n", node, text)
+        assert one.partitions[0].shapes[0].threads_per_core == 2
 
 
 @pytest.mark.parametrize(("most", "cores"), [(1, 0), (2, 4), (3, 4), (9, 16), ("UNLIMITED", 16)])

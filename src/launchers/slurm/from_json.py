@@ -151,7 +151,7 @@ def _partition(entry: Mapping[str, Any]) -> dict[str, str]:
         pairs["Exclusive"] = exclusive
     elif shares.get("jobs") == 0:  # where partitions say `exclusive`, 0 says nothing
         pairs["OverSubscribe"] = "EXCLUSIVE"
-    if units := entry.get("select_type"):
+    if units := [one for one in entry.get("select_type") or () if one != "NONE"]:
         pairs["SelectTypeParameters"] = "_".join(["CR", *units])
     return pairs
 
