@@ -202,8 +202,8 @@ def test_a_partition_without_units_of_its_own_has_the_clusters():
     partition = {"name": "p", "nodes": {"configured": "n"}, "partition": {"state": ["UP"]}}
     said = [json.dumps({"partitions": [{**partition, "select_type": units}]}) for units in ([], ["NONE"])]
     for text in ("PartitionName=p Nodes=n SelectTypeParameters=NONE\n", *said):
-        one = group(CONFIG + "SelectTypeParameters = CR_CORE_MEMORY\n", node, text)
-        assert one.partitions[0].shapes[0].threads_per_core == 2
+        one = group(CONFIG + "SelectTypeParameters = CR_CPU_MEMORY\n", node, text)
+        assert one.partitions[0].shapes[0].threads_per_core == 1
 
 
 @pytest.mark.parametrize(("most", "cores"), [(1, 0), (2, 4), (3, 4), (9, 16), ("UNLIMITED", 16)])
