@@ -1,6 +1,7 @@
 """What a run folder says is ours, or is told by file and line: never a wrong answer, never a traceback."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -14,6 +15,11 @@ from launchers.plan.journal import EVENTS, Cancel, Intent, Refused, Submitted
 from launchers.plan.record import dumps, loads
 from launchers.plan.run import open_run
 from launchers.plan.store import load, write
+
+
+NEEDS_GIT = pytest.mark.skipif(
+    shutil.which("git") is None, reason="LOUD: there is no git here: the source of a run is NOT tested"
+)
 
 
 @pytest.fixture
@@ -245,6 +251,7 @@ def git(folder, *words):
     subprocess.run(["git", *name, *words], cwd=folder, check=True, capture_output=True)
 
 
+@NEEDS_GIT
 def test_the_source_of_a_run_is_what_it_was_submitted_from(tmp_path, monkeypatch):
     """A retry from another repository, or anything else that writes plan.json again, leaves it alone."""
     from launchers.plan import Plan, Step
