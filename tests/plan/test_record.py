@@ -16,7 +16,6 @@ from launchers.plan.record import dumps, loads
 from launchers.plan.run import open_run
 from launchers.plan.store import load, write
 
-
 NEEDS_GIT = pytest.mark.skipif(
     shutil.which("git") is None, reason="LOUD: there is no git here: the source of a run is NOT tested"
 )
