@@ -9,12 +9,14 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import attrs
 from attr import AttrsInstance
 
 E = TypeVar("E", bound=AttrsInstance)
+CUT_OFF = b"\x18"
+"""The end of a line that was cut off, put there by who writes the next one: ASCII's CAN, cancel."""
 
 
 class RunError(RuntimeError):
@@ -37,14 +39,25 @@ def line_of(event: E, kinds: Mapping[str, type[E]]) -> str:
 
 def append(path: Path, line: str) -> None:
     """Write a line behind the others; on disk when this returns.  Raises OSError."""
-    data = line.encode()
     with path.open("ab+") as file:
-        end = file.seek(0, os.SEEK_END)
-        if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
-            data = b"\n" + data  # behind a line that was cut off
-        file.write(data)
+        file.write(_missing_end(file) + line.encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def end_last_line(path: Path) -> None:
+    """End the last line where it was cut off, for those who then write behind it by themselves."""
+    with path.open("ab+") as file:
+        file.write(_missing_end(file))
+
+
+def _missing_end(file: BinaryIO) -> bytes:
+    """What has to be written behind the last line before another one."""
+    size = file.seek(0, os.SEEK_END)
+    if not size or os.pread(file.fileno(), 1, size - 1) == b"\n":
+        return b""
+    last = os.pread(file.fileno(), size, 0).rpartition(b"\n")[2]
+    return b"\n" if _is_json(last) else CUT_OFF + b"\n"
 
 
 def read_events(path: Path, kinds: Mapping[str, type[E]]) -> list[E]:
@@ -55,24 +68,42 @@ def read_events(path: Path, kinds: Mapping[str, type[E]]) -> list[E]:
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The number and the object of each line; nothing where there is no file.  Raises BadLineError.
 
-    A line without its end was cut off: its process was killed, the disk was full, or the machine went down, which may
-    leave zeros.  It was not written, and what it announces was not done.
+    A line that was cut off was not written, and what it announces was not done: its process was killed, the disk was
+    full, or the machine went down, which may leave zeros.  It is the last one, or marked by who wrote the next.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        *lines, last = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return
+    lines = [b"" if line.endswith(CUT_OFF) else line for line in lines]
+    if _is_json(last) or not last.startswith((b"{", b"\0")):
+        lines.append(last)
     for number, line in enumerate(lines, 1):
-        line = line.strip(b"\0 \t\r")
-        if not line or (line.startswith(b"{") and not line.endswith(b"}")):
+        if not line.strip():
             continue
         try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
+            entry = _parse(line)
+        except ValueError:
             raise BadLineError(path, number, f"{_shown(line)} is not JSON") from None
         if not isinstance(entry, dict):
             raise BadLineError(path, number, f"{_shown(line)} is not a JSON object")
         yield number, entry
+
+
+def _parse(line: bytes) -> Any:
+    """Raises ValueError for what is not JSON."""
+    try:
+        return json.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        _parse(line)
+    except ValueError:
+        return False
+    return True
 
 
 def structured(path: Path, number: int, entry: Mapping[str, Any], kind: type[E]) -> E:

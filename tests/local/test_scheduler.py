@@ -206,6 +206,16 @@ def test_a_killed_scheduler_is_carried_on(tmp_path, after):
     assert sorted(log.read_text().split()) == sorted(one.id for one in jobs)
 
 
+def test_what_a_killed_scheduler_cut_off_spoils_no_line_of_the_next(tmp_path):
+    scheduler.write_table(tmp_path, Capacity(cores=4), [job("a", "true"), job("b", "false")])
+    (tmp_path / "events.jsonl").write_text('{"event": "intent", "job": "a", "ti')
+    scheduler.ensure(tmp_path)
+    assert [(id, status.state, status.tries) for id, status in finished(tmp_path, 2).items()] == [
+        ("a", "COMPLETED", 1),
+        ("b", "FAILED", 1),
+    ]
+
+
 def test_a_job_that_outlives_its_scheduler_is_waited_for(tmp_path):
     place = tmp_path / "r"
     go = tmp_path / "go"

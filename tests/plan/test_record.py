@@ -45,6 +45,7 @@ BAD_EVENTS = {
     "hello": "'hello' is not JSON",
     "[" * 100_000: "...' is not JSON",
     "{event: submitted}": "'{event: submitted}' is not JSON",
+    '{"event": "submi': """'{"event": "submi' is not JSON""",
     '{"event": "eaten"}': "there is no event 'eaten': known are intent, ",
     '{"event": 7}': "there is no event 7: known are",
     '{"event": ["intent"]}': "there is no event ['intent']: known are",
@@ -109,7 +110,18 @@ def test_one_run_that_is_not_ours_keeps_nobody_from_the_others(run, tmp_path, ca
     assert f"{run.folder}/" in err
 
 
-@pytest.mark.parametrize("rest", ['{"event": "submitted", "unit": "a", "jo', "{", '{"', "\0" * 100, "   "])
+CUT = [
+    '{"event": "submitted", "unit": "a", "jo',
+    '{"event": "submitted", "unit": "a}',
+    "{",
+    '{"',
+    '{"\0\0',
+    "\0" * 100,
+    "   ",
+]
+
+
+@pytest.mark.parametrize("rest", CUT)
 def test_what_was_cut_off_was_not_written(run, rest):
     path = run.folder / "journal.jsonl"
     before = run.store.journal()
@@ -118,6 +130,23 @@ def test_what_was_cut_off_was_not_written(run, rest):
     run.store.record(Submitted("a", "12"))
     assert run.store.journal()[:-1] == before
     assert run.store.submitted() == {"a": "12"}
+
+
+def test_a_line_that_lacks_only_its_end_was_written(run):
+    path = run.folder / "journal.jsonl"
+    path.write_text(path.read_text() + line_of(Submitted("a", "12"), EVENTS).rstrip("\n"))
+    assert run.store.submitted() == {"a": "12"}
+    run.store.record(Submitted("b.0", "13"))
+    assert run.store.submitted() == {"a": "12", "b.0": "13"}
+
+
+@pytest.mark.parametrize("line", ['{"event": "submitted", "unit": "a", "jo', "{", "hello"])
+def test_what_lacks_something_and_was_not_cut_off_is_told(run, capsys, line):
+    path = run.folder / "journal.jsonl"
+    path.write_text(f"{line}\n{path.read_text()}")
+    assert f"{path}:1: {line!r} is not JSON" in refused(run, capsys)
+    path.write_text("{}")  # nor is this cut off
+    assert f"{path}:1: no event is named" in refused(run, capsys)
 
 
 @given(

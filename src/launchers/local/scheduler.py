@@ -24,7 +24,7 @@ from typing import Any
 
 from attrs import define, field
 
-from launchers.journal import line_of
+from launchers.journal import end_last_line, line_of
 from launchers.local.jobs import (
     CANCELLED,
     COMPLETED,
@@ -414,6 +414,7 @@ def main(argv: list[str]) -> int:
         (folder / "scheduler.pid").write_text(f"{os.getpid()} {born(os.getpid())} {socket.gethostname()}\n")
         capacity, jobs = read_table(folder)
         statuses = {**{id: Status() for id in jobs}, **read_statuses(folder)}
+        end_last_line(folder / "events.jsonl")
         with (folder / "events.jsonl").open("a", encoding="utf-8") as journal:
             scheduler = Scheduler(folder, capacity, jobs, statuses, journal)
             scheduler.selector.register(woken, selectors.EVENT_READ, "wake")
