@@ -31,6 +31,12 @@ class BadLineError(RunError):
         self.path, self.line, self.reason = path, line, reason
 
 
+def is_time(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """A validator of attrs: seconds of the epoch, until the year 5138, which Python's clock can show."""
+    if not isinstance(value, int | float) or not 0 <= value < 1e11:
+        raise ValueError("not a time", field)
+
+
 def line_of(event: E, kinds: Mapping[str, type[E]]) -> str:
     """An event as a line of a journal, with its end."""
     name = next(name for name, kind in kinds.items() if kind is type(event))
@@ -52,7 +58,10 @@ def end_last_line(path: Path) -> None:
 
 
 def _missing_end(file: BinaryIO) -> bytes:
-    """What has to be written behind the last line before another one."""
+    """What has to be written behind the last line before another one.
+
+    A line that lacks nothing but its end was written, and is read so: it is ended.
+    """
     size = file.seek(0, os.SEEK_END)
     if not size or os.pread(file.fileno(), 1, size - 1) == b"\n":
         return b""
@@ -75,8 +84,10 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         *lines, last = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from None
     lines = [b"" if line.endswith(CUT_OFF) else line for line in lines]
-    if _is_json(last) or not last.startswith((b"{", b"\0")):
+    if not _looks_cut_off(last):
         lines.append(last)
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -88,6 +99,11 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(entry, dict):
             raise BadLineError(path, number, f"{_shown(line)} is not a JSON object")
         yield number, entry
+
+
+def _looks_cut_off(last: bytes) -> bool:
+    """Whether a last line without its end lacks more than that."""
+    return last.startswith((b"{", b"\0")) and not _is_json(last)
 
 
 def _parse(line: bytes) -> Any:

@@ -359,6 +359,14 @@ def test_a_deep_tree(kind):
     assert plan.graph("mermaid").count("-->") == (1499 if kind is Chain else 0)
 
 
+def test_arguments_that_are_nested_too_deep(tmp_path):
+    nested = []
+    for _ in range(5000):
+        nested = [nested]
+    plan = Plan("p", Step("a", CPU, work, nested))
+    assert list(problems(plan, graph_of(plan))) == ["step a: its arguments are nested too deep"]
+
+
 def test_who_comes_before_whom_whatever_the_edges():
     """The bits that are counted say what a walk along the edges says."""
     chance = random.Random(3)

@@ -1,6 +1,7 @@
 """What a run folder says is ours, or is told by file and line: never a wrong answer, never a traceback."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -234,6 +235,14 @@ def changed(key, value, step="b"):
             "units[0].tokem is not what launchers writes there",
         ),
         (lambda text: text.replace('     "a",\n', '     XXX"z",\n', 1), "there is no step 'z'"),
+        (changed("need", '"garbage"'), "tasks[1].need: 'garbage' is not a requirement"),
+        (changed("count", "0"), "tasks[1].count: a step has at least one job, not 0"),
+        (changed("again", '[2, "garbage"]'), "tasks[1].again[1]: 'garbage': write mem*2"),
+        (lambda text: re.sub('"created": .*,', '"created": XXX1e30,', text), "created: 1e+30 is not a time"),
+        (lambda text: text.replace('"plan": "recorded"', '"plan": XXX"../x"'), "plan: '../x' is not a name"),
+        (lambda text: text.replace('"version": 1', '"version": XXXtrue'), "it has version True"),
+        (lambda text: text.replace('"version": 1', '"version": XXX2'), "it has version 2"),
+        (lambda text: text.replace('"attempt": 1', '"attempt": XXX-1', 1), "an attempt counted from 1"),
     ],
 )
 def test_a_plan_json_that_is_not_ours(run, capsys, change, reason):
@@ -242,6 +251,48 @@ def test_a_plan_json_that_is_not_ours(run, capsys, change, reason):
     assert place.rpartition(":")[0].rpartition(":")[0] in said
     assert reason in said
     assert said.startswith(f"launchers status: {place}")
+
+
+def test_submissions_that_wait_for_each_other_or_for_what_there_is_not(run, capsys):
+    path = run.folder / "plan.json"
+    entry = json.loads(path.read_text())
+    for parents, reason in (
+        ([{"unit": "b.1", "kind": "afterok", "index": None}], "these wait for each other: b.0 -> b.1 -> b.0"),
+        ([{"unit": "b.0", "kind": "afterok", "index": None}], "these wait for each other: b.0 -> b.0"),
+        ([{"unit": "a", "kind": "afterok", "index": -7}], "there is no such submission as 'a'"),
+        ([{"unit": "z", "kind": "afterok", "index": None}], "there is no such submission as 'z'"),
+        ([{"unit": "a", "kind": "zz", "index": None}], "nothing waits for 'zz'"),
+    ):
+        entry["units"][1]["parents"] = parents
+        entry["units"][2]["parents"] = [{"unit": "b.0", "kind": "afterok", "index": None}]
+        path.write_text(json.dumps(entry, indent=1))
+        assert reason in refused(run, capsys)
+
+
+COMMANDS = [("status",), ("retry",), ("cancel",), ("report",), ("advise",), ("logs", "a")]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize(
+    "name", ["jobs.jsonl", "capacity.json", "events.jsonl", "scheduler.pid", "plan.json", "journal.jsonl"]
+)
+@pytest.mark.parametrize("change", ["gone", "folder", "{}", "[" * 5000, '{"time": 1e300}', "\xff"])
+def test_whatever_became_of_a_file_there_is_no_traceback(tmp_path, capsys, monkeypatch, command, name, change):
+    """A run that has not ended; nothing is started again for it."""
+    monkeypatch.setattr("launchers.local.scheduler.subprocess.Popen", lambda *words, **more: None)
+    recorder = Recorder(tmp_path / "runs")
+    recorder.step("a")
+    recorder.step("b", waits=[("a", "ok")], jobs=((0, 60), (0, None)))
+    run = recorder.run()
+    (run.folder / "local" / "1" / "scheduler.pid").write_text("7 1 elsewhere")
+    path = (run.folder if (run.folder / name).exists() else run.folder / "local" / "1") / name
+    path.unlink()
+    if change == "folder":
+        path.mkdir()
+    elif change != "gone":
+        path.write_bytes(f"{change}\n".encode("latin-1"))
+    assert main([command[0], str(run.folder), *command[1:]]) in (0, 1, 2)
+    assert "Error" not in capsys.readouterr().err
 
 
 def test_plan_json_is_read_as_it_was_written(run):

@@ -59,3 +59,16 @@ def test_nobody_is_thought_cancelled_while_the_controller_is_away():
 def test_a_script_that_says_its_account(line, said):
     """In its short form too: SBATCH_ACCOUNT of the environment would go before it."""
     assert bool(on_slurm.ACCOUNT.search(f"#!/bin/sh\n{line}\nexec work\n")) == said
+
+
+def test_what_was_cancelled_whatever_the_order():
+    """The order to cancel a step is for the submissions that were made before it."""
+    from launchers.plan.journal import Cancel, Cancelled, Submitted
+    from launchers.plan.run import _stopped
+
+    stopped = _stopped([
+        Submitted("a", "1"), Submitted("b", "2"), Cancel(["x", "y"]), Submitted("c", "3"), Cancel(["z"]),
+        Submitted("d", "4"), Cancelled(["d", "e"]),
+    ])  # fmt: skip
+    found = {unit + step for unit in "abcde" for step in "xyz" if stopped.has(unit, step)}
+    assert " ".join(sorted(found)) == "ax ay az bx by bz cz dx dy dz ex ey ez"

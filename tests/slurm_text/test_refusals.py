@@ -88,9 +88,17 @@ RECORD = (
     "JobState=PENDING Reason=Resources Dependency=(null) Requeue=1 Restarts=0 TimeLimit=01:00:00 Partition=cpu "
     "AllocNode:Sid=login:1164 ReqNodeList=(null) NodeList= NumNodes=1-1 NumCPUs=2 NumTasks=1 "
     "MinCPUsNode=2 MinMemoryCPU=100M MinTmpDiskNode=0 Features=(null) Licenses=(null) Command={command} {line}"
-    "WorkDir={folder} Comment={comment} StdErr=/x/slurm-1.out StdIn=/dev/null StdOut=/x/slurm-1.out{asked}\n"
+    "WorkDir={folder} Comment={comment} StdErr=/x/slurm-1.out StdIn=/dev/null StdOut={out}{asked}\n"
 )
-PLAIN = {"name": "wrap", "command": "(null)", "line": "", "folder": "/x", "comment": "", "asked": ""}
+PLAIN = {
+    "name": "wrap",
+    "command": "(null)",
+    "line": "",
+    "folder": "/x",
+    "comment": "",
+    "out": "/x/slurm-1.out",
+    "asked": "",
+}
 FACTS = "NumNodes=9 NumCPUs=99 JobState=RUNNING Partition=gpu QOS=gold TimeLimit=9-00:00:00 TresPerNode=gres:gpu:8"
 
 
@@ -106,10 +114,15 @@ FACTS = "NumNodes=9 NumCPUs=99 JobState=RUNNING Partition=gpu QOS=gold TimeLimit
         {"comment": f"Command=/y StdOut=/y {FACTS}"},
         {"comment": f"AdminComment=a Extra=b {FACTS}", "name": FACTS},
         {"name": "Reason=mine Dependency=none Reason=", "comment": "Reason=mine Dependency=none"},
+        {"name": f"a UserId=x(1) GroupId=y(2) {FACTS}"},
+        {"name": f"a Comment=b {FACTS}"},
+        {"name": f"a\nJobId=9 {FACTS}", "comment": f"b\nJobId=9 {FACTS}"},
+        {"out": f"/my {FACTS} log.out", "asked": " TresPerNode=gres/gpu:1"},
     ],
 )
 @pytest.mark.parametrize("asked", ["", " TresPerNode=gres/gpu:1 MailUser=ann"])
 def test_what_a_user_wrote_is_no_fact(texts, asked):
+    asked = texts.get("asked", asked)
     plain = read_job(RECORD.format(**{**PLAIN, "asked": asked}))
     assert read_job(RECORD.format(**{**PLAIN, **texts, "asked": asked})) == plain
     assert (plain.state, plain.reason, plain.need.nodes, len(plain.need.accelerators)) == (

@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from attrs import asdict, define, field, frozen
-from attrs.validators import deep_iterable, instance_of, optional
+from attrs.validators import deep_iterable, in_, instance_of, optional
 
-from launchers.journal import BadLineError, read_events, read_lines, structured
+from launchers.journal import BadLineError, RunError, is_time, read_events, read_lines, structured
 
 PENDING, RUNNING, COMPLETED = "PENDING", "RUNNING", "COMPLETED"
 FAILED, TIMEOUT, CANCELLED = "FAILED", "TIMEOUT", "CANCELLED"
-ENDED = frozenset({COMPLETED, FAILED, TIMEOUT, CANCELLED})
+OUT_OF_MEMORY = "OUT_OF_MEMORY"
+ENDED = frozenset({COMPLETED, FAILED, TIMEOUT, CANCELLED, OUT_OF_MEMORY})
+
+_text, _whole = instance_of(str), instance_of(int)
 
 
 @frozen
@@ -55,22 +58,22 @@ class LocalJob:
     many seconds before it, by SIGUSR2.  A job that ends with status `requeue` runs again, at most `requeues` times.
     """
 
-    id: str
-    argv: tuple[str, ...]
-    cwd: str
-    stdout: str
-    stderr: str
-    name: str = ""
-    env: tuple[tuple[str, str], ...] = ()
-    cores: int = 1
-    memory: int = 0
+    id: str = field(validator=_text)
+    argv: tuple[str, ...] = field(validator=deep_iterable(_text))
+    cwd: str = field(validator=_text)
+    stdout: str = field(validator=_text)
+    stderr: str = field(validator=_text)
+    name: str = field(default="", validator=_text)
+    env: tuple[tuple[str, str], ...] = field(default=(), validator=deep_iterable(deep_iterable(_text)))
+    cores: int = field(default=1, validator=_whole)
+    memory: int = field(default=0, validator=_whole)
     wanted: tuple[Wanted, ...] = ()
     tokens: tuple[tuple[str, int], ...] = ()
-    time_limit: int | None = None
-    warning: int = 0
-    requeue: int | None = None
-    requeues: int = 6
-    after: tuple[tuple[str, str], ...] = ()
+    time_limit: int | None = field(default=None, validator=optional(_whole))
+    warning: int = field(default=0, validator=_whole)
+    requeue: int | None = field(default=None, validator=optional(_whole))
+    requeues: int = field(default=6, validator=_whole)
+    after: tuple[tuple[str, str], ...] = field(default=(), validator=deep_iterable(deep_iterable(_text)))
 
 
 @define
@@ -97,15 +100,15 @@ class Status:
 class Event:
     """What happened to a job, and when (seconds of the epoch)."""
 
-    job: str = field(validator=instance_of(str))
-    time: float = field(factory=time.time, validator=instance_of((int, float)), kw_only=True)
+    job: str = field(validator=_text)
+    time: float = field(factory=time.time, validator=is_time, kw_only=True)
 
 
 @frozen
 class Intent(Event):
     """It is about to be started, for the `tries`th time, on these devices."""
 
-    tries: int = field(validator=instance_of(int))
+    tries: int = field(validator=_whole)
     devices: list[str] = field(factory=list, validator=deep_iterable(instance_of(str), instance_of(list)))
 
 
@@ -113,7 +116,7 @@ class Intent(Event):
 class Start(Event):
     """It runs as this process; `born` is None where that was gone at once."""
 
-    pid: int = field(validator=instance_of(int))
+    pid: int = field(validator=_whole)
     born: int | None = field(validator=optional(instance_of(int)))
 
 
@@ -121,16 +124,16 @@ class Start(Event):
 class Requeue(Event):
     """It ended, and is queued again."""
 
-    reason: str = field(default="", validator=instance_of(str))
+    reason: str = field(default="", validator=_text)
 
 
 @frozen
 class End(Event):
     """It has ended; `cpu` in seconds, `memory` in bytes."""
 
-    state: str = field(validator=instance_of(str))
+    state: str = field(validator=in_(ENDED))
     exit: int | None = field(default=None, validator=optional(instance_of(int)))
-    reason: str = field(default="", validator=instance_of(str))
+    reason: str = field(default="", validator=_text)
     cpu: float | None = field(default=None, validator=optional(instance_of((int, float))))
     memory: int | None = field(default=None, validator=optional(instance_of(int)))
 
@@ -180,7 +183,9 @@ def _read_capacity(path: Path) -> Capacity:
     try:
         entry = json.loads(path.read_text(encoding="utf-8"))
         return Capacity(entry["cores"], entry["memory"], _pairs(entry["devices"]), _pairs(entry["tokens"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from None
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise BadLineError(path, 1, f"not what this machine offers to a run: {error}") from None
 
 

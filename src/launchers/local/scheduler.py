@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import selectors
 import signal
 import socket
@@ -24,7 +25,7 @@ from typing import Any
 
 from attrs import define, field
 
-from launchers.journal import end_last_line, line_of
+from launchers.journal import RunError, end_last_line, line_of
 from launchers.local.jobs import (
     CANCELLED,
     COMPLETED,
@@ -57,6 +58,8 @@ from launchers.variables import JOB_ID, OF_A_JOB
 
 GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL."""
+_PROCESS = re.compile(r"(\d+) (\d+) (\S+)", re.ASCII)
+"""What scheduler.pid says: pid, when that process was born, host."""
 PATIENCE = 0.2
 """Seconds between two looks at what other processes hold."""
 GATE = (
@@ -340,7 +343,7 @@ def _number(path: Path) -> int | None:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").split("\n")[:-1]
+        return path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
     except OSError:
         return []
 
@@ -361,7 +364,12 @@ def submit(folder: Path, capacity: Capacity, jobs: list[LocalJob]) -> None:
 
 
 def ensure(folder: Path) -> None:
-    """Start a scheduler for the folder unless one is there; the one that comes too late just ends."""
+    """Start a scheduler for the folder unless one is there; the one that comes too late just ends.
+
+    Raises RunError where it could not read what it is to run: it would say so to nobody.
+    """
+    read_table(folder)
+    read_statuses(folder)
     with (folder / "scheduler.log").open("ab") as log:
         subprocess.Popen(
             [sys.executable, "-m", "launchers.local.scheduler", str(folder)],
@@ -373,7 +381,11 @@ def ensure(folder: Path) -> None:
 
 
 def cancel(folder: Path, ids: list[str]) -> None:
-    """Ask for jobs to be cancelled; the scheduler sees to it (and is started again if it was killed)."""
+    """Ask for jobs to be cancelled; the scheduler sees to it (and is started again if it was killed).
+
+    Raises RunError.
+    """
+    read_table(folder)  # else nobody could see to it
     with (folder / "cancel").open("a", encoding="utf-8") as out:
         out.writelines(f"{id}\n" for id in ids)
     process = _serving(folder)
@@ -385,7 +397,13 @@ def cancel(folder: Path, ids: list[str]) -> None:
 
 
 def revive(folder: Path) -> None:
-    """Start a scheduler again that was killed; one of another machine is left to those who are there."""
+    """Start a scheduler again that was killed; one of another machine is left to those who are there.
+
+    Raises RunError.
+    """
+    table = folder / "jobs.jsonl"
+    if not table.exists():
+        raise RunError(f"{table} is missing, so its jobs cannot run: restore it, or submit the plan again")
     process = _serving(folder)
     if process is not None and not alive(*process):
         ensure(folder)
@@ -393,8 +411,8 @@ def revive(folder: Path) -> None:
 
 def _serving(folder: Path) -> tuple[int, int] | None:
     """The process of this machine that is, or was when it was killed, the scheduler of a folder."""
-    words = " ".join(_lines(folder / "scheduler.pid")).split()
-    return (int(words[0]), int(words[1])) if words[2:] == [socket.gethostname()] else None
+    found = _PROCESS.fullmatch("".join(_lines(folder / "scheduler.pid")))
+    return (int(found[1]), int(found[2])) if found and found[3] == socket.gethostname() else None
 
 
 def main(argv: list[str]) -> int:

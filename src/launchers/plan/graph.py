@@ -131,7 +131,12 @@ def problems(plan: Plan, graph: Graph) -> Iterator[str]:
 
 def _task_problems(task: Task, graph: Graph) -> Iterator[str]:
     taken: dict[str, None] = {}
-    filled([*task.step.args, task.step.kwargs, *getattr(task.step, "items", ())], lambda name: taken.setdefault(name))
+    try:
+        arguments = [*task.step.args, task.step.kwargs, *getattr(task.step, "items", ())]
+        filled(arguments, lambda name: taken.setdefault(name))
+    except RecursionError:
+        yield f"step {task.name}: its arguments are nested too deep"
+        return
     for name in taken:
         if not graph.comes_before(name, task.name):
             yield f"step {task.name}: it takes the result of {name}, which is not a step before it"

@@ -7,6 +7,8 @@ import time
 from attrs import field, frozen
 from attrs.validators import deep_iterable, instance_of, optional
 
+from launchers.journal import is_time
+
 _text = instance_of(str)
 _texts = deep_iterable(instance_of(str), instance_of(list))
 
@@ -15,7 +17,7 @@ _texts = deep_iterable(instance_of(str), instance_of(list))
 class Event:
     """Something that was done, or is about to be, and when (seconds of the epoch)."""
 
-    time: float = field(factory=time.time, validator=instance_of((int, float)), kw_only=True)
+    time: float = field(factory=time.time, validator=is_time, kw_only=True)
 
 
 @frozen

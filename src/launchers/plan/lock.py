@@ -13,6 +13,7 @@ gives its lock back takes the right to replace it first.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ from pathlib import Path
 from attrs import frozen
 
 from launchers.local.jobs import alive, born
+
+_LOCK = re.compile(r"(\S+) (\d{1,10}) (\d{1,20}) ([0-9a-f]{1,32})\n", re.ASCII)
+"""What a lock says: host, pid, when that process was born (0: not known), token."""
 
 
 @frozen
@@ -92,11 +96,11 @@ def _holder(path: Path) -> Holder | None:
         text, status = path.read_text(encoding="utf-8", errors="replace"), path.stat()
     except FileNotFoundError:
         return None
-    try:
-        host, pid, when, token = text.split()
-        return Holder(host, int(pid), int(when) or None, token)
-    except ValueError:  # the machine went down before it was on disk, or it is not ours
+    found = _LOCK.fullmatch(text)
+    if found is None:  # the machine went down before it was on disk, or it is not ours
         return Holder("", 0, None, f"{status.st_ino}-{status.st_mtime_ns}")
+    host, pid, when, token = found.groups()
+    return Holder(host, int(pid), int(when) or None, token)
 
 
 def _refuse(path: Path, holder: Holder | None, break_lock: bool) -> None:

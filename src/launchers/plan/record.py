@@ -25,10 +25,16 @@ from launchers.journal import RunError
 from launchers.offer.problems import ConfigError
 from launchers.offer.tree import Path as Place
 from launchers.offer.tree import read_tree, shown
-from launchers.plan.units import Unit
+from launchers.plan.escalate import factors
+from launchers.plan.graph import NAME
+from launchers.plan.model import ONS, PlanError, sorted_names
+from launchers.plan.units import KINDS, Unit
+from launchers.requirement import parse
 
 VERSION = 1
 SCHEDULERS = ("local", "slurm", "oar")
+LATEST = 1e11
+"""Seconds of the epoch that Python's clock can show: until the year 5138."""
 
 
 @attrs.frozen
@@ -116,15 +122,16 @@ def loads(text: str, path: Path) -> Record:
         raise _bad(path, line, "this is not JSON") from None
     if not isinstance(entry, dict):
         raise _bad(path, 1, "this is not a JSON object")
-    if entry.get("version") != VERSION:
-        raise RunError(f"{path} has version {entry.get('version')}; this launchers reads version {VERSION}")
-    del entry["version"]
+    version = entry.pop("version", None)
+    if type(version) is not int or version != VERSION:
+        line = _line(text, ("version",))
+        raise RunError(f"{path}:{line}: it has version {version!r}, this launchers reads version {VERSION}")
     try:
         record = _converter(detailed=False).structure(entry, Record)
     except Exception:
         where = _first_difference(entry)
         raise _bad(path, _line(text, where), f"{shown(where)} {_difference(entry, where)}") from None
-    for where, what in _dangling(record):
+    for where, what in _contradictions(record):
         raise _bad(path, _line(text, where), f"{shown(where)}: {what}")
     return record
 
@@ -201,20 +208,69 @@ def _difference(entry: Any, where: Place) -> str:
     return f"is not what launchers writes there: {text if len(text) <= 60 else f'{text[:57]}...'}"
 
 
-def _dangling(record: Record) -> Iterator[tuple[Place, str]]:
-    """Names of a scheduler, of steps and of submissions that nothing has."""
+def _contradictions(record: Record) -> Iterator[tuple[Place, str]]:
+    """What no plan of launchers says, each with its place."""
     if record.scheduler not in SCHEDULERS:
         yield ("scheduler",), f"there is no scheduler {record.scheduler!r}"
-    steps = {task.name for task in record.tasks}
+    if not 0 <= record.created < LATEST:
+        yield ("created",), f"{record.created} is not a time"
+    if not NAME.fullmatch(record.plan):
+        yield ("plan",), f"{record.plan!r} is not a name"
+    yield from _in_needs(record)
+    yield from _in_tasks(record.tasks)
+    yield from _in_units(record)
+
+
+def _in_needs(record: Record) -> Iterator[tuple[Place, str]]:
+    places: dict[str, Place] = {}  # of each text, as thousands of steps may have the same
+    for key in ("tasks", "units"):
+        for number, part in enumerate(getattr(record, key)):
+            if part.need is not None:
+                places.setdefault(part.need, (key, number, "need"))
+    for need, where in places.items():
+        try:
+            parse(need)
+        except ValueError:
+            yield where, f"{need!r} is not a requirement"
+
+
+def _in_tasks(tasks: Sequence[TaskEntry]) -> Iterator[tuple[Place, str]]:
+    before: set[str] = set()
+    for number, task in enumerate(tasks):
+        where = ("tasks", number)
+        if not NAME.fullmatch(task.name) or task.name in before:
+            yield (*where, "name"), f"{task.name!r} is not a name, or another step's"
+        if task.count < 1:
+            yield (*where, "count"), f"a step has at least one job, not {task.count}"
+        for index, (name, on) in enumerate(task.waits):
+            if name not in before or on not in ONS:
+                yield (*where, "waits", index, 0), f"there is no step {name!r} before it, or no on={on!r}"
+        try:
+            factors(task.again[1] if task.again else "")
+        except ValueError as error:
+            yield (*where, "again", 1), str(error)
+        before.add(task.name)
+
+
+def _in_units(record: Record) -> Iterator[tuple[Place, str]]:
+    counts = {task.name: task.count for task in record.tasks}
     units = {unit.name: unit for unit in record.units}
-    for number, task in enumerate(record.tasks):
-        for index, (name, _) in enumerate(task.waits):
-            if name not in steps:
-                yield ("tasks", number, "waits", index, 0), f"there is no step {name!r}"
     for number, unit in enumerate(record.units):
-        for index, (name, _) in enumerate(unit.members):
-            if name not in steps and not unit.barrier:
-                yield ("units", number, "members", index, 0), f"there is no step {name!r}"
+        where = ("units", number)
+        if not NAME.fullmatch(unit.name.replace("~", "_")) or units[unit.name] is not unit:
+            yield (*where, "name"), f"{unit.name!r} is not a name, or another submission's"
+        if unit.attempt < 1 or not unit.members:
+            yield (*where, "attempt"), "a submission has members, and an attempt counted from 1"
+        for index, (name, item) in enumerate(() if unit.barrier else unit.members):
+            count = counts.get(name, 0)
+            if (item is None and count != 1) or not 0 <= (item or 0) < count:
+                yield (*where, "members", index, 0), f"there is no step {name!r}, or no item {item} of it"
         for index, parent in enumerate(unit.parents):
-            if parent.unit not in units or (parent.index or 0) >= len(units[parent.unit].members):
-                yield ("units", number, "parents", index, "unit"), f"there is no such submission as {parent.unit!r}"
+            if parent.unit not in units or not 0 <= (parent.index or 0) < len(units[parent.unit].members):
+                yield (*where, "parents", index, "unit"), f"there is no such submission as {parent.unit!r}"
+            if parent.kind not in KINDS.values():
+                yield (*where, "parents", index, "kind"), f"nothing waits for {parent.kind!r}"
+    try:
+        sorted_names(list(units), {unit.name: [one.unit for one in unit.parents] for unit in record.units})
+    except PlanError as error:
+        yield ("units",), str(error)

@@ -215,8 +215,11 @@ def _possible(store: Store, failed: set[Member], states: Mapping[Member, MemberS
                 well[one[0]] = well.get(one[0], True) and states[one].info.state == "COMPLETED"
         return any(well.values())
 
+    by_step: dict[str, list[Member]] = {}
+    for one in failed:
+        by_step.setdefault(one[0], []).append(one)
     for task in store.tasks:  # parents come first
-        mine = [one for one in possible if one[0] == task.name]
+        mine = by_step.get(task.name, [])
         possible.difference_update([one for one in mine if never(one, where[one][0].parents)])
     return possible
 
@@ -274,10 +277,8 @@ def _local(
     store: Store, fresh: Sequence[Unit], by: Mapping[str, float], config: str | Path | None, attempt: int
 ) -> list[Unit]:
     """Write the table of a further attempt for this machine's scheduler; its submissions with what they ask for."""
-    room, jobs = read_table(store.local_folder(1))
-    before: dict[str, LocalJob] = dict(jobs)
-    for number in range(2, attempt):
-        before |= read_table(store.local_folder(number))[1]
+    room, _ = read_table(store.local_folder(1))
+    before = store.local_jobs()
     old = {member: unit for unit in store.units for member in unit.members}
     templates: dict[str, LocalJob | None] = {}
     units = []

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from launchers.connector import LocalConnector
 from launchers.journal import RunError
 from launchers.local import scheduler
-from launchers.local.jobs import LocalJob, Status, read_statuses, read_table
+from launchers.local.jobs import LocalJob, Status, read_statuses
 from launchers.plan import script
 from launchers.plan.batch import Element, JobInfo, batch
 from launchers.plan.journal import Cancel, Cancelled, Event, Never, Refused, Starting, Submitted
@@ -178,7 +178,7 @@ class Run:
 
     def _local(self, usage: bool = False) -> Iterator[MemberState]:
         statuses: dict[str, Status] = {}
-        asked: dict[str, LocalJob] = {}
+        asked = self.store.local_jobs() if usage else {}
         for attempt in sorted({unit.attempt for unit in self.store.units}):
             folder = self.store.local_folder(attempt)
             found = read_statuses(folder)
@@ -189,7 +189,6 @@ class Run:
             ):
                 scheduler.revive(folder)
             statuses |= found
-            asked |= read_table(self.store.local_folder(attempt))[1] if usage else {}
         sent = {one.attempt: one.time for one in reversed(self.store.journal()) if isinstance(one, Starting)}
         for unit, _, step, number in self._units():
             status = statuses.get(unit.name, Status())
@@ -231,7 +230,7 @@ class Run:
                 if unit.name not in written:
                     written[unit.name] = results(self.folder, unit.name, array=unit.array)
                 info = _forgotten(self.folder, unit, written[unit.name].get(index), seen.get(id))
-                if info.state == UNKNOWN and stopped & {(unit.name, step), (unit.name, None)}:
+                if info.state == UNKNOWN and stopped.has(unit.name, step):
                     info = JobInfo("CANCELLED", "cancelled before it started")
             if info.state != UNKNOWN:
                 fresh[id] = [info.state, time.time()]
@@ -397,18 +396,35 @@ def elements_of(units: Iterable[Unit], ids: Mapping[str, str]) -> set[Element]:
     }
 
 
-def _stopped(events: Iterable[Event]) -> set[tuple[str, str | None]]:
-    """The submissions that were cancelled since, with the steps of theirs for which that was asked; None: whole."""
-    sent: list[str] = []
-    found: set[tuple[str, str | None]] = set()
+@define
+class Stopped:
+    """What was cancelled: submissions by the order in which they were made, and how far each order to cancel goes.
+
+    `orders` are (submissions there were then, steps): all pairs of them would be millions.
+    """
+
+    positions: dict[str, int] = field(factory=dict)
+    orders: list[tuple[int, frozenset[str]]] = field(factory=list)
+    whole: set[str] = field(factory=set)
+
+    def has(self, unit: str, step: str) -> bool:
+        """Whether the jobs of a step in a submission were cancelled."""
+        position = self.positions.get(unit)
+        return unit in self.whole or any(
+            position is not None and position < count and step in steps for count, steps in self.orders
+        )
+
+
+def _stopped(events: Iterable[Event]) -> Stopped:
+    stopped = Stopped()
     for one in events:
         if isinstance(one, Submitted):
-            sent.append(one.unit)
+            stopped.positions.setdefault(one.unit, len(stopped.positions))
         elif isinstance(one, Cancel):
-            found.update((unit, step) for unit in sent for step in one.steps)
+            stopped.orders.append((len(stopped.positions), frozenset(one.steps)))
         elif isinstance(one, Cancelled):
-            found.update((unit, None) for unit in one.units)
-    return found
+            stopped.whole.update(one.units)
+    return stopped
 
 
 def _forgotten(run: Path, unit: Unit, result: Path | None, seen: list[Any] | None) -> JobInfo:

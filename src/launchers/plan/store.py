@@ -21,11 +21,13 @@ from typing import Any
 from attrs import define, field, fields
 
 from launchers.journal import RunError, append, line_of, read_events
+from launchers.local.jobs import LocalJob, read_table
 from launchers.plan.journal import EVENTS, Event, Submitted
 from launchers.plan.lock import HeldError, Holder, hold
 from launchers.plan.record import Record, TaskEntry, dumps, loads
 from launchers.plan.units import Member, Unit
 
+BREAK = "launchers resume --break-lock"
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -40,7 +42,7 @@ class Store(Record):
 
     def task(self, name: str) -> TaskEntry:
         """A step as plan.json has it."""
-        if self._named[0] is not self.tasks:
+        if self._named[0] is not self.tasks:  # a scan's are not known from the start
             self._named = self.tasks, {task.name: task for task in self.tasks}
         return self._named[1][name]
 
@@ -67,6 +69,18 @@ class Store(Record):
     def local_folder(self, attempt: int) -> Path:
         """Where this machine's scheduler runs the jobs of one attempt."""
         return self.folder / "local" / str(attempt)
+
+    def local_jobs(self) -> dict[str, LocalJob]:
+        """The jobs of this machine's scheduler by the names of their submissions.  Raises RunError."""
+        jobs: dict[str, LocalJob] = {}
+        for attempt in sorted({unit.attempt for unit in self.units}):
+            folder = self.local_folder(attempt)
+            jobs |= read_table(folder)[1]
+            for unit in self.units:
+                if unit.attempt == attempt and unit.name not in jobs:
+                    table = folder / "jobs.jsonl"
+                    raise RunError(f"{table} lacks the job {unit.name}, which plan.json has: restore the file")
+        return jobs
 
     def job_folder(self, unit: str) -> Path:
         """The submitit folder of a submission."""
@@ -107,9 +121,9 @@ def _who_works(folder: Path, holder: Holder) -> str:
     if holder.here:
         return f"process {holder.pid} on this machine is working on {folder}: wait for it to end"
     if not holder.host:
-        return f"{folder / 'lock'} does not say which process works on the run; if none does, say --break-lock"
+        return f"{folder / 'lock'} does not say which process works on the run; if none does: {BREAK} {folder}"
     who = f"process {holder.pid} on {holder.host}"
-    return f"{who} is working on {folder}; if it is gone, say --break-lock (break_lock=True)"
+    return f"{who} is working on {folder}; if it is gone: {BREAK} {folder}"
 
 
 def create(root: Path, plan: str) -> tuple[Path, str]:
@@ -154,8 +168,11 @@ def load(folder: Path) -> Store:
         if (folder / "steps").is_dir():
             raise RunError(f"{folder}: its client ended before anything was submitted: submit the plan again") from None
         raise RunError(f"{folder} is not a run folder: it has no plan.json") from None
-    except UnicodeDecodeError:
-        raise RunError(f"{path} is not UTF-8 text: restore it, or submit the plan again") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise RunError(f"{path}:{line}: this is not UTF-8 text: restore it, or submit the plan again") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from None
     record = loads(text, path)
     return Store(folder=folder.absolute(), **{one.name: getattr(record, one.name) for one in fields(Record)})
 

@@ -67,9 +67,10 @@ def read_job(text: str) -> QueuedJob:
     )
 
 
-_RECORD = re.compile(r"\s*JobId=(?P<id>\S+)(?P<rest>.*?)(?=\nJobId=\d|\s*\Z)", re.DOTALL)
-_NAME = re.compile(r" JobName=(?:.*?(?= UserId=\S+\(\d+\) GroupId=\S+\(\d+\) )|\S*)", re.DOTALL)
-_TEXTS = re.compile(r" (?:Command|SubmitLine|WorkDir|(?:Admin|System)?Comment|Extra|StdErr|StdIn|StdOut)=.*", re.DOTALL)
+_RECORD = re.compile(r"\s*JobId=(\S+)(.*?)(?=\nJobId=\d+ (?:\w+=\S+ )*JobName=|\s*\Z)", re.DOTALL)
+_NAME = re.compile(r" JobName=\S*")
+_USER = re.compile(r" UserId=\S+\(\d+\) GroupId=\S+\(\d+\) ")
+_TEXTS = re.compile(r" (?:Command|SubmitLine|WorkDir|(?:Admin|System)?Comment|Extra|StdErr|StdIn|StdOut)=")
 _REASON = re.compile(r" Reason=(.*?) Dependency=", re.DOTALL)
 
 
@@ -78,22 +79,29 @@ def _facts(text: str) -> dict[str, str]:
 
     Slurm prints the name, then what it knows, then the user's other texts, of which StdOut is the last, and then what
     is asked for each job, node and task; 22.05, 24.11 and 26.05 have the same order.  A text may hold anything, also
-    ``NumNodes=9`` and line breaks; of what is given twice the first is Slurm's.
+    ``NumNodes=9`` and line breaks.  Before the texts the first of two equal keys is Slurm's, behind them the last.
     """
     job = _RECORD.match(text)
     if job is None:
         raise ValueError("not a job as scontrol prints it")
-    known = _NAME.sub("", job["rest"], count=1)
-    known, texts = _TEXTS.sub("", known, count=1), "".join(_TEXTS.findall(known))
-    asked = texts.rpartition(" StdOut=")[2].split()[1:]
-    facts = {"JobId": job["id"]}
-    for word in (*known.split(), *asked):
-        key, equals, value = word.partition("=")
-        if equals:
-            facts.setdefault(key, value)
+    id, record = job.groups()
+    known = record[_end_of_name(record) :]
+    texts = _TEXTS.search(known)
+    asked = known[texts.start() :].rpartition(" StdOut=")[2].split()[1:] if texts else []
+    known = known[: texts.start()] if texts else known
+    facts = {key: value for key, equals, value in (word.partition("=") for word in asked) if equals}
+    facts |= {key: value for key, equals, value in (word.partition("=") for word in reversed(known.split())) if equals}
     if reason := _REASON.search(known):  # the only value of Slurm's that may hold blanks
         facts["Reason"] = reason[1]
-    return facts
+    return facts | {"JobId": id}
+
+
+def _end_of_name(record: str) -> int:
+    """Where a job's name ends: before its user, which comes last before the other texts."""
+    texts = _TEXTS.search(record)
+    users = list(_USER.finditer(record, 0, texts.start() if texts else len(record))) or list(_USER.finditer(record))[:1]
+    name = _NAME.search(record)
+    return users[-1].start() if users else name.end() if name else 0
 
 
 def _said(text: str | None) -> str:
