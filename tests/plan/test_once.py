@@ -70,7 +70,7 @@ echo "accounting storage is disabled" >&2; exit 1
 """
 
 KILLER = """
-import contextlib, ctypes, os, signal, subprocess, sys
+import ctypes, os, signal, subprocess, sys
 sys.path.insert(0, {tests!r})
 import cloudpickle, submitit, launchers.plan.executor
 from test_once import plan
@@ -102,10 +102,15 @@ for line in sys.stdin:
         os.write(1, b"%d " % seen)
         os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    with contextlib.suppress(ChildProcessError):
+    left = True
+    try:
         while orphans == "awaited":
             os.waitpid(-1, 0)
-    print(status, flush=True)
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        left = False
+    print(status, "left" if left and orphans == "left" else "", flush=True)
 """
 """Clients, each killed when it comes to the point that is read: forked from one that has everything imported.
 
@@ -155,10 +160,19 @@ def client(fake):
 
         def run(point, orphans="awaited"):
             clients.stdin.write(f"{point} {orphans}\n")
-            return [int(word) for word in clients.stdout.readline().split()]
+            *numbers, left = clients.stdout.readline().rstrip("\n").split(" ")
+            return [int(number) for number in numbers] + [left] * bool(left)
 
         yield run
         clients.stdin.close()
+
+
+def comes_by(condition, seconds=0.8):
+    """Whether something is seen before that: a command that was just started has no name yet in /proc."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
 
 
 def on_its_way():
@@ -207,8 +221,9 @@ def test_an_sbatch_that_is_still_on_its_way(fake, tmp_path, client, monkeypatch)
     monkeypatch.setattr(submit, "GRACE", 10.0)
     (fake / "takes").write_text("1")
     for point in itertools.count():
-        assert client(point, orphans="left") == [-signal.SIGKILL]
-        if on_its_way() and not jobs(fake):
+        status, *left = client(point, orphans="left")
+        assert status == -signal.SIGKILL
+        if left and comes_by(on_its_way) and not jobs(fake):
             break
         while on_its_way():
             time.sleep(0.01)
