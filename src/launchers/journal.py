@@ -17,6 +17,8 @@ from attr import AttrsInstance
 E = TypeVar("E", bound=AttrsInstance)
 CUT_OFF = b"\x18"
 """The end of a line that was cut off, put there by who writes the next one: ASCII's CAN, cancel."""
+LATEST = 1e11
+"""Seconds of the epoch that Python's clock can show: until the year 5138."""
 
 
 class RunError(RuntimeError):
@@ -32,8 +34,8 @@ class BadLineError(RunError):
 
 
 def is_time(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    """A validator of attrs: seconds of the epoch, until the year 5138, which Python's clock can show."""
-    if not isinstance(value, int | float) or not 0 <= value < 1e11:
+    """A validator of attrs: seconds of the epoch."""
+    if not isinstance(value, int | float) or not 0 <= value < LATEST:
         raise ValueError("not a time", field)
 
 

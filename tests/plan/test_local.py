@@ -1,5 +1,6 @@
 """Plans on this machine: the same plan, the same commands, without Slurm."""
 
+import errno
 import itertools
 import json
 import os
@@ -401,6 +402,22 @@ def test_a_lock_names_its_owner(tmp_path):
     (run.folder / "lock").write_text(f"{os.uname().nodename} {gone.pid} 1 abc\n")
     with run.store.locked():
         pass
+
+
+def test_a_lock_that_cannot_be_taken_is_told(tmp_path, monkeypatch):
+    run = Plan("p", Step("a", None, double, 1)).submit()
+    run.wait(60)
+
+    def refuse(source, target):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", refuse)  # as file systems without hard links have it
+        with pytest.raises(RunError, match="cannot be locked: Operation not permitted; the lock needs hard links"):
+            run.store.locked().__enter__()
+    (run.folder / "lock").mkdir()
+    with pytest.raises(RunError, match=r"cannot be locked: Is a directory$"):
+        run.store.locked().__enter__()
 
 
 def test_what_is_run_again_waits_for_what_still_runs_and_not_for_what_is_lost(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -95,6 +96,19 @@ def test_a_line_of_this_machines_table_that_is_not_ours(run, capsys, line, reaso
     (run.folder / "local" / "1" / "capacity.json").write_text("{}")
     path.write_text("")
     assert "capacity.json:1: not what this machine offers" in refused(run, capsys, "report")
+
+
+@pytest.mark.parametrize("command", ["resume", "cancel", "status"])
+def test_nobody_starts_a_scheduler_that_would_die_in_silence(tmp_path, capsys, command):
+    """The scheduler of a run that has not ended was killed, and its table is spoilt."""
+    recorder = Recorder(tmp_path / "runs")
+    recorder.step("a", jobs=((0, None),))
+    run = recorder.run()
+    folder = run.folder / "local" / "1"
+    (folder / "scheduler.pid").write_text(f"{2**22 + 1} 1 {socket.gethostname()}\n")
+    (folder / "jobs.jsonl").write_text("{}\n")
+    assert f"launchers {command}: {folder}/jobs.jsonl:1: not a job" in refused(run, capsys, command)
+    assert not (folder / "scheduler.log").exists()
 
 
 def test_one_run_that_is_not_ours_keeps_nobody_from_the_others(run, tmp_path, capsys):

@@ -364,12 +364,7 @@ def submit(folder: Path, capacity: Capacity, jobs: list[LocalJob]) -> None:
 
 
 def ensure(folder: Path) -> None:
-    """Start a scheduler for the folder unless one is there; the one that comes too late just ends.
-
-    Raises RunError where it could not read what it is to run: it would say so to nobody.
-    """
-    read_table(folder)
-    read_statuses(folder)
+    """Start a scheduler for the folder unless one is there; the one that comes too late just ends."""
     with (folder / "scheduler.log").open("ab") as log:
         subprocess.Popen(
             [sys.executable, "-m", "launchers.local.scheduler", str(folder)],
@@ -385,7 +380,7 @@ def cancel(folder: Path, ids: list[str]) -> None:
 
     Raises RunError.
     """
-    read_table(folder)  # else nobody could see to it
+    check_readable(folder)
     with (folder / "cancel").open("a", encoding="utf-8") as out:
         out.writelines(f"{id}\n" for id in ids)
     process = _serving(folder)
@@ -406,7 +401,14 @@ def revive(folder: Path) -> None:
         raise RunError(f"{table} is missing, so its jobs cannot run: restore it, or submit the plan again")
     process = _serving(folder)
     if process is not None and not alive(*process):
+        check_readable(folder)
         ensure(folder)
+
+
+def check_readable(folder: Path) -> None:
+    """Raise RunError where a scheduler could not read what it is to run: it would say so to nobody."""
+    read_table(folder)
+    read_statuses(folder)
 
 
 def _serving(folder: Path) -> tuple[int, int] | None:

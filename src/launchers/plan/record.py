@@ -21,7 +21,7 @@ from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.errors import IterableValidationNote
 
 from launchers.connector import CommandError, LocalConnector
-from launchers.journal import RunError
+from launchers.journal import LATEST, RunError
 from launchers.offer.problems import ConfigError
 from launchers.offer.tree import Path as Place
 from launchers.offer.tree import read_tree, shown
@@ -33,8 +33,6 @@ from launchers.requirement import parse
 
 VERSION = 1
 SCHEDULERS = ("local", "slurm", "oar")
-LATEST = 1e11
-"""Seconds of the epoch that Python's clock can show: until the year 5138."""
 
 
 @attrs.frozen
@@ -95,7 +93,7 @@ def _source() -> Source | None:
         changed = git.run(("git", "status", "--porcelain"), timeout=10)
     except CommandError:
         return None
-    return None if commit.status else Source(commit.stdout.strip(), bool(changed.stdout.strip()))
+    return None if commit.status or changed.status else Source(commit.stdout.strip(), bool(changed.stdout.strip()))
 
 
 def dumps(record: Record) -> str:

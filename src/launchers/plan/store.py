@@ -102,12 +102,9 @@ class Store(Record):
             except HeldError as error:
                 raise RunError(_who_works(self.folder, error.holder)) from None
             except OSError as error:
-                if error.errno not in NO_HARD_LINKS:
-                    raise
-                raise RunError(
-                    f"{self.folder} cannot be locked: its file system has no hard links ({error.strerror}); "
-                    "put run folders on another one"
-                ) from None
+                hint = "; the lock needs hard links: put run folders on another file system"
+                why = f"{error.strerror}{hint if error.errno in NO_HARD_LINKS else ''}"
+                raise RunError(f"{self.folder} cannot be locked: {why}") from None
             yield
 
     @property

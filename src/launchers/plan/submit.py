@@ -178,6 +178,9 @@ def resume(folder: str | Path, *, break_lock: bool = False, on_refusal: str = "c
     """Finish a submission whose client was ended; nothing is submitted twice.  Raises RunError, SubmitError."""
     with load(Path(folder)).locked(break_lock=break_lock):
         store = load(Path(folder))  # whoever had it until now may have run something again
+        if store.scheduler == "local":
+            for attempt in {unit.attempt for unit in store.units}:
+                scheduler.check_readable(store.local_folder(attempt))
         carry_on(store, on_refusal=on_refusal)
     return Run(store)
 
