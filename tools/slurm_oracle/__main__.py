@@ -103,6 +103,9 @@ def run(bed: Testbed, options: argparse.Namespace) -> Tally:
     while total.pairs < options.pairs:
         description, needs = case_of(options.seed, number, min(options.per_cluster, options.pairs - total.pairs))
         tally = tried(bed, description, needs)
+        if options.answers:
+            with options.answers.open("a") as file:
+                file.writelines(json.dumps([number, *answer]) + "\n" for answer in tally.answers)
         counts = {kind: total.questions[kind] + tally.questions[kind] for kind in KINDS}
         total = Tally(total.pairs + tally.pairs, total.found + tally.found, counts, total.wrong + tally.wrong)
         if options.progress:
@@ -147,6 +150,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--show", type=int, default=1, metavar="N", help="disagreements shown of each kind and cluster")
     parser.add_argument("--out", type=Path, help="a folder for the reproductions")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="ask about one reproduction again")
+    parser.add_argument("--answers", type=Path, metavar="FILE", help="append every question and its verdict, a JSON list a line")
     parser.add_argument("--json", action="store_true", help="counts and disagreements as JSON")
     parser.add_argument("--port", type=int, default=PORT + 500)
     options = parser.parse_args(argv)

@@ -57,6 +57,8 @@ class Tally:
     found: int = 0
     questions: dict[str, int] = field(factory=dict)
     wrong: list[Disagreement] = field(factory=list)
+    answers: list[tuple[str, str, tuple[str, ...], bool]] = field(factory=list)
+    """The need, the kind of question, the sbatch options and whether the job started, of every question."""
 
 
 def read_cluster(bed: Testbed, description: Description) -> tuple[Group, ...]:
@@ -91,6 +93,7 @@ def compare(bed: Testbed, description: Description, groups: tuple[Group, ...], n
     for text, words, question in asked:
         tally.questions[question.kind] += 1
         verdict = verdicts[question.flags]
+        tally.answers.append((text, question.kind, question.flags, verdict.starts))
         if not agrees(question, verdict):
             tally.wrong.append(Disagreement(text, question, repr(verdict), words))
     return tally
