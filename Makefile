@@ -7,7 +7,7 @@
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q
 # Fast tests first; those that need a cluster have a stage of their own.
-FAST := -m pytest -q -n 2 tests --ignore=tests/slurm --ignore=tests/oar --ignore=tests/test_docs.py
+FAST := -m pytest -q -n 2 tests --ignore=tests/cluster --ignore=tests/test_docs.py
 
 demo: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo
@@ -59,18 +59,18 @@ packages:
 	-tools/oar-testbed install
 
 slurm: .venv/ready packages
-	$(PYTEST) tests/slurm --ignore tests/slurm/oracle
+	$(PYTEST) tests/cluster/slurm --ignore tests/cluster/slurm/oracle
 
 oracle: .venv/ready packages
-	$(PYTEST) tests/slurm/oracle
+	$(PYTEST) tests/cluster/slurm/oracle
 
 # OAR takes no jobs from root: its tests run as the test bed's user.
 oar: .venv/ready packages
 	-tools/oar-testbed up
 	if tools/oar-testbed status >/dev/null 2>&1; then \
-		tools/oar-testbed as-user "$$(tools/oar-testbed python)" -m pytest -q -p no:cacheprovider tests/oar; \
+		tools/oar-testbed as-user "$$(tools/oar-testbed python)" -m pytest -q -p no:cacheprovider tests/cluster/oar; \
 		status=$$?; tools/oar-testbed down; exit $$status; \
-	else $(PYTEST) tests/oar; fi
+	else $(PYTEST) tests/cluster/oar; fi
 
 # A browser for the test of the report page: installed if that can be done, else that test is skipped with a loud line,
 # or fails with LAUNCHERS_REQUIRE_BROWSER=1.

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-for _folder in ("plan", "scan", "workflow"):  # what tests are made of: steps.py, scans.py, webhook.py
-    sys.path.insert(0, str(Path(__file__).parent / _folder))
+sys.path.insert(0, str(Path(__file__).parent / "builders"))  # what tests are made of: steps.py, scans.py, webhook.py
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -105,7 +105,7 @@ def test_every_key_and_option_of_a_flow_is_documented():
     import attrs
 
     from launchers.cli import parser
-    from launchers.workflow import schema
+    from launchers.flow import schema
 
     text = (ROOT / "docs" / "flows.md").read_text(encoding="utf-8")
     kinds = (schema.Document, schema.Job, schema.Resources, schema.Environment, schema.Container, schema.Sweep)

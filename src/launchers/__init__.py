@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from launchers.launcher import Launcher as Launcher
-    from launchers.launcher import LauncherNotFoundError as LauncherNotFoundError
-    from launchers.launcher import find_launcher as find_launcher
-    from launchers.offer.problems import ConfigError as ConfigError
+    from launchers.errors import LauncherNotFoundError as LauncherNotFoundError
+    from launchers.files.problems import ConfigError as ConfigError
+    from launchers.launcher.find import find_launcher as find_launcher
+    from launchers.launcher.launcher import Launcher as Launcher
     from launchers.plan import Chain as Chain
     from launchers.plan import Dag as Dag
     from launchers.plan import Map as Map
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    **dict.fromkeys(("Launcher", "LauncherNotFoundError", "find_launcher"), "launchers.launcher"),
-    "ConfigError": "launchers.offer.problems",
+    **dict.fromkeys(("Launcher", "LauncherNotFoundError", "find_launcher"), "launchers.launcher.launcher"),
+    "ConfigError": "launchers.files.problems",
     **dict.fromkeys(
         ("Chain", "Dag", "Map", "Parallel", "Plan", "PlanError", "ResultOf", "Step", "result_of"), "launchers.plan"
     ),

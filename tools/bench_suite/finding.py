@@ -115,7 +115,7 @@ def parse(rounds: int) -> Iterator[Row]:
 
 OURS_WARM = """
 from launchers import parse
-from launchers.launcher import load_groups
+from launchers.launcher.groups import load_groups
 from launchers.matching import match
 groups, _ = load_groups(sys.argv[1])
 """
@@ -170,7 +170,7 @@ ONE = "whole, text = text, text[:1000]; work(); text = whole"
 """Warm from the first node, so that nothing remembered of this text helps."""
 CONVERT = """
 from launchers.slurm.convert import convert
-from launchers.offer.emit import to_yaml
+from launchers.config.emit import to_yaml
 from launchers.slurm.read import read
 """
 PEAK = """

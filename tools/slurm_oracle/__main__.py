@@ -150,7 +150,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--show", type=int, default=1, metavar="N", help="disagreements shown of each kind and cluster")
     parser.add_argument("--out", type=Path, help="a folder for the reproductions")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="ask about one reproduction again")
-    parser.add_argument("--answers", type=Path, metavar="FILE", help="append every question and its verdict, a JSON list a line")
+    parser.add_argument(
+        "--answers", type=Path, metavar="FILE", help="append every question and its verdict, a JSON list a line"
+    )
     parser.add_argument("--json", action="store_true", help="counts and disagreements as JSON")
     parser.add_argument("--port", type=int, default=PORT + 500)
     options = parser.parse_args(argv)

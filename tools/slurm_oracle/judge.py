@@ -12,10 +12,10 @@ from attrs import field, frozen
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from launchers.config.build import build
+from launchers.config.emit import to_yaml
+from launchers.config.load import loads
 from launchers.matching import Answer, Selection, match
-from launchers.offer.build import build
-from launchers.offer.emit import to_yaml
-from launchers.offer.loader import loads
 from launchers.offer.model import Group
 from launchers.requirement import Alternative, parse
 from launchers.slurm.convert import Person, convert
@@ -105,7 +105,7 @@ def agrees(question: Question, verdict: Verdict) -> bool:
         return False
     if not verdict.starts or question.nodes is None:
         return True
-    from launchers.slurm.hosts import expand
+    from launchers.quantities.hosts import expand
 
     return set(expand(verdict.nodes)) <= question.nodes
 

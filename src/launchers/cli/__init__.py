@@ -107,9 +107,9 @@ def _close_stdout() -> None:
 
 def _told(error: Exception) -> int:
     """Print a mistake of the user's on stderr and give its exit status; anything else is ours and goes on."""
-    from launchers.launcher import UNREACHABLE as OUT_OF_REACH
-    from launchers.launcher import LauncherNotFoundError
-    from launchers.offer.problems import ConfigError
+    from launchers.errors import UNREACHABLE as OUT_OF_REACH
+    from launchers.errors import LauncherNotFoundError
+    from launchers.files.problems import ConfigError
     from launchers.requirement import RequirementSyntaxError
 
     if isinstance(error, LauncherNotFoundError):

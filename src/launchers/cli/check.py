@@ -9,10 +9,10 @@ from pathlib import Path
 
 from launchers.cli import show
 from launchers.cli.report import VERSION
-from launchers.offer.check import check
-from launchers.offer.loader import load, loads
-from launchers.offer.locate import locate
-from launchers.offer.problems import ConfigError, Problem
+from launchers.config.check import check
+from launchers.config.find import locate
+from launchers.config.load import load, loads
+from launchers.files.problems import ConfigError, Problem
 
 
 def arguments(command: argparse.ArgumentParser) -> None:

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from attrs import evolve
 
+from launchers.config.emit import to_yaml
+from launchers.config.schema import SlurmGroup
 from launchers.oar.convert import convert as convert_oar
 from launchers.oar.facts import read as read_oar
 from launchers.oar.facts import recognised
 from launchers.oar.query import ask as ask_oar
-from launchers.offer.emit import to_yaml
-from launchers.offer.schema import SlurmGroup
+from launchers.quantities.hosts import fold
 from launchers.slurm.anonymize import anonymize
 from launchers.slurm.convert import Person, convert, outside
 from launchers.slurm.facts import Facts
-from launchers.slurm.hosts import fold
 from launchers.slurm.probe import carried
 from launchers.slurm.query import ClusterError, ask
 from launchers.slurm.read import read
@@ -158,8 +158,8 @@ def _facts(options: argparse.Namespace, texts: list[str]) -> tuple[Facts, Person
 
 def _old(path: Path) -> SlurmGroup | None:
     """The entry that a file written before holds; None when it is no such file."""
-    from launchers.offer.loader import load
-    from launchers.offer.problems import ConfigError
+    from launchers.config.load import load
+    from launchers.files.problems import ConfigError
 
     try:
         groups = load(path).document.slurm or ()
@@ -179,8 +179,8 @@ def _head(counts: str, source: str) -> str:
 
 def facts_file(path: Path) -> Path:
     """The facts file that a launchers.yaml names; ConfigError with what to do when it names none."""
-    from launchers.offer.loader import load
-    from launchers.offer.problems import ConfigError, Problem
+    from launchers.config.load import load
+    from launchers.files.problems import ConfigError, Problem
 
     document = load(path).document
     named = [one.facts for one in document.slurm or () if one.facts]

@@ -9,10 +9,14 @@ from launchers.cli import options as shared
 from launchers.cli import show
 from launchers.cli.explanation import explanation_json
 from launchers.cli.report import selection_rows
-from launchers.launcher import UNREACHABLE, LauncherNotFoundError, chosen, combined, load_groups
+from launchers.errors import UNREACHABLE, LauncherNotFoundError
+from launchers.launcher.find import chosen, combined
+from launchers.launcher.groups import load_groups
 from launchers.matching import Answer, Fit, match
-from launchers.matching.explain import funnels, reason, relaxations
-from launchers.matching.select import Trial
+from launchers.matching.answer import Trial
+from launchers.matching.funnel import funnels
+from launchers.matching.relax import relaxations
+from launchers.matching.words import reason
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -57,13 +61,13 @@ def _job(options: argparse.Namespace) -> int:
     from attrs import evolve
 
     from launchers.cli.explanation import can_start, job_json
-    from launchers.connector import CommandError, LocalConnector
-    from launchers.launcher import ask_cluster, narrowed
-    from launchers.offer.build import slurm_group
+    from launchers.commands import CommandError, LocalConnector
+    from launchers.config.build import slurm_group
+    from launchers.jobs.state import in_words
+    from launchers.launcher.groups import ask_cluster, narrowed
     from launchers.requirement import Requirement
     from launchers.slurm.pending import NoSuchJobError, queued_job
     from launchers.slurm.refusals import refusal_of_reason
-    from launchers.slurm.states import in_words
 
     try:
         job = queued_job(LocalConnector(), options.job)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from launchers.cli.report import VERSION, need_json, offer_json, selection_json
 from launchers.matching import Answer, Fit, Rejection
-from launchers.matching.explain import funnels, reason, relaxations
+from launchers.matching.funnel import funnels
+from launchers.matching.relax import relaxations
+from launchers.matching.words import reason
 
 if TYPE_CHECKING:
     from launchers.slurm.pending import QueuedJob
@@ -53,7 +55,7 @@ def explanation_json(answer: Answer) -> dict[str, Any]:
 
 def job_json(job: QueuedJob, refusal: Refusal, answer: Answer | None) -> dict[str, Any]:
     """The answer to `explain --job`."""
-    from launchers.slurm.states import in_words
+    from launchers.jobs.state import in_words
 
     tried = [trial for trials in (answer.trials if answer else ()) for trial in trials]
     return {

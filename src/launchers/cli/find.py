@@ -7,7 +7,9 @@ import argparse
 from launchers.cli import options as shared
 from launchers.cli import show
 from launchers.cli.report import selection_json, selection_rows
-from launchers.launcher import Launcher, chosen, combined, load_groups
+from launchers.launcher.find import chosen, combined
+from launchers.launcher.groups import load_groups
+from launchers.launcher.launcher import Launcher
 from launchers.matching import match
 
 _IS = {"local": "this machine", "slurm": "a Slurm cluster", "oar": "an OAR cluster"}

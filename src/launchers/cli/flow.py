@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from launchers.cli import options as shared
 from launchers.cli import show
+from launchers.flow.run import RUNS, _left, _plan, _submitted
 
 if TYPE_CHECKING:
-    from launchers.plan.model import Plan
-    from launchers.workflow.compile import Layout
-    from launchers.workflow.flow import Flow
+    from launchers.flow.compile import Layout
+    from launchers.flow.model import Flow
 
 VERSION = 1
-RUNS = Path("runs")
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -51,9 +50,9 @@ def _pair(text: str) -> tuple[str, str]:
 
 def run(options: argparse.Namespace) -> int:
     """Do what is asked; what is wrong with the flow is exit status 2, that nothing offers what it needs 1."""
-    from launchers.journal import RunError
-    from launchers.plan.model import PlacementError, PlanError, UnreachableError
-    from launchers.plan.submit import SubmitError
+    from launchers.errors import RunError
+    from launchers.plan.tree import PlacementError, PlanError, UnreachableError
+    from launchers.runs.send import SubmitError
 
     try:
         return _VERBS[options.verb][2](options)
@@ -75,8 +74,8 @@ def _places(verb: argparse.ArgumentParser) -> None:
 
 
 def _load(options: argparse.Namespace, **more: Any) -> Flow:
-    from launchers.offer.loader import read_text
-    from launchers.workflow.flow import loads, parse_value
+    from launchers.files.structure import read_text
+    from launchers.flow.read import loads, parse_value
 
     if "text" not in options:  # a flow that is run is read twice, stdin only once
         options.text = sys.stdin.read() if options.file == "-" else read_text(Path(options.file))
@@ -108,7 +107,7 @@ def _run_arguments(verb: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from launchers.cli.runs import closing
-    from launchers.workflow.shell import script
+    from launchers.flow.script import script
 
     flow = _load(options)
     left = _left(flow, options)
@@ -141,85 +140,6 @@ def _run(options: argparse.Namespace) -> int:
     return closing(found)
 
 
-def _submitted(options: argparse.Namespace, flow: Flow, left: dict[str, Path | None]) -> Any:
-    import os
-
-    from launchers.plan.store import create
-    from launchers.plan.submit import submit
-    from launchers.workflow.notify import hidden
-
-    folder, id = create(RUNS, flow.name)
-    try:
-        plan = _plan(flow, options, left, run=folder, environ=os.environ)
-        command = hidden((sys.executable, *sys.argv), options.notify)
-        return submit(
-            plan, config=options.config, tags=options.tag, folder=RUNS, jobs=options.jobs, into=(folder, id),
-            command=command,
-        )  # fmt: skip
-    finally:
-        if not (folder / "plan.json").exists():  # nothing was submitted: there is nothing to come back to
-            shutil.rmtree(folder)
-
-
-def _left(flow: Flow, options: argparse.Namespace) -> dict[str, Path | None]:
-    """The jobs that are not run, with the run folder that has what they hand on, if any."""
-    from launchers.plan.model import PlanError
-    from launchers.workflow.compile import identities, layout
-    from launchers.workflow.uptodate import completed, earlier, last, part, up_to_date
-
-    named = [*options.only, *options.start, *options.end]
-    unknown = [name for name in named if name not in flow.jobs]
-    if unknown:
-        raise PlanError([f"there is no job {name}: {', '.join(flow.jobs)}" for name in unknown])
-    wanted = part(flow, options.only, options.start, options.end)
-    if not wanted:
-        raise PlanError(["no job is left of that part of the graph"])
-    if wanted == set(flow.jobs) and not options.resume:
-        return {}
-    laid = layout(flow)
-    identity = identities(flow)
-    done = completed(earlier(RUNS, flow.name), [step for name in flow.jobs for step in laid.steps(name)])
-    left: dict[str, Path | None] = {}
-    for name in flow.jobs:
-        if name not in wanted:
-            before = last(laid, name, done)
-            left[name] = before.folder if before else None
-            if before and before.identity != identity[name]:
-                told = f"{name} was another job in {before.folder.name}: its values are of then"
-                print(f"launchers: {told}", file=sys.stderr)
-    return {**left, **up_to_date(laid, identity, done)} if options.resume else left
-
-
-def _plan(
-    flow: Flow,
-    options: argparse.Namespace,
-    left: dict[str, Path | None],
-    run: Path | None = None,
-    environ: Any = None,
-) -> Plan:
-    """The plan of the jobs that are run, with the messages that are wanted."""
-    from attrs import evolve
-
-    from launchers.workflow.compile import identities, layout, plan_of
-    from launchers.workflow.notify import secrets, with_messages
-    from launchers.workflow.schema import Notify
-
-    identity = identities(flow)
-    done = {name: folder for name, folder in left.items() if folder}
-    real = _load(options, run=run, done=done) if run is not None else flow
-    if options.max_parallel is not None and real.sweep is not None:
-        real = evolve(real, sweep=evolve(real.sweep, max_parallel=options.max_parallel))
-    plan = plan_of(layout(real, left), identity)
-    told = flow.notify or Notify()
-    urls = [*([told.urls] if isinstance(told.urls, str) else told.urls or ()), *options.notify]
-    if not urls:
-        return plan
-    places, variables = secrets(urls)
-    if environ is not None:
-        environ.update(variables)  # jobs inherit them: they stand in no file
-    return with_messages(plan, places, told.on or ("started", "finished", "failed"))
-
-
 # -- looking ---------------------------------------------------------------------------------------------------
 
 
@@ -229,7 +149,7 @@ def _check_arguments(verb: argparse.ArgumentParser) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     from launchers.cli.check import reported
-    from launchers.offer.problems import ConfigError
+    from launchers.files.problems import ConfigError
 
     try:
         _load(options)
@@ -244,8 +164,8 @@ def _graph_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def _graph(options: argparse.Namespace) -> int:
-    from launchers.plan.model import PlanError
-    from launchers.workflow.compile import identities, layout, plan_of
+    from launchers.flow.compile import identities, layout, plan_of
+    from launchers.plan.tree import PlanError
 
     flow = _load(options)
     plan = plan_of(layout(flow), identities(flow))
@@ -277,8 +197,8 @@ SHOW_HEAD = ("JOB", "CELLS", "AFTER", "NEED", "PLACE", "COMMAND")
 
 
 def _show(options: argparse.Namespace) -> int:
+    from launchers.flow.compile import identities, layout, plan_of
     from launchers.plan.place import place
-    from launchers.workflow.compile import identities, layout, plan_of
 
     flow = _load(options)
     laid = layout(flow)
@@ -309,8 +229,8 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _job_json(laid: Layout, name: str, placed: Any) -> dict[str, Any]:
-    from launchers.plan.model import Pinned
-    from launchers.workflow.compile import need
+    from launchers.flow.compile import need
+    from launchers.plan.tree import Pinned
 
     job = laid.flow.jobs[name]
     asked = need(job)

@@ -10,8 +10,8 @@ from attrs import evolve
 from launchers.cli import options as shared
 from launchers.cli import show
 from launchers.cli.report import VERSION, describe, offer_json
-from launchers.launcher import load_groups
-from launchers.matching.fit import bounds
+from launchers.launcher.groups import load_groups
+from launchers.matching.ask import bounds
 from launchers.offer.model import Group, Offer
 from launchers.requirement import format_memory, format_timespan
 

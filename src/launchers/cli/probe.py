@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from launchers.cli.convert import facts_file, update
-from launchers.connector import LocalConnector
-from launchers.offer.emit import Converted, to_yaml
-from launchers.offer.facts import read_facts
+from launchers.commands import LocalConnector
+from launchers.config.emit import Converted, to_yaml
+from launchers.config.facts_file import read_facts
 from launchers.slurm import probe
 
 HEAD = "Written by `launchers convert`, GPU memory filled in by `launchers probe`."

@@ -17,7 +17,8 @@ from launchers.cli import options as shared
 from launchers.cli import show
 
 if TYPE_CHECKING:
-    from launchers.plan.run import MemberState, Run, StepState
+    from launchers.runs.run import Run
+    from launchers.runs.status import MemberState, StepState
 
 T = TypeVar("T")
 VERSION = 1
@@ -31,9 +32,9 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what is asked; a run folder that cannot be used is exit status 2."""
-    from launchers.journal import RunError
-    from launchers.plan.run import NoSuchStepError
-    from launchers.plan.submit import SubmitError
+    from launchers.errors import RunError
+    from launchers.runs.run import NoSuchStepError
+    from launchers.runs.send import SubmitError
 
     try:
         return _RUN[options.command](options)
@@ -51,8 +52,8 @@ def _one_run(command: argparse.ArgumentParser, *, last: bool = True) -> None:
 
 def find_run(name: str | None) -> Run:
     """The run of a name; RunError when there is none, or several."""
-    from launchers.journal import RunError
-    from launchers.plan.run import open_run
+    from launchers.errors import RunError
+    from launchers.runs.run import open_run
 
     if name and (Path(name) / "plan.json").exists():
         return open_run(name)
@@ -124,7 +125,7 @@ def closing(found: Run) -> int:
 
 def _tell_untold(found: Run) -> None:
     """Say which messages could not be sent; the run is none the worse for it."""
-    from launchers.workflow.notify import untold
+    from launchers.flow.notify import untold
 
     for line in untold(found.folder):
         print(f"launchers: {line}", file=sys.stderr)
@@ -247,8 +248,8 @@ def _logs_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _logs(options: argparse.Namespace) -> int:
-    from launchers.cli.run import Tail
-    from launchers.journal import RunError
+    from launchers.errors import RunError
+    from launchers.launcher.run_command import Tail
 
     found = find_run(options.run)
     name, _, item = options.step.partition(":")
@@ -334,7 +335,7 @@ def _resume_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _resume(options: argparse.Namespace) -> int:
-    from launchers.plan.submit import resume
+    from launchers.runs.send import resume
 
     found = resume(find_run(options.run).folder, break_lock=options.break_lock)
     print(f"{len(found.store.units)} submissions are in the queue or done: {found.folder}")
@@ -350,8 +351,8 @@ def _runs_arguments(command: argparse.ArgumentParser) -> None:
 
 def _each(root: Path, read: Callable[[Run], T]) -> Iterator[T]:
     """What `read` gives of each run of a folder; one that cannot be read keeps nobody from the others."""
-    from launchers.journal import RunError
-    from launchers.plan.run import open_run
+    from launchers.errors import RunError
+    from launchers.runs.run import open_run
 
     for path in run_folders(root):
         try:

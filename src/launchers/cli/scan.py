@@ -35,8 +35,8 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what is asked: 1 for a scan that cannot be run now, or a run that has failed."""
-    from launchers.journal import RunError
-    from launchers.plan.submit import SubmitError
+    from launchers.errors import RunError
+    from launchers.runs.send import SubmitError
     from launchers.scan.errors import DefinitionError, ScanError
 
     try:
@@ -295,7 +295,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _run_json(folder: Path, identity: Identity, state: str) -> dict[str, Any]:
     """A run of a listing; of one that ESIS made, or that is half made, less is known."""
-    from launchers.plan.store import load
+    from launchers.runs.folder import load
 
     store = load(folder) if (folder / "plan.json").exists() else None
     hash, _, copy = _hash(folder).partition(".")

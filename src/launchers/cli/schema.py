@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from launchers.cli import show
-from launchers.offer.jsonschema import json_schema
+from launchers.files.json_schema import json_schema
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the schema."""
     if options.flow:
-        from launchers.workflow.schema import Document
+        from launchers.flow.schema import Document
 
         show.emit(json_schema(Document, "flow", templates=True))
         return 0

@@ -12,8 +12,8 @@ from launchers.cli import show
 from launchers.cli.runs import find_run
 
 if TYPE_CHECKING:
-    from launchers.plan.advise import Advice, Amounts
-    from launchers.plan.run import Run
+    from launchers.report.advise import Advice, Amounts
+    from launchers.runs.run import Run
 
 VERSION = 1
 
@@ -31,7 +31,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what is asked; a run folder that cannot be used, or a file that cannot be written, is exit status 2."""
-    from launchers.journal import RunError
+    from launchers.errors import RunError
 
     try:
         found = find_run(options.run)
@@ -42,8 +42,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(found: Run, output: str | None) -> int:
-    from launchers.journal import RunError
-    from launchers.plan.report import page
+    from launchers.errors import RunError
+    from launchers.report.page import page
 
     text = page(found)
     if output == "-":
@@ -62,7 +62,7 @@ def _report(found: Run, output: str | None) -> int:
 
 
 def _advise(found: Run, as_json: bool) -> int:
-    from launchers.plan.advise import advise
+    from launchers.report.advise import advise
 
     steps = advise(found)
     if as_json:
@@ -79,7 +79,7 @@ def _advise(found: Run, as_json: bool) -> int:
 
 
 def _row(step: Advice) -> tuple[str, ...]:
-    from launchers.plan.advise import in_memory, in_time
+    from launchers.quantities.words import in_memory, in_time
 
     def of(used: str, asked: str) -> str:
         return used if asked == "?" else f"{used} of {asked}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from launchers.cli import show
 from launchers.cli.report import VERSION
-from launchers.offer.locate import locate
+from launchers.config.find import locate
 
 
 def arguments(command: argparse.ArgumentParser) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 from attrs import asdict, define, field, frozen
 from attrs.validators import deep_iterable, in_, instance_of, optional
 
-from launchers.journal import BadLineError, RunError, is_time, read_events, read_lines, structured
+from launchers.errors import RunError
+from launchers.events import BadLineError, is_time, read_events, read_lines, structured
 
 PENDING, RUNNING, COMPLETED = "PENDING", "RUNNING", "COMPLETED"
 FAILED, TIMEOUT, CANCELLED = "FAILED", "TIMEOUT", "CANCELLED"
@@ -263,18 +264,3 @@ def impossible(job: LocalJob, capacity: Capacity) -> str:
         if number > dict(capacity.tokens).get(name, number):
             return f"asks {number} of token {name}, of which there are {dict(capacity.tokens)[name]}"
     return ""
-
-
-def born(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot: a pid alone may be used again.  None when it is gone."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] in ("Z", "X") else int(fields[19])
-
-
-def alive(pid: int | None, when: int | None) -> bool:
-    """Whether that very process still runs (a zombie does not)."""
-    return pid is not None and when is not None and born(pid) == when

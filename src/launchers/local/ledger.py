@@ -17,9 +17,10 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from launchers.local.jobs import Capacity, LocalJob, alive
+from launchers.local.jobs import Capacity, LocalJob
 from launchers.offer.assign import assign
 from launchers.offer.model import Device
+from launchers.processes import alive
 from launchers.requirement import Accelerator
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from launchers.connector import CommandError, Connector, LocalConnector
-from launchers.offer.drivers import AMD_QUERY, NVIDIA_QUERY, LocalDevice, read_amd, read_nvidia
+from launchers.commands import CommandError, Connector, LocalConnector
+from launchers.gpus.drivers import AMD_QUERY, NVIDIA_QUERY, LocalDevice, read_amd, read_nvidia
 from launchers.offer.model import Access, Device, Group, Partition, Shape
 
 VISIBLE = {"cuda": "CUDA_VISIBLE_DEVICES", "rocm": "ROCR_VISIBLE_DEVICES"}

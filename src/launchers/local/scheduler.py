@@ -25,7 +25,8 @@ from typing import Any
 
 from attrs import define, field
 
-from launchers.journal import RunError, end_last_line, line_of
+from launchers.errors import RunError
+from launchers.events import end_last_line, line_of
 from launchers.local.jobs import (
     CANCELLED,
     COMPLETED,
@@ -42,9 +43,7 @@ from launchers.local.jobs import (
     Requeue,
     Start,
     Status,
-    alive,
     apply,
-    born,
     impossible,
     outcome,
     private,
@@ -54,6 +53,7 @@ from launchers.local.jobs import (
     write_table,
 )
 from launchers.local.ledger import Scarce, locked
+from launchers.processes import alive, born
 from launchers.variables import JOB_ID, OF_A_JOB
 
 GRACE = 10.0

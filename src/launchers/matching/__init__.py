@@ -3,8 +3,11 @@
 Pure: nothing here runs a command.
 """
 
-from launchers.matching.fit import STAGES, Ask, Fit, Rejection, fit
-from launchers.matching.select import Answer, Selection, match
+from launchers.matching.answer import Answer, Selection
+from launchers.matching.ask import Ask
+from launchers.matching.fit import Fit, fit
+from launchers.matching.rejection import STAGES, Rejection
+from launchers.matching.select import match
 
 __all__ = [
     "STAGES",

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from attrs import frozen
 
-from launchers.matching.fit import Ask
+from launchers.matching.ask import Ask
 from launchers.offer.model import Shape
 
 SLURM_FEATURE = re.compile(r"[A-Za-z0-9_.+-]+", re.ASCII)

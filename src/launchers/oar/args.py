@@ -8,6 +8,8 @@ from typing import Any
 
 from attrs import Attribute, field, frozen
 
+from launchers.quantities.words import walltime
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -51,11 +53,6 @@ def where(clauses: Iterable[Iterable[str]], only: Iterable[str] = (), host: str 
 
         parts.append(f"{host} NOT IN ({', '.join(literal(name) for name in NodeSet(exclude))})")
     return " AND ".join(dict.fromkeys(parts))
-
-
-def walltime(seconds: int) -> str:
-    """``hours:minutes:seconds``, as oarsub takes it."""
-    return f"{seconds // 3600}:{seconds % 3600 // 60:02}:{seconds % 60:02}"
 
 
 def _one_line(_: Any, attribute: Attribute[Any], value: str | None) -> None:

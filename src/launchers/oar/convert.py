@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from launchers.config import schema
+from launchers.config.emit import Converted, Notes
+from launchers.files import kinds
+from launchers.gpus.catalogue import identify, nominal_memory
 from launchers.oar.facts import Facts, Node
-from launchers.offer import schema
-from launchers.offer.catalogue import identify, nominal_memory
-from launchers.offer.emit import Converted, Notes
 
 DEFAULT_WALLTIME = 2 * 3600
 """What OAR's own admission rule gives a job that asks for none ("Set default walltime to 7200")."""
@@ -33,14 +34,14 @@ def convert(facts: Facts, *, hosts: bool = True, id: str | None = None) -> Conve
             states = sorted({state for one in down for state in one.states})
             notes["nodes", index, "available"] = ", ".join(states)
         _note_gpu(group[0], notes, index)
-    time = schema.Duration(DEFAULT_WALLTIME)
+    time = kinds.Duration(DEFAULT_WALLTIME)
     entry = schema.OarGroup(
-        id=schema.Line(id or "oar"),
-        tags=(schema.Line("oar"),),
-        resources=tuple(schema.Property(level) for level in facts.levels) or None,
+        id=kinds.Line(id or "oar"),
+        tags=(kinds.Line("oar"),),
+        resources=tuple(kinds.Property(level) for level in facts.levels) or None,
         queues={
-            schema.Name("default"): schema.OarQueue(default_time=time),
-            schema.Name("besteffort"): schema.OarQueue(priority=-1, types=("besteffort",), default_time=time),
+            kinds.Name("default"): schema.OarQueue(default_time=time),
+            kinds.Name("besteffort"): schema.OarQueue(priority=-1, types=("besteffort",), default_time=time),
         },
         nodes=blocks or None,
     )
@@ -53,16 +54,16 @@ def _block(group: list[Node], hosts: bool) -> schema.OarNodes:
     node = group[0]
     alive = sum(one.alive for one in group)
     cpu = schema.CpuSpec(
-        cores=None if node.cores is None else schema.Count(node.cores),
-        memory=None if node.memory is None else schema.Memory(node.memory),
+        cores=None if node.cores is None else kinds.Count(node.cores),
+        memory=None if node.memory is None else kinds.Memory(node.memory),
     )
     return schema.OarNodes(
-        hosts=schema.Name(str(NodeSet.fromlist([one.name for one in group]))) if hosts else None,
-        count=schema.Count(len(group)),
-        available=schema.Count(alive) if alive < len(group) else None,
+        hosts=kinds.Name(str(NodeSet.fromlist([one.name for one in group]))) if hosts else None,
+        count=kinds.Count(len(group)),
+        available=kinds.Count(alive) if alive < len(group) else None,
         cpu=None if cpu == schema.CpuSpec() else cpu,
         accelerators=(_accelerator(node),) if node.gpus else None,
-        properties={schema.Property(key): schema.Value(value) for key, value in node.properties} or None,
+        properties={kinds.Property(key): kinds.Value(value) for key, value in node.properties} or None,
     )
 
 
@@ -73,9 +74,9 @@ def _accelerator(node: Node) -> schema.AcceleratorSpec:
         memory = card.memory[0]
     return schema.AcceleratorSpec(
         kind=card.kind if card else None,  # type: ignore[arg-type]
-        model=None if node.gpu_model is None else schema.Line(node.gpu_model),
-        memory=None if memory is None else schema.Memory(memory),
-        count=schema.Count(node.gpus),
+        model=None if node.gpu_model is None else kinds.Line(node.gpu_model),
+        memory=None if memory is None else kinds.Memory(memory),
+        count=kinds.Count(node.gpus),
     )
 
 

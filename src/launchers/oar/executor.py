@@ -1,4 +1,4 @@
-"""submitit-oar's executor, worked around where 1.1.2 is broken; tests/oar/test_executor.py shows each of these.
+"""submitit-oar's executor, worked around where 1.1.2 is broken; tests/cluster/oar/test_executor.py shows each of these.
 
 - Its submission file is cut into words at every white space: a folder, or SQL, with a space in it falls apart.
 - Jobs of an array are put in the order of their ids as text, 10 before 9.
@@ -20,7 +20,7 @@ from submitit import helpers
 from submitit.core import core, utils
 from submitit_oar.oar import OarExecutor, OarJob, _make_oarsub_string
 
-from launchers.connector import LocalConnector
+from launchers.commands import LocalConnector
 from launchers.oar.args import carried
 from launchers.oar.states import jobs, newest, of_arrays
 

@@ -6,13 +6,13 @@ import os
 
 from attrs import frozen
 
-from launchers.connector import CommandError, Connector, LocalConnector
+from launchers.commands import CommandError, Connector, LocalConnector
+from launchers.config.cache import place, recall, remember
+from launchers.config.emit import to_yaml
+from launchers.config.schema import OarGroup
 from launchers.oar.convert import convert
 from launchers.oar.facts import Facts, read
 from launchers.oar.refusals import complaint
-from launchers.offer.emit import to_yaml
-from launchers.offer.recall import place, recall, remember
-from launchers.offer.schema import OarGroup
 
 TIMEOUT = 60.0
 OARNODES = ("oarnodes", "-J")

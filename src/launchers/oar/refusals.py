@@ -9,7 +9,7 @@ import re
 
 from attrs import evolve
 
-from launchers.connector import Outcome
+from launchers.commands import Outcome
 
 _OARSUB = (
     (r"There are not enough resources", "limit"),

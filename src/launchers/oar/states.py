@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from launchers.connector import CommandError, Connector
+from launchers.commands import CommandError, Connector
 from launchers.oar.refusals import complaint
 
 TIMEOUT = 60.0

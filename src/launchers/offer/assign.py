@@ -11,7 +11,7 @@ from itertools import combinations
 
 from attrs import frozen
 
-from launchers.offer.catalogue import same_model
+from launchers.gpus.catalogue import same_model
 from launchers.offer.model import Device
 from launchers.requirement import Accelerator
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from launchers.plan.drawing import Box, svg
+from launchers.drawing import Box, svg
 from launchers.plan.graph import Graph, graph_of
-from launchers.plan.model import Chain, Dag, Map, Node, Parallel, Pinned, Plan, Step
 from launchers.plan.place import Place, Placed, need_in, stated
+from launchers.plan.plan import Plan
 from launchers.plan.recursion import Calls, evaluate
+from launchers.plan.tree import Chain, Dag, Map, Node, Parallel, Pinned, Step
+from launchers.quantities.words import clock, limit
 from launchers.requirement import Requirement
 from launchers.slurm.args import SlurmArgs
 
@@ -28,20 +30,6 @@ def seconds_of(plan: Plan, step: Step, placed: Placed | None) -> int:
     if isinstance(need, SlurmArgs | Mapping):
         return stated(need).seconds or DEFAULT_SECONDS
     return (need.selection.ask.time if need else None) or DEFAULT_SECONDS
-
-
-def clock(seconds: int) -> str:
-    """``1:30:00``, as planit writes durations."""
-    days, rest = divmod(seconds, 86400)
-    text = f"{rest // 3600}:{rest % 3600 // 60:02}:{rest % 60:02}"
-    return f"{days} day{'s' * (days != 1)}, {text}" if days else text
-
-
-def limit(seconds: int) -> str:
-    """``01:30:00``, as Slurm writes a time limit."""
-    days, rest = divmod(seconds, 86400)
-    text = f"{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
-    return f"{days}-{text}" if days else text
 
 
 def described(plan: Plan, placed: Placed | None) -> str:

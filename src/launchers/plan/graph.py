@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator
 from functools import cached_property
 
 from attrs import frozen
 
-from launchers.plan.model import Chain, Dag, Map, Node, On, Parallel, Plan, Step, filled
+from launchers.plan.plan import Plan
 from launchers.plan.recursion import Calls, evaluate
-
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]*", re.ASCII)
-"""Step names become folder names and parts of job names."""
+from launchers.plan.tree import Chain, Dag, Map, Node, On, Parallel, Step
 
 
 @frozen(eq=False)
@@ -107,49 +102,3 @@ def _walk(node: Node, parents: tuple[str, ...], on: On, tasks: list[Task]) -> Ca
             ends.update(dict.fromkeys((yield _walk(child, parents, on, tasks))))
         return tuple(ends) if node.nodes else parents
     raise TypeError(f"a plan is made of Step, Map, Chain, Parallel and Dag, not {node!r}")
-
-
-def problems(plan: Plan, graph: Graph) -> Iterator[str]:
-    """Everything wrong with a plan but where its steps can run."""
-    if not NAME.fullmatch(plan.name):
-        yield f"plan {plan.name!r}: a name has letters, digits, and _ . + @ = -"
-    if not graph.tasks:
-        yield f"plan {plan.name} has no steps"
-    used = Counter(id(task.step) for task in graph.tasks)
-    again = {task.name for task in graph.tasks if used[id(task.step)] > 1}
-    names = Counter(task.name for task in graph.tasks)
-    for name in dict.fromkeys(task.name for task in graph.tasks):
-        if name in again:
-            yield f"step {name} is used {names[name]} times: make a step for each place"
-        elif names[name] > 1:
-            yield f"{names[name]} steps are called {name}: names tell them apart"
-        if not NAME.fullmatch(str(name)):
-            yield f"step {name!r}: a name has letters, digits, and _ . + @ = -"
-    for task in dict.fromkeys(graph.tasks):
-        yield from _task_problems(task, graph)
-
-
-def _task_problems(task: Task, graph: Graph) -> Iterator[str]:
-    taken: dict[str, None] = {}
-    try:
-        arguments = [*task.step.args, task.step.kwargs, *getattr(task.step, "items", ())]
-        filled(arguments, lambda name: taken.setdefault(name))
-    except RecursionError:
-        yield f"step {task.name}: its arguments are nested too deep"
-        return
-    for name in taken:
-        if not graph.comes_before(name, task.name):
-            yield f"step {task.name}: it takes the result of {name}, which is not a step before it"
-    if isinstance(task.step, Map) and not task.step.items:
-        yield f"step {task.name}: a Map needs at least one item"
-    if isinstance(task.step, Map) and task.step.at_once is not None and task.step.at_once < 1:
-        yield f"step {task.name}: at least one job of it has to run at once, not {task.step.at_once}"
-    for name, on in task.waits:
-        if on == "each" and (name not in graph or graph[name].count != task.count):
-            yield f'step {task.name}: on="each" pairs it with a Map of as many items'
-    try:
-        import cloudpickle
-
-        cloudpickle.dumps((task.step.func, task.step.args, task.step.kwargs, getattr(task.step, "items", None)))
-    except Exception as error:
-        yield f"step {task.name}: it cannot be sent to a node: {type(error).__name__}: {error}"

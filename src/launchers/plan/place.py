@@ -8,17 +8,21 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from launchers.launcher import Launcher, LauncherNotFoundError, load_groups, narrowed, summary
+from launchers.errors import LauncherNotFoundError
+from launchers.launcher.find import summary
+from launchers.launcher.groups import load_groups, narrowed
+from launchers.launcher.launcher import Launcher
 from launchers.local.jobs import LocalJob
 from launchers.matching import match
 from launchers.offer.model import Group, Shape
 from launchers.plan.graph import Graph, graph_of
-from launchers.plan.model import Need, Pinned, PlacementError, Plan, PlanError, UnreachableError
+from launchers.plan.plan import Plan
+from launchers.plan.tree import Need, Pinned, PlacementError, PlanError, UnreachableError
+from launchers.quantities.hosts import expand
 from launchers.requirement import Requirement, parse
 from launchers.slurm.args import SlurmArgs, minutes
 from launchers.slurm.features import met
 from launchers.slurm.gres import read_gres
-from launchers.slurm.hosts import expand
 
 SLURMS_OWN = ("partition", "nodelist", "qos", "account", "constraint", "gres", "reservation")
 """Options that mean nothing elsewhere."""

@@ -8,19 +8,22 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from launchers.journal import RunError
-from launchers.launcher import capacity, load_groups
+from launchers.errors import RunError
+from launchers.jobs.submission import Member, Parent, Unit
+from launchers.launcher.groups import load_groups
+from launchers.local.backend import local_jobs
+from launchers.local.capacity import capacity
 from launchers.local.jobs import LocalJob, read_table, write_table
 from launchers.offer.model import Group
-from launchers.plan.batch import batch
-from launchers.plan.escalate import asked, asked_by_hand, escalated, factors, pointless, times
-from launchers.plan.model import Pinned
 from launchers.plan.place import ANYTHING, Place, find_place
-from launchers.plan.run import UNSENT, MemberState, Run
-from launchers.plan.store import Store, write
-from launchers.plan.submit import carry_on, local_jobs, write_unit
-from launchers.plan.units import Member, Parent, Unit
+from launchers.plan.tree import Pinned
 from launchers.requirement import parse
+from launchers.runs.escalate import asked, asked_by_hand, escalated, factors, pointless, times
+from launchers.runs.folder import Store, write
+from launchers.runs.run import Run
+from launchers.runs.send import carry_on, write_unit
+from launchers.runs.status import UNSENT, MemberState
+from launchers.schedulers import batch
 
 
 def retry(

@@ -1,5 +1,6 @@
 """What a job needs: the requirement language and its Python objects."""
 
+from launchers.quantities.units import format_memory, format_timespan, parse_memory, parse_timespan
 from launchers.requirement.errors import RequirementSyntaxError
 from launchers.requirement.model import (
     KINDS,
@@ -15,7 +16,6 @@ from launchers.requirement.model import (
     rocm_gpu,
 )
 from launchers.requirement.parser import parse
-from launchers.requirement.units import format_memory, format_timespan, parse_memory, parse_timespan
 
 __all__ = [
     "KINDS",

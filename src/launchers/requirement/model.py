@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from attrs import evolve, field, frozen
 
-from launchers.requirement.units import format_memory, format_timespan, parse_memory, parse_timespan
+from launchers.quantities.units import format_memory, format_timespan, parse_memory, parse_timespan
 
 KINDS = ("cuda", "rocm", "mps", "gpu")
 """The kinds of accelerator; `gpu` is any of them."""

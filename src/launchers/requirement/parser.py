@@ -9,9 +9,9 @@ from itertools import groupby
 from operator import and_, or_
 from typing import TYPE_CHECKING, Any
 
+from launchers.quantities.units import parse_memory, parse_timespan
 from launchers.requirement.errors import RequirementSyntaxError
 from launchers.requirement.model import KINDS, MAX_COUNT, Accelerator, Alternative, Requirement
-from launchers.requirement.units import parse_memory, parse_timespan
 
 if TYPE_CHECKING:
     from lark import Lark, Token

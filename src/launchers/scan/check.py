@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from launchers.offer.tree import Path as Place
-from launchers.plan.graph import NAME
+from launchers.files.tree import Path as Place
+from launchers.jobs.submission import NAME
 from launchers.requirement import RequirementSyntaxError, parse
 from launchers.scan import space
 from launchers.scan.names import OURS, include_names, script_name, workdir

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from launchers.offer.loader import read_text, structured
-from launchers.offer.problems import ConfigError
-from launchers.offer.tree import Path as Place
-from launchers.offer.tree import Tree
+from launchers.files.problems import ConfigError
+from launchers.files.structure import read_text, structured
+from launchers.files.tree import Path as Place
+from launchers.files.tree import Tree
 from launchers.requirement import Requirement, parse
 from launchers.scan import space
 from launchers.scan.check import problems

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from launchers.plan.store import replace
+from launchers.files.atomic import replace
 from launchers.scan.check import HASH
 from launchers.scan.definition import AT_ONCE, Definition, Required, load, loads
 from launchers.scan.errors import DefinitionError

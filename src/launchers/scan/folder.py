@@ -21,7 +21,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from launchers.connector import CommandError, LocalConnector, Outcome
+from launchers.commands import CommandError, LocalConnector, Outcome
 from launchers.scan.errors import ScanError
 from launchers.scan.identity import Identity, Part, digest
 from launchers.scan.names import script_name

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from launchers.offer.problems import ConfigError, Problem
+from launchers.files.problems import ConfigError, Problem
 from launchers.scan.definition import Definition, load
 from launchers.scan.errors import DefinitionError
 from launchers.scan.names import include_names, script_name

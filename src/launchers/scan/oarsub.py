@@ -11,9 +11,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from launchers.jobs.submission import PARENT_FAILED
 from launchers.oar.args import OarArgs, carried
-from launchers.plan.node import PARENT_FAILED, PATIENCE
-from launchers.plan.on_oar import NAME
+from launchers.oar.backend import NAME
+from launchers.runs.results import PATIENCE
 from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
 from launchers.scan.names import script_name

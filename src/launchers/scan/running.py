@@ -10,16 +10,16 @@ from pathlib import Path
 
 from attrs import frozen
 
-from launchers.plan.batch import batch
-from launchers.plan.record import origin
-from launchers.plan.run import Run, open_run
-from launchers.plan.store import Store
-from launchers.plan.submit import SubmitError, carry_on, resume
+from launchers.runs.folder import Store
+from launchers.runs.record import origin
+from launchers.runs.run import Run, open_run
+from launchers.runs.send import SubmitError, carry_on, resume
 from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
 from launchers.scan.identity import Family, Identity
 from launchers.scan.runs import COMPLETED, FAILED, MISSING, RUNNING, UNSUBMITTED, RequiredRun, requirements, state
 from launchers.scan.submission import make, note_job, where
+from launchers.schedulers import batch
 
 
 @frozen

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from attrs import frozen
 
-from launchers.connector import LocalConnector
-from launchers.plan.on_slurm import states
-from launchers.plan.run import open_run
-from launchers.plan.script import said_completed
+from launchers.commands import LocalConnector
+from launchers.jobs.state import ENDED
+from launchers.runs.run import open_run
+from launchers.runs.script import said_completed
 from launchers.scan.definition import Definition
 from launchers.scan.identity import Family
-from launchers.slurm.states import ENDED
+from launchers.slurm.backend import states
 
 MISSING, RUNNING, COMPLETED, FAILED, UNSUBMITTED, UNKNOWN = (
     "MISSING", "RUNNING", "COMPLETED", "FAILED", "UNSUBMITTED", "UNKNOWN",

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from launchers.offer.schema import Count, Line, Name, Scalar, says
+from launchers.files.kinds import Count, Line, Name, Scalar, says
 
 
 @frozen

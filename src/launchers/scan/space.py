@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from launchers.offer.tree import Path
+from launchers.files.tree import Path
 from launchers.scan.schema import ParametersSpec
 
 Row = dict[str, Any]

@@ -9,23 +9,27 @@ from pathlib import Path
 
 from attrs import evolve
 
-from launchers.launcher import Launcher, capacity, find_launcher, need_commands
+from launchers.config.find import locate
+from launchers.jobs.backend import Element, Wait
+from launchers.jobs.reach import need_commands
+from launchers.jobs.submission import Parent, Unit
+from launchers.launcher.find import find_launcher
+from launchers.launcher.launcher import Launcher
+from launchers.local.backend import local_jobs
+from launchers.local.capacity import capacity
 from launchers.local.jobs import write_table
-from launchers.offer.locate import locate
-from launchers.plan.batch import Element, Wait
-from launchers.plan.on_slurm import array_size, dependency
 from launchers.plan.place import ANYTHING
-from launchers.plan.record import TaskEntry
-from launchers.plan.run import open_run
-from launchers.plan.store import Store, write
-from launchers.plan.submit import afterok, local_jobs
-from launchers.plan.units import Parent, Unit
+from launchers.runs.folder import Store, write
+from launchers.runs.record import TaskEntry
+from launchers.runs.run import open_run
+from launchers.runs.send import afterok
 from launchers.scan import oarsub, sbatch
 from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
 from launchers.scan.folder import OAR, SLURM, fill
 from launchers.scan.identity import Identity
 from launchers.scan.runs import RUNNING, RequiredRun
+from launchers.slurm.backend import array_size, dependency
 
 STEP = "scan"
 """What the Map is called."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from launchers.offer.catalogue import Card, identify, nominal_memory
+from launchers.gpus.catalogue import Card, identify, nominal_memory
 from launchers.requirement import format_memory
 from launchers.slurm.facts import Node
 from launchers.slurm.gres import Gres

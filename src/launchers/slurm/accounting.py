@@ -4,33 +4,13 @@ from __future__ import annotations
 
 import re
 
-from attrs import frozen
-
+from launchers.jobs.usage import Usage
 from launchers.slurm.gres import read_tres
 
 USAGE = "TimelimitRaw,ReqTRES,AllocTRES,TotalCPU,MaxRSS,NTasks,NNodes,TRESUsageInTot"
 """The fields that `usage_of` reads, of the job and of each of its steps."""
 _CPU = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+(?:\.\d+)?)", re.ASCII)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGTP]?)", re.ASCII)
-
-
-@frozen
-class Usage:
-    """What one job asked, of each of its nodes, and what it used; None where nobody says.
-
-    `cores` are CPUs as the scheduler counts them, `memory` and `peak` bytes, `limit` and `cpu` seconds.  `reserved` are
-    the CPUs that it got on all nodes together, `peak` is the most memory that it had on one node, `cpu` the CPU time
-    of all nodes.
-    """
-
-    nodes: int = 1
-    cores: int | None = None
-    memory: int | None = None
-    gpus: int = 0
-    limit: int | None = None
-    reserved: int | None = None
-    peak: int | None = None
-    cpu: float | None = None
 
 
 def usage_of(job: list[str], *steps: list[str]) -> Usage:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from attrs import evolve
 
+from launchers.quantities.hosts import expand, fold
 from launchers.slurm.accelerators import accelerators
 from launchers.slurm.facts import Facts, Node
-from launchers.slurm.hosts import expand, fold
 
 
 def anonymize(facts: Facts) -> Facts:

@@ -8,11 +8,11 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from launchers.offer import schema
-from launchers.offer.emit import Converted, Notes
+from launchers.config import schema
+from launchers.config.emit import Converted, Notes
+from launchers.quantities.hosts import expand, fold
 from launchers.slurm.accelerators import SHARED, Accelerators, accelerators
 from launchers.slurm.facts import Association, Bounds, Facts, Node, Partition, Tres
-from launchers.slurm.hosts import expand, fold
 
 
 @frozen

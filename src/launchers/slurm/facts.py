@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from attrs import field, frozen
 
-from launchers.offer.hosts import number
+from launchers.quantities.hosts import number
 from launchers.slurm.gres import Gres, read_gres, read_tres
 from launchers.slurm.records import Problem
 from launchers.slurm.times import read_limit

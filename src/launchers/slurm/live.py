@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from launchers.connector import CommandError, Connector
+from launchers.commands import CommandError, Connector
 from launchers.offer.model import Signal
 
 SINFO = ("sinfo", "-h", "-a", "-o", "%R|%t|%D")

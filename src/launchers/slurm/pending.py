@@ -6,11 +6,11 @@ import re
 
 from attrs import frozen
 
-from launchers.connector import CommandError, Connector
-from launchers.offer.catalogue import identify
+from launchers.commands import CommandError, Connector
+from launchers.gpus.catalogue import identify
+from launchers.jobs.state import base
 from launchers.requirement import Accelerator, Alternative
 from launchers.slurm.gres import read_tres
-from launchers.slurm.states import base
 from launchers.slurm.times import read_limit
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 from attrs import evolve, frozen
 
-from launchers.connector import CommandError, Connector
-from launchers.offer.drivers import AMD_QUERY, NVIDIA_QUERY, LocalDevice, read_amd, read_nvidia
-from launchers.offer.schema import AcceleratorSpec, NodesSpec, SlurmGroup
-from launchers.slurm.hosts import expand
+from launchers.commands import CommandError, Connector
+from launchers.config.schema import AcceleratorSpec, NodesSpec, SlurmGroup
+from launchers.gpus.drivers import AMD_QUERY, NVIDIA_QUERY, LocalDevice, read_amd, read_nvidia
+from launchers.quantities.hosts import expand
 
 PATIENCE = 120.0
 """Seconds for which a probe may wait for its node."""

@@ -13,10 +13,10 @@ import pwd
 
 from attrs import field, frozen
 
-from launchers.connector import CommandError, Connector, LocalConnector
-from launchers.offer.emit import Converted, to_yaml
-from launchers.offer.recall import place, recall, remember
-from launchers.offer.schema import SlurmGroup
+from launchers.commands import CommandError, Connector, LocalConnector
+from launchers.config.cache import place, recall, remember
+from launchers.config.emit import Converted, to_yaml
+from launchers.config.schema import SlurmGroup
 from launchers.slurm.convert import Person, convert
 from launchers.slurm.facts import Facts
 from launchers.slurm.read import read

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from launchers.slurm.hosts import expand
+from launchers.quantities.hosts import expand
 from launchers.slurm.records import Problem
 
 Line = tuple[int, str]

@@ -1,0 +1,1 @@
+"""launchers.yaml: its schema, layers and checks, and writing it."""

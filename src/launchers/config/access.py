@@ -1,0 +1,160 @@
+"""Who is let in and up to where: QoS and accounts of a partition as Accesses, their limits merged as Slurm does.
+
+Slurm takes each limit from the first place that sets it: partition QoS, job QoS (swapped by OverPartQOS), then the
+association (https://slurm.schedmd.com/resource_limits.html, "Hierarchy").  The partition's own time and node limits
+bound all of them, unless a QoS flag lifts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from launchers.config.schema import AccountSpec, LimitsSpec, PartitionSpec, QosSpec, SlurmGroup
+from launchers.offer.model import Access, Limit
+
+_PLAIN = {
+    "max_duration": ("duration", "MaxWall", False),
+    "min_nodes": ("nodes", "MinNodes", True),
+    "max_nodes": ("nodes", "MaxNodes", False),
+    "max_cpus_per_node": ("cpu/node", "MaxCPUsPerNode", False),
+    "max_mem_per_node": ("mem/node", "MaxMemPerNode", False),
+    "max_mem_per_cpu": ("mem/cpu", "MaxMemPerCPU", False),
+}
+_TRES = {
+    "max_tres": ("", "MaxTRESPerJob", False),
+    "max_tres_per_node": ("/node", "MaxTRESPerNode", False),
+    "max_tres_per_user": ("", "MaxTRESPerUser", False),
+    "max_tres_per_account": ("", "MaxTRESPerAccount", False),
+    "grp_tres": ("", "GrpTRES", False),
+    "min_tres": ("", "MinTRESPerJob", True),
+    "max_tres_mins": ("*min", "MaxTRESMinsPerJob", False),
+    "max_tres_run_mins_per_user": ("*min", "MaxTRESRunMinsPerUser", False),
+    "max_tres_run_mins_per_account": ("*min", "MaxTRESRunMinsPerAccount", False),
+    "grp_tres_run_mins": ("*min", "GrpTRESRunMins", False),
+    "grp_tres_mins": ("*min", "GrpTRESMins", False),
+}
+JUDGED = ("cpu", "mem", "node", "gres/gpu")
+"""The TRES that a requirement says something about (and gres/gpu:TYPE)."""
+_LIFTS = {
+    "PartitionTimeLimit": ("duration", False),
+    "PartitionMaxNodes": ("nodes", False),
+    "PartitionMinNodes": ("nodes", True),
+}
+Key = tuple[str, str]
+
+
+def limits_of(spec: LimitsSpec | None, by: str) -> dict[Key, Limit]:
+    """The limits that a spec sets, by what sets them and on what."""
+    found: dict[Key, Limit] = {}
+    if spec is None:
+        return found
+    for name, (what, word, least) in _PLAIN.items():
+        value = getattr(spec, name)
+        if value is not None:
+            found[word, what] = Limit(what, value, f"{by} {word}", least)
+    for name, (suffix, word, least) in _TRES.items():
+        for tres, value in (getattr(spec, name) or {}).items():
+            if judged(tres):
+                found[word, tres] = Limit(tres + suffix, value, f"{by} {word}", least)
+    return found
+
+
+def judged(tres: str) -> bool:
+    """Whether a requirement can be held against a limit on this TRES."""
+    return tres in JUDGED or tres.startswith("gres/gpu:")
+
+
+def _qos_limits(name: str, qos: QosSpec) -> dict[Key, Limit]:
+    by = f"QoS {name}"
+    found = limits_of(qos.limits, by)
+    if qos.max_duration is not None:
+        found["MaxWall", "duration"] = Limit("duration", qos.max_duration, f"{by} max_duration")
+    if qos.min_gpu:
+        found["MinTRESPerJob", "gres/gpu"] = Limit("gres/gpu", qos.min_gpu, f"{by} min_gpu", least=True)
+    return found
+
+
+def _first(sources: Iterable[Mapping[Key, Limit]]) -> dict[Key, Limit]:
+    """For each limit the first source that sets it."""
+    merged: dict[Key, Limit] = {}
+    for source in sources:
+        for key, limit in source.items():
+            merged.setdefault(key, limit)
+    return merged
+
+
+def _shut(spec: LimitsSpec | None, by: str) -> str | None:
+    """Why limits on numbers of jobs let none in."""
+    for name, word in (("max_jobs", "MaxJobs"), ("max_submit", "MaxSubmitJobs")):
+        if spec is not None and getattr(spec, name) == 0:
+            return f"{by} has {word}=0"
+    return None
+
+
+def accesses(group: SlurmGroup, partition: str, spec: PartitionSpec, limits: tuple[Limit, ...]) -> tuple[Access, ...]:
+    """Every (QoS, account) that may be used in a partition; `limits` are the partition's own, lifted by some QoS."""
+    found = []
+    for account_name, account in _accounts(group, partition, spec):
+        for qos_name in _qos_names(group, spec, account):
+            qos = (group.qos or {}).get(qos_name, QosSpec()) if qos_name else QosSpec()
+            found.append(_access(group, spec, account_name, account, qos_name, qos, limits))
+    return tuple(found)
+
+
+def _accounts(group: SlurmGroup, partition: str, spec: PartitionSpec) -> Iterator[tuple[Any, AccountSpec]]:
+    known = group.accounts or {}
+    names: list[Any] = list(spec.accounts) if spec.accounts is not None else list(known) or [None]
+    if spec.accounts is not None and known:
+        names = [name for name in names if name in known]
+    for name in names:
+        account = known.get(name, AccountSpec())
+        good_for = account.partition is None or partition in account.partition
+        if name not in (spec.deny_accounts or ()) and good_for:
+            yield name, account
+
+
+def _qos_names(group: SlurmGroup, spec: PartitionSpec, account: AccountSpec) -> list[Any]:
+    names: list[Any] = [None]
+    if spec.qos is not None:
+        names = list(spec.qos)
+    elif account.qos is not None:
+        names = list(account.qos)
+    if spec.qos is not None and account.qos is not None:
+        names = [name for name in names if name in account.qos]
+    return [name for name in names if name not in (spec.deny_qos or ())]
+
+
+def _access(
+    group: SlurmGroup,
+    spec: PartitionSpec,
+    account_name: Any,
+    account: AccountSpec,
+    qos_name: Any,
+    qos: QosSpec,
+    limits: tuple[Limit, ...],
+) -> Access:
+    table: dict[Any, QosSpec] = dict(group.qos or {})
+    own = _qos_limits(qos_name, qos) if qos_name else {}
+    sources = [own, limits_of(account.limits, f"account {account_name}")]
+    if spec.partition_qos and spec.partition_qos in table:
+        over = "OverPartQOS" in (qos.flags or ())
+        sources.insert(1 if over else 0, _qos_limits(spec.partition_qos, table[spec.partition_qos]))
+    lifted = {_LIFTS[flag] for flag in qos.flags or () if flag in _LIFTS}  # those of the partition's QoS lift nothing
+    merged = tuple(_first(sources).values())
+    kept = tuple(limit for limit in limits if (limit.what, limit.least) not in lifted)
+    closed = _shut(qos.limits, f"QoS {qos_name}") or _shut(account.limits, f"account {account_name}")
+    priority = (qos.priority or 0) + (account.priority or 0)
+    return Access(
+        qos_name, account_name, priority, kept + merged, _rank(group, account_name, account, qos_name), closed
+    )
+
+
+def _rank(group: SlurmGroup, account_name: Any, account: AccountSpec, qos_name: Any) -> int:
+    """0 for what the user gets without asking; each departure from it counts one."""
+    defaults = group.defaults
+    default_account = defaults.account if defaults and defaults.account else None
+    default_qos = account.default_qos or (defaults.qos if defaults else None)
+    other_account = account_name != default_account if default_account else account.default is False
+    other_qos = bool(default_qos) and qos_name != default_qos
+    return int(other_account) + int(other_qos)

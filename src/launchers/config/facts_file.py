@@ -1,0 +1,43 @@
+"""Facts files: launchers.yaml files with the one entry of a cluster that `launchers convert` wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from launchers.config.load import load
+from launchers.config.schema import OarGroup, SlurmGroup
+from launchers.files.problems import ConfigError, Problem
+
+T = TypeVar("T")
+G = TypeVar("G", SlurmGroup, OarGroup)
+
+
+def laid_under(file: Path, entry: G) -> G | None:
+    """What the `facts:` of an entry of `file` has, None when it names none; raises ConfigError when it has nothing."""
+    if entry.facts is None:
+        return None
+    path = file.parent / Path(entry.facts).expanduser()
+    found: Any = read_facts(path) if isinstance(entry, SlurmGroup) else read_oar_facts(path)
+    if found.facts is not None:
+        hint = "name a file that launchers convert -o wrote"
+        raise ConfigError([Problem(str(path), 1, 1, "LC111", "", "its entry has a facts: of its own", hint)])
+    return cast(G, found)
+
+
+def read_facts(path: Path) -> SlurmGroup:
+    """The Slurm entry of a facts file.  Raises ConfigError when it is not one."""
+    return _only(load(path).document.slurm or (), "slurm", path)
+
+
+def read_oar_facts(path: Path) -> OarGroup:
+    """The OAR entry of a facts file.  Raises ConfigError when it has none."""
+    return _only(load(path).document.oar or (), "oar", path)
+
+
+def _only(groups: Sequence[T], kind: str, path: Path) -> T:
+    if len(groups) != 1:
+        message = f"a facts file has one {kind}: entry, this has {len(groups)}"
+        raise ConfigError([Problem(str(path), 1, 1, "LC111", kind, message)])
+    return groups[0]

@@ -1,0 +1,35 @@
+"""launchers.yaml as schema objects, with every problem and its place in the file."""
+
+from __future__ import annotations
+
+from pathlib import Path as FilePath
+
+import attrs
+
+from launchers.config import schema
+from launchers.files.structure import read_text, structured
+from launchers.files.tree import Tree
+
+
+@attrs.frozen
+class Config:
+    """A loaded launchers.yaml: the schema objects, and the tree that knows where everything stands."""
+
+    document: schema.Document
+    tree: Tree = attrs.field(repr=False)
+
+    @property
+    def file(self) -> str:
+        """The file as it is named in messages."""
+        return self.tree.file
+
+
+def load(path: FilePath) -> Config:
+    """Read and structure a file; raises ConfigError with all its problems, also when it cannot be read."""
+    return loads(read_text(path), str(path))
+
+
+def loads(text: str, file: str = "<text>") -> Config:
+    """The same for text; `file` is how messages name it."""
+    what = "a launchers.yaml is a mapping with local:, slurm: and oar:"
+    return Config(*structured(text, file, schema.Document, what))

@@ -1,0 +1,139 @@
+"""GPU models: what a name says about kind and memory.
+
+The data is gpus.toml.  A name that was sold in several sizes gives them all, one that says nothing gives none: the
+catalogue does not guess.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+
+from attrs import frozen
+
+GIB = 1024**3
+SHORTFALL = 0.085
+"""Cards report up to this share less than the nominal size, for ECC and firmware: a 48G A40 says 46068 MiB."""
+
+_NOISE = {
+    *("nvidia", "amd", "ati", "apple", "instinct", "radeon", "pro", "graphics", "gpu", "card", "corporation"),
+    *("sxm", "sxm2", "sxm3", "sxm4", "sxm5", "sxm6", "pcie", "pcie2", "hbm2", "hbm2e", "hbm3", "hbm3e", "oam", "fhhl"),
+    *("dgxs", "dgx", "hgx", "laptop", "mobile", "desktop", "mig", "me", "all", "inc", "superchip"),
+}
+_SOFT = {"tesla", "geforce", "quadro", "rtx", "gtx"}
+"""Words that are part of some names and noise in others: tried with and without."""
+_MIG = re.compile(r"(?:^|[^0-9a-z])(?:mig[-_ ])?([1-7])g\.([0-9]{1,3})gb(?:\+me(?:\.all)?|\+gfx)?", re.ASCII)
+_MEMORY_WORD = re.compile(r"([0-9]{1,3})(?:g|gb|gib)", re.ASCII)
+
+
+@frozen
+class Card:
+    """What a name stands for: kind, canonical model, the nominal sizes (bytes) it may have, and which entry said so."""
+
+    kind: str
+    model: str
+    memory: tuple[int, ...]
+    evidence: str
+
+
+@cache
+def _tables() -> tuple[dict[str, tuple[str, str, tuple[int, ...]]], tuple[int, ...]]:
+    """Keys (lower case, letters and digits) to (kind, model, sizes in GiB); and the nominal sizes."""
+    import tomllib
+    from importlib.resources import files
+
+    data = tomllib.loads(files("launchers.gpus").joinpath("gpus.toml").read_text(encoding="utf-8"))
+    known = {
+        model.lower(): (kind, model, tuple(sizes))
+        for kind in ("cuda", "rocm", "mps")
+        for model, sizes in data[kind].items()
+    }
+    for alias, (model, *sizes) in data["aliases"].items():
+        kind, _, usual = known[model.lower()]
+        known[alias.lower()] = (kind, model, tuple(sizes) or usual)
+    return known, tuple(data["memory"]["nominal"])
+
+
+def identify(name: str, extra: Mapping[str, tuple[str, Sequence[int]]] | None = None) -> Card | None:
+    """The card that a GRES type, a feature or a driver's name stands for; None when it is not known.
+
+    `extra` are a site's own names: name -> (kind, sizes in bytes); they go before the catalogue.
+    """
+    for own, (kind, sizes) in (extra or {}).items():
+        if own.lower() == name.strip().lower():
+            return Card(kind, own, tuple(sizes), f"gpus: {own}")
+    return _identify(name)
+
+
+@lru_cache(maxsize=4096)
+def _identify(name: str) -> Card | None:
+    low = name.strip().lower()
+    if not low or len(low) > 128:
+        return None
+    slice_ = _MIG.search(low)
+    if slice_:
+        whole = _identify(low[: slice_.start()] + " " + low[slice_.end() :])
+        profile = f"{slice_[1]}g.{slice_[2]}gb"
+        model = f"{whole.model} MIG {profile}" if whole else f"MIG {profile}"
+        return Card("cuda", model, (int(slice_[2]) * GIB,), f"MIG profile {profile}")
+    words = [word for word in re.split(r"[^a-z0-9]+", low) if word]
+    stated = [int(found[1]) for word in words if (found := _MEMORY_WORD.fullmatch(word))]
+    rest = [word for word in words if not _MEMORY_WORD.fullmatch(word)]
+    entry = _lookup(rest)
+    if entry is None:
+        return None
+    kind, model, sizes = entry
+    if len(stated) == 1 and (not sizes or stated[0] in sizes):
+        sizes = (stated[0],)
+    return Card(kind, model, tuple(size * GIB for size in sizes), f"GPU catalogue: {name.strip()}")
+
+
+def _lookup(words: list[str]) -> tuple[str, str, tuple[int, ...]] | None:
+    """Try the words as they are, then without vendor and form-factor words, then without the soft ones."""
+    known, _ = _tables()
+    bare = [word for word in words if word not in _NOISE]
+    with_pro = [word for word in words if word not in _NOISE or word == "pro"]
+    plain = [word for word in bare if word not in _SOFT]
+    unvendored = [word for word in bare if word not in ("tesla", "geforce", "quadro")]
+    for attempt in (words, with_pro, unvendored, bare, plain):
+        key = "".join(attempt)
+        for spelled in (key, key.removesuffix("maxq"), re.sub("^(nvidia|tesla|amd|radeon)+", "", key)):
+            if spelled in known:
+                return known[spelled]
+    return None
+
+
+def same_model(wanted: str, offered: str) -> bool:
+    """Whether a device of model `offered` is what `model=wanted` asks for.
+
+    Case, vendor words and separators do not matter, and aliases are followed: A100 is asked for and
+    A100-SXM4-80GB serves.  V100S is another model than V100, and a MIG slice is not the whole card.  A name with
+    a size in it asks for that size.
+    """
+    want, have = _identify(wanted), _identify(offered)
+    if want and have:
+        return want.model == have.model and (
+            not want.memory or not have.memory or bool(set(have.memory) & set(want.memory))
+        )
+    return _letters(wanted) == _letters(offered)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
+def nominal_memory(measured: int, model: str | None = None) -> int:
+    """The size on the box for the bytes that a device reports: 40536 MiB of an A100 is 40G.
+
+    The smallest size not below the measured one and at most `SHORTFALL` above it: of the model's own sizes if it is
+    known, else of the sizes cards are sold with; whole GiB that nobody sells stay as they are.
+    """
+    card = _identify(model) if model else None
+    if card and card.memory:
+        near = [size for size in card.memory if size * (1 - SHORTFALL) <= measured <= size]
+        return min(near, default=measured)
+    if measured % GIB == 0:
+        return measured
+    sizes = [size * GIB for size in _tables()[1]]
+    return min((size for size in sizes if size * (1 - SHORTFALL) <= measured <= size), default=measured)

@@ -1,0 +1,1 @@
+"""What a scheduler must give, and the states of jobs."""

@@ -1,0 +1,1 @@
+"""Find a launcher and run one command there."""

@@ -1,0 +1,1 @@
+"""Memory, time and host lists: how they are read and written."""

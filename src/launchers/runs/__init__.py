@@ -1,0 +1,1 @@
+"""Run folders: what was submitted, what became of it."""

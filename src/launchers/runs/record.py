@@ -1,0 +1,275 @@
+"""plan.json: what was submitted, by whom and from which source, as it is written and read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import attrs
+from cattrs import (
+    BaseValidationError,
+    ClassValidationError,
+    Converter,
+    ForbiddenExtraKeysError,
+    IterableValidationError,
+)
+from cattrs.cols import homogenous_tuple_structure_factory
+from cattrs.errors import IterableValidationNote
+
+from launchers.commands import CommandError, LocalConnector
+from launchers.errors import RunError
+from launchers.events import LATEST
+from launchers.files.problems import ConfigError
+from launchers.files.tree import Path as Place
+from launchers.files.tree import read_tree, shown
+from launchers.jobs.submission import NAME, Unit
+from launchers.plan.layout import KINDS
+from launchers.plan.tree import ONS, PlanError, sorted_names
+from launchers.requirement import parse
+from launchers.runs.escalate import factors
+
+VERSION = 1
+SCHEDULERS = ("local", "slurm", "oar")
+
+
+@attrs.frozen
+class TaskEntry:
+    """A step as plan.json has it."""
+
+    name: str
+    waits: tuple[tuple[str, str], ...]
+    count: int
+    says: str
+    seconds: int | None
+    runs: str
+    need: str | None
+    options: tuple[tuple[str, Any], ...] = ()
+    again: tuple[int, str] | None = None
+    identity: str = ""
+    fail_fast: bool = False
+    srun: bool = True
+    rivals: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Source:
+    """The commit that a run was submitted from, and whether files had been changed since."""
+
+    commit: str
+    changed: bool
+
+
+@attrs.define(kw_only=True)
+class Record:
+    """A submitted plan: `created` is in seconds of the epoch, and `source` is None where there is no git."""
+
+    plan: str
+    id: str
+    scheduler: str
+    group: str | None
+    created: float
+    command: tuple[str, ...]
+    cwd: str
+    source: Source | None
+    tasks: tuple[TaskEntry, ...]
+    units: tuple[Unit, ...]
+
+
+def origin(command: Sequence[str] = ()) -> dict[str, Any]:
+    """The fields of a Record that say where this process submits it from.
+
+    `command` stands for this process' command line where that is not to be kept.
+    """
+    return {"command": tuple(command) or (sys.executable, *sys.argv), "cwd": str(Path.cwd()), "source": _source()}
+
+
+def _source() -> Source | None:
+    git = LocalConnector()
+    try:
+        commit = git.run(("git", "rev-parse", "HEAD"), timeout=10)
+        changed = git.run(("git", "status", "--porcelain"), timeout=10)
+    except CommandError:
+        return None
+    return None if commit.status or changed.status else Source(commit.stdout.strip(), bool(changed.stdout.strip()))
+
+
+def dumps(record: Record) -> str:
+    """The text of plan.json."""
+    entry = {field.name: _plain(getattr(record, field.name)) for field in attrs.fields(Record)}
+    return json.dumps({"version": VERSION, **entry}, indent=1, default=str)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return attrs.asdict(value) if attrs.has(type(value)) else value
+
+
+# -- reading ---------------------------------------------------------------------------------------------------
+
+
+def loads(text: str, path: Path) -> Record:
+    """What plan.json says.  Raises RunError that names the line that launchers did not write."""
+    try:
+        entry = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        raise _bad(path, line, "this is not JSON") from None
+    if not isinstance(entry, dict):
+        raise _bad(path, 1, "this is not a JSON object")
+    version = entry.pop("version", None)
+    if type(version) is not int or version != VERSION:
+        line = _line(text, ("version",))
+        raise RunError(f"{path}:{line}: it has version {version!r}, this launchers reads version {VERSION}")
+    try:
+        record = _converter(detailed=False).structure(entry, Record)
+    except Exception:
+        where = _first_difference(entry)
+        raise _bad(path, _line(text, where), f"{shown(where)} {_difference(entry, where)}") from None
+    for where, what in _contradictions(record):
+        raise _bad(path, _line(text, where), f"{shown(where)}: {what}")
+    return record
+
+
+def _bad(path: Path, line: int, reason: str) -> RunError:
+    return RunError(f"{path}:{line}: {reason} (only launchers writes this file: restore it, or submit the plan again)")
+
+
+def _line(text: str, where: Place) -> int:
+    """The line of a value, or of what is nearest above it."""
+    try:
+        return read_tree(text, "").problem("", where, "").line
+    except ConfigError:
+        return 1
+
+
+@cache
+def _converter(*, detailed: bool) -> Converter:
+    """Takes what `dumps` writes and nothing else; `detailed` notes the place of what is different, and is slower."""
+    converter = Converter(forbid_extra_keys=True, detailed_validation=detailed)
+
+    def exactly(*kinds: type) -> Callable[[Any, Any], Any]:
+        def structure(value: Any, _: Any) -> Any:
+            if type(value) not in kinds:
+                raise TypeError
+            return value
+
+        return structure
+
+    for kind in (str, int, bool):
+        converter.register_structure_hook(kind, exactly(kind))
+    converter.register_structure_hook(float, exactly(float, int))
+
+    @converter.register_structure_hook_factory(lambda kind: get_args(kind)[-1:] == (Ellipsis,))
+    def from_list(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
+        structure = homogenous_tuple_structure_factory(kind, converter)
+
+        def read(value: Any, _: Any) -> Any:
+            if not isinstance(value, list):  # text is a sequence too
+                raise TypeError
+            return structure(value, kind)
+
+        return read
+
+    return converter
+
+
+def _first_difference(entry: Mapping[str, Any]) -> Place:
+    """Where an object is first different from what `dumps` writes."""
+    try:
+        _converter(detailed=True).structure(entry, Record)
+    except BaseValidationError as error:
+        return _first_place(error)
+    raise AssertionError("unreachable: both converters take the same")
+
+
+def _first_place(error: Exception) -> Place:
+    """The place that cattrs noted in its groups of errors."""
+    if isinstance(error, ClassValidationError | IterableValidationError):
+        noted, others = error.group_exceptions()
+        if others:  # keys that are unknown, which say more than the one that is missing for it
+            return _first_place(others[0])
+        inner, note = noted[0]
+        return (note.index if isinstance(note, IterableValidationNote) else note.name, *_first_place(inner))
+    return (min(error.extra_fields),) if isinstance(error, ForbiddenExtraKeysError) else ()
+
+
+def _difference(entry: Any, where: Place) -> str:
+    for part in where:
+        if isinstance(entry, dict) and part not in entry:
+            return "is missing"
+        entry = entry[part]
+    text = json.dumps(entry)
+    return f"is not what launchers writes there: {text if len(text) <= 60 else f'{text[:57]}...'}"
+
+
+def _contradictions(record: Record) -> Iterator[tuple[Place, str]]:
+    """What no plan of launchers says, each with its place."""
+    if record.scheduler not in SCHEDULERS:
+        yield ("scheduler",), f"there is no scheduler {record.scheduler!r}"
+    if not 0 <= record.created < LATEST:
+        yield ("created",), f"{record.created} is not a time"
+    if not NAME.fullmatch(record.plan):
+        yield ("plan",), f"{record.plan!r} is not a name"
+    yield from _in_needs(record)
+    yield from _in_tasks(record.tasks)
+    yield from _in_units(record)
+
+
+def _in_needs(record: Record) -> Iterator[tuple[Place, str]]:
+    places: dict[str, Place] = {}  # of each text, as thousands of steps may have the same
+    for key in ("tasks", "units"):
+        for number, part in enumerate(getattr(record, key)):
+            if part.need is not None:
+                places.setdefault(part.need, (key, number, "need"))
+    for need, where in places.items():
+        try:
+            parse(need)
+        except ValueError:
+            yield where, f"{need!r} is not a requirement"
+
+
+def _in_tasks(tasks: Sequence[TaskEntry]) -> Iterator[tuple[Place, str]]:
+    before: set[str] = set()
+    for number, task in enumerate(tasks):
+        where = ("tasks", number)
+        if not NAME.fullmatch(task.name) or task.name in before:
+            yield (*where, "name"), f"{task.name!r} is not a name, or another step's"
+        if task.count < 1:
+            yield (*where, "count"), f"a step has at least one job, not {task.count}"
+        for index, (name, on) in enumerate(task.waits):
+            if name not in before or on not in ONS:
+                yield (*where, "waits", index, 0), f"there is no step {name!r} before it, or no on={on!r}"
+        try:
+            factors(task.again[1] if task.again else "")
+        except ValueError as error:
+            yield (*where, "again", 1), str(error)
+        before.add(task.name)
+
+
+def _in_units(record: Record) -> Iterator[tuple[Place, str]]:
+    counts = {task.name: task.count for task in record.tasks}
+    units = {unit.name: unit for unit in record.units}
+    for number, unit in enumerate(record.units):
+        where = ("units", number)
+        if not NAME.fullmatch(unit.name.replace("~", "_")) or units[unit.name] is not unit:
+            yield (*where, "name"), f"{unit.name!r} is not a name, or another submission's"
+        if unit.attempt < 1 or not unit.members:
+            yield (*where, "attempt"), "a submission has members, and an attempt counted from 1"
+        for index, (name, item) in enumerate(() if unit.barrier else unit.members):
+            count = counts.get(name, 0)
+            if (item is None and count != 1) or not 0 <= (item or 0) < count:
+                yield (*where, "members", index, 0), f"there is no step {name!r}, or no item {item} of it"
+        for index, parent in enumerate(unit.parents):
+            if parent.unit not in units or not 0 <= (parent.index or 0) < len(units[parent.unit].members):
+                yield (*where, "parents", index, "unit"), f"there is no such submission as {parent.unit!r}"
+            if parent.kind not in KINDS.values():
+                yield (*where, "parents", index, "kind"), f"nothing waits for {parent.kind!r}"
+    try:
+        sorted_names(list(units), {unit.name: [one.unit for one in unit.parents] for unit in record.units})
+    except PlanError as error:
+        yield ("units",), str(error)

@@ -1,0 +1,60 @@
+"""A submitit executor for one submission of a plan: the same sbatch file, with our command and a token."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from submitit import SlurmExecutor
+
+from launchers.jobs.backend import Submission
+
+AT_ONCE = 256
+"""Elements of an array that run at once where nothing else is said, as submitit has it."""
+
+
+class TokenExecutor(SlurmExecutor):
+    """Submits one unit; a fresh one for each, as parameters persist.
+
+    The command is `launchers.runs.node`, which finds the pickle by the unit's name: submitit's own finds it by the
+    job's id, so a client that is killed between sbatch and writing it would leave a job without its function.
+    """
+
+    def __init__(self, job: Submission, dependency: str) -> None:
+        super().__init__(job.folder.absolute())
+        self.run, self.unit = job.run.absolute(), job.unit
+        unit = job.unit
+        own: dict[str, Any] = {**(unit.parameters or {}), "comment": unit.token}
+        own["job_name"] = f"{job.plan}.{unit.name}.{unit.token}"
+        if dependency:
+            own["dependency"] = dependency
+            own["additional_parameters"] = {"kill-on-invalid-dep": "yes", **(own.get("additional_parameters") or {})}
+        if unit.array:
+            own["array_parallelism"] = unit.at_once or max(AT_ONCE, 1)
+        self.update_parameters(**own)
+        if unit.array:
+            self.parameters["map_count"] = len(unit.members)
+
+    def command(self) -> str:
+        """What runs on the node."""
+        words = (str(self.run), self.unit.name)
+        return " ".join([self.python, "-u", "-m", "launchers.runs.node", *map(shlex.quote, words)])
+
+    def _make_submission_file_text(self, command: str, uid: str) -> str:
+        """Submitit's file; its signal, 90 seconds before the end, is for what can go on from a checkpoint.
+
+        What cannot would end of it, and so would what srun started in a batch script.
+        """
+        text = str(super()._make_submission_file_text(command, uid))
+        if self.parameters.get("signal_delay_s") and self.parameters.get("use_srun", True):
+            return text
+        return "".join(line for line in text.splitlines(True) if not line.startswith("#SBATCH --signal="))
+
+    def text(self) -> str:
+        """The sbatch file."""
+        return self._make_submission_file_text(self.command(), "dry-run")
+
+    def send(self) -> str:
+        """Run sbatch; the job's id.  Raises submitit's FailedJobError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return str(self._submit_command(self.command()).job_id)

@@ -1,0 +1,143 @@
+"""What this process may use, from texts and folders as machines have them."""
+
+import os
+
+import pytest
+
+from launchers.commands import CommandError, LocalConnector, Outcome
+from launchers.gpus import drivers
+from launchers.gpus.drivers import LocalDevice
+from launchers.local import machine
+
+G = 1024**3
+
+
+def test_this_machine():
+    found = machine.probe()
+    assert 1 <= found.cores <= os.cpu_count()
+    assert 0 < found.memory <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    group = machine.group(found)
+    assert group.partitions[0].shapes[0].cores == found.cores
+
+
+@pytest.mark.parametrize(
+    ("files", "own", "cores", "memory"),
+    [
+        ({"a/b/cpu.max": "150000 100000", "a/cpu.max": "max 100000", "a/memory.max": "1073741824"}, "0::/a/b", 1, G),
+        ({"a/cpu.max": "max 100000", "a/memory.max": "max"}, "0::/a", None, None),
+        (
+            {"cpu,cpuacct/x/cpu.cfs_quota_us": "100000", "cpu,cpuacct/x/cpu.cfs_period_us": "100000",
+             "memory/x/memory.limit_in_bytes": "2147483648"},
+            "4:cpu,cpuacct:/x\n5:memory:/x\n1:name=systemd:/x", 1, 2 * G,
+        ),
+        ({}, "", None, None),
+    ],
+)  # fmt: skip
+def test_cgroups_bound_cores_and_memory(tmp_path, files, own, cores, memory):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "own").write_text(own)
+    unbounded = machine.cores(tmp_path, tmp_path / "none")
+    assert machine.cores(tmp_path, tmp_path / "own") == (cores or unbounded)
+    total = machine.memory(tmp_path, tmp_path / "none")
+    assert machine.memory(tmp_path, tmp_path / "own") == (memory or total)
+
+
+def test_nvidia_cards_and_slices():
+    notes = []
+    query = (
+        "0, GPU-aa, NVIDIA A100-SXM4-40GB, 40536, Disabled\n"
+        "1, GPU-bb, NVIDIA A100-SXM4-40GB, 40536, Enabled\n"
+        "2, GPU-cc, NVIDIA GeForce RTX 3090, 24576, [N/A]\nsomething else\n"
+    )
+    listing = (
+        "GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aa)\n"
+        "GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bb)\n"
+        "  MIG 3g.20gb     Device  0: (UUID: MIG-1)\n  MIG 1g.5gb      Device  1: (UUID: MIG-2)\n"
+    )
+    found = drivers.read_nvidia(query, listing, notes)
+    assert [(one.handle, one.memory // G) for one in found] == [
+        ("GPU-aa", 40),
+        ("MIG-1", 20),
+        ("MIG-2", 5),
+        ("GPU-cc", 24),
+    ]
+    assert notes == ["nvidia-smi said what is not understood: something else"]
+
+
+def test_amd_cards():
+    text = 'WARNING: x\n{"card1": {"Card series": "AMD Instinct MI250X", "VRAM Total Memory (B)": "68702699520"}, "system": {}}'
+    assert drivers.read_amd(text, []) == [LocalDevice("rocm", "1", "AMD Instinct MI250X", 64 * G)]
+    notes = []
+    assert drivers.read_amd("no json", notes) == []
+    assert notes
+
+
+class Broken:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def run(self, argv, **_):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "note"),
+    [
+        (CommandError("there is no command nvidia-smi"), []),
+        (CommandError("nvidia-smi gave no answer within 10 s"), ["nvidia-smi gave no answer within 10 s"]),
+        (
+            Outcome(("nvidia-smi",), 9, "", "Driver/library version mismatch"),
+            ["nvidia-smi: Driver/library version mismatch"],
+        ),
+    ],
+)
+def test_a_broken_tool_is_a_note(answer, note):
+    notes = []
+    assert machine.nvidia(Broken(answer), notes) == []
+    assert notes == note
+
+
+def test_only_the_devices_that_this_process_is_shown():
+    devices = [LocalDevice("cuda", "GPU-aa", None, None), LocalDevice("cuda", "GPU-bb", None, None)]
+
+    def shown(value):
+        environ = {} if value is None else {"CUDA_VISIBLE_DEVICES": value}
+        return [one.handle for one in devices if machine._visible(one, devices, environ)]
+
+    assert shown(None) == ["GPU-aa", "GPU-bb"]
+    assert shown("") == []
+    assert shown("1") == ["GPU-bb"]
+    assert shown("GPU-aa") == ["GPU-aa"]
+
+
+def test_connector(tmp_path):
+    run = LocalConnector().run
+    assert run(["sh", "-c", "echo out; echo err >&2; exit 3"]) == Outcome(
+        ("sh", "-c", "echo out; echo err >&2; exit 3"), 3, "out\n", "err\n"
+    )
+    assert run(["cat"], input="é").stdout == "é"
+    assert run(["sh", "-c", "echo $X"], env={"X": "1"}).stdout == "1\n"
+    assert len(run(["head", "-c", "3000000", "/dev/zero"]).stdout) == 3_000_000
+    with pytest.raises(CommandError, match="no command nosuch"):
+        run(["nosuch"])
+    with pytest.raises(CommandError, match="no folder"):
+        run(["true"], cwd=str(tmp_path / "none"))
+
+
+def test_a_hung_command_ends_with_all_it_started(tmp_path):
+    pid = tmp_path / "pid"
+    with pytest.raises(CommandError, match=r"gave no answer within 0\.3 s"):
+        LocalConnector().run(["sh", "-c", f"trap '' TERM; sleep 60 & echo $! >{pid}; wait"], timeout=0.3)
+    for _ in range(100):
+        state = (
+            open(f"/proc/{pid.read_text().strip()}/stat").read().split()[2]
+            if os.path.exists(f"/proc/{pid.read_text().strip()}")
+            else "Z"
+        )
+        if state == "Z":
+            return
+    raise AssertionError("its child lives")

@@ -1,0 +1,64 @@
+"""The one seam to commands."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from launchers.commands import CommandError, LocalConnector
+
+
+def test_commands_have_the_environment_of_the_user_and_what_is_added(monkeypatch):
+    """experimaestro ran scontrol with an empty one: no PATH, no SLURM_CONF."""
+    monkeypatch.setenv("SLURM_CONF", "/etc/elsewhere.conf")
+    outcome = LocalConnector().run(("sh", "-c", "echo $SLURM_CONF $MORE"), timeout=10, env={"MORE": "more"})
+    assert (outcome.status, outcome.stdout) == (0, "/etc/elsewhere.conf more\n")
+
+
+def test_a_command_that_is_not_there_and_one_that_takes_too_long():
+    with pytest.raises(CommandError, match="there is no command no-such-command"):
+        LocalConnector().run(("no-such-command",), timeout=10)
+    with pytest.raises(CommandError, match="sleep"):
+        LocalConnector().run(("sleep", "10"), timeout=0.2)
+
+
+def test_nobody_waits_for_what_has_left_the_group_of_a_command():
+    start = time.monotonic()
+    with pytest.raises(CommandError, match="gave no answer within 1 s"):
+        LocalConnector().run(("sh", "-c", "setsid sleep 12 & sleep 60"), timeout=1)
+    assert time.monotonic() - start < 4
+
+
+@pytest.mark.parametrize("left", ["setsid sleep 12", "sleep 12", "setsid sh -c 'while :; do echo more; done'"])
+def test_a_command_has_ended_when_it_has_ended(left):
+    """What it left behind keeps its output open, and may go on to write there."""
+    start = time.monotonic()
+    script = f"echo before; {left} & head -c 200000 /dev/zero | tr '\\0' x >&2; echo $!; exit 3"
+    outcome = LocalConnector().run(("sh", "-c", script), timeout=10)
+    assert time.monotonic() - start < 4
+    os.kill(int(next(line for line in outcome.stdout.splitlines() if line.isdigit())), signal.SIGKILL)
+    assert outcome.status == 3
+    assert outcome.stdout.startswith("before\n")
+    assert outcome.stderr == "x" * 200000
+
+
+def test_a_large_output_comes_whole_while_a_large_input_is_read():
+    text = "ä" * 500_000
+    outcome = LocalConnector().run(("sh", "-c", "cat; sleep 0.3; echo; echo end >&2"), input=text, timeout=20)
+    assert (outcome.stdout, outcome.stderr) == (text + "\n", "end\n")
+    assert LocalConnector().run(("true",), input=text, timeout=20).status == 0  # which does not read it
+    assert LocalConnector().run(("printf", "a\\r\\nb\\377"), timeout=20).stdout == "a\nb\N{REPLACEMENT CHARACTER}"
+
+
+def test_the_processes_of_a_hung_command_end_with_it():
+    with pytest.raises(CommandError):
+        LocalConnector().run(("sh", "-c", "sleep 4321 & sleep 4321"), timeout=0.3)
+    deadline = time.monotonic() + 5
+    while (
+        time.monotonic() < deadline
+        and subprocess.run(["pgrep", "-f", "sleep 4321"], capture_output=True, check=False).stdout
+    ):
+        time.sleep(0.05)
+    assert subprocess.run(["pgrep", "-f", "sleep 4321"], capture_output=True, check=False).stdout == b""
