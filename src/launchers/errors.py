@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from launchers.matching import Answer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from launchers.matching import Answer
 
 NOTHING_CONFIGURED, NOTHING_MATCHES, UNREACHABLE = "nothing-configured", "nothing-matches", "unreachable"
 

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 
 from launchers.errors import UNREACHABLE, LauncherNotFoundError
 from launchers.jobs.backend import Batch
-from launchers.matching.ask import Ask
-from launchers.matching.fit import Fit
-from launchers.matching.formula import Formula
+from launchers.matching import Selection
+from launchers.oar import render as oar
 from launchers.oar.args import OarArgs
-from launchers.oar.render import _oar_args
-from launchers.offer.model import Group
+from launchers.slurm import render as slurm
 from launchers.slurm.args import SlurmArgs
-from launchers.slurm.render import _slurm_args
 
 if TYPE_CHECKING:
     from submitit import Executor
 
 
-_RENDER: dict[str, Callable[[Group, tuple[Fit, ...], Ask, Formula], SlurmArgs | OarArgs]] = {
-    "slurm": _slurm_args,
-    "oar": _oar_args,
-}
+_RENDER: dict[str, Callable[[Selection], SlurmArgs | OarArgs]] = {"slurm": slurm.render, "oar": oar.render}
+
+
+def render(selection: Selection) -> SlurmArgs | OarArgs | None:
+    """What the scheduler is asked for a selection; None on this machine."""
+    scheduler = selection.group.scheduler
+    return _RENDER[scheduler](selection) if scheduler in _RENDER else None
 
 
 def _executor(scheduler: str, folder: Path) -> Executor:

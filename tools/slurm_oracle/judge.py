@@ -20,6 +20,7 @@ from launchers.offer.model import Group
 from launchers.requirement import Alternative, parse
 from launchers.slurm.convert import Person, convert
 from launchers.slurm.query import ask
+from launchers.slurm.render import render
 from slurm_oracle.clusters import USER, Description
 from slurm_oracle.truth import MIB, suits, vectors
 from slurm_testbed import Testbed, Verdict, ask_all
@@ -113,8 +114,7 @@ def agrees(question: Question, verdict: Verdict) -> bool:
 def _words(answer: Answer) -> str:
     if answer.selection is None:
         return "nothing matches"
-    assert answer.selection.slurm_args is not None
-    text = " ".join(answer.selection.slurm_args.flags())
+    text = " ".join(render(answer.selection).flags())
     return text + (f"  (assumed: {'; '.join(answer.selection.assumed)})" if answer.selection.assumed else "")
 
 
@@ -132,8 +132,7 @@ def questions(description: Description, answer: Answer) -> Iterator[Question]:
 
 def _about(description: Description, selection: Selection) -> Iterator[Question]:
     """That a selection starts where it may, also in each partition and by each clause alone, and nowhere else."""
-    assert selection.slurm_args is not None
-    options = selection.slurm_args.options()
+    options = render(selection).options()
     guessed = any("GPU" in text or "Slurm" in text for text in selection.assumed)
     members = inside(description)
     partitions = str(options["partition"]).split(",")

@@ -7,17 +7,20 @@ from typing import Any
 from attrs import asdict
 
 from launchers.matching import Answer, Selection
+from launchers.oar.args import OarArgs
 from launchers.offer.model import Device, Offer
 from launchers.requirement import Alternative, format_memory, format_timespan
+from launchers.schedulers import render
+from launchers.slurm.args import SlurmArgs
 
 VERSION = 1
 
 
 def selection_rows(selection: Selection) -> list[tuple[str, str]]:
     """A selection as name and value."""
-    need, ask, args, oar = selection.alternative, selection.ask, selection.slurm_args, selection.oar_args
+    need, ask, args = selection.alternative, selection.ask, render(selection)
     rows = [("launcher", selection.group.name), ("need", str(need))]
-    if args is not None:
+    if isinstance(args, SlurmArgs):
         rows.append(("partition", ", ".join(selection.partitions)))
         rows += [
             (name, value)
@@ -29,10 +32,10 @@ def selection_rows(selection: Selection) -> list[tuple[str, str]]:
             )
             if value
         ]
-    if oar is not None:
-        rows += [("queue", str(oar.queue)), ("resources", oar.resources)]
-        rows += [("properties", oar.properties)] if oar.properties else []
-        rows += [("types", ", ".join(oar.types))] if oar.types else []
+    if isinstance(args, OarArgs):
+        rows += [("queue", str(args.queue)), ("resources", args.resources)]
+        rows += [("properties", args.properties)] if args.properties else []
+        rows += [("types", ", ".join(args.types))] if args.types else []
     if ask.nodes > 1:
         rows.append(("nodes", str(ask.nodes)))
     if need.accelerators:
@@ -44,7 +47,7 @@ def selection_rows(selection: Selection) -> list[tuple[str, str]]:
         rows.append(("memory", format_memory(memory)))
     if ask.duration:
         rows.append(("time", f"{format_timespan(ask.duration)} ({ask.duration / 3600:g} hours)"))
-    elif selection.args is not None:
+    elif args is not None:
         default = selection.offers[0].partition.defaults.duration
         rows.append(("time", f"not asked: {format_timespan(default)} by default" if default else "not asked"))
     seen = {offer.partition.name: offer.partition.signal for offer in selection.offers}
@@ -119,7 +122,8 @@ def need_json(need: Alternative) -> dict[str, Any]:
 
 def selection_json(answer: Answer, selection: Selection) -> dict[str, Any]:
     """The answer to `find`."""
-    args, oar = selection.slurm_args, selection.oar_args
+    args = render(selection)
+    slurm, oar = args if isinstance(args, SlurmArgs) else None, args if isinstance(args, OarArgs) else None
     return {
         "version": VERSION,
         "requirement": str(answer.requirement),
@@ -130,8 +134,8 @@ def selection_json(answer: Answer, selection: Selection) -> dict[str, Any]:
         "partitions": [name for name in selection.partitions if name],
         "qos": selection.offers[0].access.qos,
         "account": selection.offers[0].access.account,
-        "slurm": dict(args.options()) if args else None,
-        "sbatch": args.directives() if args else None,
+        "slurm": dict(slurm.options()) if slurm else None,
+        "sbatch": slurm.directives() if slurm else None,
         "oar": oar.options() if oar else None,
         "oarsub": oar.directives() if oar else None,
         "assumed": list(selection.assumed),

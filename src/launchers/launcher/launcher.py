@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,20 +14,20 @@ from launchers.errors import NOTHING_MATCHES, UNREACHABLE, LauncherNotFoundError
 from launchers.jobs.reach import last_words, need_commands
 from launchers.local.capacity import capacity
 from launchers.matching import Answer, Selection
+from launchers.oar.args import OarArgs
 from launchers.offer.model import Group
-from launchers.schedulers import _executor
+from launchers.schedulers import _executor, render
+from launchers.slurm.args import SlurmArgs
 
 if TYPE_CHECKING:
     from submitit import Executor, Job
 
     from launchers.local.jobs import LocalJob
-    from launchers.oar.args import OarArgs
-    from launchers.slurm.args import SlurmArgs
 
 T = TypeVar("T")
 
 
-@frozen(eq=False)
+@frozen(eq=False, slots=False)
 class Launcher:
     """One chosen placement: where a job goes and what is asked there."""
 
@@ -38,19 +39,24 @@ class Launcher:
         """The launcher group that was chosen."""
         return self.selection.group
 
+    @cached_property
+    def args(self) -> SlurmArgs | OarArgs | None:
+        """What the scheduler will be asked; None on this machine."""
+        return render(self.selection)
+
     @property
     def slurm_args(self) -> SlurmArgs | None:
         """What sbatch will be asked; None on this machine."""
-        return self.selection.slurm_args
+        return self.args if isinstance(self.args, SlurmArgs) else None
 
     @property
     def oar_args(self) -> OarArgs | None:
         """What oarsub will be asked; None elsewhere."""
-        return self.selection.oar_args
+        return self.args if isinstance(self.args, OarArgs) else None
 
     def parameters(self) -> dict[str, object] | None:
         """The parameters of submitit's executor there; None on this machine."""
-        return self.selection.args.submitit() if self.selection.args else None
+        return self.args.submitit() if self.args else None
 
     def oarsub(self) -> str:
         """The ``#OAR`` lines that will be sent; empty elsewhere."""
@@ -85,7 +91,7 @@ class Launcher:
 
         Raises LauncherNotFoundError with the cluster's own words when it refuses the job.
         """
-        if self.selection.args is None:
+        if self.args is None:
             return self.executor().submit(function, *args, **kwargs)
         goes_on = hasattr(function, "checkpoint") or self.slurm_args is None
         executor = self.executor() if goes_on else self.executor(**TO_THE_END)
@@ -117,7 +123,7 @@ class Launcher:
         said = words(said) if self.oar_args else said
         code = refusal_of_oarsub(said) if self.oar_args else refusal_of_sbatch(said).code
         about = f"\nreason code: {code}" if code else ""
-        asked = self.selection.args.flags() if self.selection.args else []
+        asked = self.args.flags() if self.args else []
         told, command = "\n  ".join(last_words(said)), "oarsub" if self.oar_args else "sbatch"
         return f"{command} refused what was chosen:\n  {told}{about}\nit was asked:\n  " + "\n  ".join(asked)
 

@@ -23,7 +23,7 @@ ASK = 2.0
 
 def run_command(launcher: Launcher, argv: Sequence[str], *, detach: bool = False) -> int:
     """Run `argv` where the launcher says, with its output here; its exit status (128 + n for signal n)."""
-    if launcher.selection.args is not None:
+    if launcher.args is not None:
         return _elsewhere(launcher, list(argv), detach)
     return _detached(launcher, list(argv)) if detach else _here(launcher, list(argv))
 

@@ -8,10 +8,8 @@ from launchers.matching.ask import Ask
 from launchers.matching.fit import Fit
 from launchers.matching.formula import Formula
 from launchers.matching.rejection import Rejection
-from launchers.oar.args import OarArgs
 from launchers.offer.model import Group, Offer
 from launchers.requirement import Alternative, Requirement
-from launchers.slurm.args import SlurmArgs
 
 Rank = tuple[int, float, float, bool, tuple[int, int, int, int]]
 
@@ -50,7 +48,7 @@ class Candidate:
 class Selection:
     """The answer: where the job goes and what is asked there.
 
-    `fits` are the offers merged into it, the first being the best one.  `args` is None on this machine.
+    `fits` are the offers merged into it, the first being the best one.
     `passed_over` are the other candidates that fit, each with the rank (of RANKS, "live" or "name") that decided.
     """
 
@@ -59,19 +57,8 @@ class Selection:
     fits: tuple[Fit, ...]
     ask: Ask
     formula: Formula
-    args: SlurmArgs | OarArgs | None
     assumed: tuple[str, ...]
     passed_over: tuple[tuple[Candidate, str], ...] = field(repr=False)
-
-    @property
-    def slurm_args(self) -> SlurmArgs | None:
-        """What sbatch is asked; None elsewhere."""
-        return self.args if isinstance(self.args, SlurmArgs) else None
-
-    @property
-    def oar_args(self) -> OarArgs | None:
-        """What oarsub is asked; None elsewhere."""
-        return self.args if isinstance(self.args, OarArgs) else None
 
     @property
     def partitions(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from launchers.offer.assign import assign, ensured, grouped, serves
 from launchers.offer.model import Device, Offer
 from launchers.requirement import Alternative
 
-LUCK = "that Slurm hands out the GPUs that fit: it does not tell those of a node apart"
+ASSUMES_ANY_GPU = "that Slurm hands out the GPUs that fit: it does not tell those of a node apart"
 """Assumed where a request names no type, or one of several kinds of devices."""
 
 
@@ -99,7 +99,7 @@ def untyped(offer: Offer, alternative: Alternative, index: int) -> Fit | None:
     if any(limit.what.startswith("gres/gpu:") for limit in bounds(offer)):
         return None
     found = fit(offer, alternative, index, pooled=True, untyped=True)
-    return found if isinstance(found, Fit) and LUCK not in found.assumed else None
+    return found if isinstance(found, Fit) and ASSUMES_ANY_GPU not in found.assumed else None
 
 
 def holds(offer: Offer, alternative: Alternative, ask: Ask, *, certain: bool) -> bool:
@@ -154,7 +154,7 @@ def _assumed(offer: Offer, alternative: Alternative, ask: Ask, wants: Wants, flo
             if number:
                 found.update(dict.fromkeys(serves(want, device).assumed))
     if offer.group.scheduler == "slurm" and not ensured(wants, shape.devices, ask.devices, certain=not found):
-        found[LUCK] = None
+        found[ASSUMES_ANY_GPU] = None
     if alternative.cores and shape.cores is None:
         found["the number of cores, which is not known"] = None
     if alternative.cpu_memory and shape.memory is None:

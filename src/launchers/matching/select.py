@@ -18,7 +18,6 @@ from launchers.matching.merge import UNTOLD, _agree, _merge, _same_memory, _say,
 from launchers.matching.rank import _decided, _drawn, _name, _order, _rank
 from launchers.offer.model import Group
 from launchers.requirement import Alternative, Requirement
-from launchers.schedulers import _RENDER
 
 
 def match(
@@ -146,8 +145,7 @@ def _select(
     )
     assumed = tuple(dict.fromkeys(text for one in merged for text in one.assumed))
     group, ask = merged[0].offer.group, merged[0].ask
-    args = _RENDER[group.scheduler](group, merged, ask, said) if group.scheduler in _RENDER else None
-    return Selection(alternative, group, merged, ask, said, args, assumed, passed_over)
+    return Selection(alternative, group, merged, ask, said, assumed, passed_over)
 
 
 def _best(

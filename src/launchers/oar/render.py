@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from launchers.matching.ask import Ask
-from launchers.matching.fit import Fit
-from launchers.matching.formula import Formula, ask_total
+from launchers.matching import Selection
+from launchers.matching.formula import ask_total
 from launchers.oar.args import OarArgs, where
-from launchers.offer.model import Group
 
 
-def _oar_args(group: Group, fits: tuple[Fit, ...], ask: Ask, said: Formula) -> OarArgs:
-    """Without a guard a node whose `gpu` is NULL would count as one with a GPU, and be given whole (facts/oar.md)."""
-    queue = fits[0].offer.partition
+def render(selection: Selection) -> OarArgs:
+    """The arguments of oarsub that ask for what was selected.
+
+    Without a guard a node whose `gpu` is NULL would count as one with a GPU, and be given whole (docs/oar-facts.md).
+    """
+    ask, group, queue = selection.ask, selection.group, selection.offers[0].partition
     host, gpus = group.levels[0], ask_total(ask)
     levels, guard = [(host, ask.nodes)], ""
     if queue.exclusive or (gpus and "gpu" not in group.levels):
@@ -24,7 +25,7 @@ def _oar_args(group: Group, fits: tuple[Fit, ...], ask: Ask, said: Formula) -> O
         levels=tuple(levels),
         walltime=ask.duration,
         guard=guard,
-        properties=where(said.clauses, queue.only, host, ",".join(said.exclude)),
+        properties=where(selection.formula.clauses, queue.only, host, ",".join(selection.formula.exclude)),
         queue=queue.name,
         types=queue.types,
         project=group.project,

@@ -117,9 +117,10 @@ def find_place(need: Requirement | Pinned, group: Group) -> tuple[Place | str, i
     answer = match(need.requirement if isinstance(need, Pinned) else need, [group])
     if answer.selection is None:
         return group.unreachable or "; ".join(summary(answer, most=2)), 0
-    place = _chosen(Launcher(answer, answer.selection))
-    if pinned and answer.selection.slurm_args is not None:
-        place = evolve(place, parameters=_with(answer.selection.slurm_args, pinned).submitit())
+    launcher = Launcher(answer, answer.selection)
+    place = _chosen(launcher)
+    if pinned and launcher.slurm_args is not None:
+        place = evolve(place, parameters=_with(launcher.slurm_args, pinned).submitit())
     return place, len(answer.trials) - 1
 
 

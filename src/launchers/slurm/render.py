@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from launchers.matching.ask import Ask
-from launchers.matching.fit import Fit
-from launchers.matching.formula import Formula
-from launchers.offer.model import Group
+from launchers.matching import Selection
 from launchers.slurm.args import SlurmArgs
 
 
-def _slurm_args(group: Group, fits: tuple[Fit, ...], ask: Ask, said: Formula) -> SlurmArgs:
-    access = fits[0].offer.access
+def render(selection: Selection) -> SlurmArgs:
+    """The arguments of sbatch that ask for what was selected."""
+    ask, access, group = selection.ask, selection.offers[0].access, selection.group
     types = [str(number) if kind is None else f"{kind}:{number}" for kind, number in ask.devices]
     spelled = ",".join(types)
     args = SlurmArgs(
         time=None if ask.duration is None else -(-ask.duration // 60),
-        partition=",".join(sorted({one.offer.partition.name for one in fits})) or None,
+        partition=",".join(selection.partitions) or None,
         nodes=ask.nodes,
         cpus_per_task=ask.cores or None,
         mem=ask.memory or None,
-        constraint=said.constraint or None,
-        exclude=",".join(said.exclude) or None,
+        constraint=selection.formula.constraint or None,
+        exclude=",".join(selection.formula.exclude) or None,
         qos=access.qos,
         account=access.account,
         additional_params=group.sbatch,

@@ -15,6 +15,7 @@ from launchers.jobs.state import ENDED
 from launchers.launcher.groups import load_groups
 from launchers.matching import match
 from launchers.oar.args import OarArgs, where
+from launchers.oar.render import render
 from launchers.oar.states import jobs, of_arrays
 from launchers.requirement import parse
 
@@ -149,5 +150,4 @@ def test_types_and_the_oarsub_lines(oar):
 def test_the_answer_names_its_cluster(oar):
     groups, _ = load_groups()
     answer = match(parse("cuda(mem=24G)"), groups, tags="grid")
-    assert answer.selection.oar_args.queue == "default"
-    assert answer.selection.slurm_args is None
+    assert render(answer.selection).queue == "default"

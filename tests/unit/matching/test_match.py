@@ -18,6 +18,7 @@ from launchers.matching.rank import RANKS
 from launchers.matching.relax import relaxations
 from launchers.matching.words import reason
 from launchers.requirement import Requirement, parse
+from launchers.slurm.render import render
 
 G = 1024**3
 
@@ -42,9 +43,9 @@ def test_the_headline_matches_on_the_reference(reference):
     """Defect 1: its own headline found nothing on its own example, since unknown CPU counted as zero."""
     found = match(parse("duration=4 days & cuda(mem=24G)*2 & cpu(mem=400M, cores=4)"), reference).selection
     assert found.partitions == ("biggpus", "smallgpus")
-    assert found.slurm_args.constraint == "GPU2&GPUM24G"
-    assert found.slurm_args.gpus_per_node == "2"
-    assert found.slurm_args.time == 96 * 60
+    assert render(found).constraint == "GPU2&GPUM24G"
+    assert render(found).gpus_per_node == "2"
+    assert render(found).time == 96 * 60
     assert found.assumed == ("the number of cores, which is not known", "the memory of the nodes, which is not known")
 
 
@@ -74,7 +75,7 @@ def test_priority_and_qos_decide_before_waste(reference):
     """Defect 6: priority only ordered; priority 10 and 0 both landed in --partition."""
     found = match(parse("duration=10h & cuda(mem=40G)*2"), reference).selection
     assert found.partitions == ("gpu_p4",)
-    assert (found.slurm_args.qos, found.slurm_args.account) == ("qos_gpu-t3", "iea@a100")
+    assert (render(found).qos, render(found).account) == ("qos_gpu-t3", "iea@a100")
     assert [why for _, why in found.passed_over] == ["priority", "priority"]
 
 
@@ -101,8 +102,8 @@ def test_nodes_without_features_make_no_empty_clause():
                 {hosts: [c], features: [F8], gpu: {count: 1, memory: 8G}}]}
 """
     found = find(text, "cuda(mem=24G)")
-    assert "()" not in (found.slurm_args.constraint or "")
-    assert (found.slurm_args.constraint, found.slurm_args.exclude) in [("F24", None), (None, "c")]
+    assert "()" not in (render(found).constraint or "")
+    assert (render(found).constraint, render(found).exclude) in [("F24", None), (None, "c")]
 
 
 def test_min_mem_ratio_of_a_partition():
@@ -186,7 +187,7 @@ def test_exclusive_nodes_waste_what_they_bring():
 
 def test_what_you_get_by_default_goes_before_names():
     text = "slurm: [{defaults: {account: z}, accounts: {a: {}, z: {}}, partitions: {p: {}}}]"
-    assert find(text, "cpu(cores=1)").slurm_args.account == "z"
+    assert render(find(text, "cpu(cores=1)")).account == "z"
 
 
 def test_widest_merges_what_fits():
@@ -197,10 +198,10 @@ def test_widest_merges_what_fits():
                 {{hosts: [c], features: [T], gpu: {{count: 1, memory: 8G}}}}]}}
 """
     tight, wide = text.format(choose="choose: tightest"), text.format(choose="choose: widest")
-    assert find(tight, "cuda(mem=20G)").slurm_args.constraint == "S"
-    assert find(wide, "cuda(mem=20G)").slurm_args.constraint == "(L)|(S)"
-    assert find(tight, "cuda(mem=20G)", widest=True).slurm_args.constraint == "(L)|(S)"
-    assert find(wide, "cuda(mem=1G)").slurm_args.constraint is None
+    assert render(find(tight, "cuda(mem=20G)")).constraint == "S"
+    assert render(find(wide, "cuda(mem=20G)")).constraint == "(L)|(S)"
+    assert render(find(tight, "cuda(mem=20G)", widest=True)).constraint == "(L)|(S)"
+    assert render(find(wide, "cuda(mem=1G)")).constraint is None
 
 
 def test_random_draws_by_weight():
@@ -230,7 +231,7 @@ def test_a_job_of_many_nodes_may_take_several_shapes():
                 {hosts: "c[1-9]", count: 9, features: [C], cpu: {cores: 4}}]}
 """
     found = find(text, "nodes=4 & cpu(cores=8)")
-    assert found.slurm_args.nodes == 4
+    assert render(found).nodes == 4
     assert {offer.shape.hosts for offer in found.offers} == {"a[1-2]", "b[1-2]"}
     assert find(text, "nodes=5 & cpu(cores=8)") is None
     assert [one.text for one in relaxations(match(parse("nodes=5 & cpu(cores=8)"), groups(text)))]
@@ -247,7 +248,7 @@ def test_a_job_of_many_nodes_may_take_several_shapes():
 )
 def test_gpus_are_spelled_as_the_cluster_takes_them(gres, types, option):
     text = f"slurm: [{{gres: {gres}, partitions: {{p: {{nodes: [{{accelerators: [{{{types}, count: 4, memory: 40G}}]}}]}}}}}}]"
-    assert option in find(text, "cuda(mem=40G)*2").slurm_args.flags()
+    assert option in render(find(text, "cuda(mem=40G)*2")).flags()
 
 
 def test_two_kinds_of_device_on_one_node():
@@ -255,14 +256,14 @@ def test_two_kinds_of_device_on_one_node():
 - partitions:
     p: {nodes: [{accelerators: [{type: a100, count: 2, memory: 40G, kind: cuda}, {type: v100, count: 2, memory: 16G, kind: cuda}]}]}
 """
-    assert find(text, "cuda(mem=16G)*3").slurm_args.gpus_per_node == "a100:1,v100:2"
-    assert find(text, "cuda(mem=40G)*2").slurm_args.gpus_per_node == "a100:2"
+    assert render(find(text, "cuda(mem=16G)*3")).gpus_per_node == "a100:1,v100:2"
+    assert render(find(text, "cuda(mem=40G)*2")).gpus_per_node == "a100:2"
     assert find(text, "cuda(mem=40G)*3") is None
 
 
 def test_memory_by_cores_where_memory_cannot_be_asked_for():
     text = "slurm: [{use_memory_constraint: false, configuration: {cpu: {mem_per_cpu: 4G, cores: 32}}, partitions: {p: {}}}]"
-    flags = find(text, "cpu(mem=10G, cores=2)").slurm_args.flags()
+    flags = render(find(text, "cpu(mem=10G, cores=2)")).flags()
     assert "--cpus-per-task=3" in flags
     assert not any(flag.startswith("--mem") for flag in flags)
 
@@ -271,7 +272,7 @@ def test_capped_memory_per_cpu_costs_cores():
     text = (
         "slurm: [{partitions: {p: {limits: {max_mem_per_cpu: 4G}, configuration: {cpu: {cores: 32, memory: 128G}}}}}]"
     )
-    assert find(text, "cpu(mem=10G)").slurm_args.cpus_per_task == 3
+    assert render(find(text, "cpu(mem=10G)")).cpus_per_task == 3
     assert find(text, "cpu(mem=129G)") is None
 
 
@@ -279,16 +280,16 @@ def test_a_memory_that_fits_is_asked_for_where_the_default_would_not_fit():
     text = (
         "slurm: [{partitions: {p: {limits: {max_mem_per_node: 10G}, configuration: {cpu: {cores: 32, memory: 128G}}}}}]"
     )
-    assert find(text, "cpu(cores=1)").slurm_args.mem == 10 * G
+    assert render(find(text, "cpu(cores=1)")).mem == 10 * G
     of_the_job = text.replace("max_mem_per_node: 10G", "max_tres: {mem: 128G}")
-    assert find(of_the_job, "cpu(cores=1)").slurm_args.mem == 128 * G  # unsaid, sbatch holds more against it
+    assert render(find(of_the_job, "cpu(cores=1)")).mem == 128 * G  # unsaid, sbatch holds more against it
     roomy = "slurm: [{partitions: {p: {def_mem_per_cpu: 1G, limits: {max_mem_per_node: 10G}, configuration: {cpu: {cores: 32, memory: 128G}}}}}]"
-    assert find(roomy, "cpu(cores=1)").slurm_args.mem is None
+    assert render(find(roomy, "cpu(cores=1)")).mem is None
 
 
 def test_a_minimum_of_cpus_is_met_where_the_need_leaves_it_open():
     text = "slurm: [{limits: {min_tres: {cpu: 4}}, partitions: {p: {configuration: {cpu: {cores: 32, memory: 128G}}}}}]"
-    assert find(text, "duration=5m").slurm_args.cpus_per_task == 4
+    assert render(find(text, "duration=5m")).cpus_per_task == 4
     assert find(text, "cpu(cores=2)") is None
 
 
@@ -299,9 +300,9 @@ def test_cores_are_said_where_the_default_per_gpu_of_the_partition_fits_no_node(
       def_cpu_per_gpu: 4
       nodes: [{count: 1, cpu: {cores: 6, memory: 64G}, accelerators: [{type: t, count: 2, memory: 8G, kind: cuda}]}]
 """
-    assert find(text, "cuda(mem=8G)").slurm_args.cpus_per_task is None
-    assert find(text, "cuda(mem=8G)*2").slurm_args.cpus_per_task == 1
-    assert find(text, "cuda(mem=8G)*2 & cpu(cores=3)").slurm_args.cpus_per_task == 3
+    assert render(find(text, "cuda(mem=8G)")).cpus_per_task is None
+    assert render(find(text, "cuda(mem=8G)*2")).cpus_per_task == 1
+    assert render(find(text, "cuda(mem=8G)*2 & cpu(cores=3)")).cpus_per_task == 3
 
 
 def test_cores_are_said_where_gpus_of_several_types_have_a_default_per_gpu():
@@ -314,10 +315,10 @@ def test_cores_are_said_where_gpus_of_several_types_have_a_default_per_gpu():
         cpu: {cores: 16, memory: 64G}
         accelerators: [{type: a, count: 2, memory: 8G, kind: cuda}, {type: b, count: 2, memory: 8G, kind: cuda}]
 """
-    assert find(text, "cuda(mem=8G)*2").slurm_args.cpus_per_task is None
-    both = find(text, "cuda(mem=8G)*3").slurm_args
+    assert render(find(text, "cuda(mem=8G)*2")).cpus_per_task is None
+    both = render(find(text, "cuda(mem=8G)*3"))
     assert (both.gpus_per_node, both.cpus_per_task) == ("a:2,b:1", 6)
-    assert find(text, "cuda(mem=8G)*3 & cpu(cores=3)").slurm_args.cpus_per_task == 3
+    assert render(find(text, "cuda(mem=8G)*3 & cpu(cores=3)")).cpus_per_task == 3
 
 
 def test_cpus_that_memory_costs_are_not_said_where_they_would_be_held_against_the_partition():
@@ -327,8 +328,8 @@ def test_cpus_that_memory_costs_are_not_said_where_they_would_be_held_against_th
       limits: {max_mem_per_cpu: 4000M, max_cpus_per_node: 8}
       configuration: {cpu: {cores: 16, memory: 64000M}}
 """
-    assert find(text, "cpu(cores=4, mem=64000M)").slurm_args.cpus_per_task == 4
-    assert find(text, "cpu(cores=4, mem=20000M)").slurm_args.cpus_per_task == 5
+    assert render(find(text, "cpu(cores=4, mem=64000M)")).cpus_per_task == 4
+    assert render(find(text, "cpu(cores=4, mem=20000M)")).cpus_per_task == 5
     assert find(text, "cpu(cores=9)") is None
 
 
@@ -369,7 +370,7 @@ def test_nodes_where_a_job_may_not_run_for_so_long_are_kept_out():
       - {hosts: plain, features: [plain], cpu: {cores: 4, memory: 8G}}
       - {hosts: smt, features: [smt], cpu: {cores: 16, memory: 64G, threads_per_core: 2}}
 """
-    args = find(text, "cpu(mem=1G)").slurm_args
+    args = render(find(text, "cpu(mem=1G)"))
     assert (args.time, args.constraint) == (600, "plain")
 
 
@@ -382,8 +383,8 @@ def test_the_time_of_a_QoS_is_that_of_all_partitions_of_a_job():
     q: {qos: [all], partition_qos: long, limits: {max_duration: 4h}, configuration: {cpu: {cores: 4, memory: 8G}}}
     r: {qos: [all], limits: {max_duration: 20m}, configuration: {cpu: {cores: 4, memory: 8G}}}
 """
-    assert find(text, "cpu(cores=2)").slurm_args.partition == "p,r"
-    assert find(text, "cpu(cores=2) & duration=5m").slurm_args.partition == "p,q,r"
+    assert render(find(text, "cpu(cores=2)")).partition == "p,r"
+    assert render(find(text, "cpu(cores=2) & duration=5m")).partition == "p,q,r"
 
 
 def test_a_shape_that_has_enough_nodes_is_not_mixed_with_others():
@@ -409,7 +410,7 @@ def test_shapes_of_different_size_share_a_job_that_needs_no_memory():
       - {count: 1, features: [small], cpu: {cores: 4, memory: 4G}}
       - {count: 2, features: [big], cpu: {cores: 8, memory: 64G}}
 """
-    assert find(text, "nodes=3 & duration=11m").slurm_args.mem == 4 * G
+    assert render(find(text, "nodes=3 & duration=11m")).mem == 4 * G
 
 
 @pytest.mark.parametrize(
@@ -501,7 +502,7 @@ def test_a_merge_never_admits_a_node_that_does_not_fit(first, second, need, wide
     found = find(text, need, widest=widest)
     if found is None:
         return
-    args = found.slurm_args
+    args = render(found)
     excluded = set((args.exclude or "").split(","))
     clauses = [set(part.strip("()").split("&")) for part in (args.constraint or "").split("|") if part]
     kind, _, number = str(args.gpus_per_node).rpartition(":")
@@ -590,12 +591,12 @@ SMALL = (("a100", 40, 2), ("rtx3090", 24, 2), ("v100", 16, 2))
 )
 def test_several_nodes_may_have_gpus_of_different_types(need, constraint, number):
     found = find(types(*SMALL), need)
-    assert found.slurm_args.gpus_per_node == str(number)
-    assert found.slurm_args.constraint == constraint
+    assert render(found).gpus_per_node == str(number)
+    assert render(found).constraint == constraint
 
 
 def test_one_type_is_named_where_it_has_nodes_enough():
-    assert find(types(*SMALL), "cuda(mem=24G)*2 & nodes=2").slurm_args.gpus_per_node == "rtx3090:2"
+    assert render(find(types(*SMALL), "cuda(mem=24G)*2 & nodes=2")).gpus_per_node == "rtx3090:2"
 
 
 @pytest.mark.parametrize("more", ["gres: gres_typed,", "limits: {max_tres_per_user: {'gres/gpu:a100': 100}},"])
@@ -618,11 +619,11 @@ def test_gpus_without_a_type_are_of_one_type_on_each_node(count, found):
 
 def test_widest_merges_gpus_of_different_types():
     text = types(("rtx3090", 24, 2), ("rtx4090", 24, 2), ("v100", 16, 2), ("a100", 40, 2), more="choose: widest,")
-    args = find(text, "cuda(mem=24G)").slurm_args
+    args = render(find(text, "cuda(mem=24G)"))
     assert (args.gpus_per_node, args.constraint) == ("1", "(a100)|(rtx3090)|(rtx4090)")
-    assert find(text, "cuda(mem=24G)*2 & nodes=2").slurm_args.gpus_per_node == "2"
-    assert find(text, "cuda(mem=32G)").slurm_args.gpus_per_node == "a100:1"
-    assert find(text.replace("widest", "tightest"), "cuda(mem=24G)").slurm_args.gpus_per_node == "rtx3090:1"
+    assert render(find(text, "cuda(mem=24G)*2 & nodes=2")).gpus_per_node == "2"
+    assert render(find(text, "cuda(mem=32G)")).gpus_per_node == "a100:1"
+    assert render(find(text.replace("widest", "tightest"), "cuda(mem=24G)")).gpus_per_node == "rtx3090:1"
 
 
 # -- explanation -----------------------------------------------------------------------------------------------
@@ -730,5 +731,5 @@ def test_equal_entries_in_another_order_give_the_same_answer():
     two = "{hosts: [b], features: [S], gpu: {count: 1, memory: 24G}}"
     texts = [f"slurm: [{{partitions: {{p: {{nodes: [{x}, {y}]}}}}}}]" for x, y in ((one, two), (two, one))]
     first, second = (find(text, "cuda(mem=24G)") for text in texts)
-    assert first.slurm_args == second.slurm_args
+    assert render(first) == render(second)
     assert [o.name for o in first.offers] == [o.name for o in second.offers]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from launchers.matching import match
 from launchers.offer.model import Access, Device, Group, Limit, Partition, Shape
 from launchers.requirement import Accelerator, Alternative, Requirement
+from launchers.slurm.render import render
 
 G = 1024**3
 FEATURES = "FGHI"
@@ -211,7 +212,7 @@ def check(need, group, found):
     """Every node that the options of an answer admit does what is needed, and there are enough of them."""
     if found is None:
         return
-    options = found.slurm_args.options()
+    options = render(found).options()
     certain = not any("GPU" in text for text in found.assumed)
     nodes = 0
     for partition in group.partitions:

@@ -11,6 +11,7 @@ from launchers.config.build import build
 from launchers.config.load import loads
 from launchers.matching import match
 from launchers.oar.args import OarArgs, condition, literal, where
+from launchers.oar.render import render
 from launchers.quantities.words import walltime
 from launchers.requirement import parse
 
@@ -107,7 +108,7 @@ oar:
 
 def asked(need, text=CLUSTER):
     found = match(parse(need), build(loads(text).document)).selection
-    return found.oar_args if found else None
+    return render(found) if found else None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from launchers.requirement import parse
 from launchers.slurm.anonymize import anonymize
 from launchers.slurm.convert import Person, convert
 from launchers.slurm.read import read
+from launchers.slurm.render import render
 
 CONFIG = "ClusterName = c\nSelectType = select/cons_tres\nAccountingStorageEnforce = associations,limits,qos\n"
 NODES = """NodeName=n1 CPUTot=8 RealMemory=16000 State=IDLE Partitions=p Gres=gpu:a100:2 ActiveFeatures=GPUM40G
@@ -73,7 +74,7 @@ def test_equal_nodes_are_one_block():
 
 def test_defect_12_the_output_is_used_at_once():
     answer = match(parse("cuda(mem=40G)*2 & duration=1h"), [group(CONFIG, NODES, PARTITIONS)])
-    assert answer.selection.slurm_args.flags() == ["--partition=p", "--nodes=1", "--gpus-per-node=a100:2", "--time=60"]
+    assert render(answer.selection).flags() == ["--partition=p", "--nodes=1", "--gpus-per-node=a100:2", "--time=60"]
 
 
 def test_options(tmp_path):
