@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    **dict.fromkeys(("Launcher", "LauncherNotFoundError", "find_launcher"), "launchers.launcher.launcher"),
+    "Launcher": "launchers.launcher.launcher",
+    "LauncherNotFoundError": "launchers.errors",
+    "find_launcher": "launchers.launcher.find",
     "ConfigError": "launchers.files.problems",
     **dict.fromkeys(
         ("Chain", "Dag", "Map", "Parallel", "Plan", "PlanError", "ResultOf", "Step", "result_of"), "launchers.plan"
