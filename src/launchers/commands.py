@@ -1,10 +1,17 @@
-"""The one seam to the world of commands: run this argv, give me what it printed, with a timeout."""
+"""Run commands of schedulers and tools, with a timeout: every such command goes through here, and is logged.
+
+The logger `launchers.commands` writes a line for each command at level DEBUG: its arguments, exit status and seconds.
+It never writes the environment of a command, its input or its output.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
+import re
+import shlex
 import signal
 import struct
 import subprocess
@@ -15,10 +22,17 @@ from typing import IO, Protocol
 
 from attrs import frozen
 
+LONGEST = 2000
+"""A logged command is cut after this many characters: squeue may be asked for a thousand jobs by their ids."""
+POLL = 0.1
+"""Seconds between two looks at whether a command has ended while something else still holds its output open."""
+_LOG = logging.getLogger(__name__)
+_CREDENTIALS = re.compile(r"://[^/\s]+@")
+
 
 @frozen
 class Outcome:
-    """What a command printed and its exit status (negative: the signal that ended it)."""
+    """What a command printed, and its exit status (negative: the signal that killed it)."""
 
     argv: tuple[str, ...]
     status: int
@@ -27,17 +41,25 @@ class Outcome:
 
     @property
     def complaint(self) -> str:
-        """The first lines of what it said went wrong, on one line."""
+        """Its error message: the first three lines of stderr, or else of stdout, as one line."""
         lines = [line.strip() for line in (self.stderr or self.stdout).splitlines() if line.strip()]
         return "; ".join(lines[:3]) or f"exit status {self.status}"
 
 
 class CommandError(RuntimeError):
-    """A command that could not be run to its end: it says which, why, and what to do."""
+    """A command could not be started, or did not end in time."""
+
+
+class CommandNotFoundError(CommandError):
+    """There is no such command on PATH."""
+
+
+class CommandTimeoutError(CommandError):
+    """A command did not end in time, and was killed."""
 
 
 class Connector(Protocol):
-    """Runs commands somewhere: on this machine now, elsewhere later."""
+    """Runs commands on some machine."""
 
     def run(
         self,
@@ -48,22 +70,32 @@ class Connector(Protocol):
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
     ) -> Outcome:
-        """Run `argv` (never through a shell) with the user's environment and `env` added to it.
+        """Run `argv`, never through a shell, with the user's environment and `env` added to it.
 
-        Raises CommandError when there is no such command, it may not be run, or `timeout` seconds passed.
+        `input` is written to its stdin, `cwd` is the folder where it runs. Raises CommandError if the command does not
+        exist, may not be run, or has not ended after `timeout` seconds.
         """
         ...
 
 
-LOOK = 0.1
-"""Seconds between two looks at whether a command has ended whose output is still held open."""
+def log_command(argv: Sequence[str], status: int | None, seconds: float) -> None:
+    """Log a command that has ended; status None: it could not be started, or was killed at its timeout."""
+    if _LOG.isEnabledFor(logging.DEBUG):
+        ended = "no exit status" if status is None else f"exit status {status}"
+        _LOG.debug("%s (%s, %.2f s)", shown(argv), ended, seconds)
+
+
+def shown(argv: Sequence[str]) -> str:
+    """A command as a shell would take it, on one line, without credentials in URLs, and not too long."""
+    text = shlex.join(_CREDENTIALS.sub("://***@", word) for word in argv).replace("\n", "\\n")
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 @frozen
 class LocalConnector:
-    """Commands of this machine, each in a process group of its own, so that a hung one ends with all it started.
+    """Runs commands on this machine, each in a process group of its own.
 
-    What has left that group is not ended, and nobody waits for it: neither at the timeout, nor when the command ends.
+    At the timeout the whole group is killed. A process that has left the group is neither killed nor waited for.
     """
 
     def run(
@@ -75,57 +107,72 @@ class LocalConnector:
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
     ) -> Outcome:
-        """Run a command of this machine; see Connector for arguments and errors."""
+        """Run a command on this machine; arguments and errors are those of `Connector.run`."""
+        start, status = time.monotonic(), None
         try:
-            process = subprocess.Popen(
-                list(argv),
-                stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=None if env is None else {**os.environ, **env},
-                cwd=cwd,
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
-            if cwd is not None and error.filename == cwd:
-                raise CommandError(f"cannot run {argv[0]}: there is no folder {cwd}") from error
-            raise CommandError(
-                f"there is no command {argv[0]} on this machine (PATH={os.environ.get('PATH')})"
-            ) from error
-        except OSError as error:
-            raise CommandError(f"cannot run {argv[0]}: {error.strerror}") from error
-        with process:
-            try:
-                stdout, stderr = _communicate(process, None if input is None else input.encode(), timeout)
-            except subprocess.TimeoutExpired as error:
-                _kill(process)
-                raise CommandError(f"{' '.join(argv[:4])} gave no answer within {timeout:g} s") from error
-            except BaseException:
-                _kill(process)
-                raise
-        return Outcome(tuple(argv), process.returncode, _text(stdout), _text(stderr))
+            with _start(argv, input is not None, env, cwd) as process:
+                stdout, stderr = _finish(process, None if input is None else input.encode(), timeout)
+            status = process.returncode
+        except subprocess.TimeoutExpired as error:
+            raise CommandTimeoutError(f"{' '.join(argv[:4])} gave no answer within {timeout:g} s") from error
+        finally:
+            log_command(argv, status, time.monotonic() - start)
+        return Outcome(tuple(argv), status, _text(stdout), _text(stderr))
+
+
+def _start(
+    argv: Sequence[str], has_input: bool, env: Mapping[str, str] | None, cwd: str | None
+) -> subprocess.Popen[bytes]:
+    """Start a command; raises CommandError."""
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=None if env is None else {**os.environ, **env},
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        if cwd is not None and error.filename == cwd:
+            raise CommandError(f"cannot run {argv[0]}: the folder {cwd} does not exist") from error
+        path = os.environ.get("PATH")
+        raise CommandNotFoundError(f"there is no command {argv[0]} on this machine (PATH={path})") from error
+    except OSError as error:
+        raise CommandError(f"cannot run {argv[0]}: {error.strerror}") from error
+
+
+def _finish(process: subprocess.Popen[bytes], input: bytes | None, timeout: float) -> tuple[bytes, bytes]:
+    """What a command printed until it ended; whatever is raised here, TimeoutExpired first of all, kills it."""
+    try:
+        return _communicate(process, input, timeout)
+    except BaseException:
+        _kill(process)
+        raise
 
 
 def _communicate(process: subprocess.Popen[bytes], input: bytes | None, timeout: float) -> tuple[bytes, bytes]:
     """What a command printed until it ended; raises TimeoutExpired.
 
-    `Popen.communicate` waits until the output is closed, and a process that the command left behind keeps it open.
+    `Popen.communicate` alone would wait until the output is closed, and a process that the command started and left
+    behind keeps it open.
     """
     deadline = time.monotonic() + timeout
     while True:
         left = deadline - time.monotonic()
         try:
-            return process.communicate(input, timeout=max(0.0, min(left, LOOK)))
+            return process.communicate(input, timeout=max(0.0, min(left, POLL)))
         except subprocess.TimeoutExpired as early:
             if process.poll() is not None:
                 return (early.output or b"") + _rest(process.stdout), (early.stderr or b"") + _rest(process.stderr)
-            if left <= LOOK:
+            if left <= POLL:
                 raise
         input = None  # it is being written
 
 
 def _rest(pipe: IO[bytes] | None) -> bytes:
-    """What stands in a pipe now; a process that goes on to write there is not read for ever."""
+    """What is in a pipe now; what a process writes there later is not read."""
     if pipe is None or pipe.closed:
         return b""
     (size,) = struct.unpack("i", fcntl.ioctl(pipe.fileno(), termios.FIONREAD, bytes(4)))
@@ -137,6 +184,6 @@ def _text(output: bytes) -> str:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the whole group at once: a command that hangs may ignore anything gentler."""
+    """Kill the whole process group with SIGKILL: a command that hangs may ignore SIGTERM."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

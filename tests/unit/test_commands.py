@@ -1,13 +1,15 @@
 """The one seam to commands."""
 
+import logging
 import os
+import re
 import signal
 import subprocess
 import time
 
 import pytest
 
-from launchers.commands import CommandError, LocalConnector
+from launchers.commands import LONGEST, CommandError, CommandNotFoundError, CommandTimeoutError, LocalConnector, shown
 
 
 def test_commands_have_the_environment_of_the_user_and_what_is_added(monkeypatch):
@@ -18,10 +20,77 @@ def test_commands_have_the_environment_of_the_user_and_what_is_added(monkeypatch
 
 
 def test_a_command_that_is_not_there_and_one_that_takes_too_long():
-    with pytest.raises(CommandError, match="there is no command no-such-command"):
+    with pytest.raises(CommandNotFoundError, match="there is no command no-such-command"):
         LocalConnector().run(("no-such-command",), timeout=10)
-    with pytest.raises(CommandError, match="sleep"):
+    with pytest.raises(CommandTimeoutError, match="sleep"):
         LocalConnector().run(("sleep", "10"), timeout=0.2)
+
+
+def test_a_folder_that_is_not_there_and_a_file_that_is_no_command(tmp_path):
+    with pytest.raises(CommandError, match="cannot run true: the folder /no/such does not exist"):
+        LocalConnector().run(("true",), cwd="/no/such")
+    (tmp_path / "text").write_text("no program\n")
+    with pytest.raises(CommandError, match=r"cannot run .*/text: Permission denied"):
+        LocalConnector().run((str(tmp_path / "text"),))
+
+
+@pytest.mark.parametrize(
+    ("script", "complaint"),
+    [
+        ("echo out; printf 'a\\n\\n b \\nc\\nd\\n' >&2; exit 1", "a; b; c"),
+        ("echo out; exit 1", "out"),
+        ("exit 4", "exit status 4"),
+    ],
+)
+def test_what_a_command_complains_about(script, complaint):
+    assert LocalConnector().run(("sh", "-c", script)).complaint == complaint
+
+
+# -- the log ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def logged(caplog):
+    """The lines that `launchers.commands` logs."""
+    caplog.set_level(logging.DEBUG, logger="launchers.commands")
+    return lambda: [record.getMessage() for record in caplog.records if record.name == "launchers.commands"]
+
+
+def test_each_command_is_logged_with_its_exit_status_and_seconds(logged):
+    LocalConnector().run(("sh", "-c", "sleep 0.2; exit 3"))
+    (line,) = logged()
+    ended = re.fullmatch(r"sh -c 'sleep 0\.2; exit 3' \(exit status 3, (\d+\.\d\d) s\)", line)
+    assert 0.2 <= float(ended[1]) < 5
+
+
+@pytest.mark.parametrize(("argv", "timeout"), [(("no-such-command", "x"), 10), (("sleep", "10"), 0.1)])
+def test_a_command_that_does_not_end_is_logged_too(logged, argv, timeout):
+    with pytest.raises(CommandError):
+        LocalConnector().run(argv, timeout=timeout)
+    (line,) = logged()
+    assert line.startswith(f"{' '.join(argv)} (no exit status, ")
+
+
+def test_the_log_has_no_secrets(logged):
+    LocalConnector().run(("cat",), input="input-secret", env={"TOKEN": "environment-secret"})
+    LocalConnector().run(("echo", "output", "see https://me:p@ss@host/x and http://host/a@b"))
+    assert "secret" not in "".join(logged())
+    assert logged()[1].startswith("echo output 'see https://***@host/x and http://host/a@b' (")
+
+
+def test_a_logged_command_is_one_line_and_not_endless():
+    assert shown(("sh", "-c", "a\nb")) == r"sh -c 'a\nb'"
+    assert shown(("x" * LONGEST,)) == "x" * LONGEST
+    assert shown(("x" * (LONGEST + 1),)) == "x" * LONGEST + "..."
+
+
+def test_nothing_is_logged_above_debug(caplog):
+    caplog.set_level(logging.INFO, logger="launchers.commands")
+    LocalConnector().run(("true",))
+    assert caplog.records == []
+
+
+# -- what commands leave behind --------------------------------------------------------------------------------
 
 
 def test_nobody_waits_for_what_has_left_the_group_of_a_command():
