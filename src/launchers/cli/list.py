@@ -73,7 +73,9 @@ def _row(offer: Offer) -> tuple[str, ...]:
 
 def _longest(offer: Offer) -> int | None:
     """The seconds that a job may run on an offer."""
-    return min((one.value for one in bounds(offer) if one.what == "duration" and not one.least), default=None)
+    return min(
+        (limit.value for limit in bounds(offer) if limit.quantity == "duration" and not limit.is_minimum), default=None
+    )
 
 
 def _json(group: Group) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def offer_json(offer: Offer) -> dict[str, Any]:
             for one in shape.devices
         ],
         "limits": [
-            {"what": limit.what, "value": limit.value, "minimum": limit.least, "by": limit.by}
+            {"what": limit.subject, "value": limit.value, "minimum": limit.is_minimum, "by": limit.origin}
             for limit in (*offer.partition.limits, *offer.access.limits)
         ],
         "closed": offer.partition.closed or offer.access.closed,

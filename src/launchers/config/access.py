@@ -11,29 +11,32 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from launchers.config.schema import AccountSpec, LimitsSpec, PartitionSpec, QosSpec, SlurmGroup
-from launchers.offer.model import Access, Limit
+from launchers.offer.model import Access, Limit, Per, Source, SourceKind
 
-_PLAIN = {
-    "max_duration": ("duration", "MaxWall", False),
-    "min_nodes": ("nodes", "MinNodes", True),
-    "max_nodes": ("nodes", "MaxNodes", False),
-    "max_cpus_per_node": ("cpu/node", "MaxCPUsPerNode", False),
-    "max_mem_per_node": ("mem/node", "MaxMemPerNode", False),
-    "max_mem_per_cpu": ("mem/cpu", "MaxMemPerCPU", False),
+_SIMPLE_LIMITS = {
+    "max_duration": ("duration", Per.JOB, "MaxWall"),
+    "min_nodes": ("nodes", Per.JOB, "MinNodes"),
+    "max_nodes": ("nodes", Per.JOB, "MaxNodes"),
+    "max_cpus_per_node": ("cpu", Per.NODE, "MaxCPUsPerNode"),
+    "max_mem_per_node": ("mem", Per.NODE, "MaxMemPerNode"),
+    "max_mem_per_cpu": ("mem", Per.CPU, "MaxMemPerCPU"),
 }
-_TRES = {
-    "max_tres": ("", "MaxTRESPerJob", False),
-    "max_tres_per_node": ("/node", "MaxTRESPerNode", False),
-    "max_tres_per_user": ("", "MaxTRESPerUser", False),
-    "max_tres_per_account": ("", "MaxTRESPerAccount", False),
-    "grp_tres": ("", "GrpTRES", False),
-    "min_tres": ("", "MinTRESPerJob", True),
-    "max_tres_mins": ("*min", "MaxTRESMinsPerJob", False),
-    "max_tres_run_mins_per_user": ("*min", "MaxTRESRunMinsPerUser", False),
-    "max_tres_run_mins_per_account": ("*min", "MaxTRESRunMinsPerAccount", False),
-    "grp_tres_run_mins": ("*min", "GrpTRESRunMins", False),
-    "grp_tres_mins": ("*min", "GrpTRESMins", False),
+"""Fields of LimitsSpec that bound one quantity, per what, and Slurm's name for the rule."""
+_TRES_LIMITS = {
+    "max_tres": (Per.JOB, "MaxTRESPerJob"),
+    "max_tres_per_node": (Per.NODE, "MaxTRESPerNode"),
+    "max_tres_per_user": (Per.JOB, "MaxTRESPerUser"),
+    "max_tres_per_account": (Per.JOB, "MaxTRESPerAccount"),
+    "grp_tres": (Per.JOB, "GrpTRES"),
+    "min_tres": (Per.JOB, "MinTRESPerJob"),
+    "max_tres_mins": (Per.MINUTE, "MaxTRESMinsPerJob"),
+    "max_tres_run_mins_per_user": (Per.MINUTE, "MaxTRESRunMinsPerUser"),
+    "max_tres_run_mins_per_account": (Per.MINUTE, "MaxTRESRunMinsPerAccount"),
+    "grp_tres_run_mins": (Per.MINUTE, "GrpTRESRunMins"),
+    "grp_tres_mins": (Per.MINUTE, "GrpTRESMins"),
 }
+"""Fields of LimitsSpec that bound a TRES each, per what, and Slurm's name for the rule."""
+_MINIMUMS = ("min_nodes", "min_tres")
 JUDGED = ("cpu", "mem", "node", "gres/gpu")
 """The TRES that a requirement says something about (and gres/gpu:TYPE)."""
 _LIFTS = {
@@ -42,22 +45,25 @@ _LIFTS = {
     "PartitionMinNodes": ("nodes", True),
 }
 Key = tuple[str, str]
+"""A field of LimitsSpec and the quantity that it bounds."""
 
 
-def limits_of(spec: LimitsSpec | None, by: str) -> dict[Key, Limit]:
-    """The limits that a spec sets, by what sets them and on what."""
-    found: dict[Key, Limit] = {}
+def limits_of(spec: LimitsSpec | None, source: Source) -> dict[Key, Limit]:
+    """The limits that `source` sets."""
+    limits: dict[Key, Limit] = {}
     if spec is None:
-        return found
-    for name, (what, word, least) in _PLAIN.items():
-        value = getattr(spec, name)
+        return limits
+    for field, (quantity, per, rule) in _SIMPLE_LIMITS.items():
+        value = getattr(spec, field)
         if value is not None:
-            found[word, what] = Limit(what, value, f"{by} {word}", least)
-    for name, (suffix, word, least) in _TRES.items():
-        for tres, value in (getattr(spec, name) or {}).items():
+            if field == "max_duration" and source.kind is SourceKind.PARTITION:
+                rule = "MaxTime"  # the name of the same limit in slurm.conf
+            limits[field, quantity] = Limit(quantity, value, source, rule, per, field in _MINIMUMS)
+    for field, (per, rule) in _TRES_LIMITS.items():
+        for tres, value in (getattr(spec, field) or {}).items():
             if judged(tres):
-                found[word, tres] = Limit(tres + suffix, value, f"{by} {word}", least)
-    return found
+                limits[field, tres] = Limit(tres, value, source, rule, per, field in _MINIMUMS)
+    return limits
 
 
 def judged(tres: str) -> bool:
@@ -66,13 +72,13 @@ def judged(tres: str) -> bool:
 
 
 def _qos_limits(name: str, qos: QosSpec) -> dict[Key, Limit]:
-    by = f"QoS {name}"
-    found = limits_of(qos.limits, by)
+    source = Source(SourceKind.QOS, name)
+    limits = limits_of(qos.limits, source)
     if qos.max_duration is not None:
-        found["MaxWall", "duration"] = Limit("duration", qos.max_duration, f"{by} max_duration")
+        limits["max_duration", "duration"] = Limit("duration", qos.max_duration, source, "max_duration")
     if qos.min_gpu:
-        found["MinTRESPerJob", "gres/gpu"] = Limit("gres/gpu", qos.min_gpu, f"{by} min_gpu", least=True)
-    return found
+        limits["min_tres", "gres/gpu"] = Limit("gres/gpu", qos.min_gpu, source, "min_gpu", is_minimum=True)
+    return limits
 
 
 def _first(sources: Iterable[Mapping[Key, Limit]]) -> dict[Key, Limit]:
@@ -136,13 +142,13 @@ def _access(
 ) -> Access:
     table: dict[Any, QosSpec] = dict(group.qos or {})
     own = _qos_limits(qos_name, qos) if qos_name else {}
-    sources = [own, limits_of(account.limits, f"account {account_name}")]
+    sources = [own, limits_of(account.limits, Source(SourceKind.ACCOUNT, account_name))]
     if spec.partition_qos and spec.partition_qos in table:
         over = "OverPartQOS" in (qos.flags or ())
         sources.insert(1 if over else 0, _qos_limits(spec.partition_qos, table[spec.partition_qos]))
     lifted = {_LIFTS[flag] for flag in qos.flags or () if flag in _LIFTS}  # those of the partition's QoS lift nothing
     merged = tuple(_first(sources).values())
-    kept = tuple(limit for limit in limits if (limit.what, limit.least) not in lifted)
+    kept = tuple(limit for limit in limits if (limit.quantity, limit.is_minimum) not in lifted)
     closed = _shut(qos.limits, f"QoS {qos_name}") or _shut(account.limits, f"account {account_name}")
     priority = (qos.priority or 0) + (account.priority or 0)
     return Access(

@@ -15,7 +15,7 @@ import attrs
 from launchers.config import schema
 from launchers.config.access import accesses, limits_of
 from launchers.gpus.catalogue import identify, nominal_memory
-from launchers.offer.model import Access, Defaults, Device, Group, Partition, Shape
+from launchers.offer.model import Access, Defaults, Device, Group, Partition, Shape, Source, SourceKind
 from launchers.quantities.hosts import joined, number
 from launchers.requirement import parse_memory
 
@@ -97,8 +97,8 @@ def slurm_group(
 def _partition(group: schema.SlurmGroup, name: str, spec: schema.PartitionSpec, models: Models) -> Partition:
     nodes = (schema.NodesSpec(),) if spec.nodes is None else spec.nodes
     shapes = tuple(_shape(group, spec, one, index, models) for index, one in enumerate(nodes))
-    own = limits_of(spec.limits, f"partition {name}")
-    wide = {key: limit for key, limit in limits_of(group.limits, "limits").items() if key not in own}
+    own = limits_of(spec.limits, Source(SourceKind.PARTITION, name))
+    wide = {key: limit for key, limit in limits_of(group.limits, Source(SourceKind.GROUP)).items() if key not in own}
     entries = accesses(group, name, spec, (*own.values(), *wide.values()))
     closed = None
     if spec.disabled:
@@ -254,7 +254,7 @@ def _device(spec: schema.AcceleratorSpec, models: Models, ratio: float | None, k
         memory=memory,
         model=spec.model,
         min_memory=least,
-        min_because=because if least else "",
+        min_memory_rule=because if least else "",
         type=spec.type,
         sizes=sizes,
     )
@@ -301,7 +301,7 @@ def _queue(name: str, spec: schema.OarQueue, shapes: tuple[Shape, ...], whole: b
         name=name,
         shapes=tuple(shape for shape in shapes if set(only) <= shape.features or not shape.features),
         priority=spec.priority or 0,
-        limits=tuple(limits_of(limits, f"queue {name}").values()),
+        limits=tuple(limits_of(limits, Source(SourceKind.QUEUE, name)).values()),
         defaults=Defaults(duration=spec.default_time),
         exclusive=whole or "deploy" in (spec.types or ()),
         closed="disabled in launchers.yaml" if spec.disabled else None,

@@ -308,17 +308,17 @@ def _why_never(spec: PartitionSpec, partition: Partition) -> str:
 def _contradiction(limits: tuple[Limit, ...], partition: Partition) -> str:
     """A minimum above a maximum, or above what any node has."""
     for least in limits:
-        if not least.least:
-            if least.value == 0 and least.what in ("duration", "nodes", "cpu"):
-                return f"{least.by} is 0"
+        if not least.is_minimum:
+            if least.value == 0 and least.subject in ("duration", "nodes", "cpu"):
+                return f"{least.origin} is 0"
             continue
         for most in limits:
-            if not most.least and most.what == least.what and most.value < least.value:
-                return f"{least.by} ({least.value}) is above {most.by} ({most.value})"
+            if not most.is_minimum and most.subject == least.subject and most.value < least.value:
+                return f"{least.origin} ({least.value}) is above {most.origin} ({most.value})"
         gpus = [
             sum(device.count or 10**6 for device in shape.devices) * (shape.count or 10**6)
             for shape in partition.shapes
         ]
-        if least.what == "gres/gpu" and sum(gpus) < least.value:
-            return f"{least.by} wants {least.value} GPUs and its nodes have {sum(gpus)}"
+        if least.subject == "gres/gpu" and sum(gpus) < least.value:
+            return f"{least.origin} wants {least.value} GPUs and its nodes have {sum(gpus)}"
     return ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from attrs import evolve, field, frozen
 
-from launchers.offer.model import Limit, Offer
+from launchers.offer.model import Limit, Offer, Per, SourceKind
 from launchers.requirement import Accelerator, Alternative
 
 MIB = 1024**2
@@ -63,7 +63,7 @@ def ask_of(offer: Offer, alternative: Alternative, devices: tuple[tuple[str | No
         devices = _with_cores(offer, alternative, devices)
     gpus = sum(number for _, number in devices)
     cores, memory = alternative.cores, _whole_mib(alternative.cpu_memory)
-    per_cpu = min((limit.value for limit in bounds(offer) if limit.what == "mem/cpu"), default=None)
+    per_cpu = min((limit.value for limit in bounds(offer) if limit.subject == "mem/cpu"), default=None)
     if memory and not offer.group.memory_constraint and shape.mem_per_core:
         cores, memory = max(cores, -(-memory // shape.mem_per_core)), 0
     raised = max(cores, -(-memory // per_cpu)) if memory and per_cpu else 0
@@ -92,7 +92,7 @@ def _cpus(
     several types Slurm 24.11 starts nothing that leaves its CPUs to it.
     """
     partition, shape = offer.partition, offer.shape
-    if raised <= min((one.value for one in bounds(offer) if one.by.endswith(SAID)), default=raised):
+    if raised <= min((one.value for one in bounds(offer) if one.rule == SAID), default=raised):
         cores = max(cores, raised)  # more is Slurm's own to add: MaxCPUsPerNode is held against what is said
     if not alternative.cores:
         cores = max(cores, _least_cpus(offer, alternative.nodes))
@@ -102,7 +102,7 @@ def _cpus(
         cores = default if fits else 1
     requested = max(cores or default, 1)
     threads = -(-requested // shape.threads_per_core) * shape.threads_per_core
-    if any(limit.least and limit.what == "cpu" for limit in bounds(offer)) and cores < threads > 1:
+    if any(limit.is_minimum and limit.subject == "cpu" for limit in bounds(offer)) and cores < threads > 1:
         cores = threads  # a waiting job is held against the minimum by what it asks, not by what it would get
     allocated = max(threads, -(-raised // shape.threads_per_core) * shape.threads_per_core)
     cpus = -(-allocated // shape.cpus_per_socket) * shape.cpus_per_socket
@@ -122,15 +122,15 @@ def _with_cores(
 
 def _least_cpus(offer: Offer, nodes: int) -> int:
     """The CPUs per node that the minimums of this offer want, which a job that does not care may as well ask for."""
-    least = [limit.value for limit in bounds(offer) if limit.least and limit.what == "cpu"]
+    least = [limit.value for limit in bounds(offer) if limit.is_minimum and limit.subject == "cpu"]
     each = -(-max(least, default=0) // nodes)
     return each if each > 1 else 0
 
 
 def _most_cpus(offer: Offer, nodes: int) -> float:
     """The CPUs per node that a job on this offer can have."""
-    most = [float(limit.value) for limit in bounds(offer) if limit.what == "cpu/node" and not limit.least]
-    most += [limit.value / nodes for limit in bounds(offer) if limit.what == "cpu" and not limit.least]
+    most = [float(limit.value) for limit in bounds(offer) if limit.subject == "cpu/node" and not limit.is_minimum]
+    most += [limit.value / nodes for limit in bounds(offer) if limit.subject == "cpu" and not limit.is_minimum]
     return min([*most, math.inf if offer.shape.cores is None else offer.shape.cores])
 
 
@@ -148,26 +148,26 @@ def _timed(offer: Offer, ask: Ask) -> Ask:
     most = max(60, min(seconds for _, seconds in caps) // 60 * 60) if caps else None
     if default is not None and (most is None or default <= most):
         return evolve(ask, time=default, default_time=default)
-    if default is not None or len(caps) > 1 or any(limit.what != "duration" for limit, _ in caps):
+    if default is not None or len(caps) > 1 or any(limit.quantity != "duration" for limit, _ in caps):
         return evolve(ask, time=most, duration=most)
-    given = any(limit.by.startswith(("QoS ", "account ")) for limit, _ in caps)
+    given = any(limit.source.kind in (SourceKind.QOS, SourceKind.ACCOUNT) for limit, _ in caps)
     return evolve(ask, time=most, default_time=most if given else None)
 
 
 def _time_caps(offer: Offer, ask: Ask) -> Iterator[tuple[Limit, int]]:
     """The limits that bound how long a job that asks this may run, and the seconds that each lets it."""
     for limit in bounds(offer):
-        if limit.least:
+        if limit.is_minimum:
             continue
-        if limit.what == "duration":
+        if limit.quantity == "duration":
             yield limit, limit.value
-        elif limit.what.endswith("*min") and (each := amount(ask, limit.what.removesuffix("*min"))):
+        elif limit.per is Per.MINUTE and (each := amount(ask, limit.quantity)):
             yield limit, limit.value * 60 // each
 
 
 def _capped(offer: Offer) -> bool:
     """Whether memory is bounded: then Slurm holds a whole node's against the bound, if none is said."""
-    return any(limit.what in ("mem/cpu", "mem/node", "mem") and not limit.least for limit in bounds(offer))
+    return any(limit.subject in ("mem/cpu", "mem/node", "mem") and not limit.is_minimum for limit in bounds(offer))
 
 
 def _per_gpu(offer: Offer, gpus: int) -> int:
@@ -192,8 +192,8 @@ def _default_memory(offer: Offer, cpus: int, gpus: int) -> int | None:
 def _memory_cap(offer: Offer, nodes: int, cpus: int, per_cpu: int | None) -> int | None:
     """The most memory per node that the limits of this offer let a job have; None where nothing bounds it."""
     caps = [cpus * per_cpu] if per_cpu else []
-    caps += [limit.value for limit in bounds(offer) if limit.what == "mem/node" and not limit.least]
-    caps += [limit.value // nodes for limit in bounds(offer) if limit.what == "mem" and not limit.least]
+    caps += [limit.value for limit in bounds(offer) if limit.subject == "mem/node" and not limit.is_minimum]
+    caps += [limit.value // nodes for limit in bounds(offer) if limit.subject == "mem" and not limit.is_minimum]
     if offer.shape.memory is not None:
         caps.append(offer.shape.memory)
     return min(caps) // MIB * MIB if caps else None
@@ -216,19 +216,19 @@ def _spelled(offer: Offer, wants: Wants, flow: list[list[int]] | None) -> tuple[
     return tuple(sorted(counts.items(), key=lambda item: item[0] or ""))
 
 
-def amount(ask: Ask, what: str) -> int | None:
-    """How much of `what` (the vocabulary of `Limit.what`) a job asks for; None when that is not known."""
-    if what == "duration":
+def amount(ask: Ask, quantity: str, per: Per = Per.JOB) -> int | None:
+    """How much of a quantity (as in `Limit.quantity`) a job asks for; None when that is not known."""
+    if quantity == "duration":
         return ask.time
-    if what.endswith("*min"):
-        of = amount(ask, what.removesuffix("*min"))
-        return None if ask.time is None or of is None else of * (ask.time // 60)
-    if what.endswith("/node"):
-        return _per_node(ask, what.removesuffix("/node"))
-    if what in ("nodes", "node"):
+    if per is Per.MINUTE:
+        whole = amount(ask, quantity)
+        return None if ask.time is None or whole is None else whole * (ask.time // 60)
+    if per is Per.CPU:
+        return None  # memory per CPU costs CPUs, which are held against their own limits
+    if per is Per.JOB and quantity in ("nodes", "node"):
         return ask.nodes
-    each = _per_node(ask, what)
-    return None if each is None else each * ask.nodes
+    each = _per_node(ask, quantity)
+    return each if each is None or per is Per.NODE else each * ask.nodes
 
 
 def _per_node(ask: Ask, tres: str) -> int | None:

@@ -96,7 +96,7 @@ def untyped(offer: Offer, alternative: Alternative, index: int) -> Fit | None:
     """
     if offer.group.scheduler != "slurm" or offer.group.gres == "gres_typed":
         return None
-    if any(limit.what.startswith("gres/gpu:") for limit in bounds(offer)):
+    if any(limit.quantity.startswith("gres/gpu:") for limit in bounds(offer)):
         return None
     found = fit(offer, alternative, index, pooled=True, untyped=True)
     return found if isinstance(found, Fit) and ASSUMES_ANY_GPU not in found.assumed else None

@@ -98,7 +98,7 @@ def _refused(code: str, want: Accelerator, refused: list[Device], devices: Seque
     if code == "gpu-memory":
         return Rejection(code, want.memory, max(max(device.possible) for device in refused), accelerator=want)
     least = min(refused, key=lambda device: device.min_memory)
-    return Rejection(code, want.memory, least.min_memory, least.min_because, accelerator=want)
+    return Rejection(code, want.memory, least.min_memory, least.min_memory_rule, accelerator=want)
 
 
 def _capacity_rejections(offer: Offer, alternative: Alternative, ask: Ask, pooled: bool) -> Iterator[Rejection]:
@@ -118,11 +118,12 @@ def _limit_rejections(offer: Offer, ask: Ask) -> Iterator[Rejection]:
     exclusive = offer.partition.exclusive
     whole = evolve(ask, devices=tuple((one.type, one.count or 0) for one in offer.shape.devices))
     for limit in bounds(offer):
-        counted = ask.cpus if exclusive else ask.threads if limit.least else ask.cpus
-        if limit.by.endswith(SAID) and not exclusive:
+        counted = ask.cpus if exclusive else ask.threads if limit.is_minimum else ask.cpus
+        if limit.rule == SAID and not exclusive:
             counted = ask.said
-        asked = amount(evolve(whole if exclusive and not limit.least else ask, cpus=counted), limit.what)
-        if asked is None or (asked >= limit.value if limit.least else asked <= limit.value):
+        charged = whole if exclusive and not limit.is_minimum else ask
+        asked = amount(evolve(charged, cpus=counted), limit.quantity, limit.per)
+        if asked is None or (asked >= limit.value if limit.is_minimum else asked <= limit.value):
             continue
-        code = "minimum" if limit.least else limit.what if limit.what in ("duration", "nodes") else "limit"
-        yield Rejection(code, asked, limit.value, limit.by, limit.what)
+        code = "minimum" if limit.is_minimum else limit.subject if limit.subject in ("duration", "nodes") else "limit"
+        yield Rejection(code, asked, limit.value, limit.origin, limit.subject)

@@ -7,6 +7,7 @@ reject a job, it is an assumption that the answer reports.  Memory is in bytes, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import Enum
 
 from attrs import field, frozen
 
@@ -17,7 +18,7 @@ class Device:
 
     `kind` is cuda, rocm, mps, or gpu where nobody said.  `memory` is the nominal size of one device; where that is not
     known, `sizes` are those that its model is sold with (none: nothing is known).  `min_memory` is
-    the smallest memory request that its owner accepts on it, `min_because` the rule that says so.  `type` is the
+    the smallest memory request that its owner accepts on it, `min_memory_rule` the rule that says so.  `type` is the
     GRES type under which Slurm knows the device, None for an untyped GRES.
     `handles` are what shows the devices of this machine to a process (indices or UUIDs).
     """
@@ -27,7 +28,7 @@ class Device:
     memory: int | None = None
     model: str | None = None
     min_memory: int = 0
-    min_because: str = ""
+    min_memory_rule: str = ""
     type: str | None = None
     handles: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
@@ -64,19 +65,64 @@ class Shape:
     mem_per_core: int | None = None
 
 
+class Per(Enum):
+    """What a limited quantity is counted over; the value is its suffix in `Limit.subject`."""
+
+    JOB = ""
+    NODE = "/node"
+    CPU = "/cpu"
+    MINUTE = "*min"
+    """The quantity times the minutes of the job."""
+
+
+class SourceKind(Enum):
+    """What can set a limit; the value is how messages write it."""
+
+    PARTITION = "partition"
+    QUEUE = "queue"
+    QOS = "QoS"
+    ACCOUNT = "account"
+    GROUP = "limits"
+    """The `limits:` of a whole group in launchers.yaml."""
+
+
+@frozen
+class Source:
+    """Who sets a limit: ``Source(SourceKind.QOS, "gpu")``."""
+
+    kind: SourceKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.name}".rstrip()
+
+
 @frozen
 class Limit:
-    """A bound on one amount of a job: ``Limit("gres/gpu", 4, "QoS gpu MaxTRESPerJob")``.
+    """A bound on one quantity of a job.
 
-    `what` is "duration", "nodes", a TRES of the whole job ("cpu", "mem", "gres/gpu", "gres/gpu:a100"), the same
-    per node with the suffix "/node" ("mem/node"), "mem/cpu", or TRES-minutes with the suffix "*min".
-    `least` makes it a minimum.  Amounts of memory are bytes, durations seconds.
+    For example, four GPUs for each job: ``Limit("gres/gpu", 4, Source(SourceKind.QOS, "gpu"), "MaxTRESPerJob")``.
+
+    `quantity` is "duration" (seconds), "nodes", or a TRES: "cpu", "mem" (bytes), "node", "gres/gpu", "gres/gpu:a100".
+    `rule` is the name that Slurm or launchers.yaml gives the limit. `is_minimum` turns the bound round.
     """
 
-    what: str
+    quantity: str
     value: int
-    by: str
-    least: bool = False
+    source: Source
+    rule: str
+    per: Per = Per.JOB
+    is_minimum: bool = False
+
+    @property
+    def subject(self) -> str:
+        """What is bounded, as messages and JSON write it: ``duration``, ``mem/node``, ``cpu*min``."""
+        return self.quantity + self.per.value
+
+    @property
+    def origin(self) -> str:
+        """Who sets the limit, as messages and JSON write it: ``QoS gpu MaxTRESPerJob``."""
+        return f"{self.source} {self.rule}"
 
 
 @frozen

@@ -4,7 +4,7 @@ import pytest
 
 from launchers.config.build import build
 from launchers.config.load import load, loads
-from launchers.offer.model import Device, Limit
+from launchers.offer.model import Device, Limit, Source, SourceKind
 
 G = 1024**3
 
@@ -34,8 +34,8 @@ def test_the_reference(shared):
         ("qos_gpu-t4", "iea@a100", 0),
     ]
     assert set(p4.accesses[0].limits) == {
-        Limit("duration", 72000, "QoS qos_gpu-t3 max_duration"),
-        Limit("gres/gpu", 1, "QoS qos_gpu-t3 min_gpu", least=True),
+        Limit("duration", 72000, Source(SourceKind.QOS, "qos_gpu-t3"), "max_duration"),
+        Limit("gres/gpu", 1, Source(SourceKind.QOS, "qos_gpu-t3"), "min_gpu", is_minimum=True),
     }
     assert [p.accesses[0].limits for p in (big, small)] == [(), ()]  # one partition's QoS does not leak into another
     assert auto.unreachable
@@ -104,10 +104,10 @@ accounts: {a: {qos: [job, over], limits: {max_duration: 4h, max_tres: {mem: 10G,
 partitions: {p: {partition_qos: part, limits: {max_duration: 9h, max_nodes: 7}}}
 """
     job, over = slurm(text).partitions[0].accesses
-    assert {(limit.what, limit.value) for limit in job.limits} == {
+    assert {(limit.subject, limit.value) for limit in job.limits} == {
         ("duration", 9 * 3600), ("nodes", 7), ("duration", 3 * 3600), ("cpu", 30), ("mem", 20 * G), ("node", 4),
     }  # fmt: skip
-    assert {(limit.what, limit.value) for limit in over.limits} == {
+    assert {(limit.subject, limit.value) for limit in over.limits} == {
         ("nodes", 7), ("duration", 3600), ("cpu", 30), ("mem", 10 * G), ("node", 4),
     }  # fmt: skip
 
@@ -120,7 +120,7 @@ def test_only_the_qos_of_the_job_lifts_the_limits_of_a_partition():
 partitions: {p: {qos: [plain, lifts], partition_qos: lifts, limits: {max_duration: 1h, min_nodes: 2, max_nodes: 7}}}
 """
     plain, lifts = slurm(text).partitions[0].accesses
-    assert {limit.what for limit in plain.limits} == {"duration", "nodes"}
+    assert {limit.subject for limit in plain.limits} == {"duration", "nodes"}
     assert len(plain.limits) == 3
     assert lifts.limits == ()
 
@@ -159,7 +159,7 @@ partitions:
         ("n[1,4]", 2, None),
         ("n[2-3]", 2, 80 * G),
     ]
-    assert {(limit.what, limit.value) for limit in gpu.accesses[0].limits} == {("duration", 7200), ("nodes", 4)}
+    assert {(limit.subject, limit.value) for limit in gpu.accesses[0].limits} == {("duration", 7200), ("nodes", 4)}
 
 
 @pytest.mark.parametrize(

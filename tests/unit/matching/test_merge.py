@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launchers.matching import match
-from launchers.offer.model import Access, Device, Group, Limit, Partition, Shape
+from launchers.offer.model import Access, Device, Group, Limit, Partition, Shape, Source, SourceKind
 from launchers.requirement import Accelerator, Alternative, Requirement
 from launchers.slurm.render import render
 
@@ -63,14 +63,19 @@ def shapes(draw, prefix, devices):
     )
 
 
+PARTITION = Source(SourceKind.PARTITION, "p")
+PARTITION_LIMITS = [Limit("nodes", 2, PARTITION, "MaxNodes"), Limit("duration", 3600, PARTITION, "MaxTime")]
+SHORT = Limit("duration", 7200, Source(SourceKind.QOS, "long"), "MaxWall")
+
+
 @st.composite
 def clusters(draw, devices=ANY, spellings=("gpus_per_node", "gres_typed", "gres")):
     partitions = tuple(
         Partition(
             name,
             draw(shapes(name, devices)),
-            accesses=(Access(), Access(qos="long", limits=(Limit("duration", 7200, "QoS long"),))),
-            limits=tuple(draw(st.lists(st.sampled_from([Limit("nodes", 2, "p"), Limit("duration", 3600, "p")])))),
+            accesses=(Access(), Access(qos="long", limits=(SHORT,))),
+            limits=tuple(draw(st.lists(st.sampled_from(PARTITION_LIMITS)))),
         )
         for name in ("p", "q")
     )
