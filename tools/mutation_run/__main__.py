@@ -88,6 +88,8 @@ def try_all(mutations: dict[str, list[Mutation]], jobs: int) -> list[Trial]:
         notes = dict(zip(mutations, pool.map(read_notes, mutations), strict=True))
         for room, each in notes.items():
             print(f"{room}: {len(each.seconds)} tests, {sum(each.seconds.values()):.0f} s", file=sys.stderr)
+            for test in each.failed:
+                print(f"mutants: {test} fails without a mutation: it is NOT used", file=sys.stderr)
         futures = [pool.submit(try_one, room, each, notes[room]) for room in mutations for each in mutations[room]]
         trials = []
         for future in as_completed(futures):

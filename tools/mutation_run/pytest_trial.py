@@ -34,6 +34,7 @@ class Notes:
 
         self.target = target
         self.seconds: dict[str, float] = {}
+        self.failed: list[str] = []
         self.source = Path.cwd() / "src" / "launchers"
         settings = target.with_suffix(".ini")
         settings.write_text(SETTINGS.format(source=self.source, folder=target.parent))
@@ -51,12 +52,12 @@ class Notes:
 
     def pytest_runtest_logreport(self, report):
         """Note the time of a test that passed; set-up and teardown count."""
-        if report.when == "call" and report.passed:
-            self.seconds.setdefault(report.nodeid, 0)
         if report.nodeid in self.seconds or report.when == "setup":
             self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
         if not report.passed:
             self.seconds.pop(report.nodeid, None)
+        if report.failed:
+            self.failed.append(report.nodeid)
 
     def pytest_sessionfinish(self):
         """Write the notes."""
@@ -70,7 +71,7 @@ class Notes:
                 line: sorted({test_of(context) for context in contexts} & self.seconds.keys())
                 for line, contexts in data.contexts_by_lineno(file).items()
             }
-        self.target.write_text(json.dumps({"seconds": self.seconds, "lines": lines}))
+        self.target.write_text(json.dumps({"seconds": self.seconds, "failed": self.failed, "lines": lines}))
 
 
 def test_of(context: str) -> str:
