@@ -49,3 +49,10 @@ def webhook():
 
     with listening() as hook:
         yield hook
+
+
+def pytest_collection_modifyitems(items):
+    """Leave property tests out of the coverage: they run the same lines hundreds of times, which doubles their time."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("no_cover")
