@@ -19,7 +19,7 @@ from launchers.matching import Answer, Selection, match
 from launchers.offer.model import Group
 from launchers.requirement import Alternative, parse
 from launchers.slurm.convert import Person, convert
-from launchers.slurm.query import ask
+from launchers.slurm.query import read_live_cluster
 from launchers.slurm.render import render
 from slurm_oracle.clusters import USER, Description
 from slurm_oracle.truth import MIB, suits, vectors
@@ -70,7 +70,7 @@ def read_cluster(bed: Testbed, description: Description) -> tuple[Group, ...]:
     try:
         if drained:
             bed.command("scontrol", "update", f"NodeName={drained}", "State=DRAIN", "Reason=oracle")
-        facts = ask().facts
+        facts = read_live_cluster().facts
         if drained:
             bed.forget()  # resumed, a CLOUD node is NOT_RESPONDING
     finally:

@@ -13,15 +13,15 @@ from attrs import evolve
 from launchers.config.emit import to_yaml
 from launchers.config.schema import SlurmGroup
 from launchers.oar.convert import convert as convert_oar
-from launchers.oar.facts import read as read_oar
-from launchers.oar.facts import recognised
+from launchers.oar.facts import is_oarnodes_output
+from launchers.oar.facts import read_oarnodes as read_oar
 from launchers.oar.query import ask as ask_oar
 from launchers.quantities.hosts import fold
 from launchers.slurm.anonymize import anonymize
 from launchers.slurm.convert import Person, convert, outside
 from launchers.slurm.facts import Facts
 from launchers.slurm.probe import carried
-from launchers.slurm.query import ClusterError, ask
+from launchers.slurm.query import ClusterError, read_live_cluster
 from launchers.slurm.read import read
 
 
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     live = options.slurm or options.oar or (not options.files and sys.stdin.isatty())
     try:
         texts = [] if live else _texts(options.files or ["-"])
-        if options.oar or any(map(recognised, texts)):
+        if options.oar or any(map(is_oarnodes_output, texts)):
             return _oar(options, texts, target)
         facts, person, source = _facts(options, texts)
     except ClusterError as error:
@@ -149,7 +149,7 @@ def _texts(names: list[str]) -> list[str]:
 def _facts(options: argparse.Namespace, texts: list[str]) -> tuple[Facts, Person, str]:
     """The facts, for whom, and where they came from."""
     if not texts:
-        asked = ask()
+        asked = read_live_cluster()
         for failure in asked.failed:
             print(f"launchers convert: not asked: {failure}", file=sys.stderr)
         return asked.facts, asked.person, "the live cluster"

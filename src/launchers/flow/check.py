@@ -16,8 +16,8 @@ from launchers.plan.tree import PlanError, sorted_names
 from launchers.quantities.hosts import expand
 from launchers.requirement import RequirementSyntaxError, parse
 from launchers.runs.escalate import factors
-from launchers.slurm.args import minutes
-from launchers.slurm.features import met
+from launchers.slurm.args import time_limit_minutes
+from launchers.slurm.features import constraint_matches
 from launchers.slurm.gres import read_gres
 
 if TYPE_CHECKING:
@@ -201,11 +201,11 @@ def _asks(job: Job, path: Path, tree: Tree) -> Iterator[Problem]:
                 yield tree.problem("LC114", written(tree, path, name), message, f"leave {name} or needs out", key=True)
     if asked.time_limit is not None:
         try:
-            minutes(asked.time_limit if isinstance(asked.time_limit, int) else str(asked.time_limit))
+            time_limit_minutes(asked.time_limit if isinstance(asked.time_limit, int) else str(asked.time_limit))
         except (ValueError, TypeError) as error:
             yield tree.problem("LC104", written(tree, path, "time_limit"), str(error))
     checks: dict[str, Callable[[str], object]] = {
-        "gres": read_gres, "nodelist": expand, "constraint": lambda text: met(text, ()),
+        "gres": read_gres, "nodelist": expand, "constraint": lambda text: constraint_matches(text, ()),
     }  # fmt: skip
     for name, read in checks.items():
         try:

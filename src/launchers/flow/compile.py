@@ -16,7 +16,7 @@ from launchers.flow.script import script
 from launchers.plan.plan import Plan
 from launchers.plan.tree import Again, Dag, Map, On, Pinned, Step
 from launchers.requirement import Accelerator, Alternative, Requirement, parse
-from launchers.slurm.args import minutes
+from launchers.slurm.args import time_limit_minutes
 from launchers.slurm.gres import read_gres
 
 PASSED = ("partition", "nodelist", "account", "qos", "constraint", "gres", "mail_type", "mail_user")
@@ -92,7 +92,7 @@ def need(job: Job) -> Requirement | Pinned | None:
     if tasks > 1:
         options |= {"ntasks_per_node": tasks, "cpus_per_task": asked.cpus_per_task or 1}
     limit = asked.time_limit
-    time = minutes(limit if isinstance(limit, int) else str(limit)) if limit is not None else None
+    time = time_limit_minutes(limit if isinstance(limit, int) else str(limit)) if limit is not None else None
     if job.spec.needs is not None:
         requirement = parse(job.spec.needs)
         if time:

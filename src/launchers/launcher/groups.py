@@ -73,9 +73,9 @@ def with_signals(groups: tuple[Group, ...], live: bool) -> tuple[Group, ...]:
     if not any(live or group.live for group in groups if group.scheduler == "slurm"):
         return groups
     from launchers.commands import LocalConnector
-    from launchers.slurm.live import signals
+    from launchers.slurm.live import live_signals
 
-    seen = signals(LocalConnector())
+    seen = live_signals(LocalConnector())
 
     def told(group: Group) -> Group:
         if group.scheduler != "slurm" or not (live or group.live):

@@ -101,15 +101,15 @@ class Launcher:
         """Submit with an executor of this launcher; what the scheduler refuses is LauncherNotFoundError."""
         from submitit.core.utils import FailedJobError
 
-        from launchers.slurm.environment import as_decided
-        from launchers.slurm.refusals import away
+        from launchers.slurm.environment import without_sbatch_overrides
+        from launchers.slurm.refusals import is_controller_unreachable
 
         account = self.slurm_args is not None and bool(self.slurm_args.account)
         try:
-            with as_decided(account=account):
+            with without_sbatch_overrides(account=account):
                 return executor.submit(function, *args, **kwargs)
         except FailedJobError as error:
-            if self.slurm_args is not None and away(str(error)):
+            if self.slurm_args is not None and is_controller_unreachable(str(error)):
                 said = "\n  ".join(last_words(str(error)))
                 message = f"{self.group.name} matches but cannot be reached: {said}"
                 raise LauncherNotFoundError(message, UNREACHABLE, self.answer) from error
@@ -117,10 +117,10 @@ class Launcher:
 
     def refused(self, said: str) -> str:
         """What the scheduler said when it refused, what it is about, and what it was asked."""
-        from launchers.oar.refusals import refusal_of_oarsub, words
+        from launchers.oar.refusals import refusal_of_oarsub, without_noise
         from launchers.slurm.refusals import refusal_of_sbatch
 
-        said = words(said) if self.oar_args else said
+        said = without_noise(said) if self.oar_args else said
         code = refusal_of_oarsub(said) if self.oar_args else refusal_of_sbatch(said).code
         about = f"\nreason code: {code}" if code else ""
         asked = self.args.flags() if self.args else []

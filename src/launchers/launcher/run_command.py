@@ -197,10 +197,10 @@ def _asked_slurm(job: str) -> tuple[str, str]:
 def _asked_oar(job: str) -> tuple[str, str]:
     """State and reason of a job, under the id that it has now."""
     from launchers.commands import CommandError, LocalConnector
-    from launchers.oar.states import jobs, of_arrays
+    from launchers.oar.states import arrays_condition, find_jobs
 
     try:
-        found = jobs(LocalConnector(), of_arrays([job]))
+        found = find_jobs(LocalConnector(), arrays_condition([job]))
     except CommandError:
         return "UNKNOWN", ""  # it is asked again
     return (found[-1].state, found[-1].reason) if found else ("UNKNOWN", "")

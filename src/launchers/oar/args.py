@@ -13,16 +13,16 @@ from launchers.quantities.words import walltime
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
-CARRIED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX")
+PASSED_VARIABLES = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX")
 """What a job is given of the submitter's environment, of which OAR itself passes on nothing."""
 
 
-def carried(environ: Mapping[str, str]) -> list[str]:
+def environment_prefix(environ: Mapping[str, str]) -> list[str]:
     """The words before a command that give it what is carried."""
-    return ["env", *(f"{name}={environ[name]}" for name in CARRIED if environ.get(name))]
+    return ["env", *(f"{name}={environ[name]}" for name in PASSED_VARIABLES if environ.get(name))]
 
 
-def literal(value: str) -> str:
+def sql_literal(value: str) -> str:
     """A value as an SQL string; the database reads a number in it as a number where the property is one.
 
     Raises ValueError for a control character or a backslash, which PostgreSQL and MySQL read differently.
@@ -32,18 +32,18 @@ def literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def condition(feature: str) -> str:
+def sql_condition(feature: str) -> str:
     """``gpu_model=Tesla V100`` in SQL; ValueError for what is no property and value."""
     name, found, value = feature.partition("=")
     if not found or not _NAME.fullmatch(name):
         raise ValueError(f"{feature!r} is not a property and its value")
-    return f"{name} = {literal(value)}"
+    return f"{name} = {sql_literal(value)}"
 
 
-def where(clauses: Iterable[Iterable[str]], only: Iterable[str] = (), host: str = "host", exclude: str = "") -> str:
+def sql_where(clauses: Iterable[Iterable[str]], only: Iterable[str] = (), host: str = "host", exclude: str = "") -> str:
     """Nodes that have all properties of any clause and all of `only`, less the (folded) hosts `exclude`; "" for all."""
-    listed = [[condition(one) for one in clause] for clause in clauses]
-    parts = [condition(one) for one in only]
+    listed = [[sql_condition(one) for one in clause] for clause in clauses]
+    parts = [sql_condition(one) for one in only]
     if len(listed) == 1:
         parts += listed[0]
     elif listed:
@@ -51,7 +51,7 @@ def where(clauses: Iterable[Iterable[str]], only: Iterable[str] = (), host: str 
     if exclude:
         from ClusterShell.NodeSet import NodeSet
 
-        parts.append(f"{host} NOT IN ({', '.join(literal(name) for name in NodeSet(exclude))})")
+        parts.append(f"{host} NOT IN ({', '.join(sql_literal(name) for name in NodeSet(exclude))})")
     return " AND ".join(dict.fromkeys(parts))
 
 
@@ -92,7 +92,7 @@ class OarArgs:
 
     def flags(self) -> list[str]:
         """The options as arguments of one oarsub command; nothing here passes through a shell."""
-        return flags(self.options())
+        return option_words(self.options())
 
     def directives(self) -> list[str]:
         """The options as ``#OAR`` lines for ``oarsub -S``, which takes the rest of a line as it is."""
@@ -107,7 +107,7 @@ class OarArgs:
         return {"queue": queue, "additional_parameters": options, **({"timeout_min": limit} if limit else {})}
 
 
-def flags(options: dict[str, str | list[str]]) -> list[str]:
+def option_words(options: dict[str, str | list[str]]) -> list[str]:
     """Options by name as arguments, flag and value in turn."""
     found = []
     for key, value in options.items():

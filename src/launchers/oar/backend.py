@@ -19,9 +19,9 @@ from launchers.jobs.backend import Element, JobInfo, Submission
 from launchers.jobs.reach import need_commands
 from launchers.jobs.state import ENDED
 from launchers.jobs.submission import PARENT_FAILED
-from launchers.oar.args import carried, flags
-from launchers.oar.refusals import refusal_of_oarsub, words
-from launchers.oar.states import OarJob, jobs, newest, of_arrays
+from launchers.oar.args import environment_prefix, option_words
+from launchers.oar.refusals import refusal_of_oarsub, without_noise
+from launchers.oar.states import OarJob, arrays_condition, find_jobs, latest_jobs
 from launchers.offer.model import Group
 
 submit_command = "oarsub"
@@ -100,7 +100,7 @@ def _send_script(job: Submission) -> str:
         some = job.run / "oar" / f"tasks.{job.unit.name}"
         some.write_text(tasks)
         options["array-param-file"] = f"../oar/{some.name}"
-    return _oarsub(["-S", *flags(options), f"../{job.unit.script}"], cwd)
+    return _oarsub(["-S", *option_words(options), f"../{job.unit.script}"], cwd)
 
 
 def _oarsub(argv: Sequence[str], cwd: str | None = None) -> str:
@@ -113,7 +113,9 @@ def _oarsub(argv: Sequence[str], cwd: str | None = None) -> str:
         raise FailedJobError(f"Cannot connect: {error}") from error
     found = re.search(r"^OAR_JOB_ID=([0-9]+)$", outcome.stdout, re.M)
     if outcome.status or not found:
-        raise FailedJobError(words(outcome.stderr).strip() or outcome.stdout.strip() or f"exit status {outcome.status}")
+        raise FailedJobError(
+            without_noise(outcome.stderr).strip() or outcome.stdout.strip() or f"exit status {outcome.status}"
+        )
     return found[1]
 
 
@@ -124,7 +126,7 @@ def _parents(job: Submission) -> list[str]:
     if not job.waits:
         return []
     try:
-        known = newest(jobs(LocalConnector(), of_arrays(wait.on[0] for wait in job.waits)))
+        known = latest_jobs(find_jobs(LocalConnector(), arrays_condition(wait.on[0] for wait in job.waits)))
     except CommandError as error:
         raise FailedJobError(f"Cannot connect: {error}") from error
     found: dict[str, None] = {}
@@ -156,13 +158,13 @@ def _flags(job: Submission, parents: Sequence[str]) -> list[str]:
     options |= {"O": own, "E": own}
     if unit.array:
         options["array"] = str(len(unit.members))
-    return flags({key: value for key, value in options.items() if value})
+    return option_words({key: value for key, value in options.items() if value})
 
 
 def _command(job: Submission) -> str:
     """What runs on the node, for its user's shell."""
     python = (sys.executable, "-u", "-m", "launchers.runs.node", str(job.run.absolute()), job.unit.name)
-    return shlex.join([*carried(os.environ), "SUBMITIT_EXECUTOR=launchersoar", *python])
+    return shlex.join([*environment_prefix(os.environ), "SUBMITIT_EXECUTOR=launchersoar", *python])
 
 
 def outputs(script: str) -> list[str]:
@@ -183,7 +185,7 @@ def reason_code(said: str) -> str:
 def cancel(connector: Connector, elements: Iterable[Element]) -> None:
     """See Batch; the ids are those that the jobs have now."""
     wanted = set(elements)
-    known = newest(jobs(connector, of_arrays(job for job, _ in wanted)))
+    known = latest_jobs(find_jobs(connector, arrays_condition(job for job, _ in wanted)))
     ids = [
         str(one.id)
         for (array, index), one in known.items()
@@ -202,7 +204,7 @@ def states(
     """See Batch; nothing where OAR does not answer.  OAR does not tell what a job used."""
     wanted = set(ids)
     try:
-        known = newest(jobs(connector, of_arrays(wanted))) if wanted else {}
+        known = latest_jobs(find_jobs(connector, arrays_condition(wanted))) if wanted else {}
     except CommandError:
         return {}  # the run folder says what is known then
     found: dict[Element, JobInfo] = {}
@@ -235,5 +237,5 @@ def _info(job: OarJob) -> JobInfo:
 
 def find_token(connector: Connector, token: str, since: float) -> str | None:
     """See Batch."""
-    found = jobs(connector, f"job_name LIKE '%.{token}'")
+    found = find_jobs(connector, f"job_name LIKE '%.{token}'")
     return str(found[0].array) if found else None

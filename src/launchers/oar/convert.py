@@ -8,13 +8,13 @@ from launchers.config import schema
 from launchers.config.emit import Converted, Notes
 from launchers.files import kinds
 from launchers.gpus.catalogue import identify, nominal_memory
-from launchers.oar.facts import Facts, Node
+from launchers.oar.facts import OarFacts, OarNode
 
 DEFAULT_WALLTIME = 2 * 3600
 """What OAR's own admission rule gives a job that asks for none ("Set default walltime to 7200")."""
 
 
-def convert(facts: Facts, *, hosts: bool = True, id: str | None = None) -> Converted[schema.OarGroup]:
+def convert(facts: OarFacts, *, hosts: bool = True, id: str | None = None) -> Converted[schema.OarGroup]:
     """Everything that facts say, as an entry; `hosts=False` leaves host names out.
 
     ``oarnodes`` tells of no queues: there are the two that every OAR has.
@@ -23,7 +23,7 @@ def convert(facts: Facts, *, hosts: bool = True, id: str | None = None) -> Conve
         ("queues",): "not told by oarnodes: add yours, with their limits",
         ("queues", "default", "default_time"): "OAR's own rule; a site may have another",
     }
-    alike: dict[Node, list[Node]] = {}
+    alike: dict[OarNode, list[OarNode]] = {}
     for node in facts.nodes:
         key = evolve(node, name="", states=frozenset(), available_until=0)
         alike.setdefault(key, []).append(node)
@@ -48,7 +48,7 @@ def convert(facts: Facts, *, hosts: bool = True, id: str | None = None) -> Conve
     return Converted(entry, notes)
 
 
-def _block(group: list[Node], hosts: bool) -> schema.OarNodes:
+def _block(group: list[OarNode], hosts: bool) -> schema.OarNodes:
     from ClusterShell.NodeSet import NodeSet
 
     node = group[0]
@@ -67,7 +67,7 @@ def _block(group: list[Node], hosts: bool) -> schema.OarNodes:
     )
 
 
-def _accelerator(node: Node) -> schema.AcceleratorSpec:
+def _accelerator(node: OarNode) -> schema.AcceleratorSpec:
     card = identify(node.gpu_model) if node.gpu_model else None
     memory = None if node.gpu_memory is None else nominal_memory(node.gpu_memory, node.gpu_model)
     if memory is None and card and len(card.memory) == 1:
@@ -80,7 +80,7 @@ def _accelerator(node: Node) -> schema.AcceleratorSpec:
     )
 
 
-def _note_gpu(node: Node, notes: Notes, index: int) -> None:
+def _note_gpu(node: OarNode, notes: Notes, index: int) -> None:
     if node.gpus:
         said = [name for name, one in (("gpu_model", node.gpu_model), ("gpu_mem", node.gpu_memory)) if one]
         notes["nodes", index, "accelerators", 0] = ", ".join([*said, "gpu_count"])

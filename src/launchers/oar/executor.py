@@ -21,8 +21,8 @@ from submitit.core import core, utils
 from submitit_oar.oar import OarExecutor, OarJob, _make_oarsub_string
 
 from launchers.commands import LocalConnector
-from launchers.oar.args import carried
-from launchers.oar.states import jobs, newest, of_arrays
+from launchers.oar.args import environment_prefix
+from launchers.oar.states import arrays_condition, find_jobs, latest_jobs
 
 
 class Executor(OarExecutor):  # type: ignore[misc]
@@ -39,7 +39,7 @@ class Executor(OarExecutor):  # type: ignore[misc]
 
     @property
     def _submitit_command_str(self) -> str:
-        return f"{shlex.join(carried(os.environ))} {super()._submitit_command_str}"
+        return f"{shlex.join(environment_prefix(os.environ))} {super()._submitit_command_str}"
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:
         """One option a line, its value as it is: what ``oarsub -S`` reads."""
@@ -78,7 +78,7 @@ class Executor(OarExecutor):  # type: ignore[misc]
             delayed.dump(path)
             pickles.append(path)
         array = executor._submit_command(self._submitit_command_str).job_id
-        elements = sorted(newest(jobs(LocalConnector(), of_arrays([array]))).items())
+        elements = sorted(latest_jobs(find_jobs(LocalConnector(), arrays_condition([array]))).items())
         found = [OarJob(folder=self.folder, job_id=str(job.id), tasks=[0]) for _, job in elements]
         for job, path in zip(found, pickles, strict=True):
             job.paths.move_temporary_file(path, "submitted_pickle")

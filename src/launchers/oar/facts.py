@@ -16,7 +16,7 @@ NAMING = ("cluster", "gpu_model", "gpu_mem", "cputype", "memnode", "production",
 
 
 @frozen
-class Node:
+class OarNode:
     """A host and what its resources say together; memory in bytes, None where they say nothing."""
 
     name: str
@@ -36,15 +36,15 @@ class Node:
 
 
 @frozen
-class Facts:
+class OarFacts:
     """The nodes of a cluster, the levels that its resources have, and what could not be understood."""
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[OarNode, ...]
     levels: tuple[str, ...] = ()
     problems: tuple[str, ...] = field(default=())
 
 
-def recognised(text: str) -> bool:
+def is_oarnodes_output(text: str) -> bool:
     """Whether this is what ``oarnodes -J`` prints."""
     try:
         found = json.loads(text)
@@ -57,12 +57,12 @@ def recognised(text: str) -> bool:
     )
 
 
-def read(text: str) -> Facts:
+def read_oarnodes(text: str) -> OarFacts:
     """The facts in what ``oarnodes -J`` printed; empty text is a cluster without resources.  Raises ValueError."""
     if not text.strip():
-        return Facts((), problems=("oarnodes printed nothing: there are no resources",))
+        return OarFacts((), problems=("oarnodes printed nothing: there are no resources",))
     found = json.loads(text)
-    if not recognised(text):
+    if not is_oarnodes_output(text):
         raise ValueError("this is not what oarnodes -J prints: an object of resources by their id")
     hosts: dict[str, list[Mapping[str, Any]]] = {}
     problems = []
@@ -78,10 +78,10 @@ def read(text: str) -> Facts:
     if "host" in levels:
         levels = tuple(level for level in levels if level != "network_address")
     nodes = tuple(_node(name, resources) for name, resources in sorted(hosts.items()))
-    return Facts(nodes, levels, tuple(problems))
+    return OarFacts(nodes, levels, tuple(problems))
 
 
-def _node(name: str, resources: list[Mapping[str, Any]]) -> Node:
+def _node(name: str, resources: list[Mapping[str, Any]]) -> OarNode:
     cores = {one.get("core") for one in resources} - {None}
     gpus = {one.get("gpu") for one in resources} - {None}
     counts = [one["gpu_count"] for one in resources if isinstance(one.get("gpu_count"), int)]
@@ -90,7 +90,7 @@ def _node(name: str, resources: list[Mapping[str, Any]]) -> Node:
     memory = _whole(resources, "memnode")
     models = {str(one["gpu_model"]) for one in resources if one.get("gpu_model")}
     gpu_memory = _whole(resources, "gpu_mem")
-    return Node(
+    return OarNode(
         name=name,
         cores=len(cores) or None,
         memory=memory,

@@ -11,8 +11,8 @@ from launchers.config.cache import place, recall, remember
 from launchers.config.emit import to_yaml
 from launchers.config.schema import OarGroup
 from launchers.oar.convert import convert
-from launchers.oar.facts import Facts, read
-from launchers.oar.refusals import complaint
+from launchers.oar.facts import OarFacts, read_oarnodes
+from launchers.oar.refusals import oar_complaint
 
 TIMEOUT = 60.0
 OARNODES = ("oarnodes", "-J")
@@ -26,16 +26,16 @@ class Answer:
     age: float
 
 
-def ask(connector: Connector | None = None) -> Facts | str:
+def ask(connector: Connector | None = None) -> OarFacts | str:
     """The facts of the live cluster, or why there are none."""
     try:
         outcome = (connector or LocalConnector()).run(OARNODES, timeout=TIMEOUT)
     except CommandError as error:
         return str(error)
     if outcome.status:
-        return f"oarnodes: {complaint(outcome)}"
+        return f"oarnodes: {oar_complaint(outcome)}"
     try:
-        return read(outcome.stdout)
+        return read_oarnodes(outcome.stdout)
     except ValueError as error:
         return f"oarnodes: {error}"
 

@@ -21,14 +21,14 @@ _PERL = re.compile(r"Possible precedence problem .* line \d+\.")
 """What perl 5.42 says of the source of OAR 2.6.1, whenever oarstat starts."""
 
 
-def words(said: str) -> str:
+def without_noise(said: str) -> str:
     """What OAR said, without the "# " that 2.6 begins its lines with, and without what perl says of OAR."""
     return "\n".join(line.removeprefix("# ") for line in said.splitlines() if not _PERL.fullmatch(line))
 
 
-def complaint(outcome: Outcome) -> str:
+def oar_complaint(outcome: Outcome) -> str:
     """What a command of OAR said went wrong, on one line."""
-    return evolve(outcome, stderr=words(outcome.stderr)).complaint
+    return evolve(outcome, stderr=without_noise(outcome.stderr)).complaint
 
 
 def refusal_of_oarsub(said: str) -> str:

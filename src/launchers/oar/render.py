@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from launchers.matching import Selection
 from launchers.matching.formula import ask_total
-from launchers.oar.args import OarArgs, where
+from launchers.oar.args import OarArgs, sql_where
 
 
 def render(selection: Selection) -> OarArgs:
@@ -25,7 +25,7 @@ def render(selection: Selection) -> OarArgs:
         levels=tuple(levels),
         walltime=ask.duration,
         guard=guard,
-        properties=where(selection.formula.clauses, queue.only, host, ",".join(selection.formula.exclude)),
+        properties=sql_where(selection.formula.clauses, queue.only, host, ",".join(selection.formula.exclude)),
         queue=queue.name,
         types=queue.types,
         project=group.project,

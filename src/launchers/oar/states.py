@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from launchers.commands import CommandError, Connector
-from launchers.oar.refusals import complaint
+from launchers.oar.refusals import oar_complaint
 
 TIMEOUT = 60.0
 WORDS = {
@@ -51,18 +51,18 @@ class OarJob:
     stop: int
 
 
-def jobs(connector: Connector, sql: str) -> list[OarJob]:
+def find_jobs(connector: Connector, sql: str) -> list[OarJob]:
     """The jobs, ended or not, for which an SQL condition holds, by their ids.
 
     Raises CommandError when OAR cannot be asked.
     """
     outcome = connector.run(("oarstat", "-f", "-J", "--sql", sql), timeout=TIMEOUT)
     if outcome.status:
-        raise CommandError(f"oarstat: {complaint(outcome)}")
+        raise CommandError(f"oarstat: {oar_complaint(outcome)}")
     return read_jobs(outcome.stdout)
 
 
-def of_arrays(ids: Iterable[str]) -> str:
+def arrays_condition(ids: Iterable[str]) -> str:
     """The SQL for these jobs and all elements of these arrays, resubmitted ones too; ids are numbers."""
     return f"array_id IN ({', '.join(str(int(one)) for one in sorted(set(ids)))})"
 
@@ -113,6 +113,6 @@ def _state(one: dict[str, Any]) -> tuple[str, str, int | None]:
     return WORDS.get(state, "PENDING"), message if state == "Waiting" else "", None
 
 
-def newest(found: Iterable[OarJob]) -> dict[tuple[int, int], OarJob]:
+def latest_jobs(found: Iterable[OarJob]) -> dict[tuple[int, int], OarJob]:
     """For each (array, index) the last job: a resubmitted one has a new id."""
     return {(job.array, job.index): job for job in sorted(found, key=lambda job: job.id)}

@@ -20,8 +20,8 @@ from launchers.plan.plan import Plan
 from launchers.plan.tree import Need, Pinned, PlacementError, PlanError, UnreachableError
 from launchers.quantities.hosts import expand
 from launchers.requirement import Requirement, parse
-from launchers.slurm.args import SlurmArgs, minutes
-from launchers.slurm.features import met
+from launchers.slurm.args import SlurmArgs, time_limit_minutes
+from launchers.slurm.features import constraint_matches
 from launchers.slurm.gres import read_gres
 
 SLURMS_OWN = ("partition", "nodelist", "qos", "account", "constraint", "gres", "reservation")
@@ -137,7 +137,7 @@ def _allowed(group: Group, pinned: Mapping[str, Any]) -> Group | str:
     has: dict[str, Callable[[Shape], bool]] = {
         "gres": lambda shape: types <= {device.type for device in shape.devices},
         "nodelist": lambda shape: not hosts or not shape.hosts or bool(hosts & set(expand(shape.hosts))),
-        "constraint": lambda shape: met(constraint, shape.features),
+        "constraint": lambda shape: constraint_matches(constraint, shape.features),
     }
     for name, holds in has.items():
         if pinned.get(name):
@@ -205,7 +205,7 @@ def stated(need: Need) -> Place:
     assert isinstance(need, Mapping)
     parameters = {key.removeprefix("slurm_"): value for key, value in need.items()}
     time = parameters.pop("timeout_min", parameters.pop("time", None))
-    limit = minutes(time)
+    limit = time_limit_minutes(time)
     parameters["time"] = limit
     for theirs, ours in (("name", "job_name"), ("tasks_per_node", "ntasks_per_node")):
         if theirs in parameters:

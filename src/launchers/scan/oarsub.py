@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from launchers.jobs.submission import PARENT_FAILED
-from launchers.oar.args import OarArgs, carried
+from launchers.oar.args import OarArgs, environment_prefix
 from launchers.oar.backend import NAME
 from launchers.runs.results import PATIENCE
 from launchers.scan.definition import Definition
@@ -59,7 +59,7 @@ def write(folder: Path, definition: Definition, args: OarArgs, count: int, after
 
 def text(definition: Definition, args: OarArgs, count: int, after: Sequence[str]) -> str:
     """The file, whose first argument is the number of the task."""
-    variables = carried(os.environ)[1:]
+    variables = environment_prefix(os.environ)[1:]
     for one in (*variables, *after):
         if "\n" in one:
             raise ScanError(f"a line break cannot be said to OAR: {one!r}")

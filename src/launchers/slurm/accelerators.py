@@ -36,7 +36,7 @@ class Accelerators:
     evidence: str
 
 
-def accelerators(node: Node) -> tuple[Accelerators, ...]:
+def accelerators_of(node: Node) -> tuple[Accelerators, ...]:
     """The accelerators of a node, class by class, in the order of its GRES."""
     gpus = [one for one in node.gres if one.name.lower() == "gpu" and one.count > 0]
     if not gpus and not node.gres:

@@ -7,7 +7,7 @@ import re
 from launchers.jobs.usage import Usage
 from launchers.slurm.gres import read_tres
 
-USAGE = "TimelimitRaw,ReqTRES,AllocTRES,TotalCPU,MaxRSS,NTasks,NNodes,TRESUsageInTot"
+USAGE_FIELDS = "TimelimitRaw,ReqTRES,AllocTRES,TotalCPU,MaxRSS,NTasks,NNodes,TRESUsageInTot"
 """The fields that `usage_of` reads, of the job and of each of its steps."""
 _CPU = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+(?:\.\d+)?)", re.ASCII)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGTP]?)", re.ASCII)

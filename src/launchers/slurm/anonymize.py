@@ -8,7 +8,7 @@ from collections.abc import Callable
 from attrs import evolve
 
 from launchers.quantities.hosts import expand, fold
-from launchers.slurm.accelerators import accelerators
+from launchers.slurm.accelerators import accelerators_of
 from launchers.slurm.facts import Facts, Node
 
 
@@ -80,5 +80,5 @@ def _numbered(word: str, width: int = 1) -> Callable[[str], str]:
 def _kept(node: Node, feature: str, rename: Callable[[str], str]) -> str:
     """A feature that GPU facts were read from keeps its name; any other could be a site's own."""
     without = evolve(node, features=tuple(name for name in node.features if name != feature))
-    telling = accelerators(without) != accelerators(node) or re.search(r"\d+gb?$", feature, re.I)
+    telling = accelerators_of(without) != accelerators_of(node) or re.search(r"\d+gb?$", feature, re.I)
     return feature if telling else rename(feature)

@@ -34,7 +34,7 @@ class MailType(Enum):
     ARRAY_TASKS = "ARRAY_TASKS"
 
 
-def minutes(time: str | int | timedelta | None) -> int | None:
+def time_limit_minutes(time: str | int | timedelta | None) -> int | None:
     """A time limit in Slurm's own unit, whole minutes rounded up; 0 is UNLIMITED, None is "not given".
 
     A bare number is minutes, as for ``--time``; text may have any form that sbatch takes (man sbatch, --time).
@@ -80,7 +80,7 @@ class SlurmArgs:
     Raises ValueError for a value that sbatch would misread.
     """
 
-    time: int | None = field(default=None, converter=minutes)
+    time: int | None = field(default=None, converter=time_limit_minutes)
     partition: str | None = field(default=None, validator=_one_line)
     gpus_per_node: int | str = field(default=0, validator=_one_line)
     gres: str | None = field(default=None, validator=_one_line)

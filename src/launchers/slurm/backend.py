@@ -17,9 +17,9 @@ from launchers.jobs.reach import need_commands
 from launchers.jobs.state import ENDED, base
 from launchers.offer.model import Group
 from launchers.quantities.hosts import expand
-from launchers.slurm.accounting import USAGE, usage_of
-from launchers.slurm.environment import as_decided
-from launchers.slurm.refusals import away, refusal_of_sbatch
+from launchers.slurm.accounting import USAGE_FIELDS, usage_of
+from launchers.slurm.environment import without_sbatch_overrides
+from launchers.slurm.refusals import is_controller_unreachable, refusal_of_sbatch
 
 TIMEOUT = 60.0
 OUTPUT = re.compile(r"^#SBATCH\s+(?:--(?:output|error)[= ]\s*|-[oe]\s*)(\S+)", re.M)
@@ -77,9 +77,9 @@ def send(job: Submission) -> str:
 
     if job.unit.script:
         script = (job.run / job.unit.script).read_text(encoding="utf-8", errors="replace")
-        with as_decided(account=ACCOUNT.search(script) is not None):
+        with without_sbatch_overrides(account=ACCOUNT.search(script) is not None):
             return _send_script(job)
-    with as_decided(account="account" in (job.unit.parameters or {})):
+    with without_sbatch_overrides(account="account" in (job.unit.parameters or {})):
         return TokenExecutor(job, dependency(job.waits)).send()
 
 
@@ -131,7 +131,7 @@ def _id(element: Element) -> str:
 
 def transient(said: str) -> bool:
     """See Batch."""
-    return away(said)
+    return is_controller_unreachable(said)
 
 
 def reason_code(said: str) -> str:
@@ -239,7 +239,7 @@ def _both(queued: JobInfo, accounted: JobInfo) -> JobInfo:
 
 def _accounted(connector: Connector, listed: str, usage: bool) -> dict[Element, JobInfo]:
     """What sacct knows."""
-    fields, only = (f"{JOB},{USAGE}", ()) if usage else (JOB, ("-X",))
+    fields, only = (f"{JOB},{USAGE_FIELDS}", ()) if usage else (JOB, ("-X",))
     found: dict[Element, JobInfo] = {}
     rows: dict[Element, list[list[str]]] = {}
     for line in _lines(connector, ("sacct", *only, "-n", "-P", "-j", listed, "-o", fields)):

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from launchers.config import schema
 from launchers.config.emit import Converted, Notes
 from launchers.quantities.hosts import expand, fold
-from launchers.slurm.accelerators import SHARED, Accelerators, accelerators
+from launchers.slurm.accelerators import SHARED, Accelerators, accelerators_of
 from launchers.slurm.facts import Association, Bounds, Facts, Node, Partition, Tres
 
 
@@ -402,7 +402,7 @@ def _blocks(
     found = []
     for index, (folded, group) in enumerate(sorted(blocks, key=lambda block: (group_name(block[0]), block[0]))):
         node = group[0]
-        have = accelerators(node)
+        have = accelerators_of(node)
         down = sum(not one.state.usable or one.name in reserved for one in group)
         where = (*path, index)
         if down:
@@ -427,7 +427,7 @@ def _blocks(
                 available=len(group) - down if down else None,
                 cpu=None if cpu == schema.CpuSpec() else cpu,
                 features=node.features or None,
-                accelerators=tuple(_spec(one) for one in have) or None,
+                accelerators_of=tuple(_spec(one) for one in have) or None,
             )
         )
     return tuple(found)

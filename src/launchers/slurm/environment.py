@@ -30,7 +30,7 @@ SETTINGS = frozenset(
 
 
 @contextmanager
-def as_decided(*, account: bool) -> Iterator[None]:
+def without_sbatch_overrides(*, account: bool) -> Iterator[None]:
     """A context in which sbatch does what it is told; `account` says whether that is about the account too.
 
     A job inherits the environment.  Where this process is in a job itself, the other one must not take its number in

@@ -8,7 +8,7 @@ from collections.abc import Collection
 _TOKEN = re.compile(r"[&|()\[\]]|[^&|()\[\]\s]+")
 
 
-def met(constraint: str, features: Collection[str]) -> bool:
+def constraint_matches(constraint: str, features: Collection[str]) -> bool:
     """Whether a node with these features meets a constraint (man sbatch); counts as in ``[a*2&b*1]`` are left aside.
 
     Raises ValueError for what is no constraint.

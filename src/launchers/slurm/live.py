@@ -13,7 +13,7 @@ SQUEUE = ("squeue", "-h", "-a", "-t", "PD", "-r", "-o", "%P")
 TIMEOUT = 10.0
 
 
-def signals(connector: Connector) -> dict[str, Signal] | str:
+def live_signals(connector: Connector) -> dict[str, Signal] | str:
     """A signal per partition, or why there is none."""
     texts = []
     for argv in (SINFO, SQUEUE):

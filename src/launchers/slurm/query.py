@@ -36,7 +36,7 @@ ASSOCIATIONS = (
 
 
 @frozen
-class Asked:
+class LiveCluster:
     """What a live cluster said: its facts, for whom, and what could not be asked."""
 
     facts: Facts
@@ -48,7 +48,7 @@ class ClusterError(RuntimeError):
     """A cluster that cannot be read at all; the message says what was tried."""
 
 
-def ask(connector: Connector | None = None) -> Asked:
+def read_live_cluster(connector: Connector | None = None) -> LiveCluster:
     """Ask everything that helps; raises ClusterError when not even nodes and partitions can be had."""
     connector = connector or LocalConnector()
     failed: list[str] = []
@@ -65,7 +65,7 @@ def ask(connector: Connector | None = None) -> Asked:
         more += [_run(connector, QOS, failed), _run(connector, ASSOCIATIONS, failed)]
         default = _run(connector, ("sacctmgr", "-nP", "show", "user", user, "format=DefaultAccount"), failed).strip()
     facts = read(*texts, *(text for text in more if text and "No reservations" not in text))
-    return Asked(facts, Person(user, default or None, _groups(user)), tuple(failed))
+    return LiveCluster(facts, Person(user, default or None, _groups(user)), tuple(failed))
 
 
 def _run(connector: Connector, argv: tuple[str, ...], failed: list[str]) -> str:
@@ -92,7 +92,7 @@ def _groups(user: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def converted(asked: Asked) -> Converted[SlurmGroup]:
+def converted(asked: LiveCluster) -> Converted[SlurmGroup]:
     """The live cluster as an entry of launchers.yaml."""
     return convert(asked.facts, asked.person)
 
@@ -116,7 +116,7 @@ def query(*, refresh: bool = False, connector: Connector | None = None) -> Answe
     if known is not None and known[0].slurm:
         return Answer(known[0].slurm[0], known[1])
     try:
-        asked = ask(connector)
+        asked = read_live_cluster(connector)
     except ClusterError as error:
         return f"query_slurm: {error}"
     found = converted(asked)

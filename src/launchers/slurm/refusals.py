@@ -49,7 +49,7 @@ _AWAY = re.compile(
 )
 
 
-def away(message: str) -> bool:
+def is_controller_unreachable(message: str) -> bool:
     """Whether slurmctld could not be asked: asking again is worth it, and a job may have been accepted all the same."""
     return _AWAY.search(message) is not None
 

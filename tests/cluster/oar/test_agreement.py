@@ -14,9 +14,9 @@ from launchers.commands import LocalConnector
 from launchers.jobs.state import ENDED
 from launchers.launcher.groups import load_groups
 from launchers.matching import match
-from launchers.oar.args import OarArgs, where
+from launchers.oar.args import OarArgs, sql_where
 from launchers.oar.render import render
-from launchers.oar.states import jobs, of_arrays
+from launchers.oar.states import arrays_condition, find_jobs
 from launchers.requirement import parse
 
 HOSTS = {node["host"]: node for node in oar_testbed.NODES}
@@ -35,7 +35,7 @@ def ended(job, seconds=40):
     """What became of a job."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        (found,) = jobs(LocalConnector(), of_arrays([job]))
+        (found,) = find_jobs(LocalConnector(), arrays_condition([job]))
         if found.state in ENDED:
             return found
         time.sleep(0.3)
@@ -121,7 +121,7 @@ def test_without_the_guard_a_node_without_gpus_is_given(oar):
 )
 def test_a_quote_does_not_break_out(oar, model):
     """No such GPU: refused as that, not as bad SQL, and nothing else is granted."""
-    args = OarArgs(levels=(("host", 1),), walltime=60, properties=where([[f"gpu_model={model}"]]))
+    args = OarArgs(levels=(("host", 1),), walltime=60, properties=sql_where([[f"gpu_model={model}"]]))
     assert "There are not enough resources" in submit(args)
 
 

@@ -15,7 +15,7 @@ from steps import CPU, Counting, double, fail, largest, once_or_good, pair, slow
 from launchers.cli import main
 from launchers.commands import LocalConnector
 from launchers.oar.query import query
-from launchers.oar.states import jobs
+from launchers.oar.states import find_jobs
 from launchers.plan import Chain, Map, Parallel, Plan, PlanError, ResultOf, Step
 from launchers.runs.folder import load
 from launchers.runs.run import open_run
@@ -191,7 +191,7 @@ def test_killed_and_resumed(oar, share, monkeypatch):
         pytest.fail("this point lies before anything was written: choose a later one")
     run = resume(folder)
     assert run.wait(110)
-    known = jobs(LocalConnector(), f"job_name LIKE '%launchers-{run.store.id}-%'")
+    known = find_jobs(LocalConnector(), f"job_name LIKE '%launchers-{run.store.id}-%'")
     counts = Counter((one.name.rpartition(".")[2], one.index) for one in known)
     assert counts == {(unit.token, at): 1 for unit in load(folder).units for at in range(len(unit.members))}
 

@@ -11,7 +11,7 @@ import submitit
 
 import launchers
 from launchers import LauncherNotFoundError, SlurmArgs, cpu, cuda_gpu, find_launcher
-from launchers.slurm.args import MailType, minutes
+from launchers.slurm.args import MailType, time_limit_minutes
 
 
 @pytest.fixture
@@ -126,13 +126,13 @@ def test_public_names():
     ],
 )  # fmt: skip
 def test_times_in_every_form_of_slurm(text, found):
-    assert minutes(text) == found
+    assert time_limit_minutes(text) == found
 
 
 @pytest.mark.parametrize("wrong", ["1:2:3:4", "soon", "-5", "1-2-3", -1])
 def test_times_that_slurm_refuses(wrong):
     with pytest.raises(ValueError, match=r"\w"):
-        minutes(wrong)
+        time_limit_minutes(wrong)
 
 
 def test_slurm_args_render():

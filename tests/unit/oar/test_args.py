@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from launchers.config.build import build
 from launchers.config.load import loads
 from launchers.matching import match
-from launchers.oar.args import OarArgs, condition, literal, where
+from launchers.oar.args import OarArgs, sql_condition, sql_literal, sql_where
 from launchers.oar.render import render
 from launchers.quantities.words import walltime
 from launchers.requirement import parse
@@ -53,7 +53,7 @@ def test_walltime(seconds):
 def test_a_literal_is_what_it_was(value):
     """A real SQL parser reads the very text back, whatever quotes and signs are in it."""
     with sqlite3.connect(":memory:") as base:
-        assert base.execute(f"SELECT {literal(value)}").fetchone() == (value,)
+        assert base.execute(f"SELECT {sql_literal(value)}").fetchone() == (value,)
 
 
 @given(st.lists(st.tuples(SAYABLE, SAYABLE), min_size=1, max_size=4), SAYABLE)
@@ -62,20 +62,20 @@ def test_where_admits_what_it_says_and_nothing_else(clauses, other):
         base.execute("CREATE TABLE r (gpu_model TEXT, cluster TEXT)")
         rows = {*clauses, (other, other), ("x", "y")}
         base.executemany("INSERT INTO r VALUES (?, ?)", rows)
-        said = where([[f"gpu_model={model}", f"cluster={cluster}"] for model, cluster in clauses])
+        said = sql_where([[f"gpu_model={model}", f"cluster={cluster}"] for model, cluster in clauses])
         assert set(base.execute(f"SELECT * FROM r WHERE {said}")) == set(clauses)
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\\", "\\' OR 1=1 --", "\0", "a\u2028b"])
 def test_what_cannot_be_said_is_refused(value):
     with pytest.raises(ValueError, match="cannot be said to OAR"):
-        literal(value)
+        sql_literal(value)
 
 
 @pytest.mark.parametrize("feature", ["gpu_model", "1a=b", "a b=c", "a;--=c", "=x", "a'=x"])
 def test_what_is_no_property(feature):
     with pytest.raises(ValueError, match="is not a property and its value"):
-        condition(feature)
+        sql_condition(feature)
 
 
 def test_only_one_line():

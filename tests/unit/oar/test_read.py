@@ -12,8 +12,8 @@ from launchers.config.load import loads
 from launchers.files.problems import ConfigError
 from launchers.oar import backend as on_oar
 from launchers.oar.convert import convert
-from launchers.oar.facts import read, recognised
-from launchers.oar.states import newest, of_arrays, read_jobs
+from launchers.oar.facts import is_oarnodes_output, read_oarnodes
+from launchers.oar.states import arrays_condition, latest_jobs, read_jobs
 
 GIB = 1024**3
 
@@ -32,7 +32,7 @@ def recorded(shared):
 
 
 def test_the_recorded_cluster(recorded):
-    (group,) = build(loads(to_yaml(convert(read(recorded)))).document)
+    (group,) = build(loads(to_yaml(convert(read_oarnodes(recorded)))).document)
     assert group.levels == ("host", "gpu", "core")
     default, besteffort = group.partitions
     shapes = {shape.hosts: shape for shape in default.shapes}
@@ -81,7 +81,7 @@ def test_equal_nodes_together_and_absent_ones_counted():
         resource(4, "b-1", core=4, memnode=2048),
         resource(5, "disk1", type="disk", core=5),
     )
-    found = convert(read(text))
+    found = convert(read_oarnodes(text))
     assert [(one.hosts, one.count, one.available) for one in found.group.nodes] == [("a-[1-3]", 3, 2), ("b-1", 1, None)]
     assert "available: 2  # Dead" in to_yaml(found)
 
@@ -93,20 +93,20 @@ def test_gpus_are_counted_by_what_is_said():
         resource(2, "a", core=2, gpu=2, gpu_model="A100"),
         resource(3, "b", core=3, gpu=None, gpu_count=0, gpu_model=None),
     )
-    a, b = read(text).nodes
+    a, b = read_oarnodes(text).nodes
     assert (a.gpus, a.gpu_model, b.gpus) == (2, "A100", 0)
 
 
 def test_what_is_not_its_output(tmp_path, capsys):
-    assert read("").problems == ("oarnodes printed nothing: there are no resources",)
+    assert read_oarnodes("").problems == ("oarnodes printed nothing: there are no resources",)
     for text in ("{}", "[]", '{"1": {}}', "nodes", '{"nodes": []}', "{" * 100_000):
-        assert not recognised(text)
+        assert not is_oarnodes_output(text)
     with pytest.raises(ValueError, match="not what oarnodes -J prints"):
-        read('{"1": {}}')
+        read_oarnodes('{"1": {}}')
 
 
 def test_what_cannot_be_said_is_left_out():
-    (node,) = read(nodes(resource(1, "a", core=1, cluster="back\\slash", cputype="two\nlines"))).nodes
+    (node,) = read_oarnodes(nodes(resource(1, "a", core=1, cluster="back\\slash", cputype="two\nlines"))).nodes
     assert node.properties == ()
 
 
@@ -177,14 +177,14 @@ def test_no_output_is_no_such_job():
 
 def test_a_job_that_was_submitted_again_is_the_last_one():
     again = {"7": job(state="Error", exit_code=None), "12": job(Job_Id=12, state="Running", exit_code=None)}
-    found = newest(read_jobs(json.dumps(again)))
+    found = latest_jobs(read_jobs(json.dumps(again)))
     assert {key: (one.id, one.state) for key, one in found.items()} == {(7, 0): (12, "RUNNING")}
 
 
 def test_ids_are_numbers():
-    assert of_arrays(["9", "10", "9"]) == "array_id IN (10, 9)"
+    assert arrays_condition(["9", "10", "9"]) == "array_id IN (10, 9)"
     with pytest.raises(ValueError, match=r"\w"):
-        of_arrays(["9) OR (1=1"])
+        arrays_condition(["9) OR (1=1"])
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from launchers.commands import Outcome
 from launchers.oar.query import ask
-from launchers.oar.refusals import refusal_of_oarsub, words
+from launchers.oar.refusals import refusal_of_oarsub, without_noise
 
 REFUSED = "# There are not enough resources for your request\n# Error: please verify your job submission syntax.\n"
 PERL = "Possible precedence problem between ! and pattern match (m//) at /usr/share/perl5/OAR/IO.pm line {}.\n"
@@ -23,12 +23,12 @@ WARNINGS = "".join(PERL.format(line) for line in (1963, 2170, 2442))
     ],
 )
 def test_what_a_refusal_is_about(said, code):
-    assert refusal_of_oarsub(said) == refusal_of_oarsub(words(said)) == code
+    assert refusal_of_oarsub(said) == refusal_of_oarsub(without_noise(said)) == code
 
 
 def test_the_marks_of_2_6_are_left_out():
-    assert words(REFUSED).splitlines()[0] == "There are not enough resources for your request"
-    assert words("There are # two\n") == "There are # two"
+    assert without_noise(REFUSED).splitlines()[0] == "There are not enough resources for your request"
+    assert without_noise("There are # two\n") == "There are # two"
 
 
 def test_what_perl_says_of_oar_is_left_out():

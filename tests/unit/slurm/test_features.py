@@ -2,7 +2,7 @@
 
 import pytest
 
-from launchers.slurm.features import met
+from launchers.slurm.features import constraint_matches
 
 
 @pytest.mark.parametrize(
@@ -13,10 +13,10 @@ from launchers.slurm.features import met
     ],
 )  # fmt: skip
 def test_what_is_met(constraint, answer):
-    assert met(constraint, {"a", "b"}) is answer
+    assert constraint_matches(constraint, {"a", "b"}) is answer
 
 
 @pytest.mark.parametrize("constraint", ["(a", "a)", "a&", "|", "a b", "()", "(" * 100_000])
 def test_what_is_no_constraint(constraint):
     with pytest.raises(ValueError, match="is not a constraint"):
-        met(constraint, {"a"})
+        constraint_matches(constraint, {"a"})

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from launchers.jobs.state import base
 from launchers.quantities.hosts import expand, fold
 from launchers.quantities.words import format_time
-from launchers.slurm.accelerators import accelerators
+from launchers.slurm.accelerators import accelerators_of
 from launchers.slurm.gres import Gres, read_gres, read_tres
 from launchers.slurm.read import read
 from launchers.slurm.times import parse_time, read_limit
@@ -165,7 +165,7 @@ def test_defect_11_null_features_inherit_nothing():
     ],
 )  # fmt: skip
 def test_gpu_memory_and_its_evidence(text, found):
-    (one,) = accelerators(read(f"NodeName=x State=IDLE {text}").nodes[0])
+    (one,) = accelerators_of(read(f"NodeName=x State=IDLE {text}").nodes[0])
     kind, model, memory, evidence = found
     if text.startswith("Gres=(null)"):
         kind = one.kind  # an architecture's name alone does not say more than this
@@ -273,6 +273,7 @@ def test_accounting(shared):
 # -- size ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.no_cover  # it measures time
 @pytest.mark.parametrize("name", ["scontrol-show-nodes.txt.gz", "scontrol-show-nodes-oneline.txt.gz"])
 def test_ten_thousand_nodes(shared, name):
     text = gzip.open(shared / "slurm-22.05-10000-nodes" / name, "rt").read()
@@ -287,6 +288,7 @@ def test_ten_thousand_nodes(shared, name):
     assert took < 15 * floor  # a machine under load; tools/bench measures it properly
 
 
+@pytest.mark.no_cover  # it measures memory
 def test_memory_stays_below_ten_times_the_input(shared):
     text = gzip.open(shared / "slurm-22.05-10000-nodes/scontrol-show-nodes.txt.gz", "rt").read()
     tracemalloc.start()

@@ -13,7 +13,7 @@ from launchers.cli import main
 from launchers.config.check import check
 from launchers.config.emit import to_yaml
 from launchers.config.load import loads
-from launchers.slurm.accelerators import accelerators
+from launchers.slurm.accelerators import accelerators_of
 from launchers.slurm.convert import convert
 from launchers.slurm.read import read
 
@@ -218,7 +218,7 @@ def test_what_is_read(clusters, name):
     found = read(text)
     gpus = Counter()
     for node in found.nodes:
-        for one in accelerators(node):
+        for one in accelerators_of(node):
             gpus[f"{one.model} {one.memory // 1024**3 if one.memory else '?'}"] += one.count
     shapes = len({(node.cpus, node.memory, node.gres, node.features) for node in found.nodes})
     unknown = sum(node.memory is None for node in found.nodes)
