@@ -25,7 +25,7 @@ Node = Any
 USUAL = (
     *(f"ReplaceComparisonOperator_{pair}" for pair in ("Eq_NotEq", "NotEq_Eq", "Is_IsNot", "IsNot_Is")),
     *(f"ReplaceComparisonOperator_{pair}" for pair in ("Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt", "Lt_GtE", "Gt_LtE")),
-    *(f"ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "FloorDiv_Mul")),
+    *(f"ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "FloorDiv_Mul")),
     *(f"ReplaceBinaryOperator_{pair}" for pair in ("Mod_Mul", "BitOr_BitAnd", "BitAnd_BitOr")),
     *("ReplaceUnaryOperator_USub_UAdd", "ReplaceUnaryOperator_Delete_Not", "AddNot"),
     *("ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "NumberReplacer"),
@@ -33,7 +33,7 @@ USUAL = (
 )
 """What is used of cosmic-ray's operators: of the many ways to replace an operator, those that could be a slip."""
 
-LOG = {"log", "logger", "logging", "warnings"}
+UNSEEN = ("log.", "logger.", "logging.", "warnings.", "time.sleep(")
 
 CLASS_MAKING = {"repr", "kw_only", "slots", "frozen", "eq", "order", "strict", "init"}
 """Keyword arguments of attrs, and zip's `strict`: to change one rarely changes what a program does."""
@@ -78,9 +78,17 @@ class ReturnNothing(InOperator):
     """Return None in place of a value."""
 
     def _operators(self, node: Node) -> list[Node]:
-        if node.type == "return_stmt" and node.children[1].get_code().strip() != "None":
-            return [node.children[1]]
-        return []
+        # What is false serves callers as None does.
+        if node.type != "return_stmt" or node.children[1].get_code().strip() in (
+            "None",
+            "False",
+            '""',
+            "()",
+            "[]",
+            "0",
+        ):
+            return []
+        return [node.children[1]]
 
     def mutate(self, node: Node, index: int) -> Node:
         """Replace the value of a return statement."""
@@ -154,6 +162,8 @@ def choose(files: list[Path], count: int, seed: str) -> list[Mutation]:
     for path, operator, occurrence, node in places:
         if len(chosen) == count:
             break
+        if is_trivial(node) or (operator.startswith("ReplaceBinaryOperator") and not is_arithmetic(node)):
+            continue
         source = (CHECKOUT / path).read_text(encoding="utf-8")
         text = mutate_code(source, OPERATORS[operator], occurrence)
         if text is not None and is_different_program(source, text):
@@ -162,16 +172,14 @@ def choose(files: list[Path], count: int, seed: str) -> list[Mutation]:
 
 
 def places_in(path: Path) -> list[tuple[Path, str, int, Node]]:
-    """Return the operators, occurrences and nodes of all changes of a file that are worth making."""
+    """Return the operators, occurrences and nodes of all changes of a file."""
     nodes = list(ast_nodes(get_ast((CHECKOUT / path).read_text(encoding="utf-8"))))
-    trivial = {id(node) for node in nodes if is_trivial(node)}
     places = []
     for name, operator in OPERATORS.items():
         occurrence = 0
         for node in nodes:
             for _ in operator.mutation_positions(node):
-                if id(node) not in trivial and not is_type(name, node):
-                    places.append((path, name, occurrence, node))
+                places.append((path, name, occurrence, node))
                 occurrence += 1
     return places
 
@@ -190,10 +198,10 @@ def is_trivial(node: Node) -> bool:
     while above is not None:
         if above.type in ("raise_stmt", "assert_stmt", "fstring", "decorator"):
             return True
-        if is_annotation(within, above) or is_for_types(above) or is_class_making(above) or is_log_call(above):
+        if is_annotation(within, above) or is_for_types(above) or is_class_making(above) or is_unseen_call(above):
             return True
         within, above = above, above.parent
-    return node.type in ("raise_stmt", "assert_stmt") or is_log_call(node) or is_for_types(node)
+    return node.type in ("raise_stmt", "assert_stmt") or is_unseen_call(node) or is_for_types(node)
 
 
 def is_annotation(within: Node, above: Node) -> bool:
@@ -218,21 +226,23 @@ def is_class_making(node: Node) -> bool:
     return node.type == "argument" and node.children[0].get_code().strip() in CLASS_MAKING
 
 
-def is_log_call(node: Node) -> bool:
-    """Tell whether this, or the statement that it is, writes to the log."""
+def is_unseen_call(node: Node) -> bool:
+    """Tell whether this, or the statement that it is, writes to the log or sleeps: a test had to measure to see it."""
     call = node.children[0] if node.type == "simple_stmt" else node
-    return call.type == "atom_expr" and call.children[0].get_code().strip() in LOG
+    return call.type == "atom_expr" and call.get_code(include_prefix=False).startswith(UNSEEN)
 
 
-def is_type(operator: str, node: Node) -> bool:
-    """Tell whether this `|` is one of types: outside a function, or as isinstance takes it."""
-    if operator != "ReplaceBinaryOperator_BitOr_BitAnd":
+def is_arithmetic(operator: Node) -> bool:
+    """Tell whether this operator is one of numbers or sets, as far as can be seen: not one of texts, types, parameters."""
+    above = operator.parent
+    if above.type not in ("arith_expr", "term", "expr", "and_expr"):
         return False
-    above = node.parent
+    if any(child.type in ("string", "strings", "fstring", "atom") for child in above.children):
+        return False
     while above is not None and above.type != "atom_expr":
         above = above.parent
     call = above.children[0].get_code().strip() if above is not None else ""
-    return not is_in_function(node) or call in ("isinstance", "issubclass", "cast")
+    return is_in_function(operator) and call not in ("isinstance", "issubclass", "cast")
 
 
 def is_in_function(node: Node) -> bool:
