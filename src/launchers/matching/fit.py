@@ -20,7 +20,7 @@ from launchers.matching.rejection import (
     _limit_rejections,
     _untyped_rejections,
 )
-from launchers.offer.assign import assign, ensured, grouped, serves
+from launchers.offer.assign import any_grant_satisfies, assign, count_equal, match_device
 from launchers.offer.model import Device, Offer
 from launchers.requirement import Alternative
 
@@ -56,7 +56,7 @@ def fit(
     For jobs that are spread over several shapes `pooled` leaves the number of nodes of this one shape out, and `only`
     has its devices with lower counts, to ask for those rather than for the best; `untyped` names no GRES type.
     """
-    wants = grouped(alternative.accelerators)
+    wants = count_equal(alternative.accelerators)
     devices = offer.shape.devices if only is None else only
     flow = assign(wants, devices) if wants else []
     ask = ask_of(offer, alternative, _spelled(offer, wants, None if untyped else flow))
@@ -111,7 +111,7 @@ def holds(offer: Offer, alternative: Alternative, ask: Ask, *, certain: bool) ->
     memory = ask.memory or ask.cores * (offer.shape.mem_per_core or 0)
     if memory < alternative.cpu_memory or alternative.cores > _cores_with(offer, ask):
         return False
-    return ensured(grouped(alternative.accelerators), offer.shape.devices, ask.devices, certain=certain)
+    return any_grant_satisfies(count_equal(alternative.accelerators), offer.shape.devices, ask.devices, certain=certain)
 
 
 def _cores_with(offer: Offer, ask: Ask) -> int:
@@ -130,7 +130,7 @@ def _waste(
     offer: Offer, alternative: Alternative, ask: Ask, wants: Wants, flow: list[list[int]]
 ) -> tuple[int, int, int, int]:
     gpu_memory = sum(
-        number * serves(want, device).waste
+        number * match_device(want, device).waste
         for (want, _), row in zip(wants, flow, strict=True)
         for device, number in zip(offer.shape.devices, row, strict=True)
         if number
@@ -152,8 +152,10 @@ def _assumed(offer: Offer, alternative: Alternative, ask: Ask, wants: Wants, flo
     for (want, _), row in zip(wants, flow, strict=True):
         for device, number in zip(shape.devices, row, strict=True):
             if number:
-                found.update(dict.fromkeys(serves(want, device).assumed))
-    if offer.group.scheduler == "slurm" and not ensured(wants, shape.devices, ask.devices, certain=not found):
+                found.update(dict.fromkeys(match_device(want, device).assumed))
+    if offer.group.scheduler == "slurm" and not any_grant_satisfies(
+        wants, shape.devices, ask.devices, certain=not found
+    ):
         found[ASSUMES_ANY_GPU] = None
     if alternative.cores and shape.cores is None:
         found["the number of cores, which is not known"] = None

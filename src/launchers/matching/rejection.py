@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from attrs import evolve, frozen
 
 from launchers.matching.ask import SAID, Ask, Wants, _per_gpu, _whole_mib, amount, bounds
-from launchers.offer.assign import refusal
+from launchers.offer.assign import device_rejection
 from launchers.offer.model import Device, Offer
 from launchers.requirement import Accelerator, Alternative
 
@@ -60,7 +60,7 @@ def _device_rejections(wants: Wants, devices: Sequence[Device]) -> list[Rejectio
     for want, number in wants:
         left = list(devices)
         for code in ("gpu-kind", "gpu-model", "gpu-memory", "gpu-min-memory"):
-            refused = [device for device in left if refusal(want, device) == code]
+            refused = [device for device in left if device_rejection(want, device) == code]
             left = [device for device in left if device not in refused]
             if not left:
                 found.append(_refused(code, want, refused, devices))

@@ -1,13 +1,15 @@
-"""Give every wanted accelerator its own device: an assignment problem, solved exactly.
+"""Give every wanted accelerator a device of its own: an assignment problem, solved exactly.
 
-Wanted accelerators that are equal and devices that are equal are treated as one with a number, so that the cost
-depends on how many kinds there are and not on how many devices.
+Equal accelerators are handled together with their number, and so are equal devices. The cost depends on how many kinds
+there are, not on how many devices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import combinations, pairwise
+from typing import Literal
 
 from attrs import frozen
 
@@ -15,18 +17,19 @@ from launchers.gpus.catalogue import same_model
 from launchers.offer.model import Device
 from launchers.requirement import Accelerator
 
-PLENTY = 1 << 40
-"""Stands for "nobody said how many": no count of devices comes near it."""
-ASSUMED = 1 << 70
-"""Cost of a device about which something is unknown: dearer than any waste of memory, so known devices go first."""
-
-MOST_MIXED = 10
-"""More kinds of wants than this on one node are not looked into: their handing out counts as not ensured."""
+DeviceReason = Literal["gpu-kind", "gpu-model", "gpu-memory", "gpu-min-memory"]
+"""Why a device cannot serve a wanted accelerator."""
+UNKNOWN_COUNT = 1 << 40
+"""Stands for an unknown number of devices: larger than any real number."""
+ASSUMPTION_COST = 1 << 70
+"""Cost of a device that needs an assumption: higher than any waste of memory, so known devices go first."""
+MAX_WANT_KINDS = 10
+"""With more kinds of wanted accelerators on one node, `any_grant_satisfies` answers no without looking."""
 
 
 @frozen
-class Match:
-    """How one device serves one wanted accelerator: memory wasted (bytes) and what had to be assumed."""
+class DeviceMatch:
+    """How one device serves one wanted accelerator: the memory wasted (bytes), and what has to be assumed."""
 
     waste: int
     assumed: tuple[str, ...]
@@ -34,155 +37,192 @@ class Match:
     @property
     def cost(self) -> int:
         """One number to minimise: assumptions first, then waste."""
-        return self.waste + ASSUMED * bool(self.assumed)
+        return self.waste + ASSUMPTION_COST * bool(self.assumed)
 
 
-def refusal(wanted: Accelerator, device: Device) -> str | None:
-    """The first reason code why this device cannot serve, None when it can."""
+def device_rejection(wanted: Accelerator, device: Device) -> DeviceReason | None:
+    """The first reason why this device cannot serve; None when it can."""
     if "gpu" not in (wanted.kind, device.kind) and wanted.kind != device.kind:
         return "gpu-kind"
     if wanted.model and device.model and not same_model(wanted.model, device.model):
         return "gpu-model"
     if device.possible and wanted.memory > max(device.possible):
         return "gpu-memory"
-    if wanted.memory < device.min_memory and not (wanted.model and not wanted.memory):
+    asks_by_model = wanted.model and not wanted.memory
+    if wanted.memory < device.min_memory and not asks_by_model:
         return "gpu-min-memory"
     return None
 
 
-def doubts(wanted: Accelerator, device: Device) -> tuple[str, ...]:
-    """What has to be assumed of one device that is not refused."""
-    found = []
+def assumptions(wanted: Accelerator, device: Device) -> tuple[str, ...]:
+    """What has to be assumed of one device that is not rejected."""
+    assumed = []
     if wanted.kind != "gpu" and device.kind == "gpu":
-        found.append(f"that the GPUs are {wanted.kind}")
+        assumed.append(f"that the GPUs are {wanted.kind}")
     if wanted.model and not device.model:
-        found.append(f"that the GPU model is {wanted.model}")
+        assumed.append(f"that the GPU model is {wanted.model}")
     if wanted.memory > min(device.possible, default=0):
-        found.append("GPU memory, which is not known")
-    return tuple(found)
+        assumed.append("GPU memory, which is not known")
+    return tuple(assumed)
 
 
-def serves(wanted: Accelerator, device: Device) -> Match:
-    """How a device that is not refused serves: unknown facts become assumptions.
+def match_device(wanted: Accelerator, device: Device) -> DeviceMatch:
+    """How a device that is not rejected serves. Unknown facts become assumptions.
 
-    Of the sizes that a device may have, the smallest that serves counts as its memory.
+    A device that may have several sizes counts with the smallest size that serves.
     """
-    assumed = doubts(wanted, device)
+    assumed = assumptions(wanted, device)
     if device.count is None:
         assumed += ("the number of GPUs per node, which is not known",)
     memory = min((size for size in device.possible if size >= wanted.memory), default=wanted.memory)
-    return Match(memory - wanted.memory, assumed)
+    return DeviceMatch(memory - wanted.memory, assumed)
 
 
-def grouped(wanted: Sequence[Accelerator]) -> list[tuple[Accelerator, int]]:
-    """Equal accelerators as one with a number, in order of first appearance."""
-    counts: dict[Accelerator, int] = {}
-    for one in wanted:
-        counts[one] = counts.get(one, 0) + 1
-    return list(counts.items())
+def count_equal(wanted: Sequence[Accelerator]) -> list[tuple[Accelerator, int]]:
+    """Each different accelerator with its number, in the order of first appearance."""
+    return list(Counter(wanted).items())
 
 
-def assign(wants: Sequence[tuple[Accelerator, int]], devices: Sequence[Device]) -> list[list[int]] | None:
-    """How many of each device class serve each wanted class, at the least cost; None when they cannot all be served.
-
-    Successive shortest paths on the small graph source -> wants -> devices -> sink (a min-cost flow), which is
-    exact.  The result has a row per want and a column per device class.
-    """
-    capacity = [PLENTY if device.count is None else device.count for device in devices]
-    cost = [[None if refusal(want, device) else serves(want, device).cost for device in devices] for want, _ in wants]
-    flow = [[0] * len(devices) for _ in wants]
-    for row, (_, number) in enumerate(wants):
-        left = number
-        while left:
-            path = _cheapest_path(row, cost, flow, capacity)
-            if path is None:
-                return None
-            amount = min(left, _bottleneck(path, flow, capacity))
-            for index, (want, device) in enumerate(path):
-                flow[want][device] += amount
-                if index + 1 < len(path):
-                    flow[path[index + 1][0]][device] -= amount
-            left -= amount
-    return flow
+# -- may a scheduler choose the devices? -----------------------------------------------------------------------
 
 
-def ensured(
+def any_grant_satisfies(
     wants: Sequence[tuple[Accelerator, int]],
     devices: Sequence[Device],
     asked: Sequence[tuple[str | None, int]],
     *,
     certain: bool = True,
 ) -> bool:
-    """Whether every set of devices that a scheduler could hand out for `asked` serves everything wanted.
+    """Whether every set of devices that a scheduler may grant for `asked` serves everything wanted.
 
-    `asked` has numbers by GRES type (None: any), which is all that Slurm looks at.  `certain` takes no device about
-    which something has to be assumed.  By Hall's theorem the wants are served unless some of them could be left with
-    fewer devices that serve any of these wants than they are.
+    `asked` has numbers by GRES type (None: any type), which is all that Slurm looks at. With `certain`, a device that
+    needs an assumption does not serve.
+
+    By Hall's theorem the answer is yes when, for each group of wants, a grant always has at least as many devices that
+    serve some want of the group as the group has wants.
     """
-    numbers: dict[frozenset[int], int] = {}
+    wants_by_devices: Counter[frozenset[int]] = Counter()
     for want, number in wants:
-        able = frozenset(
+        serving = frozenset(
             index
             for index, device in enumerate(devices)
-            if refusal(want, device) is None and not (certain and doubts(want, device))
+            if device_rejection(want, device) is None and not (certain and assumptions(want, device))
         )
-        numbers[able] = numbers.get(able, 0) + number
-    if len(numbers) > MOST_MIXED:
+        wants_by_devices[serving] += number
+    if len(wants_by_devices) > MAX_WANT_KINDS:
         return False
-    for size in range(1, len(numbers) + 1):
-        for some in combinations(numbers, size):
-            able = frozenset().union(*some)
-            if _fewest(able, devices, asked) < sum(numbers[one] for one in some):
+    for size in range(1, len(wants_by_devices) + 1):
+        for group in combinations(wants_by_devices, size):
+            needed = sum(wants_by_devices[serving] for serving in group)
+            if _fewest_granted(frozenset().union(*group), devices, asked) < needed:
                 return False
     return True
 
 
-def _fewest(able: frozenset[int], devices: Sequence[Device], asked: Sequence[tuple[str | None, int]]) -> int:
-    """The least number of `able` devices in what could be handed out: others are handed out first."""
+def _fewest_granted(serving: frozenset[int], devices: Sequence[Device], asked: Sequence[tuple[str | None, int]]) -> int:
+    """The least number of `serving` devices in a grant: the scheduler may grant all others first."""
     least = 0
-    for kind, number in asked:
-        others = [one for index, one in enumerate(devices) if index not in able and kind in (None, one.type)]
-        least += max(0, number - sum(PLENTY if one.count is None else one.count for one in others))
+    for gres_type, number in asked:
+        others = sum(
+            _capacity(device)
+            for index, device in enumerate(devices)
+            if index not in serving and gres_type in (None, device.type)
+        )
+        least += max(0, number - others)
     return least
 
 
-def _bottleneck(path: list[tuple[int, int]], flow: list[list[int]], capacity: list[int]) -> int:
-    last = path[-1][1]
-    room = capacity[last] - sum(row[last] for row in flow)
-    moved = [flow[path[index + 1][0]][device] for index, (_, device) in enumerate(path[:-1])]
-    return min([room, *moved])
+def _capacity(device: Device) -> int:
+    return UNKNOWN_COUNT if device.count is None else device.count
 
 
-def _cheapest_path(
-    start: int, cost: list[list[int | None]], flow: list[list[int]], capacity: list[int]
-) -> list[tuple[int, int]] | None:
-    """The cheapest way to serve one more of `start`, moving others where that pays: [(want, device), ...].
+# -- the cheapest assignment -----------------------------------------------------------------------------------
 
-    Each pair takes one device for that want; where the device is full, the want of the next pair gives it up.
-    Bellman-Ford, since giving a device up has a negative cost.
+Step = tuple[int, int]
+"""A want takes one device: (index of the want, index of the device class)."""
+
+
+def assign(wants: Sequence[tuple[Accelerator, int]], devices: Sequence[Device]) -> list[list[int]] | None:
+    """How many devices of each class serve each want, at the least cost; None when not all wants can be served.
+
+    The result has a row per want and a column per device class. The method is a min-cost flow by successive shortest
+    paths on the small graph source -> wants -> devices -> sink, which is exact.
     """
-    best: dict[int, tuple[int, list[tuple[int, int]]]] = {}
-    frontier: dict[int, tuple[int, list[tuple[int, int]]]] = {start: (0, [])}
-    settled: dict[int, int] = {start: 0}
-    while frontier:
-        reached: dict[int, tuple[int, list[tuple[int, int]]]] = {}
-        for want, (spent, path) in frontier.items():
-            for device, price in enumerate(cost[want]):
-                if price is None:
-                    continue
-                total = spent + price
-                if device in best and best[device][0] <= total:
-                    continue
-                best[device] = (total, [*path, (want, device)])
-                for other, row in enumerate(flow):
-                    if other == want or not row[device]:
-                        continue
-                    freed = total - (cost[other][device] or 0)
-                    if other not in settled or freed < settled[other]:
-                        settled[other] = freed
-                        reached[other] = (freed, best[device][1])
-        frontier = reached
-    open_ends = [
-        (total, path) for device, (total, path) in best.items() if sum(row[device] for row in flow) < capacity[device]
-    ]
-    return min(open_ends, default=(0, None), key=lambda end: end[0])[1]
+    flow = _Flow(
+        cost=[
+            [None if device_rejection(want, device) else match_device(want, device).cost for device in devices]
+            for want, _ in wants
+        ],
+        capacity=[_capacity(device) for device in devices],
+        taken=[[0] * len(devices) for _ in wants],
+    )
+    for want, (_, number) in enumerate(wants):
+        while number:
+            path = flow.cheapest_path(want)
+            if path is None:
+                return None
+            amount = min(number, flow.bottleneck(path))
+            flow.push(path, amount)
+            number -= amount
+    return flow.taken
+
+
+@frozen
+class _Flow:
+    """The flow so far: `taken` has a row per want and a column per device class, like `cost` (None: cannot serve)."""
+
+    cost: list[list[int | None]]
+    capacity: list[int]
+    taken: list[list[int]]
+
+    def free(self, device: int) -> int:
+        """How many devices of a class no want has taken."""
+        return self.capacity[device] - sum(row[device] for row in self.taken)
+
+    def bottleneck(self, path: list[Step]) -> int:
+        """How many wants can go along a path at once."""
+        moved = [self.taken[giver][device] for (_, device), (giver, _) in pairwise(path)]
+        return min([self.free(path[-1][1]), *moved])
+
+    def push(self, path: list[Step], amount: int) -> None:
+        """Serve `amount` more of the first want of a path: each want takes a device that the next gives up."""
+        for want, device in path:
+            self.taken[want][device] += amount
+        for (_, device), (giver, _) in pairwise(path):
+            self.taken[giver][device] -= amount
+
+    def cheapest_path(self, start: int) -> list[Step] | None:
+        """The cheapest way to serve one more of `start`, moving other wants where that pays; None: there is no way.
+
+        Each step takes one device for its want. Where no device is free, the want of the next step gives its own up.
+        This is Bellman-Ford, since giving a device up has a negative cost.
+        """
+        to_device: dict[int, tuple[int, list[Step]]] = {}
+        to_want: dict[int, int] = {start: 0}
+        frontier: dict[int, tuple[int, list[Step]]] = {start: (0, [])}
+        while frontier:
+            reached: dict[int, tuple[int, list[Step]]] = {}
+            for want, (spent, path) in frontier.items():
+                for device, total in self._improved(want, spent, to_device):
+                    to_device[device] = (total, [*path, (want, device)])
+                    for giver, freed in self._givers(want, device, total):
+                        if giver not in to_want or freed < to_want[giver]:
+                            to_want[giver] = freed
+                            reached[giver] = (freed, to_device[device][1])
+            frontier = reached
+        ends = [end for device, end in to_device.items() if self.free(device)]
+        return min(ends, key=lambda end: end[0])[1] if ends else None
+
+    def _improved(
+        self, want: int, spent: int, to_device: dict[int, tuple[int, list[Step]]]
+    ) -> Iterator[tuple[int, int]]:
+        """The devices that a want reaches at a lower cost than before, with that cost."""
+        for device, price in enumerate(self.cost[want]):
+            if price is not None and (device not in to_device or spent + price < to_device[device][0]):
+                yield device, spent + price
+
+    def _givers(self, want: int, device: int, total: int) -> Iterator[tuple[int, int]]:
+        """The other wants that have a device of this class, with the cost once one of them gives it up."""
+        for giver, row in enumerate(self.taken):
+            if giver != want and row[device]:
+                yield giver, total - (self.cost[giver][device] or 0)

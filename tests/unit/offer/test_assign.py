@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from launchers.offer.assign import assign, grouped, refusal, serves
+from launchers.offer.assign import assign, count_equal, device_rejection, match_device
 from launchers.offer.model import Device
 from launchers.requirement import Accelerator
 
@@ -18,9 +18,9 @@ def brute_force(wanted, devices):
     best = None
     for chosen in itertools.permutations(range(len(single)), len(wanted)):
         pairs = list(zip(wanted, (single[index] for index in chosen), strict=True))
-        if any(refusal(want, device) for want, device in pairs):
+        if any(device_rejection(want, device) for want, device in pairs):
             continue
-        cost = sum(serves(want, device).cost for want, device in pairs)
+        cost = sum(match_device(want, device).cost for want, device in pairs)
         best = cost if best is None else min(best, cost)
     return best
 
@@ -53,7 +53,7 @@ def test_assignment_is_exact(seed):
     feasible = 0
     for _ in range(150):
         wanted, devices = random_case(rng)
-        wants = grouped(wanted)
+        wants = count_equal(wanted)
         flow = assign(wants, devices)
         expected = brute_force(wanted, devices)
         if flow is None:
@@ -65,7 +65,7 @@ def test_assignment_is_exact(seed):
         for column, device in enumerate(devices):
             assert sum(row[column] for row in flow) <= device.count
         cost = sum(
-            number * serves(want, device).cost
+            number * match_device(want, device).cost
             for (want, _), row in zip(wants, flow, strict=True)
             for device, number in zip(devices, row, strict=True)
             if number
@@ -81,10 +81,10 @@ def test_assignment_is_exact(seed):
 def test_a_device_has_one_of_the_sizes_of_its_model(need, waste, assumed):
     device, want = Device("cuda", 1, model="V100", sizes=(16 * G, 32 * G)), Accelerator("cuda", need * G)
     if waste is None:
-        assert refusal(want, device) == "gpu-memory"
+        assert device_rejection(want, device) == "gpu-memory"
         return
-    served = serves(want, device)
-    assert (refusal(want, device), served.waste, bool(served.assumed)) == (None, waste * G, assumed)
+    served = match_device(want, device)
+    assert (device_rejection(want, device), served.waste, bool(served.assumed)) == (None, waste * G, assumed)
 
 
 def test_a_greedy_choice_would_fail_here():
