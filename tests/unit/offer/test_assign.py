@@ -5,7 +5,15 @@ import random
 
 import pytest
 
-from launchers.offer.assign import assign, count_equal, device_rejection, match_device
+from launchers.offer.assign import (
+    MAX_WANT_KINDS,
+    any_grant_satisfies,
+    assign,
+    assumptions,
+    count_equal,
+    device_rejection,
+    match_device,
+)
 from launchers.offer.model import Device
 from launchers.requirement import Accelerator
 
@@ -96,3 +104,132 @@ def test_a_greedy_choice_would_fail_here():
 
 def test_many_devices_cost_no_more_than_few():
     assert assign([(Accelerator("cuda", G), 4096)], [Device("cuda", 10**6, 2 * G)]) == [[4096]]
+
+
+# -- one device ------------------------------------------------------------------------------------------------
+
+A100 = Device("cuda", 4, 40 * G, "A100", min_memory=10 * G)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device", "reason"),
+    [
+        (Accelerator("rocm"), A100, "gpu-kind"),
+        (Accelerator("gpu", 10 * G), A100, None),
+        (Accelerator("rocm"), Device("gpu"), None),
+        (Accelerator("cuda", 10 * G, "V100"), A100, "gpu-model"),
+        (Accelerator("cuda", 10 * G, "a100"), A100, None),
+        (Accelerator("cuda", 10 * G, "V100"), Device("cuda"), None),
+        (Accelerator("cuda", 40 * G), A100, None),
+        (Accelerator("cuda", 40 * G + 1), A100, "gpu-memory"),
+        (Accelerator("cuda", 40 * G + 1), Device("cuda"), None),
+        (Accelerator("cuda", 10 * G), A100, None),
+        (Accelerator("cuda", 10 * G - 1), A100, "gpu-min-memory"),
+        (Accelerator("cuda"), A100, "gpu-min-memory"),
+        (Accelerator("cuda", 0, "A100"), A100, None),
+        (Accelerator("cuda", 1, "A100"), A100, "gpu-min-memory"),
+    ],
+)
+def test_why_a_device_cannot_serve(wanted, device, reason):
+    assert device_rejection(wanted, device) == reason
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device", "assumed"),
+    [
+        (Accelerator("cuda", 40 * G, "A100"), A100, ()),
+        (Accelerator("cuda"), Device("gpu", 1), ("that the GPUs are cuda",)),
+        (Accelerator("gpu"), Device("gpu", 1), ()),
+        (Accelerator("gpu", 0, "A100"), Device("cuda", 1), ("that the GPU model is A100",)),
+        (Accelerator("gpu", 1), Device("cuda", 1), ("GPU memory, which is not known",)),
+        (Accelerator("gpu", 16 * G), Device("cuda", 1, sizes=(16 * G, 32 * G)), ()),
+        (
+            Accelerator("cuda", 1, "A100"),
+            Device(),
+            ("that the GPUs are cuda", "that the GPU model is A100", "GPU memory, which is not known"),
+        ),
+    ],
+)
+def test_what_has_to_be_assumed_of_a_device(wanted, device, assumed):
+    assert assumptions(wanted, device) == assumed
+
+
+def test_an_unknown_number_of_devices_is_an_assumption_of_the_match_only():
+    device = Device("cuda", None, 40 * G)
+    assert assumptions(Accelerator("cuda"), device) == ()
+    assert match_device(Accelerator("cuda"), device).assumed == ("the number of GPUs per node, which is not known",)
+
+
+def test_a_known_device_goes_before_an_unknown_one_however_much_memory_it_wastes():
+    assert assign([(Accelerator("cuda", G), 1)], [Device("cuda", 1), Device("cuda", 1, 1024 * G)]) == [[0, 1]]
+
+
+def test_equal_accelerators_are_counted_in_the_order_of_first_appearance():
+    small, large = Accelerator("cuda", G), Accelerator("cuda", 2 * G)
+    assert count_equal([large, small, large]) == [(large, 2), (small, 1)]
+
+
+# -- what a scheduler may grant --------------------------------------------------------------------------------
+
+
+def grants(devices, asked):
+    """Every set of single devices that serves `asked`, by GRES type: lists of indices into `devices`."""
+    single = [index for index, device in enumerate(devices) for _ in range(device.count)]
+    whole = sum(number for _, number in asked)
+    for chosen in set(itertools.combinations(single, whole)):
+        types = [devices[index].type for index in chosen]
+        if all(kind is None or types.count(kind) >= number for kind, number in asked):
+            yield chosen
+
+
+def some_order_serves(wanted, granted):
+    return any(
+        all(device_rejection(want, device) is None and not assumptions(want, device) for want, device in pairs)
+        for pairs in (list(zip(wanted, order, strict=False)) for order in itertools.permutations(granted, len(wanted)))
+    )
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_any_grant_is_what_a_look_at_every_grant_finds(seed):
+    rng = random.Random(seed)
+    answers = set()
+    for _ in range(60):
+        devices = [
+            Device("cuda", rng.randint(1, 2), rng.choice([8, 16, 24]) * G, type=type)
+            for type in rng.sample("abc", rng.randint(1, 3))
+        ]
+        wanted = [Accelerator("cuda", rng.choice([0, 8, 16, 24]) * G) for _ in range(rng.randint(1, 3))]
+        have = sum(device.count for device in devices)
+        if len(wanted) > have:
+            continue
+        asked = [(None, len(wanted))]
+        if rng.random() < 0.4 and len(wanted) <= devices[0].count:
+            asked = [(devices[0].type, len(wanted))]
+        expected = all(
+            some_order_serves(wanted, [devices[index] for index in chosen]) for chosen in grants(devices, asked)
+        )
+        assert any_grant_satisfies(count_equal(wanted), devices, asked) == expected
+        answers.add(expected)
+    assert answers == {True, False}
+
+
+@pytest.mark.parametrize(("certain", "answer"), [(True, False), (False, True)])
+def test_a_grant_of_unknown_devices_serves_only_where_assumptions_are_allowed(certain, answer):
+    assert (
+        any_grant_satisfies([(Accelerator("cuda", G), 1)], [Device("cuda", 2)], [(None, 1)], certain=certain) is answer
+    )
+
+
+def test_an_unknown_number_of_other_devices_may_be_granted_first():
+    devices = [Device("cuda", 8, 24 * G), Device("cuda", None, 8 * G)]
+    assert not any_grant_satisfies([(Accelerator("cuda", 16 * G), 1)], devices, [(None, 8)])
+    assert any_grant_satisfies([(Accelerator("cuda", 8 * G), 8)], devices, [(None, 8)])
+
+
+@pytest.mark.parametrize(("kinds", "answer"), [(MAX_WANT_KINDS, True), (MAX_WANT_KINDS + 1, False)])
+def test_very_mixed_wants_are_not_looked_into(kinds, answer):
+    """One size a device, and each want served by another set of them."""
+    devices = [Device("cuda", kinds, (size + 1) * G) for size in range(kinds)]
+    wants = [(Accelerator("cuda", (size + 1) * G), 1) for size in range(kinds)]
+    asked = [(None, sum(device.count for device in devices))]
+    assert any_grant_satisfies(wants, devices, asked) is answer

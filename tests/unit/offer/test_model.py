@@ -1,0 +1,61 @@
+"""Offers as data: what a limit and an offer are called, and in which order offers come."""
+
+import pytest
+
+from launchers.offer.model import Access, Device, Group, Limit, Offer, Partition, Per, Shape, Source, SourceKind
+
+G = 1024**3
+
+
+@pytest.mark.parametrize(
+    ("quantity", "per", "subject"),
+    [
+        ("duration", Per.JOB, "duration"),
+        ("mem", Per.NODE, "mem/node"),
+        ("mem", Per.CPU, "mem/cpu"),
+        ("gres/gpu:a100", Per.MINUTE, "gres/gpu:a100*min"),
+    ],
+)
+def test_the_subject_of_a_limit_has_what_it_is_counted_over(quantity, per, subject):
+    assert Limit(quantity, 1, Source(SourceKind.QOS, "gpu"), "MaxTRES", per).subject == subject
+
+
+@pytest.mark.parametrize(
+    ("source", "origin"),
+    [
+        (Source(SourceKind.QOS, "gpu"), "QoS gpu MaxWall"),
+        (Source(SourceKind.PARTITION, "gpu"), "partition gpu MaxWall"),
+        (Source(SourceKind.GROUP), "limits MaxWall"),
+    ],
+)
+def test_the_origin_of_a_limit_is_its_source_and_its_rule(source, origin):
+    assert Limit("duration", 60, source, "MaxWall").origin == origin
+
+
+def test_a_device_may_have_the_sizes_of_its_model_where_its_own_is_not_known():
+    assert Device(sizes=(16 * G, 32 * G)).possible == (16 * G, 32 * G)
+    assert Device(memory=24 * G, sizes=(16 * G, 32 * G)).possible == (24 * G,)
+    assert Device().possible == ()
+
+
+@pytest.mark.parametrize(
+    ("partition", "access", "name"),
+    [
+        ("gpu", Access(), "gpu/n[1-4]"),
+        ("", Access(), "n[1-4]"),
+        ("gpu", Access(qos="long"), "gpu/n[1-4] qos=long"),
+        ("gpu", Access(account="lab"), "gpu/n[1-4] account=lab"),
+        ("gpu", Access(qos="long", account="lab"), "gpu/n[1-4] qos=long account=lab"),
+    ],
+)
+def test_the_name_of_an_offer(partition, access, name):
+    shape = Shape("n[1-4]")
+    place = Partition(partition, (shape,), (access,))
+    assert Offer(Group("g", "slurm", (place,)), place, shape, access).name == name
+
+
+def test_offers_come_in_the_order_of_the_file():
+    both = (Access(qos="short"), Access(qos="long"))
+    partitions = (Partition("b", (Shape("n1"), Shape("n2")), both), Partition("a", (Shape("n1"),)))
+    names = [offer.name for offer in Group("g", "slurm", partitions).offers()]
+    assert names == ["b/n1 qos=short", "b/n1 qos=long", "b/n2 qos=short", "b/n2 qos=long", "a/n1"]
