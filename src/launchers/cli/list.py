@@ -67,7 +67,7 @@ def _row(offer: Offer) -> tuple[str, ...]:
         "-" if None in limits else format_timespan(max(filter(None, limits))),
         ",".join(qos) or "-",
         ",".join(accounts) or "-",
-        partition.closed or "up",
+        partition.closed_reason or "up",
     )
 
 

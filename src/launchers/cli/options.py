@@ -63,6 +63,5 @@ def warn(answer: Answer) -> None:
 def quiet_signals(groups: Iterable[Group]) -> None:
     """Name on stderr the groups whose live signals were wanted and could not be read."""
     for group in groups:
-        for note in group.notes:
-            if note.startswith("no live signal"):
-                print(f"launchers: warning: {group.name}: {note}", file=sys.stderr)
+        if group.signal_error is not None:
+            print(f"launchers: warning: {group.name}: no live signal: {group.signal_error}", file=sys.stderr)

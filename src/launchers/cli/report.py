@@ -73,7 +73,7 @@ def _devices(selection: Selection) -> str:
 def describe(device: Device) -> str:
     """One class of devices in a few words: ``2 x A100 40G``."""
     count = "?" if device.count is None else str(device.count)
-    memory = " or ".join(map(format_memory, device.possible)) or "unknown memory"
+    memory = " or ".join(map(format_memory, device.possible_sizes)) or "unknown memory"
     return f"{count} x {device.model or device.kind} {memory}"
 
 
@@ -101,7 +101,7 @@ def offer_json(offer: Offer) -> dict[str, Any]:
             {"what": limit.subject, "value": limit.value, "minimum": limit.is_minimum, "by": limit.origin}
             for limit in (*offer.partition.limits, *offer.access.limits)
         ],
-        "closed": offer.partition.closed or offer.access.closed,
+        "closed": offer.partition.closed_reason or offer.access.closed_reason,
         "live": asdict(offer.partition.signal) if offer.partition.signal else None,
     }
 

@@ -90,7 +90,7 @@ def _first(sources: Iterable[Mapping[Key, Limit]]) -> dict[Key, Limit]:
     return merged
 
 
-def _shut(spec: LimitsSpec | None, by: str) -> str | None:
+def _closed_reason(spec: LimitsSpec | None, by: str) -> str | None:
     """Why limits on numbers of jobs let none in."""
     for name, word in (("max_jobs", "MaxJobs"), ("max_submit", "MaxSubmitJobs")):
         if spec is not None and getattr(spec, name) == 0:
@@ -149,10 +149,12 @@ def _access(
     lifted = {_LIFTS[flag] for flag in qos.flags or () if flag in _LIFTS}  # those of the partition's QoS lift nothing
     merged = tuple(_first(sources).values())
     kept = tuple(limit for limit in limits if (limit.quantity, limit.is_minimum) not in lifted)
-    closed = _shut(qos.limits, f"QoS {qos_name}") or _shut(account.limits, f"account {account_name}")
+    closed_reason = _closed_reason(qos.limits, f"QoS {qos_name}") or _closed_reason(
+        account.limits, f"account {account_name}"
+    )
     priority = (qos.priority or 0) + (account.priority or 0)
     return Access(
-        qos_name, account_name, priority, kept + merged, _rank(group, account_name, account, qos_name), closed
+        qos_name, account_name, priority, kept + merged, _rank(group, account_name, account, qos_name), closed_reason
     )
 
 

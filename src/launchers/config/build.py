@@ -100,13 +100,13 @@ def _partition(group: schema.SlurmGroup, name: str, spec: schema.PartitionSpec, 
     own = limits_of(spec.limits, Source(SourceKind.PARTITION, name))
     wide = {key: limit for key, limit in limits_of(group.limits, Source(SourceKind.GROUP)).items() if key not in own}
     entries = accesses(group, name, spec, (*own.values(), *wide.values()))
-    closed = None
+    closed_reason = None
     if spec.disabled:
-        closed = "disabled in launchers.yaml"
+        closed_reason = "disabled in launchers.yaml"
     elif (spec.state or "UP") != "UP":
-        closed = f"partition state is {spec.state}"
+        closed_reason = f"partition state is {spec.state}"
     elif not entries:
-        closed = "no account and QoS of yours may use it"
+        closed_reason = "no account and QoS of yours may use it"
     return Partition(
         name=name,
         shapes=shapes,
@@ -120,7 +120,7 @@ def _partition(group: schema.SlurmGroup, name: str, spec: schema.PartitionSpec, 
             duration=spec.default_time,
         ),
         exclusive=bool(spec.exclusive),
-        closed=closed,
+        closed_reason=closed_reason,
     )
 
 
@@ -295,18 +295,18 @@ def oar_group(
 
 
 def _queue(name: str, spec: schema.OarQueue, shapes: tuple[Shape, ...], whole: bool) -> Partition:
-    only = tuple(sorted(_properties(spec.properties)))
+    required = tuple(sorted(_properties(spec.properties)))
     limits = schema.LimitsSpec(**attrs.asdict(spec.limits or schema.OarLimits()))
     return Partition(
         name=name,
-        shapes=tuple(shape for shape in shapes if set(only) <= shape.features or not shape.features),
+        shapes=tuple(shape for shape in shapes if set(required) <= shape.features or not shape.features),
         priority=spec.priority or 0,
         limits=tuple(limits_of(limits, Source(SourceKind.QUEUE, name)).values()),
         defaults=Defaults(duration=spec.default_time),
         exclusive=whole or "deploy" in (spec.types or ()),
-        closed="disabled in launchers.yaml" if spec.disabled else None,
+        closed_reason="disabled in launchers.yaml" if spec.disabled else None,
         types=spec.types or (),
-        only=only,
+        node_properties=required,
     )
 
 

@@ -297,11 +297,11 @@ def _unreachable(config: Config, group: SlurmGroup, path: Path) -> Iterator[Prob
 
 
 def _why_never(spec: PartitionSpec, partition: Partition) -> str:
-    if partition.closed:
-        return partition.closed
+    if partition.closed_reason:
+        return partition.closed_reason
     if spec.nodes is not None and not spec.nodes:
         return "it has no nodes"
-    closed = [access.closed or _contradiction(access.limits, partition) for access in partition.accesses]
+    closed = [access.closed_reason or _contradiction(access.limits, partition) for access in partition.accesses]
     return closed[0] or "" if all(closed) else ""
 
 

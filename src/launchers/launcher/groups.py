@@ -81,7 +81,7 @@ def with_signals(groups: tuple[Group, ...], live: bool) -> tuple[Group, ...]:
         if group.scheduler != "slurm" or not (live or group.live):
             return group
         if isinstance(seen, str):
-            return evolve(group, notes=(*group.notes, f"no live signal: {seen}"))
+            return evolve(group, notes=(*group.notes, f"no live signal: {seen}"), signal_error=seen)
         partitions = tuple(evolve(one, signal=seen.get(one.name)) for one in group.partitions)
         return evolve(group, partitions=partitions)
 

@@ -137,7 +137,7 @@ def _waste(
     )
     gpus, memory = sum(number for _, number in ask.devices) - len(alternative.accelerators), 0
     if gpus > 0:  # on OAR, for the cores that come with them
-        gpu_memory += gpus * max((min(device.possible, default=0) for device in offer.shape.devices), default=0)
+        gpu_memory += gpus * max((min(device.possible_sizes, default=0) for device in offer.shape.devices), default=0)
     if offer.partition.exclusive:
         gpus = sum(device.count or 0 for device in offer.shape.devices) - len(alternative.accelerators)
         memory = (offer.shape.memory or 0) - alternative.cpu_memory

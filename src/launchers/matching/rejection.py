@@ -49,7 +49,7 @@ class Rejection:
 
 
 def _closed(offer: Offer) -> Iterator[Rejection]:
-    for reason in (offer.partition.closed, offer.access.closed):
+    for reason in (offer.partition.closed_reason, offer.access.closed_reason):
         if reason:
             yield Rejection("closed", offered=reason)
 
@@ -96,7 +96,7 @@ def _refused(code: str, want: Accelerator, refused: list[Device], devices: Seque
         models = ", ".join(sorted({device.model or "?" for device in refused}))
         return Rejection(code, want.model, models, accelerator=want)
     if code == "gpu-memory":
-        return Rejection(code, want.memory, max(max(device.possible) for device in refused), accelerator=want)
+        return Rejection(code, want.memory, max(max(device.possible_sizes) for device in refused), accelerator=want)
     least = min(refused, key=lambda device: device.min_memory)
     return Rejection(code, want.memory, least.min_memory, least.min_memory_rule, accelerator=want)
 

@@ -25,7 +25,9 @@ def render(selection: Selection) -> OarArgs:
         levels=tuple(levels),
         walltime=ask.duration,
         guard=guard,
-        properties=sql_where(selection.formula.clauses, queue.only, host, ",".join(selection.formula.exclude)),
+        properties=sql_where(
+            selection.formula.clauses, queue.node_properties, host, ",".join(selection.formula.exclude)
+        ),
         queue=queue.name,
         types=queue.types,
         project=group.project,

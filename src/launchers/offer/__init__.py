@@ -1,1 +1,1 @@
-"""What is on offer: offers and the launchers.yaml that describes them."""
+"""Offers: what a group of launchers.yaml can give a job, and which of its devices serve it."""

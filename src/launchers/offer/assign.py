@@ -46,7 +46,7 @@ def device_rejection(wanted: Accelerator, device: Device) -> DeviceReason | None
         return "gpu-kind"
     if wanted.model and device.model and not same_model(wanted.model, device.model):
         return "gpu-model"
-    if device.possible and wanted.memory > max(device.possible):
+    if device.possible_sizes and wanted.memory > max(device.possible_sizes):
         return "gpu-memory"
     asks_by_model = wanted.model and not wanted.memory
     if wanted.memory < device.min_memory and not asks_by_model:
@@ -61,7 +61,7 @@ def assumptions(wanted: Accelerator, device: Device) -> tuple[str, ...]:
         assumed.append(f"that the GPUs are {wanted.kind}")
     if wanted.model and not device.model:
         assumed.append(f"that the GPU model is {wanted.model}")
-    if wanted.memory > min(device.possible, default=0):
+    if wanted.memory > min(device.possible_sizes, default=0):
         assumed.append("GPU memory, which is not known")
     return tuple(assumed)
 
@@ -74,7 +74,7 @@ def match_device(wanted: Accelerator, device: Device) -> DeviceMatch:
     assumed = assumptions(wanted, device)
     if device.count is None:
         assumed += ("the number of GPUs per node, which is not known",)
-    memory = min((size for size in device.possible if size >= wanted.memory), default=wanted.memory)
+    memory = min((size for size in device.possible_sizes if size >= wanted.memory), default=wanted.memory)
     return DeviceMatch(memory - wanted.memory, assumed)
 
 

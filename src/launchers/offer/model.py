@@ -1,7 +1,7 @@
-"""What is on offer: groups, partitions, node shapes and the rights to use them.
+"""Groups, partitions, node shapes and the rights to use them, as frozen data.
 
-Everything here is frozen data; `None` always means *unknown*, which is not zero: an unknown capacity does not
-reject a job, it is an assumption that the answer reports.  Memory is in bytes, time in seconds.
+`None` always means *unknown*, which is not zero: an unknown capacity rejects no job, it becomes an assumption that the
+answer reports. Memory is in bytes, time in seconds.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from attrs import field, frozen
 class Device:
     """Equal accelerators of one node.
 
-    `kind` is cuda, rocm, mps, or gpu where nobody said.  `memory` is the nominal size of one device; where that is not
-    known, `sizes` are those that its model is sold with (none: nothing is known).  `min_memory` is
-    the smallest memory request that its owner accepts on it, `min_memory_rule` the rule that says so.  `type` is the
-    GRES type under which Slurm knows the device, None for an untyped GRES.
-    `handles` are what shows the devices of this machine to a process (indices or UUIDs).
+    `kind` is cuda, rocm, mps, or gpu for an unknown kind. `memory` is the nominal size of one device. Where it is not
+    known, `sizes` are the sizes in which its model is sold (empty: nothing is known). `min_memory` is the smallest
+    memory request that the owner accepts on it, and `min_memory_rule` the rule that says so. `type` is the GRES type
+    under which Slurm knows the device, None for an untyped GRES. `handles` (indices or UUIDs) make the devices of this
+    machine visible to a process.
     """
 
     kind: str = "gpu"
@@ -34,21 +34,20 @@ class Device:
     sizes: tuple[int, ...] = ()
 
     @property
-    def possible(self) -> tuple[int, ...]:
-        """The sizes that one device may have (bytes), empty where nothing is known of them."""
+    def possible_sizes(self) -> tuple[int, ...]:
+        """The sizes that one device may have (bytes); empty: nothing is known."""
         return self.sizes if self.memory is None else (self.memory,)
 
 
 @frozen
 class Shape:
-    """Nodes that are alike: matching cost grows with shapes, not with nodes.
+    """Nodes that are alike. The time of matching grows with the shapes, not with the nodes.
 
-    `cores` are CPUs as Slurm counts and allocates them: hardware threads where a node has several per core, in
-    which case Slurm hands them out `threads_per_core` at a time, or `cpus_per_socket` where it hands out whole
-    sockets.  `available` of `count` nodes were neither
-    down nor drained when the facts were read.  `hosts` is a folded host list such as ``rtx-[01-02]``.
-    `hints` are the features that say something about the devices (a `features_regex` matched them).  On OAR features
-    are properties, ``gpu_model=Tesla V100``.
+    `cores` are CPUs as Slurm counts them: hardware threads where a core has several. Slurm allocates
+    `threads_per_core` of them at a time, or `cpus_per_socket` where it allocates whole sockets. `available` of the
+    `count` nodes were neither down nor drained when the facts were read. `hosts` is a folded host list such as
+    ``rtx-[01-02]``. `hints` are the features that describe the devices. On OAR, features are properties such as
+    ``gpu_model=Tesla V100``.
     """
 
     name: str
@@ -127,7 +126,7 @@ class Limit:
 
 @frozen
 class Defaults:
-    """What Slurm gives where a job does not say (DefMemPerCPU and friends); None where nothing is set."""
+    """What Slurm gives to a job that does not ask (DefMemPerCPU, DefaultTime ...); None: no default is set."""
 
     mem_per_cpu: int | None = None
     mem_per_node: int | None = None
@@ -138,9 +137,10 @@ class Defaults:
 
 @frozen
 class Access:
-    """A way to be let in: QoS and account (None: Slurm's own default), their priority and limits.
+    """A QoS and an account that the user may use (None: Slurm's default), their priority and limits.
 
-    `rank` orders accesses that are equal otherwise: 0 for what the user gets by default.
+    `rank` orders accesses that are otherwise equal: 0 for what the user gets by default. `closed_reason` says why no
+    job may use the access; None: it is open.
     """
 
     qos: str | None = None
@@ -148,12 +148,12 @@ class Access:
     priority: float = 0
     limits: tuple[Limit, ...] = ()
     rank: int = 0
-    closed: str | None = None
+    closed_reason: str | None = None
 
 
 @frozen
 class Signal:
-    """What was seen of a partition just now: idle and partly idle nodes, jobs that wait."""
+    """The live state of a partition: numbers of idle nodes, of partly idle nodes and of waiting jobs."""
 
     idle: int
     mixed: int
@@ -162,11 +162,11 @@ class Signal:
 
 @frozen
 class Partition:
-    """A partition (or the one unnamed partition of a machine): node shapes, accesses, limits.
+    """A partition of Slurm, a queue of OAR, or the one unnamed partition of a machine.
 
-    `closed` says why it takes no jobs at all.  `exclusive` partitions allocate whole nodes.  `signal` only
-    orders what is equal otherwise.  On OAR it is a queue: `types` are job types that it always asks for, `only` the
-    properties of its nodes.
+    `closed_reason` says why it takes no jobs at all; None: it is open. An `exclusive` partition allocates whole nodes.
+    `signal` only orders what is otherwise equal. On OAR, `types` are the job types that every job of the queue asks
+    for, and `node_properties` the properties that its nodes have.
     """
 
     name: str
@@ -176,9 +176,9 @@ class Partition:
     limits: tuple[Limit, ...] = ()
     defaults: Defaults = Defaults()
     exclusive: bool = False
-    closed: str | None = None
+    closed_reason: str | None = None
     types: tuple[str, ...] = ()
-    only: tuple[str, ...] = ()
+    node_properties: tuple[str, ...] = ()
     signal: Signal | None = field(default=None, eq=False)
 
 
@@ -186,9 +186,9 @@ class Partition:
 class Group:
     """A launcher group: one entry under `local:`, `slurm:` or `oar:` of launchers.yaml, ready to be matched.
 
-    `levels` are the levels of OAR's resources, hosts first. `gres` is how this cluster wants GPUs spelled:
-    gpus_per_node, gres or gres_typed. `unreachable` says why a group that must be read from its cluster could not
-    be. `live` wants signals of its partitions read at find time.
+    `gres` is how this cluster wants GPUs written: gpus_per_node, gres or gres_typed. `levels` are the levels of OAR's
+    resources, hosts first. `unreachable` says why the cluster of the group could not be read. With `live`, the signals
+    of its partitions are read whenever a launcher is looked for; `signal_error` says why they could not be read.
     """
 
     name: str
@@ -206,9 +206,10 @@ class Group:
     unreachable: str | None = None
     live: bool = False
     notes: tuple[str, ...] = field(default=(), eq=False)
+    signal_error: str | None = field(default=None, eq=False)
 
     def offers(self) -> Iterator[Offer]:
-        """The smallest things that can be chosen here, in the order of the file."""
+        """Every offer of this group, in the order of the file."""
         for partition in self.partitions:
             for shape in partition.shapes:
                 for access in partition.accesses:

@@ -122,7 +122,9 @@ def narrowed(group, partition, qos, account):
     """The group with this partition, and the offers of this QoS and account."""
     (found,) = [one for one in group.partitions if one.name == partition]
     fitting = [
-        one for one in found.accesses if qos in (None, one.qos) and account in (None, one.account) and not one.closed
+        one
+        for one in found.accesses
+        if qos in (None, one.qos) and account in (None, one.account) and not one.closed_reason
     ]
     return evolve(group, partitions=(evolve(found, accesses=tuple(fitting) or found.accesses[:0]),))
 

@@ -89,7 +89,7 @@ def test_accesses(partition, found):
     text = "qos: {normal: {}, short: {}, other: {}}\naccounts: {a: {qos: [normal, short]}, b: {qos: [normal]}}\n"
     (built,) = slurm(f"{text}partitions: {{p: {partition}}}").partitions
     if found is None:
-        assert built.closed == "no account and QoS of yours may use it"
+        assert built.closed_reason == "no account and QoS of yours may use it"
     else:
         assert [(access.qos, access.account) for access in built.accesses] == found
 
@@ -154,7 +154,7 @@ partitions:
     )
     gpu, cpu = group.partitions
     assert (group.name, group.weight, group.gres, gpu.priority) == ("mine", 7, "gres_typed", 3)
-    assert cpu.closed == "disabled in launchers.yaml"
+    assert cpu.closed_reason == "disabled in launchers.yaml"
     assert [(s.hosts, s.count, s.devices[0].memory) for s in gpu.shapes] == [
         ("n[1,4]", 2, None),
         ("n[2-3]", 2, 80 * G),

@@ -33,9 +33,9 @@ def test_the_origin_of_a_limit_is_its_source_and_its_rule(source, origin):
 
 
 def test_a_device_may_have_the_sizes_of_its_model_where_its_own_is_not_known():
-    assert Device(sizes=(16 * G, 32 * G)).possible == (16 * G, 32 * G)
-    assert Device(memory=24 * G, sizes=(16 * G, 32 * G)).possible == (24 * G,)
-    assert Device().possible == ()
+    assert Device(sizes=(16 * G, 32 * G)).possible_sizes == (16 * G, 32 * G)
+    assert Device(memory=24 * G, sizes=(16 * G, 32 * G)).possible_sizes == (24 * G,)
+    assert Device().possible_sizes == ()
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_snakemake_states_and_allow_lists(more, closed):
     assoc = "Cluster|Account|User|QOS\nc|a|me|normal\n"
     text = f"PartitionName=p Nodes=n1 {more}\n"
     one = group(CONFIG, NODES.split("\n\n")[0], text, assoc, person=Person("me", None, frozenset({"users"})))
-    assert one.partitions[0].closed == closed
+    assert one.partitions[0].closed_reason == closed
 
 
 def test_snakemake_more_declared_limits_are_no_merit():
@@ -244,7 +244,7 @@ def test_a_partition_that_names_an_account_means_those_below_it_from_23_02_on(sa
     for version, accounts in (("22.05.8", before), ("23.02.0", since), ("26.05.5", since)):
         config = CONFIG + f"SLURM_VERSION = {version}\n"
         part = group(config, NODES, partition, assoc, qos, person=Person("me")).partitions[0]
-        assert {one.account for one in part.accesses if not part.closed} == accounts
+        assert {one.account for one in part.accesses if not part.closed_reason} == accounts
 
 
 def test_running_minutes_of_a_user_bound_a_job():
