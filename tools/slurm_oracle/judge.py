@@ -106,9 +106,9 @@ def agrees(question: Question, verdict: Verdict) -> bool:
         return False
     if not verdict.starts or question.nodes is None:
         return True
-    from launchers.quantities.hosts import expand
+    from launchers.quantities.hosts import expand_hosts
 
-    return set(expand(verdict.nodes)) <= question.nodes
+    return set(expand_hosts(verdict.nodes)) <= question.nodes
 
 
 def _words(answer: Answer) -> str:

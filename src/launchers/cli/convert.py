@@ -16,7 +16,7 @@ from launchers.oar.convert import convert as convert_oar
 from launchers.oar.facts import is_oarnodes_output
 from launchers.oar.facts import read_oarnodes as read_oar
 from launchers.oar.query import ask as ask_oar
-from launchers.quantities.hosts import fold
+from launchers.quantities.hosts import fold_hosts
 from launchers.slurm.anonymize import anonymize
 from launchers.slurm.convert import Person, convert, outside
 from launchers.slurm.facts import Facts
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"launchers convert: {said}", file=sys.stderr)
         return 2
     if left := outside(facts):
-        names = fold(node.name for node in left)
+        names = fold_hosts(node.name for node in left)
         print(f"launchers convert: left out, as they are in no partition: {names}", file=sys.stderr)
     if options.user:
         person = evolve(person, user=options.user)

@@ -13,7 +13,7 @@ from launchers.cli.report import VERSION, describe, offer_json
 from launchers.launcher.groups import load_groups
 from launchers.matching.ask import bounds
 from launchers.offer.model import Group, Offer
-from launchers.requirement import format_memory, format_timespan
+from launchers.quantities.units import format_memory, format_timespan
 
 
 def arguments(command: argparse.ArgumentParser) -> None:

@@ -9,7 +9,8 @@ from attrs import asdict
 from launchers.matching import Answer, Selection
 from launchers.oar.args import OarArgs
 from launchers.offer.model import Device, Offer
-from launchers.requirement import Alternative, format_memory, format_timespan
+from launchers.quantities.units import format_memory, format_timespan
+from launchers.requirement import Alternative
 from launchers.schedulers import render
 from launchers.slurm.args import SlurmArgs
 

@@ -16,8 +16,8 @@ from launchers.config import schema
 from launchers.config.access import accesses, limits_of
 from launchers.gpus.catalogue import identify, nominal_memory
 from launchers.offer.model import Access, Defaults, Device, Group, Partition, Shape, Source, SourceKind
-from launchers.quantities.hosts import joined, number
-from launchers.requirement import parse_memory
+from launchers.quantities.hosts import count_hosts, join_hosts
+from launchers.quantities.units import parse_memory
 
 Models = Mapping[Any, tuple[str, tuple[int, ...]]]
 REGEX_GROUPS = tuple(f"{kind}_{what}" for kind in ("cuda", "rocm", "mps", "gpu") for what in ("count", "memory"))
@@ -211,9 +211,9 @@ def _hosts(nodes: schema.NodesSpec | schema.OarNodes) -> tuple[str, int | None]:
     """The folded host list, and the number of nodes; None where nobody said."""
     if nodes.hosts is None:
         return "", nodes.count or None
-    folded = joined(nodes.hosts)
+    folded = join_hosts(nodes.hosts)
     if nodes.count is not None or "," not in folded:
-        return folded, number(folded) if nodes.count is None else nodes.count
+        return folded, count_hosts(folded) if nodes.count is None else nodes.count
     from ClusterShell.NodeSet import NodeSet
 
     return folded, len(NodeSet(folded))

@@ -26,7 +26,7 @@ from launchers.files.problems import ConfigError, Problem
 from launchers.files.tree import Path
 from launchers.gpus.catalogue import identify
 from launchers.offer.model import Limit, Partition
-from launchers.quantities.hosts import joined
+from launchers.quantities.hosts import join_hosts
 
 _TRES_FIELDS = ("max_tres", "max_tres_per_node", "max_tres_per_user", "max_tres_per_account", "grp_tres", "min_tres")
 
@@ -83,7 +83,7 @@ def _two_sources(config: Config, entry: SlurmGroup | OarGroup, query: str, path:
 
 def _counts(config: Config, blocks: Iterable[NodesSpec | OarNodes] | None, path: Path) -> Iterator[Problem]:
     for index, nodes in enumerate(blocks or ()):
-        named = len(_hosts(joined(nodes.hosts)))
+        named = len(_hosts(join_hosts(nodes.hosts)))
         if named and nodes.count is not None and nodes.count != named:
             message = f"{nodes.count} nodes, and hosts: names {named}"
             yield config.tree.problem(
@@ -94,7 +94,7 @@ def _counts(config: Config, blocks: Iterable[NodesSpec | OarNodes] | None, path:
 def _twice(config: Config, spec: PartitionSpec, path: Path) -> Iterator[Problem]:
     seen = _hosts("")
     for index, nodes in enumerate(spec.nodes or ()):
-        hosts = _hosts(joined(nodes.hosts))
+        hosts = _hosts(join_hosts(nodes.hosts))
         if seen & hosts:
             message = f"{seen & hosts} is in a block above as well, and counts as another node"
             yield config.tree.problem("LC212", (*path, "nodes", index, "hosts"), message)
@@ -170,9 +170,9 @@ def _layer(config: Config, own: Mapping[str, Any], facts: Mapping[str, Any], pat
             yield config.tree.problem("LC209", where, message, f"they have {', '.join(facts)}", key=True)
             continue
         blocks = getattr(facts[name], "nodes", None) or ()
-        known = ",".join(joined(one.hosts) for one in blocks if one.hosts)
+        known = ",".join(join_hosts(one.hosts) for one in blocks if one.hosts)
         for number, nodes in enumerate(spec.nodes or () if blocks else ()):
-            unknown = _hosts(joined(nodes.hosts)) - _hosts(known)
+            unknown = _hosts(join_hosts(nodes.hosts)) - _hosts(known)
             if unknown:
                 message = f"the facts have no {unknown} in {name}, so these are further nodes"
                 yield config.tree.problem("LC209", (*where, "nodes", number, "hosts"), message)

@@ -10,8 +10,8 @@ import attrs
 
 from launchers.config import schema
 from launchers.files import kinds
-from launchers.quantities.words import format_time
-from launchers.requirement import format_memory
+from launchers.quantities.units import format_memory
+from launchers.quantities.words import format_time_limit
 
 Notes = dict[tuple[Any, ...], str]
 """Comments by the path of what they are about, within the entry."""
@@ -123,7 +123,7 @@ def _flow(item: Any, kind: Any) -> str:
     if kind is kinds.Memory:
         return format_memory(item)
     if kind is kinds.Duration:
-        return f'"{format_time(item)}"'
+        return f'"{format_time_limit(item)}"'
     return _scalar(item)
 
 

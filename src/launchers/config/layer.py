@@ -10,7 +10,7 @@ import attrs
 from launchers.config.schema import AcceleratorSpec, GpuSpec, NodeConfiguration, NodesSpec, PartitionSpec, SlurmGroup
 from launchers.files.kinds import Count, Hosts
 from launchers.gpus.catalogue import same_model
-from launchers.quantities.hosts import joined
+from launchers.quantities.hosts import join_hosts
 
 
 def over(facts: SlurmGroup, own: SlurmGroup) -> SlurmGroup:
@@ -97,10 +97,10 @@ def _split(blocks: Sequence[NodesSpec], written: NodesSpec) -> tuple[list[NodesS
     """Cut the hosts written about out of the blocks that have them; hosts that no block has make one of their own."""
     from ClusterShell.NodeSet import NodeSet
 
-    hosts = NodeSet(joined(written.hosts))
+    hosts = NodeSet(join_hosts(written.hosts))
     result: list[NodesSpec] = []
     for block in blocks:
-        have = NodeSet(joined(block.hosts))
+        have = NodeSet(join_hosts(block.hosts))
         inside, outside = have & hosts, have - hosts
         if not inside:
             result.append(block)

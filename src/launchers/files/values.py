@@ -9,7 +9,7 @@ from typing import Any
 
 from launchers.files import kinds
 from launchers.quantities import hosts
-from launchers.requirement import parse_memory, parse_timespan
+from launchers.quantities.units import parse_memory, parse_timespan
 
 _NAME = re.compile(r"[^\s,\"'`$\\;|&<>(){}*?\x00-\x1f]+")
 _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -81,7 +81,7 @@ def _name(value: Any) -> str:
 def _hosts(value: Any) -> str:
     text = _name(value)
     try:
-        hosts.number(text)
+        hosts.count_hosts(text)
     except ValueError as error:
         raise BadValueError("LC117", str(error), "write a name, or a folded list such as n[01-16]") from None
     return text

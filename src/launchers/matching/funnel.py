@@ -9,7 +9,8 @@ from attrs import frozen
 from launchers.matching.answer import Answer, Trial
 from launchers.matching.rejection import STAGES
 from launchers.offer.model import Group
-from launchers.requirement import Alternative, format_memory, format_timespan
+from launchers.quantities.units import format_memory, format_timespan
+from launchers.requirement import Alternative
 
 
 @frozen

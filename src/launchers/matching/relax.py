@@ -21,7 +21,8 @@ from launchers.matching.rejection import Rejection
 from launchers.matching.select import match
 from launchers.matching.words import GIB
 from launchers.offer.model import Offer
-from launchers.requirement import Accelerator, Alternative, Requirement, format_memory, format_timespan
+from launchers.quantities.units import format_memory, format_timespan
+from launchers.requirement import Accelerator, Alternative, Requirement
 
 Changes = dict[str, "Change"]
 """What is changed in a requirement, by the thing that is changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from launchers.matching.rejection import Rejection
-from launchers.requirement import format_memory, format_timespan
+from launchers.quantities.units import format_memory, format_timespan
 
 GIB = 1024**3
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import Attribute, field, frozen
 
-from launchers.quantities.words import walltime
+from launchers.quantities.words import format_walltime
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
@@ -81,7 +81,7 @@ class OarArgs:
         """The value of ``-l``."""
         path = "".join(f"/{level}={count}" for level, count in self.levels)
         guard = f"{{{self.guard}}}" if self.guard else ""
-        return guard + path + ("" if self.walltime is None else f",walltime={walltime(self.walltime)}")
+        return guard + path + ("" if self.walltime is None else f",walltime={format_walltime(self.walltime)}")
 
     def options(self) -> dict[str, str | list[str]]:
         """The options by their names, in a fixed order."""

@@ -10,7 +10,7 @@ from launchers.plan.place import Place, Placed, need_in, stated
 from launchers.plan.plan import Plan
 from launchers.plan.recursion import Calls, evaluate
 from launchers.plan.tree import Chain, Dag, Map, Node, Parallel, Pinned, Step
-from launchers.quantities.words import clock, limit
+from launchers.quantities.words import format_clock, format_time_limit
 from launchers.requirement import Requirement
 from launchers.slurm.args import SlurmArgs
 
@@ -39,7 +39,7 @@ def described(plan: Plan, placed: Placed | None) -> str:
     path = critical_path(graph, times)
     lines = [f"Plan: {plan.name}"]
     duration = evaluate(_tree(plan.root, "", True, times, placed, set(path) if placed else set(), lines))
-    lines.append(f"Time Estimate (not taking queuing into account): {clock(duration)}")
+    lines.append(f"Time Estimate (not taking queuing into account): {format_clock(duration)}")
     if placed is not None:
         hours = sum(placed.places[t.name].gpus * t.count * times[t.name] for t in graph.tasks) / 3600
         lines.append(f"GPU-hours at most: {hours:g}")
@@ -59,7 +59,9 @@ def _tree(
         many = f" x {len(node.items)}" if isinstance(node, Map) else ""
         mark = "*" if node.name in path else ""
         where = f"  {_where(placed.places[node.name])}" if placed else ""
-        lines.append(f"{indent}{branch}● {node.name}{many}{mark} [{limit(times[node.name])}]{_on(node)}{where}")
+        lines.append(
+            f"{indent}{branch}● {node.name}{many}{mark} [{format_time_limit(times[node.name])}]{_on(node)}{where}"
+        )
         return times[node.name]
     assert isinstance(node, Chain | Parallel | Dag)
     position = len(lines)
@@ -72,7 +74,7 @@ def _tree(
         parts = [times[name] for name in critical_path(graph_of(Plan("", node)), times)]
     duration = max(parts, default=0) if isinstance(node, Parallel) else sum(parts)
     what = {Chain: "▼ Chain", Parallel: "⇉ Parallel", Dag: "◇ Dag"}[type(node)]
-    lines[position] = f"{indent}{branch}{what} [{clock(duration)}]{_on(node)}"
+    lines[position] = f"{indent}{branch}{what} [{format_clock(duration)}]{_on(node)}"
     return duration
 
 

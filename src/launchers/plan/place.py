@@ -18,7 +18,7 @@ from launchers.offer.model import Group, Shape
 from launchers.plan.graph import Graph, graph_of
 from launchers.plan.plan import Plan
 from launchers.plan.tree import Need, Pinned, PlacementError, PlanError, UnreachableError
-from launchers.quantities.hosts import expand
+from launchers.quantities.hosts import expand_hosts
 from launchers.requirement import Requirement, parse
 from launchers.slurm.args import SlurmArgs, time_limit_minutes
 from launchers.slurm.features import constraint_matches
@@ -132,11 +132,11 @@ def _allowed(group: Group, pinned: Mapping[str, Any]) -> Group | str:
         return f"it has no partition {', '.join(unknown)}"
     group = narrowed(group, named, *(str(pinned.get(name) or "") for name in ("qos", "account")))
     types = {one.type for one in read_gres(str(pinned.get("gres") or "")) if one.name == "gpu" and one.type}
-    hosts = set(expand(str(pinned.get("nodelist") or "")))
+    hosts = set(expand_hosts(str(pinned.get("nodelist") or "")))
     constraint = str(pinned.get("constraint") or "")
     has: dict[str, Callable[[Shape], bool]] = {
         "gres": lambda shape: types <= {device.type for device in shape.devices},
-        "nodelist": lambda shape: not hosts or not shape.hosts or bool(hosts & set(expand(shape.hosts))),
+        "nodelist": lambda shape: not hosts or not shape.hosts or bool(hosts & set(expand_hosts(shape.hosts))),
         "constraint": lambda shape: constraint_matches(constraint, shape.features),
     }
     for name, holds in has.items():

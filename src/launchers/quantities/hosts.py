@@ -6,67 +6,40 @@ import re
 from collections.abc import Iterable
 from math import prod
 
-MOST = 100_000
-"""Hosts in one list: more than any cluster has, and still folded and cut in seconds."""
-_OUTSIDE = re.compile(r",(?![^\[\]]*\])")
+MAX_HOSTS = 100_000
+"""Most hosts in one list: more than any cluster has, and few enough to be folded in seconds."""
+_OUTER_COMMA = re.compile(r",(?![^\[\]]*\])")
 _PART = re.compile(r"[A-Za-z0-9_.-]*(\[[^\[\]]*\]([A-Za-z0-9_.-]*))*", re.ASCII)
 _RANGE = re.compile(r"(\d+)(?:-(\d+)(?:/(\d+))?)?", re.ASCII)
 
 
-def number(text: str) -> int:
-    """How many hosts a folded list has, one given twice counted twice.
+def count_hosts(text: str) -> int:
+    """How many hosts a folded list has; a host that is given twice counts twice.
 
-    Raises ValueError, which says what is wrong, for what is no host list and for one of more than MOST hosts.
+    Raises ValueError for text that is not a host list, and for a list of more than MAX_HOSTS hosts.
     """
-    found = sum(_number(part, text) for part in _OUTSIDE.split(text))
-    if found > MOST:
-        raise ValueError(f"{text[:60]!r} has {found} hosts, and at most {MOST} are taken")
-    return found
+    count = sum(_count_part(part, text) for part in _OUTER_COMMA.split(text))
+    if count > MAX_HOSTS:
+        raise ValueError(f"{text[:60]!r} has {count} hosts; at most {MAX_HOSTS} are allowed")
+    return count
 
 
-def _number(part: str, text: str) -> int:
-    """Of what stands between two commas."""
-    if not part:
-        raise ValueError(f"{text[:60]!r} has an empty host name")
-    if part.count("[") != part.count("]"):
-        raise ValueError(f"{part[:60]!r} has a [ without its ], or the other way round")
-    if not _PART.fullmatch(part):
-        raise ValueError(f"{part[:60]!r} is not a host name: letters, digits and . _ - and ranges in [ ]")
-    between = re.findall(r"\](.*?)\[", part)
-    if any(one.isdigit() or not one for one in between):
-        raise ValueError(f"{part[:60]!r} has two ranges with no letter between them")
-    return prod(sum(map(_length, ranges.split(","))) for ranges in re.findall(r"\[(.*?)\]", part))
+def join_hosts(hosts: tuple[str, ...] | str | None) -> str:
+    """The `hosts:` of a file, which may be a list or a folded list, as one folded list; empty for None."""
+    return ",".join(hosts) if isinstance(hosts, tuple) else hosts or ""
 
 
-def _length(text: str) -> int:
-    """Of a range, ``1-5`` or ``1-9/2``, or of a single number."""
-    match = _RANGE.fullmatch(text)
-    if match is None or len(text) > 30:
-        raise ValueError(f"[{text[:60]}] is not a range of numbers such as [01-16]")
-    first, last, step = match[1], match[2] or match[1], int(match[3] or 1)
-    if int(last) < int(first) or not step:
-        raise ValueError(f"the range {text} goes backwards: it begins above its end")
-    if len(first) != len(last) and any(one[0] == "0" != one for one in (first, last)):
-        raise ValueError(f"the range {text} has numbers of different width: write zeros before both, or before none")
-    return (int(last) - int(first)) // step + 1
-
-
-def joined(said: tuple[str, ...] | str | None) -> str:
-    """`hosts:` of a file, a list or a folded list, as one folded list."""
-    return ",".join(said) if isinstance(said, tuple) else said or ""
-
-
-def expand(text: str) -> list[str]:
-    """The names of a host list, in its order; a single name costs nothing.  ValueError for none, or too many."""
+def expand_hosts(text: str) -> list[str]:
+    """The names in a host list: in its order, or sorted if it has ranges. Raises ValueError as `count_hosts` does."""
     if "[" not in text:
         return [name for name in text.split(",") if name]
-    number(text)
+    count_hosts(text)
     from ClusterShell.NodeSet import NodeSet
 
     return list(NodeSet(text))
 
 
-def fold(names: Iterable[str]) -> str:
+def fold_hosts(names: Iterable[str]) -> str:
     """The shortest host list for these names, sorted."""
     distinct = sorted(set(names))
     if len(distinct) < 2:
@@ -76,3 +49,33 @@ def fold(names: Iterable[str]) -> str:
     folded = NodeSet()
     folded.update(",".join(distinct))
     return str(folded)
+
+
+def _count_part(part: str, text: str) -> int:
+    """The hosts of one part between commas, such as ``rack[1-4]-n[01-16]``; `text` is the whole list."""
+    if not part:
+        raise ValueError(f"{text[:60]!r} has an empty host name")
+    if part.count("[") != part.count("]"):
+        raise ValueError(f"{part[:60]!r} has a [ without its ], or a ] without its [")
+    if not _PART.fullmatch(part):
+        raise ValueError(f"{part[:60]!r} is not a host name: use letters, digits, . _ - and ranges in [ ]")
+    between = re.findall(r"\](.*?)\[", part)
+    if any(text.isdigit() or not text for text in between):
+        raise ValueError(f"{part[:60]!r} has two ranges with no letter between them")
+    return prod(sum(map(_count_range, ranges.split(","))) for ranges in re.findall(r"\[(.*?)\]", part))
+
+
+def _count_range(text: str) -> int:
+    """The numbers in a range, ``1-5`` or ``1-9/2``, or 1 for a single number."""
+    match = _RANGE.fullmatch(text)
+    if match is None or len(text) > 30:
+        raise ValueError(f"[{text[:60]}] is not a range of numbers such as [01-16]")
+    first, last, step = match[1], match[2] or match[1], int(match[3] or 1)
+    if not step:
+        raise ValueError(f"the range {text} has a step of 0: a step is 1 or more")
+    if int(last) < int(first):
+        raise ValueError(f"the range {text} goes backwards: write the smaller number first")
+    padded = any(len(number) > 1 and number[0] == "0" for number in (first, last))
+    if len(first) != len(last) and padded:
+        raise ValueError(f"the range {text} mixes widths: write both numbers with the same number of digits")
+    return (int(last) - int(first)) // step + 1

@@ -1,59 +1,51 @@
-"""Times and memory in words for people."""
+"""Times and memory as schedulers take them, and in rough words for people."""
 
 from __future__ import annotations
 
-from launchers.requirement import format_timespan
+from launchers.quantities.units import GIB, KIB, MIB, format_timespan
+
+DAY, HOUR, MINUTE = 86400, 3600, 60
 
 
-def walltime(seconds: int) -> str:
-    """``hours:minutes:seconds``, as oarsub takes it."""
-    return f"{seconds // 3600}:{seconds % 3600 // 60:02}:{seconds % 60:02}"
+def format_walltime(seconds: int) -> str:
+    """``49:30:00``: hours, minutes and seconds, as oarsub takes a walltime."""
+    return f"{seconds // HOUR}:{seconds % HOUR // MINUTE:02}:{seconds % MINUTE:02}"
 
 
-def format_time(seconds: int) -> str:
-    """``2-12:00:00`` or ``01:30:00``, as Slurm prints a time limit."""
-    days, rest = divmod(seconds, 86400)
-    hours, rest = divmod(rest, 3600)
-    clock = f"{hours:02}:{rest // 60:02}:{rest % 60:02}"
-    return f"{days}-{clock}" if days else clock
+def format_time_limit(seconds: int) -> str:
+    """``2-01:30:00`` or ``01:30:00``, as Slurm prints a time limit."""
+    days, rest = divmod(seconds, DAY)
+    text = f"{rest // HOUR:02}:{rest % HOUR // MINUTE:02}:{rest % MINUTE:02}"
+    return f"{days}-{text}" if days else text
 
 
-MIB, GIB = 1024**2, 1024**3
+def format_clock(seconds: int) -> str:
+    """``2 days, 1:30:00`` or ``1:30:00``, as planit prints a duration."""
+    days, rest = divmod(seconds, DAY)
+    text = format_walltime(rest)
+    return f"{days} day{'s' * (days != 1)}, {text}" if days else text
 
 
 # -- for people ------------------------------------------------------------------------------------------------
 
 
-def in_time(seconds: float | None) -> str:
-    """About so long: ``4d2h``, ``1h30m``, ``12s``."""
+def rough_time(seconds: float | None) -> str:
+    """A time to two units at most: ``4d2h``, ``1h30m``, ``12s``, ``0.3s``; ``?`` for None."""
     if seconds is None:
         return "?"
-    for size, part in ((86400, 3600), (3600, 60), (60, 1)):
-        if seconds >= size:
-            return format_timespan(round(seconds / part) * part)
+    for unit, step in ((DAY, HOUR), (HOUR, MINUTE), (MINUTE, 1)):
+        if seconds >= unit:
+            return format_timespan(round(seconds / step) * step)
     return f"{seconds:.0f}s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f}s"
 
 
-def in_memory(size: int | None) -> str:
-    """About so much: ``156M``, ``3.1G``."""
+def rough_memory(size: int | None) -> str:
+    """Bytes to two or three digits: ``156M``, ``3.1G``; ``?`` for None."""
     if size is None:
         return "?"
-    for unit, name in ((1024 * GIB, "T"), (GIB, "G"), (MIB, "M")):
+    for unit, name in ((KIB * GIB, "T"), (GIB, "G"), (MIB, "M")):
         if size >= unit:
-            number = f"{size / unit:.1f}" if size < 10 * unit and name != "M" else f"{size / unit:.0f}"
+            tenths = size < 10 * unit and name != "M"
+            number = f"{size / unit:.1f}" if tenths else f"{size / unit:.0f}"
             return f"{number.removesuffix('.0')}{name}"
-    return f"{-(-size // 1024)}K"
-
-
-def clock(seconds: int) -> str:
-    """``1:30:00``, as planit writes durations."""
-    days, rest = divmod(seconds, 86400)
-    text = f"{rest // 3600}:{rest % 3600 // 60:02}:{rest % 60:02}"
-    return f"{days} day{'s' * (days != 1)}, {text}" if days else text
-
-
-def limit(seconds: int) -> str:
-    """``01:30:00``, as Slurm writes a time limit."""
-    days, rest = divmod(seconds, 86400)
-    text = f"{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
-    return f"{days}-{text}" if days else text
+    return f"{-(-size // KIB)}K"

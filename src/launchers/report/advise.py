@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from launchers.jobs.backend import JobInfo
-from launchers.quantities.words import GIB, MIB
+from launchers.quantities.units import GIB, MIB
 from launchers.requirement import Accelerator, Alternative, Requirement, parse
 from launchers.runs.run import Run
 from launchers.runs.status import MemberState, StepState

@@ -18,7 +18,7 @@ from attrs import frozen
 
 from launchers.drawing import Box, svg
 from launchers.jobs.state import ENDED, UNKNOWN, in_words
-from launchers.quantities.words import in_memory, in_time
+from launchers.quantities.words import rough_memory, rough_time
 from launchers.report.advise import Advice, advices, elapsed
 from launchers.runs.record import TaskEntry
 from launchers.runs.run import Run
@@ -130,17 +130,17 @@ def _facts(run: Run, steps: Sequence[StepState], begin: float, end: float) -> It
     ended = all(step.ended for step in steps)
     yield "Submitted", _when(store.created)
     yield "Ended" if ended else "As of", _when(end)
-    yield "Took" if ended else "So far", in_time(end - begin)
+    yield "Took" if ended else "So far", rough_time(end - begin)
     yield "Where", store.group or store.scheduler
     done = [(one, seconds) for one in infos if (seconds := elapsed(one)) is not None and one.usage]
     reserved = sum((one.usage.reserved or 0) * seconds for one, seconds in done if one.usage)
     used = sum(one.usage.cpu or 0 for one, _ in done if one.usage)
     if reserved:
         busy = f", {used / reserved:.0%} of it busy" if used else ""
-        yield "CPU time reserved", f"{in_time(reserved)}{busy}"
+        yield "CPU time reserved", f"{rough_time(reserved)}{busy}"
     gpus = sum(one.usage.gpus * one.usage.nodes * seconds for one, seconds in done if one.usage)
     if gpus:
-        yield "GPU time reserved", in_time(gpus)
+        yield "GPU time reserved", rough_time(gpus)
     if store.source:
         yield "Source", f"{store.source.commit[:10]}{' and changes' if store.source.changed else ''}"
 
@@ -198,7 +198,7 @@ class Row:
         if len(members) == 1:
             seconds = elapsed(members[0].info)
             return members[0].info.state.lower() + (
-                f" \N{MIDDLE DOT} {in_time(seconds)}" if seconds is not None else ""
+                f" \N{MIDDLE DOT} {rough_time(seconds)}" if seconds is not None else ""
             )
         counts = Counter(kind(one.info.state) for one in members)
         if counts["ok"] == len(members):
@@ -307,9 +307,9 @@ def _title(one: MemberState, span: Span) -> str:
     name = one.step if one.number is None else f"{one.step}:{one.number}"
     told = [f"{name} {one.info.state}"]
     if span.ready is not None:
-        told.append(f"queued {in_time((span.started or span.end) - span.ready)}")
+        told.append(f"queued {rough_time((span.started or span.end) - span.ready)}")
     if span.started is not None:
-        told.append(f"ran {in_time(span.end - span.started)}")
+        told.append(f"ran {rough_time(span.end - span.started)}")
     return ", ".join(told)
 
 
@@ -349,7 +349,7 @@ def _ticks(seconds: float) -> Iterator[tuple[float, str]]:
     step = next((one for one in TICKS if seconds / one <= 5), TICKS[-1] * max(1, int(seconds / TICKS[-1] / 5) + 1))
     at = 0
     while at < seconds * 0.96:
-        yield round(at / max(seconds, 1e-9) * 100, 2), in_time(at) if at else "0"
+        yield round(at / max(seconds, 1e-9) * 100, 2), rough_time(at) if at else "0"
         at += step
 
 
@@ -369,11 +369,11 @@ def _resources(step: StepState, advice: Advice, spans: Mapping[int, Span]) -> di
         "kind": kind(step.state),
         "jobs": len(step.members),
         "where": next((one.info.partition for one in step.members if one.info.partition), "") or step.says,
-        "spread": f"median {in_time(median(times))}" if len(times) > 1 else "",
-        "waited": in_time(waited) if waited >= 1 else "",
+        "spread": f"median {rough_time(median(times))}" if len(times) > 1 else "",
+        "waited": rough_time(waited) if waited >= 1 else "",
         "amounts": [
-            ("Time", *_meter(used.seconds, asked.seconds, in_time(used.seconds), in_time(asked.seconds))),
-            ("Memory", *_meter(used.memory, asked.memory, in_memory(used.memory), in_memory(asked.memory))),
+            ("Time", *_meter(used.seconds, asked.seconds, rough_time(used.seconds), rough_time(asked.seconds))),
+            ("Memory", *_meter(used.memory, asked.memory, rough_memory(used.memory), rough_memory(asked.memory))),
             (
                 "Cores busy",
                 *_meter(used.cores, asked.cores, cores or "?", "?" if asked.cores is None else f"{asked.cores:g}"),

@@ -1,6 +1,5 @@
 """What a job needs: the requirement language and its Python objects."""
 
-from launchers.quantities.units import format_memory, format_timespan, parse_memory, parse_timespan
 from launchers.requirement.errors import RequirementSyntaxError
 from launchers.requirement.model import (
     KINDS,
@@ -26,13 +25,9 @@ __all__ = [
     "cpu",
     "cuda_gpu",
     "duration",
-    "format_memory",
-    "format_timespan",
     "gpu",
     "mps_gpu",
     "nodes",
     "parse",
-    "parse_memory",
-    "parse_timespan",
     "rocm_gpu",
 ]

@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from launchers.jobs.backend import Element, JobInfo
 from launchers.jobs.state import ENDED, UNKNOWN, base, in_words
 from launchers.jobs.submission import Unit
-from launchers.requirement import format_timespan
+from launchers.quantities.units import format_timespan
 from launchers.runs import script
 from launchers.runs.journal import Cancel, Cancelled, Event, Submitted
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import Attribute, field, frozen
 
-from launchers.requirement import parse_memory
+from launchers.quantities.units import parse_memory
 from launchers.slurm.times import parse_time
 
 Scalar = str | int | float | bool

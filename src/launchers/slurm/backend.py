@@ -16,7 +16,7 @@ from launchers.jobs.backend import Element, JobInfo, Submission, Wait
 from launchers.jobs.reach import need_commands
 from launchers.jobs.state import ENDED, base
 from launchers.offer.model import Group
-from launchers.quantities.hosts import expand
+from launchers.quantities.hosts import expand_hosts
 from launchers.slurm.accounting import USAGE_FIELDS, usage_of
 from launchers.slurm.environment import without_sbatch_overrides
 from launchers.slurm.refusals import is_controller_unreachable, refusal_of_sbatch
@@ -274,7 +274,7 @@ def _elements(text: str) -> list[Element]:
         return [(job, None)]
     if index.isdigit():
         return [(job, int(index))]
-    numbers = expand(f"_[{index.strip('[]').partition('%')[0]}]") if RANGES.fullmatch(index) else []
+    numbers = expand_hosts(f"_[{index.strip('[]').partition('%')[0]}]") if RANGES.fullmatch(index) else []
     return [(job, int(number[1:])) for number in numbers]
 
 

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from launchers.commands import CommandError, Connector
 from launchers.config.schema import AcceleratorSpec, NodesSpec, SlurmGroup
 from launchers.gpus.drivers import AMD_QUERY, NVIDIA_QUERY, LocalDevice, read_amd, read_nvidia
-from launchers.quantities.hosts import expand
+from launchers.quantities.hosts import expand_hosts
 
 PATIENCE = 120.0
 """Seconds for which a probe may wait for its node."""
@@ -48,7 +48,7 @@ def needed(group: SlurmGroup) -> dict[Key, Probe]:
         for block in spec.nodes or ():
             for one in block.accelerators or ():
                 if one.memory is None and block.hosts and block.available != 0:
-                    hosts = expand(",".join(block.hosts) if isinstance(block.hosts, tuple) else block.hosts)
+                    hosts = expand_hosts(",".join(block.hosts) if isinstance(block.hosts, tuple) else block.hosts)
                     probes.setdefault(_key(one, block), Probe(name, hosts[0], one.type))
     return probes
 

@@ -102,7 +102,7 @@ def test_all_problems_at_once_each_with_its_place():
                 ("n[01-", "slurm[0].partitions.p.nodes[0].hosts: 'n[01-' has a [ without its ]"),
                 ("n[5-1]", "slurm[0].partitions.p.nodes[0].hosts: the range 5-1 goes backwards"),
                 ("n[a-b]", "slurm[0].partitions.p.nodes[0].hosts: [a-b] is not a range of numbers"),
-                ("n[01-3]", "slurm[0].partitions.p.nodes[0].hosts: the range 01-3 has numbers of different width"),
+                ("n[01-3]", "slurm[0].partitions.p.nodes[0].hosts: the range 01-3 mixes widths"),
                 ("n[1-2][3-4]", "slurm[0].partitions.p.nodes[0].hosts: 'n[1-2][3-4]' has two ranges"),
                 ("n[1-99999999]", "slurm[0].partitions.p.nodes[0].hosts: 'n[1-99999999]' has 99999999 hosts"),
                 ("@all", "slurm[0].partitions.p.nodes[0].hosts: '@all' is not a host name"),
@@ -125,7 +125,7 @@ def test_bad_yaml(text, said):
 @example("n[0-9]x[1-2,5],n[08-12]")
 def test_what_is_taken_for_a_host_list_can_be_expanded(text):
     try:
-        number = hosts.number(text)
+        number = hosts.count_hosts(text)
     except ValueError:
         return
     assert len(NodeSet(text)) <= number

@@ -12,7 +12,7 @@ from launchers.config.load import loads
 from launchers.matching import match
 from launchers.oar.args import OarArgs, sql_condition, sql_literal, sql_where
 from launchers.oar.render import render
-from launchers.quantities.words import walltime
+from launchers.quantities.words import format_walltime
 from launchers.requirement import parse
 
 SAYABLE = st.text(st.characters(blacklist_categories=("C", "Z"), blacklist_characters="\\") | st.just(" "), max_size=30)
@@ -44,7 +44,7 @@ def test_the_whole_of_it():
 
 @given(st.integers(1, 10**7))
 def test_walltime(seconds):
-    hours, minutes, rest = map(int, walltime(seconds).split(":"))
+    hours, minutes, rest = map(int, format_walltime(seconds).split(":"))
     assert hours * 3600 + minutes * 60 + rest == seconds
     assert minutes < 60 > rest
 

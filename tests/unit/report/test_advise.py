@@ -12,7 +12,7 @@ from steps import double, fail, hold
 from launchers.cli import main
 from launchers.jobs.usage import Usage
 from launchers.plan import Chain, Map, Plan, Step
-from launchers.quantities.words import in_memory, in_time
+from launchers.quantities.words import rough_memory, rough_time
 from launchers.report.advise import Amounts, advices, advise, rounded
 from launchers.requirement import parse
 from launchers.slurm.accounting import usage_of
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2] / "builders"))
     (tmp_path / "launchers.yaml").write_text("local: [{id: box, cpu: {cores: 2, memory: 2G}}]\n")
 
 
@@ -58,7 +58,7 @@ def test_what_was_measured_here(capsys):
     assert never.notes == ("no job of it has succeeded: nothing to compare",)
     assert main(["advise"]) == 0
     out = capsys.readouterr().out
-    assert f"of 2h  {in_memory(holds.used.memory)} of 2G" in out
+    assert f"of 2h  {rough_memory(holds.used.memory)} of 2G" in out
     assert str(holds.enough) in out
     assert "bad: no job of it has succeeded: nothing to compare" in out
     assert main(["advise", "--json"]) == 0
@@ -176,8 +176,8 @@ def test_rounding_never_goes_below(tmp_path):
         for amount in amounts:
             assert amount <= rounded(what, amount) <= max(amount * 2, rounded(what, 0.1))
     assert rounded("seconds", math.nextafter(60, 61)) == 120
-    assert (in_time(0.25), in_time(75), in_time(3660), in_time(None)) == ("0.2s", "1m15s", "1h1m", "?")
-    assert (in_memory(1500), in_memory(160 * 2**20), in_memory(int(3.14 * GIB))) == ("2K", "160M", "3.1G")
+    assert (rough_time(0.25), rough_time(75), rough_time(3660), rough_time(None)) == ("0.2s", "1m15s", "1h1m", "?")
+    assert (rough_memory(1500), rough_memory(160 * 2**20), rough_memory(int(3.14 * GIB))) == ("2K", "160M", "3.1G")
 
 
 # What sacct 22.05 printed: a job of 3 CPUs that holds 150 MB in a step for 11 s, one that was too short to be sampled.
