@@ -7,9 +7,8 @@ import argparse
 
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
-    command.add_argument(
-        "shell", choices=("bash", "zsh", "tcsh"), help='for example: eval "$(launchers completion bash)"'
-    )
+    text = 'the shell; to use the script: eval "$(launchers completion bash)"'
+    command.add_argument("shell", choices=("bash", "zsh", "tcsh"), help=text)
 
 
 def run(options: argparse.Namespace) -> int:

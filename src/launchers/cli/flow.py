@@ -1,4 +1,4 @@
-"""`launchers flow`: pipelines in YAML: run, check, graph, show."""
+"""`launchers flow`: pipelines in YAML: run, check, show, graph."""
 
 from __future__ import annotations
 
@@ -12,135 +12,155 @@ from typing import TYPE_CHECKING, Any
 
 from launchers.cli import options as shared
 from launchers.cli import show
-from launchers.flow.run import RUNS, _left, _plan, _submitted
 
 if TYPE_CHECKING:
-    from launchers.flow.compile import Layout
+    from launchers.flow.compile import FlowLayout
     from launchers.flow.model import Flow
+    from launchers.flow.run import PreparedFlow
+    from launchers.plan.plan import Plan
+    from launchers.runs.run import Run
 
 VERSION = 1
+"""Of the JSON of `flow show`: docs/json.md."""
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
     """What can be done with a flow."""
     verbs = command.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name, (help, add, _) in _VERBS.items():
+    for name, (help, add, _) in VERBS.items():
         verb = verbs.add_parser(name, help=help, description=help.capitalize() + ".")
         verb.add_argument("file", metavar="FILE", help="the flow, - for stdin")
-        verb.add_argument(
-            "--arg", metavar="K=V", action="append", default=[], type=_pair, help="replace an argument of the flow"
-        )
-        verb.add_argument(
-            "--sweep",
-            metavar="K=V1,V2",
-            action="append",
-            default=[],
-            type=_pair,
-            help="run it for each of these values of an argument",
+        _repeated(verb, "--arg", "K=V", "replace an argument of the flow", type=_assignment)
+        _repeated(
+            verb, "--sweep", "K=V1,V2", "run the flow once for each of these values of an argument", type=_assignment
         )
         add(verb)
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise argparse.ArgumentTypeError(f"{text!r}: write NAME=VALUE")
-    return name.strip(), value
-
-
 def run(options: argparse.Namespace) -> int:
-    """Do what is asked; what is wrong with the flow is exit status 2, that nothing offers what it needs 1."""
+    """Do what is asked; exit status 1 when nothing offers what a job needs, 2 when the flow is wrong."""
     from launchers.errors import RunError
     from launchers.plan.tree import PlacementError, PlanError, UnreachableError
     from launchers.runs.send import SubmitError
 
     try:
-        return _VERBS[options.verb][2](options)
+        return VERBS[options.verb][2](options)
     except (PlanError, RunError, SubmitError) as error:
         print(f"launchers flow {options.verb}: {error}", file=sys.stderr)
         if isinstance(error, UnreachableError):
             return 3
         return 1 if isinstance(error, PlacementError | SubmitError) else 2
-    except OSError as error:  # a file that was named; BrokenPipeError is of stdout, and names none
+    except OSError as error:  # a file that was named; an error of stdout names none
         if error.filename is None:
             raise
         print(f"launchers flow {options.verb}: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
 
 
+# -- options ---------------------------------------------------------------------------------------------------
+
+
+def _repeated(verb: argparse.ArgumentParser, option: str, metavar: str, help: str, **more: Any) -> None:
+    """An option that may be given several times."""
+    verb.add_argument(option, metavar=metavar, action="append", default=[], help=help, **more)
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name.strip(), value
+
+
 def _places(verb: argparse.ArgumentParser) -> None:
     shared.tags(verb)
-    verb.add_argument("--config", metavar="FILE", help="the launchers.yaml to place it with")
+    verb.add_argument("--config", metavar="FILE", help="the launchers.yaml to use (see: launchers where)")
 
 
-def _load(options: argparse.Namespace, **more: Any) -> Flow:
-    from launchers.files.structure import read_text
-    from launchers.flow.read import loads, parse_value
+def _page(options: argparse.Namespace) -> dict[str, Any]:
+    """The options that say which page is read, and with which values."""
+    from launchers.flow.read import parse_value
 
-    if "text" not in options:  # a flow that is run is read twice, stdin only once
-        options.text = sys.stdin.read() if options.file == "-" else read_text(Path(options.file))
-    file = "<stdin>" if options.file == "-" else options.file
-    args = {name: parse_value(value) for name, value in options.arg}
-    axes = {name: [parse_value(one) for one in value.split(",")] if value else [] for name, value in options.sweep}
-    return loads(options.text, file, args=args, sweep=axes, **more)
+    sweep = {name: [parse_value(part) for part in text.split(",")] if text else [] for name, text in options.sweep}
+    return {
+        "file": "<stdin>" if options.file == "-" else options.file,
+        "text": sys.stdin.read() if options.file == "-" else None,
+        "args": {name: parse_value(text) for name, text in options.arg},
+        "sweep": sweep,
+    }
+
+
+def _read(options: argparse.Namespace) -> Flow:
+    from launchers.flow.run import read_page
+
+    return read_page(**_page(options)).read()
 
 
 # -- run -------------------------------------------------------------------------------------------------------
 
 
 def _run_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--dry-run", action="store_true", help="show what would be submitted, the whole sbatch files")
-    verb.add_argument("--only", metavar="JOB", action="append", default=[], help="only this job (repeat: these)")
+    verb.add_argument("--dry-run", action="store_true", help="print what would be submitted, and submit nothing")
+    _repeated(verb, "--only", "JOB", "run only this job (repeat for more)")
+    _repeated(verb, "--from", "JOB", "run this job and the jobs that depend on it", dest="start")
+    _repeated(verb, "--to", "JOB", "run this job and the jobs that it depends on", dest="end")
+    verb.add_argument("--resume", action="store_true", help="leave out jobs that are up to date")
     verb.add_argument(
-        "--from", metavar="JOB", dest="start", action="append", default=[], help="it and what hangs on it"
+        "--max-parallel", metavar="N", type=shared.positive, help="run at most N cells of a sweep at once"
     )
-    verb.add_argument("--to", metavar="JOB", dest="end", action="append", default=[], help="it and what it hangs on")
-    verb.add_argument("--resume", action="store_true", help="leave out what is up to date")
-    verb.add_argument(
-        "--max-parallel", metavar="N", type=shared.positive, help="at most so many cells of a sweep at once"
-    )
-    verb.add_argument("--jobs", metavar="N", type=shared.positive, help="at most so many jobs at once on this machine")
-    verb.add_argument("--notify", metavar="URL", action="append", default=[], help="tell there too, through apprise")
-    verb.add_argument("--detach", action="store_true", help="submit it and leave it running")
+    verb.add_argument("--jobs", metavar="N", type=shared.positive, help="run at most N jobs at once on this machine")
+    _repeated(verb, "--notify", "URL", "also send messages to this apprise URL")
+    verb.add_argument("--detach", action="store_true", help="submit the flow and do not wait for it")
     _places(verb)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from launchers.cli.runs import closing
-    from launchers.flow.script import script
+    from launchers.cli.wait import wait_and_summarise
+    from launchers.flow.run import prepare_flow, submit_flow
 
-    flow = _load(options)
-    left = _left(flow, options)
-    if set(left) == set(flow.jobs):
+    prepared = prepare_flow(
+        **_page(options), only=options.only, start=options.start, end=options.end, resume=options.resume,
+        max_parallel=options.max_parallel, notify=options.notify,
+    )  # fmt: skip
+    for note in prepared.notes():
+        print(f"launchers: {note}", file=sys.stderr)
+    if prepared.is_up_to_date:
         print("everything is up to date: nothing to run")
         return 0
-    wanted = {parent for name, job in flow.jobs.items() if name not in left for parent, _ in job.waits}
-    for name, folder in left.items():
-        done = f"done in {folder.name}" if folder else f"no run in ./{RUNS} has all of it done"
-        without = "; what it hands on will not be there" if name in wanted and not folder else ""
-        print(f"launchers: left out: {name} ({done}{without})", file=sys.stderr)
     if options.dry_run:
-        plan = _plan(flow, options, left)
-        plan.describe(config=options.config)
-        print(plan.dry_run(config=options.config, tags=options.tag))
-        for name in (name for name in flow.jobs if name not in left):
-            cells = 1 if len({script(cell.jobs[name]) for cell in flow.cells}) == 1 else len(flow.cells)
-            print(f"# ---- {name}: what it runs{f' in the first of {cells} cells' if cells > 1 else ''}")
-            print(script(flow.jobs[name]))
-        return 0
-    found = _submitted(options, flow, left)
-    print(f"{found.store.plan} {found.store.id} on {found.store.group or found.store.scheduler}: {found.folder}")
-    if options.detach:
-        for task in found.store.tasks:
-            if task.again:
-                more = f"{task.name} asks for {task.again[1]} when it fails"
-                print(f"launchers: {more}: launchers status or wait submits that", file=sys.stderr)
-        print(f"come back with: launchers wait {found.folder.name}", file=sys.stderr)
-        return 0
-    return closing(found)
+        return _dry_run(prepared, options)
+    plan_run = submit_flow(prepared, jobs=options.jobs, config=options.config, tags=options.tag)
+    store = plan_run.store
+    print(f"{store.plan} {store.id} on {store.group or store.scheduler}: {plan_run.folder}")
+    return _detach(plan_run) if options.detach else wait_and_summarise(plan_run)
 
 
-# -- looking ---------------------------------------------------------------------------------------------------
+def _dry_run(prepared: PreparedFlow, options: argparse.Namespace) -> int:
+    from launchers.flow.run import plan_flow
+    from launchers.flow.script import render_script
+
+    plan = plan_flow(prepared)
+    plan.describe(config=options.config)
+    print(plan.dry_run(config=options.config, tags=options.tag))
+    for name in prepared.jobs:
+        scripts = list(dict.fromkeys(render_script(cell.jobs[name]) for cell in prepared.flow.cells))
+        which = "the script" if len(scripts) == 1 else f"the script in the first of {len(prepared.flow.cells)} cells"
+        print(f"# ---- {name}: {which}")
+        print(scripts[0])
+    return 0
+
+
+def _detach(plan_run: Run) -> int:
+    """Say how to come back, and what then is still to be done."""
+    for task in plan_run.store.tasks:
+        if task.again:
+            later = f"submits it again with {task.again[1]}"
+            print(f"launchers: if {task.name} fails, launchers status or launchers wait {later}", file=sys.stderr)
+    print(f"the jobs keep running; to wait for them: launchers wait {plan_run.folder.name}", file=sys.stderr)
+    return 0
+
+
+# -- check -----------------------------------------------------------------------------------------------------
 
 
 def _check_arguments(verb: argparse.ArgumentParser) -> None:
@@ -152,40 +172,51 @@ def _check(options: argparse.Namespace) -> int:
     from launchers.files.problems import ConfigError
 
     try:
-        _load(options)
+        _read(options)
     except ConfigError as error:
         return reported(list(error.problems), options.json)
     return reported([], options.json)
 
 
+# -- graph -----------------------------------------------------------------------------------------------------
+
+
 def _graph_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--format", choices=("mermaid", "dot", "svg", "png"), default="mermaid", help="default: mermaid")
-    verb.add_argument("-o", "--output", metavar="FILE", help="write it there")
+    verb.add_argument("-o", "--output", metavar="FILE", help="write to this file")
 
 
 def _graph(options: argparse.Namespace) -> int:
-    from launchers.flow.compile import identities, layout, plan_of
+    from launchers.flow.compile import compile_plan, job_identities, lay_out
+
+    flow = _read(options)
+    plan = compile_plan(lay_out(flow), job_identities(flow))
+    if options.format == "png":
+        return _png(plan, options.output)
+    text = plan.graph(options.format)
+    if options.output:
+        Path(options.output).write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
+    return 0
+
+
+def _png(plan: Plan, output: str | None) -> int:
     from launchers.plan.tree import PlanError
 
-    flow = _load(options)
-    plan = plan_of(layout(flow), identities(flow))
-    if options.format != "png":
-        text = plan.graph(options.format)
-        if options.output:
-            Path(options.output).write_text(text, encoding="utf-8")
-        else:
-            print(text, end="")
-        return 0
     if shutil.which("dot") is None:
-        raise PlanError(["a PNG is drawn by Graphviz, and there is no dot on PATH: install graphviz, or --format svg"])
-    if not options.output and sys.stdout.isatty():
-        raise PlanError(["a PNG is no text for a terminal: -o FILE"])
+        raise PlanError(["Graphviz draws PNGs, and its command dot is not on PATH: install graphviz, or use svg"])
+    if not output and sys.stdout.isatty():
+        raise PlanError(["a terminal cannot show a PNG: use -o FILE"])
     drawn = subprocess.run(["dot", "-Tpng"], input=plan.graph("dot").encode(), capture_output=True, check=True).stdout
-    if options.output:
-        Path(options.output).write_bytes(drawn)
+    if output:
+        Path(output).write_bytes(drawn)
     else:
         sys.stdout.buffer.write(drawn)
     return 0
+
+
+# -- show ------------------------------------------------------------------------------------------------------
 
 
 def _show_arguments(verb: argparse.ArgumentParser) -> None:
@@ -197,59 +228,53 @@ SHOW_HEAD = ("JOB", "CELLS", "AFTER", "NEED", "PLACE", "COMMAND")
 
 
 def _show(options: argparse.Namespace) -> int:
-    from launchers.flow.compile import identities, layout, plan_of
+    from launchers.flow.compile import compile_plan, job_identities, lay_out
     from launchers.plan.place import place
 
-    flow = _load(options)
-    laid = layout(flow)
-    placed = place(plan_of(laid, identities(flow)), config=options.config, tags=options.tag)
-    jobs = [_job_json(laid, name, placed) for name in flow.jobs]
+    flow = _read(options)
+    layout = lay_out(flow)
+    placed = place(compile_plan(layout, job_identities(flow)), config=options.config, tags=options.tag)
+    jobs = [_job_json(layout, name, placed) for name in flow.jobs]
+    group = placed.group.name if placed.group else None
     if options.json:
         cells = [dict(cell.values) for cell in flow.cells]
-        group = placed.group.name if placed.group else None
         show.emit({"version": VERSION, "name": flow.name, "group": group, "cells": cells, "jobs": jobs})
         return 0
-    print(f"{flow.name} on {placed.group.name if placed.group else 'Slurm'}")
-    rows = [
-        (
-            job["name"],
-            str(job["cells"]),
-            ",".join(f"{'' if on == 'ok' else on + ':'}{name}" for name, on in job["after"].items()),
-            job["need"],
-            job["place"],
-            job["command"],
-        )
-        for job in jobs
-    ]
-    show.table(rows, SHOW_HEAD)
+    print(f"{flow.name} on {group or 'Slurm'}")
+    show.table([_show_row(job) for job in jobs], SHOW_HEAD)
     for index, cell in enumerate(flow.cells):
         if cell.values:
             print(f"cell {index}: {cell.label}")
     return 0
 
 
-def _job_json(laid: Layout, name: str, placed: Any) -> dict[str, Any]:
-    from launchers.flow.compile import need
+def _show_row(job: dict[str, Any]) -> tuple[str, ...]:
+    after = ",".join(name if on == "ok" else f"{on}:{name}" for name, on in job["after"].items())
+    return job["name"], str(job["cells"]), after, job["need"], job["place"], job["command"]
+
+
+def _job_json(layout: FlowLayout, name: str, placed: Any) -> dict[str, Any]:
+    from launchers.flow.compile import job_need
     from launchers.plan.tree import Pinned
 
-    job = laid.flow.jobs[name]
-    asked = need(job)
-    where = placed.places[laid.steps(name)[0]]
+    job = layout.flow.jobs[name]
+    need = job_need(job)
     spec = job.spec
     command = spec.command if isinstance(spec.command, str) else " ".join(map(str, spec.command or ()))
     return {
         "name": name,
-        "cells": 1 if name in laid.shared else len(laid.flow.cells),
+        "cells": 1 if name in layout.shared else len(layout.flow.cells),
         "after": dict(job.waits),
-        "need": str(asked.requirement if isinstance(asked, Pinned) else asked),
-        "options": dict(asked.options) if isinstance(asked, Pinned) else {},
-        "place": where.says,
+        "need": str(need.requirement if isinstance(need, Pinned) else need),
+        "options": dict(need.options) if isinstance(need, Pinned) else {},
+        "place": placed.places[layout.steps(name)[0]].says,
         "command": " ".join((command or spec.script or spec.python or "").split()),
     }
 
 
-_Verb = tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]
-_VERBS: dict[str, _Verb] = {
+AddArguments = Callable[[argparse.ArgumentParser], None]
+RunVerb = Callable[[argparse.Namespace], int]
+VERBS: dict[str, tuple[str, AddArguments, RunVerb]] = {
     "run": ("submit a flow and wait for it", _run_arguments, _run),
     "check": ("list everything that is wrong with a flow", _check_arguments, _check),
     "show": ("list the jobs as they would run, with the partition of each", _show_arguments, _show),

@@ -9,24 +9,24 @@ from launchers.cli import options as shared
 from launchers.cli.find import find
 from launchers.launcher.run_command import run_command
 
+EXAMPLE = "launchers run 'cpu(cores=2)' -- make"
+
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    """Options of this command; the command to run stands behind ``--``."""
+    """Options of this command; the command to run follows ``--``."""
     command.usage = "launchers run EXPR [EXPR...] [options] -- CMD..."
     shared.requirement(command)
-    command.add_argument("--detach", action="store_true", help="print the job id and leave it running")
-    command.add_argument("--quiet", action="store_true", help="do not say on stderr where it runs")
+    command.add_argument("--detach", action="store_true", help="print the job id and do not wait for the job")
+    command.add_argument("--quiet", action="store_true", help="do not print on stderr where the command runs")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command; the exit status is its own."""
+    """Run the command and return its exit status."""
     if not options.argv:
-        print(
-            "launchers run: what is to be run stands behind --: launchers run 'cpu(cores=2)' -- make", file=sys.stderr
-        )
+        print(f"launchers run: no command to run: write it after --, as in: {EXAMPLE}", file=sys.stderr)
         return 2
     launcher = find(options)
     if not options.quiet and sys.stderr.isatty():
-        where = ", ".join(name for name in launcher.selection.partitions if name)
-        print(f"launchers: running on {launcher.group.name}{f' ({where})' if where else ''}", file=sys.stderr)
+        partitions = ", ".join(name for name in launcher.selection.partitions if name)
+        print(f"launchers: running on {launcher.group.name}{partitions and f' ({partitions})'}", file=sys.stderr)
     return run_command(launcher, options.argv, detach=options.detach)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from launchers.cli import options as shared
 from launchers.cli import show
-from launchers.cli.runs import find_run
+from launchers.cli.run_argument import add_run, find_run
 
 if TYPE_CHECKING:
     from launchers.report.advise import Advice, Amounts
@@ -20,7 +20,7 @@ VERSION = 1
 
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of the command that is asked for."""
-    command.add_argument("run", metavar="RUN", nargs="?", help="a run folder; the newest if left out")
+    add_run(command)
     if command.prog.endswith("report"):
         command.add_argument(
             "-o", "--output", metavar="FILE", help="where to write it, - for stdout; report.html in the run folder"
@@ -79,7 +79,7 @@ def _advise(found: Run, as_json: bool) -> int:
 
 
 def _row(step: Advice) -> tuple[str, ...]:
-    from launchers.quantities.words import in_memory, in_time
+    from launchers.quantities.words import rough_memory, rough_time
 
     def of(used: str, asked: str) -> str:
         return used if asked == "?" else f"{used} of {asked}"
@@ -90,8 +90,8 @@ def _row(step: Advice) -> tuple[str, ...]:
     return (
         step.step,
         f"{step.counted} of {step.jobs}" if step.jobs > 1 else "",
-        of(in_time(used.seconds), in_time(asked.seconds)),
-        of(in_memory(used.memory), in_memory(asked.memory)),
+        of(rough_time(used.seconds), rough_time(asked.seconds)),
+        of(rough_memory(used.memory), rough_memory(asked.memory)),
         of("?" if used.cores is None else f"{used.cores:.1f}", "?" if asked.cores is None else f"{asked.cores:g}"),
         str(step.enough) if step.changed else "as asked",
     )

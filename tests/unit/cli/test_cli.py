@@ -1,8 +1,10 @@
 """The command line as a person meets it: output, exit statuses, errors without a traceback."""
 
+import argparse
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from launchers import cli
 from launchers.cli import main
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -91,7 +94,7 @@ def test_nothing_matches_is_1_and_says_what_would(capsys):
         ([], "Try 'launchers --help'."),
         (["find", "--config", "/no/such.yaml", "cpu()"], "/no/such.yaml:1:1: error LC100: No such file or directory"),
         (["find", "--config", "/", "cpu()"], "error LC100: Is a directory"),
-        (["run", "cpu()"], "what is to be run stands behind --"),
+        (["run", "cpu()"], "no command to run: write it after --"),
         (["convert", "/no/such"], "No such file or directory"),
         (["convert", EXAMPLE], "no node and no partition in this"),
     ],
@@ -172,7 +175,7 @@ def test_a_full_disk_is_said_in_one_line(argv):
     with open("/dev/full", "w") as full:
         done = launchers(*argv, capture_output=False, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
-    assert done.stderr == "launchers: what there is to say cannot be written: No space left on device\n"
+    assert done.stderr == "launchers: cannot write the output: No space left on device\n"
 
 
 @pytest.mark.parametrize("option", ["-o", "--update"])
@@ -300,3 +303,40 @@ def test_run_shows_a_job_only_its_gpus(tmp_path):
         "run", "--config", str(path), "cpu(cores=1)", "--", "sh", "-c", 'echo "[$CUDA_VISIBLE_DEVICES]"', cwd=tmp_path
     )
     assert shown.stdout == "[]\n"
+
+
+# -- verbose ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nvidia(no_slurm):
+    """A machine whose nvidia-smi fails."""
+    (no_slurm / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+    (no_slurm / "nvidia-smi").chmod(0o755)
+
+
+@pytest.mark.parametrize("argv", [["-v", "list"], ["list", "-v"], ["--verbose", "list"], ["list", "--verbose"]])
+def test_verbose_shows_each_command_on_stderr(capsys, tmp_path, monkeypatch, nvidia, argv):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = call(capsys, *argv)
+    assert status == 0
+    assert out.startswith("this machine (local)")
+    assert re.search(r"^launchers: nvidia-smi --query-gpu=\S+ --format=\S+ \(exit status 9, 0\.\d\d s\)$", err, re.M)
+    assert "nvidia-smi" not in call(capsys, "list")[2]  # it ends with the command
+
+
+def test_every_command_knows_verbose(capsys):
+    """Subcommands of a command too, and what completes them."""
+
+    def parsers(parser):
+        yield parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for child in action.choices.values():
+                    yield from parsers(child)
+
+    every = list(parsers(cli.parser()))
+    assert len(every) > 1 + len(cli.COMMANDS)
+    assert [each.prog for each in every if "-v" not in each._option_string_actions] == []
+    script = call(capsys, "completion", "bash")[1]
+    assert script.count("'--verbose'") == len(every)

@@ -28,7 +28,7 @@ from steps import (
 
 from launchers import find_launcher
 from launchers.cli import main
-from launchers.cli.runs import job_json
+from launchers.cli.status import job_json
 from launchers.errors import RunError
 from launchers.jobs.backend import JobInfo
 from launchers.local.jobs import read_table
@@ -43,7 +43,7 @@ from launchers.runs.status import MemberState
 def here(tmp_path, monkeypatch):
     """A machine of two cores, described by hand, so that the tests are the same everywhere."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2] / "builders"))
     (tmp_path / "launchers.yaml").write_text("local: [{id: box, cpu: {cores: 2, memory: 2G}}]\n")
 
 
@@ -366,18 +366,18 @@ def test_a_run_that_has_ended_and_one_that_cannot_be_read(tmp_path, capsys):
     assert main(["runs"]) == 0
     said = capsys.readouterr()
     assert run.folder.name in said.out
-    assert "passed over" in said.err
+    assert "skipped a run" in said.err
     assert main(["cancel", str(run.folder)]) == 0
-    assert capsys.readouterr().out == "all of that has ended\n"
+    assert capsys.readouterr().out == "nothing to cancel: all of that has ended\n"
     assert main(["logs", str(run.folder), "one:7"]) == 2
-    assert "one has no such item, only 0 to 0" in capsys.readouterr().err
+    assert "one has no item 7: its last one is 0" in capsys.readouterr().err
     assert main(["clean", "--yes"]) == 0
     assert not run.folder.exists()
 
 
 def test_what_is_no_run(tmp_path, capsys):
     assert main(["status"]) == 2
-    assert "there is no run here" in capsys.readouterr().err
+    assert "no run: the folder ./runs has none" in capsys.readouterr().err
     broken = tmp_path / "runs" / "x-1"
     broken.mkdir(parents=True)
     (broken / "plan.json").write_text("{")

@@ -1,0 +1,155 @@
+"""`launchers status`: the steps of a run and their jobs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from launchers.cli import options as shared
+from launchers.cli import show
+from launchers.cli.run_argument import add_run, find_run
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from launchers.runs.run import Run
+    from launchers.runs.status import MemberState, StepState
+
+VERSION = 1
+HEAD = ("STEP", "STATE", "JOBS", "PARTITION", "NODE", "ELAPSED", "LIMIT", "REASON")
+WATCH = 2.0
+"""Seconds between two looks at the run with --watch."""
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    """Options of this command."""
+    add_run(command)
+    command.add_argument("--watch", action="store_true", help="update the table until all jobs have ended")
+    shared.as_json(command)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the state of each step, after submitting again the steps that ask for it."""
+    plan_run = find_run(options.run)
+    if options.watch and sys.stdout.isatty():
+        _watch(plan_run)
+    elif options.watch:
+        plan_run.wait()
+    resubmit_due(plan_run)
+    steps = plan_run.status()
+    if options.json:
+        show.emit(status_json(plan_run, steps))
+        return 0
+    print(headline(plan_run))
+    show.table(status_rows(steps), HEAD)
+    return 0
+
+
+def headline(plan_run: Run) -> str:
+    """Which run it is, where it runs, and its folder."""
+    store = plan_run.store
+    return f"{store.plan} {store.id} on {store.group or store.scheduler}: {plan_run.folder}"
+
+
+def resubmit_due(plan_run: Run) -> bool:
+    """Submit the failed steps again that ask for more resources when they fail; whether there were any."""
+    from launchers.plan.retry import overdue
+
+    resubmitted = overdue(plan_run)
+    for name, wants in resubmitted:
+        print(f"launchers: {name} failed: submitted again with {wants}", file=sys.stderr)
+    return bool(resubmitted)
+
+
+def status_rows(steps: Sequence[StepState]) -> list[tuple[str, ...]]:
+    """A row for each step."""
+    return [_row(step) for step in steps]
+
+
+def _row(step: StepState) -> tuple[str, ...]:
+    """A step with one job shows the job; a step with many shows how many are in each state."""
+    first = step.members[0] if step.members else None
+    if len(step.members) > 1:
+        jobs, nodes, elapsed = ", ".join(f"{count} {state}" for state, count in sorted(step.counts.items())), "", ""
+    else:
+        jobs, nodes, elapsed = (first.job, first.info.nodes, first.info.elapsed) if first else ("", "", "")
+    partition = (first.info.partition if first else "") or step.says
+    return (step.name, step.state, jobs, partition, nodes, elapsed, step.limit, step.reason)
+
+
+def _watch(plan_run: Run) -> None:
+    """Update a table until all jobs have ended; Ctrl-C ends only the table."""
+    from rich.live import Live
+
+    steps = plan_run.status()
+    with Live(_table(plan_run, steps), refresh_per_second=4) as live:
+        while not all(step.ended for step in steps):
+            time.sleep(WATCH)
+            steps = plan_run.status()
+            live.update(_table(plan_run, steps))
+
+
+def _table(plan_run: Run, steps: Sequence[StepState]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, title=escape(str(plan_run.folder)), title_justify="left")
+    for name in HEAD:
+        table.add_column(name)
+    for row in status_rows(steps):
+        table.add_row(*map(escape, row))
+    return table
+
+
+# -- JSON ------------------------------------------------------------------------------------------------------
+
+
+def status_json(plan_run: Run, steps: Sequence[StepState]) -> dict[str, Any]:
+    """The answer to `status` (docs/json.md)."""
+    now = time.time()
+    return {
+        "version": VERSION,
+        "plan": plan_run.store.plan,
+        "id": plan_run.store.id,
+        "folder": str(plan_run.folder),
+        "scheduler": plan_run.store.scheduler,
+        "group": plan_run.store.group,
+        "ended": all(step.ended for step in steps),
+        "succeeded": all(step.succeeded for step in steps),
+        "steps": [
+            {
+                "name": step.name,
+                "state": step.state,
+                "reason": step.reason or None,
+                "jobs": [job_json(member, now) for member in step.members],
+            }
+            for step in steps
+        ],
+    }
+
+
+def job_json(member: MemberState, now: float) -> dict[str, Any]:
+    """A job of a step.
+
+    Slurm keeps the reason of a job's waiting after it has started, so a job that runs or succeeded shows none.
+    """
+    info = member.info
+    waits_or_failed = info.state not in ("RUNNING", "COMPLETING", "COMPLETED")
+    return {
+        "item": member.number,
+        "job": member.job or None,
+        "state": info.state,
+        "reason": _or_null(info.reason) if waits_or_failed else None,
+        "partition": _or_null(info.partition),
+        "nodes": _or_null(info.nodes),
+        "elapsed": member.elapsed(now),
+        "exit": _or_null(info.exit) if member.ended and info.started is not None else None,
+    }
+
+
+def _or_null(text: str) -> str | None:
+    """None for what Slurm prints where it has nothing to print."""
+    return None if text in ("", "None", "None assigned", "(null)") else text

@@ -1,0 +1,78 @@
+"""`launchers wait`: wait until a run has ended."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from launchers.cli import show
+from launchers.cli.run_argument import add_run, find_run
+from launchers.cli.status import HEAD, resubmit_due, status_rows
+
+if TYPE_CHECKING:
+    from launchers.runs.run import Run
+    from launchers.runs.status import StepState
+
+LINES = 10
+"""How many lines of the log of a failed step are printed."""
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    """Options of this command."""
+    add_run(command)
+    command.add_argument("--timeout", type=float, metavar="SECONDS", help="stop waiting after this time")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Wait, and print the steps that failed; exit status 1 if there are any, or if time is up."""
+    plan_run = find_run(options.run)
+    succeeded = _wait(plan_run, options.timeout)
+    for step in plan_run.status():
+        if not step.succeeded:
+            print(f"{step.name} {step.state}: {step.reason}", file=sys.stderr)
+    _print_unsent(plan_run)
+    return 0 if succeeded else 1
+
+
+def wait_and_summarise(plan_run: Run) -> int:
+    """Wait for a run, print a table of its steps and the ends of the logs of failed ones; the exit status."""
+    succeeded = _wait(plan_run)
+    steps = plan_run.status()
+    show.table(status_rows(steps), HEAD)
+    for step in steps:
+        if step.state not in ("COMPLETED", "CANCELLED"):
+            for line in last_lines(plan_run, step):
+                print(line, file=sys.stderr)
+    _print_unsent(plan_run)
+    return 0 if succeeded else 1
+
+
+def _wait(plan_run: Run, timeout: float | None = None) -> bool:
+    """Wait until nothing is left to wait for, nor to submit again; whether all steps succeeded."""
+    while True:
+        succeeded = plan_run.wait(timeout)
+        if not resubmit_due(plan_run):
+            return succeeded
+
+
+def _print_unsent(plan_run: Run) -> None:
+    """Print which notifications could not be sent; the run does not fail because of them."""
+    from launchers.flow.notify import unsent_messages
+
+    for line in unsent_messages(plan_run.folder):
+        print(f"launchers: {line}", file=sys.stderr)
+
+
+def last_lines(plan_run: Run, step: StepState, count: int = LINES) -> list[str]:
+    """A heading and the last lines of the log of a step's first job that failed; nothing if no job did."""
+    failed = next((job for job in step.members if job.ended and job.info.state != "COMPLETED"), None)
+    if failed is None:
+        return []
+    lines: list[str] = []
+    for path in plan_run.logs(step.name, failed.number):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        lines += [line for line in text.splitlines() if not line.startswith("submitit ")]
+    item = "" if failed.number is None else f":{failed.number}"
+    heading = f"---- the end of: launchers logs {plan_run.folder.name} {step.name}{item}"
+    return [heading, *lines[-count:]] if lines else []
