@@ -108,7 +108,14 @@ def test_every_key_and_option_of_a_flow_is_documented():
     from launchers.flow import schema
 
     text = (ROOT / "docs" / "flows.md").read_text(encoding="utf-8")
-    kinds = (schema.Document, schema.Job, schema.Resources, schema.Environment, schema.Container, schema.Sweep)
+    kinds = (
+        schema.FlowDocument,
+        schema.JobSpec,
+        schema.Resources,
+        schema.Environment,
+        schema.Container,
+        schema.SweepSpec,
+    )
     keys = [one.name.rstrip("_") for kind in kinds for one in attrs.fields(kind)]
     commands = parser("flow")._subparsers._group_actions[0].choices["flow"]._subparsers._group_actions[0].choices
     options = [one for one in commands["run"]._option_string_actions if one.startswith("--")]

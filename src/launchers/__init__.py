@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from launchers.errors import LauncherNotFoundError as LauncherNotFoundError
     from launchers.files.problems import ConfigError as ConfigError
+    from launchers.flow.run import run_flow as run_flow
     from launchers.launcher.find import find_launcher as find_launcher
     from launchers.launcher.launcher import Launcher as Launcher
     from launchers.plan import Chain as Chain
@@ -38,6 +39,7 @@ _HOME = {
     "LauncherNotFoundError": "launchers.errors",
     "find_launcher": "launchers.launcher.find",
     "ConfigError": "launchers.files.problems",
+    "run_flow": "launchers.flow.run",
     **dict.fromkeys(
         ("Chain", "Dag", "Map", "Parallel", "Plan", "PlanError", "ResultOf", "Step", "result_of"), "launchers.plan"
     ),

@@ -16,9 +16,9 @@ def arguments(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the schema."""
     if options.flow:
-        from launchers.flow.schema import Document
+        from launchers.flow.schema import FlowDocument
 
-        show.emit(json_schema(Document, "flow", templates=True))
+        show.emit(json_schema(FlowDocument, "flow", templates=True))
         return 0
     show.emit(json_schema())
     return 0

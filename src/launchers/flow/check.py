@@ -1,258 +1,158 @@
-"""What is wrong with a flow beyond the shape of its file."""
+"""What can be wrong with a flow as a whole: names, dependencies, arguments, and what differs between cells."""
 
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 from launchers.files.problems import Problem
 from launchers.files.tree import Path, Tree
-from launchers.flow.model import AMOUNTS, KINDS, parsed_waits
+from launchers.flow.model import DEPENDENCY_KINDS, Cell, FlowJob, read_dependencies, split_dependency
 from launchers.flow.notify import FINISHED, STARTED
+from launchers.flow.templates import OWN_NAMES
 from launchers.jobs.submission import NAME
-from launchers.plan.tree import PlanError, sorted_names
-from launchers.quantities.hosts import expand
-from launchers.requirement import RequirementSyntaxError, parse
-from launchers.runs.escalate import factors
-from launchers.slurm.args import time_limit_minutes
-from launchers.slurm.features import constraint_matches
-from launchers.slurm.gres import read_gres
-
-if TYPE_CHECKING:
-    from launchers.flow.model import Cell, Job
-RUNS = ("command", "script", "python")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-RESERVED = ("SLURM_", "SBATCH_", "OAR_", "LAUNCHERS_")
-FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-ONLY_APPTAINER = ("nv", "rocm", "cleanenv", "fakeroot", "writable_tmpfs", "overlay")
-OWN = ("args", "run", "sweep", "deps")
-"""What templates have beside the arguments."""
 
 
-# -- the whole -------------------------------------------------------------------------------------------------
+def suggest_name(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not known: the nearest one, or all that are."""
+    known = list(known)
+    nearest = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {nearest[0]}?" if nearest else f"known here: {', '.join(known) or 'none'}"
 
 
-def document(data: Mapping[str, Any], tree: Tree) -> Iterator[Problem]:
-    """What is missing, given twice, or hangs on nothing, in a file as it was read."""
+# -- names and dependencies ------------------------------------------------------------------------------------
+
+
+def document_problems(data: Mapping[str, Any], tree: Tree) -> Iterator[Problem]:
+    """Names that are missing, invalid or taken, and dependencies on nothing or in a circle; `data` is the file's."""
     if data.get("name") is None:
-        yield tree.problem("LC114", (), "a flow has a name", "write name: my-flow")
-    elif not NAME.fullmatch(str(data["name"])):
-        yield tree.problem("LC109", ("name",), f"{data['name']!r}: {A_NAME}")
+        yield tree.problem("LC114", (), "the flow has no name", "write name: my-flow")
+    else:
+        yield from _name_problems(str(data["name"]), ("name",), tree)
     listed = data.get("jobs")
-    raw = [job if isinstance(job, dict) else {} for job in listed] if isinstance(listed, list) else []
-    if not raw:
-        yield tree.problem("LC114", (), "a flow has jobs", "write jobs: and a list below it")
-    names = [str(job["name"]) if job.get("name") is not None else None for job in raw]
-    for index, (name, job) in enumerate(zip(names, raw, strict=True)):
-        path: Path = ("jobs", index)
-        if name is None:
-            yield tree.problem("LC114", path, "a job has a name", "write name: ...")
-        elif not NAME.fullmatch(name):
-            yield tree.problem("LC109", (*path, "name"), f"{name!r}: {A_NAME}")
-        elif name in (STARTED, FINISHED):
+    jobs = [job if isinstance(job, dict) else {} for job in listed] if isinstance(listed, list) else []
+    if not jobs:
+        yield tree.problem("LC114", (), "the flow has no jobs", "write jobs: and a list below it")
+    names = [None if job.get("name") is None else str(job["name"]) for job in jobs]
+    for index, job in enumerate(jobs):
+        yield from _job_name_problems(names, index, tree)
+        yield from _dependency_problems(job.get("depends_on"), ("jobs", index, "depends_on"), names, tree)
+    yield from _circle_problems(names, [job.get("depends_on") for job in jobs], tree)
+
+
+def _name_problems(name: str, path: Path, tree: Tree) -> Iterator[Problem]:
+    if not NAME.fullmatch(name):
+        rule = "use letters, digits and _ . + @ = -, beginning with a letter, a digit or _"
+        yield tree.problem("LC109", path, f"{name!r} is not a valid name", rule)
+
+
+def _job_name_problems(names: Sequence[str | None], index: int, tree: Tree) -> Iterator[Problem]:
+    name = names[index]
+    path: Path = ("jobs", index, "name")
+    if name is None:
+        yield tree.problem("LC114", ("jobs", index), "this job has no name", "write name: ...")
+    elif name in (STARTED, FINISHED):
+        message = f"the name {name!r} is reserved for a job that sends messages"
+        yield tree.problem("LC109", path, message, "choose another name")
+    elif name in names[:index]:
+        yield tree.problem("LC106", path, f"another job has the name {name!r} already", "choose another name")
+    else:
+        yield from _name_problems(name, path, tree)
+
+
+def _dependency_problems(depends_on: Any, path: Path, names: Sequence[str | None], tree: Tree) -> Iterator[Problem]:
+    """What is wrong with one job's `depends_on`; entries of the wrong type are for the schema to report."""
+    if isinstance(depends_on, str):
+        entries = [(path, depends_on)]
+    elif isinstance(depends_on, list):
+        entries = [((*path, index), text) for index, text in enumerate(depends_on) if isinstance(text, str)]
+    else:
+        return
+    kind_of_job: dict[str, str] = {}
+    for place, text in entries:
+        kind, name = split_dependency(text)
+        if kind not in DEPENDENCY_KINDS:
             yield tree.problem(
-                "LC109", (*path, "name"), f"{name!r} is the job that sends a message", "name it otherwise"
+                "LC110", place, f"unknown kind of dependency {kind!r}", suggest_name(kind, DEPENDENCY_KINDS)
             )
-        elif name in names[:index]:
-            yield tree.problem("LC106", (*path, "name"), f"there is a job {name!r} already")
-        yield from _waits(job.get("depends_on"), (*path, "depends_on"), [name for name in names if name], tree)
-    yield from _circle(names, [job.get("depends_on") for job in raw], tree)
-
-
-A_NAME = "a name begins with a letter or digit and has letters, digits, and _ . + @ = -"
-
-
-def _waits(listed: Any, path: Path, names: list[str], tree: Tree) -> Iterator[Problem]:
-    texts = [listed] if isinstance(listed, str) else listed if isinstance(listed, list) else []
-    before: dict[str, str] = {}
-    for number, text in enumerate(texts):
-        place = path if isinstance(listed, str) else (*path, number)
-        if not isinstance(text, str):
-            continue  # the schema says so
-        kind, colon, name = text.partition(":")
-        name = (name if colon else text).strip()
-        if colon and kind.strip() not in KINDS:
-            hint = meant(kind.strip(), KINDS)
-            yield tree.problem("LC110", place, f"{kind!r} is no kind of dependency", hint)
         if name not in names:
-            yield tree.problem("LC116", place, f"there is no job {name!r}", meant(name, names))
-        asked = kind.strip() if colon else "afterok"
-        if asked in KINDS and before.setdefault(name, asked) != asked:
-            message = f"it waits for {name!r} already, and otherwise ({before[name]})"
+            yield tree.problem("LC116", place, f"there is no job {name!r}", suggest_name(name, filter(None, names)))
+        if kind in DEPENDENCY_KINDS and kind_of_job.setdefault(name, kind) != kind:
+            message = f"this job waits for {name!r} already, with {kind_of_job[name]}"
             yield tree.problem("LC106", place, message, "keep one of them")
 
 
-def meant(name: str, known: Iterable[str]) -> str:
-    """A suggestion for a name that is not known."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}" if known else "there are none"
-
-
-def _circle(names: Sequence[str | None], waits: Sequence[Any], tree: Tree) -> Iterator[Problem]:
-    after: dict[str, list[str]] = {name: [] for name in names if name}
-    for name, one in zip(names, waits, strict=True):
+def _circle_problems(names: Sequence[str | None], depends_on: Sequence[Any], tree: Tree) -> Iterator[Problem]:
+    parents: dict[str, list[str]] = {name: [] for name in names if name}
+    for name, value in zip(names, depends_on, strict=True):
         if name:
-            after[name] += [parent for parent, _ in parsed_waits(one) if parent in names]
+            parents[name] += [parent for parent, _ in read_dependencies(value) if parent in names]
     try:
-        sorted_names(list(after), after)
-    except PlanError as error:
-        first = error.problems[0].rpartition(" -> ")[2]
-        yield tree.problem("LC116", ("jobs", names.index(first), "depends_on"), error.problems[0])
+        TopologicalSorter(parents).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1][::-1]  # graphlib puts each job behind those that wait for it
+        first = names.index(circle[0])
+        message = f"these jobs wait for each other: {' -> '.join(circle)}"
+        yield tree.problem("LC116", ("jobs", first, "depends_on"), message)
 
 
-def sweep(given: Mapping[str, Any], args: Mapping[str, Any], axes: Mapping[str, Any], tree: Tree) -> Iterator[Problem]:
-    """What is swept, or replaced on the command line, has to be an argument."""
-    for name in given:
-        if name in OWN:
-            yield tree.problem(
-                "LC108", ("args", name), f"in templates {name} means something already", "call it otherwise"
-            )
-    for option, names in (("--arg", args), ("--sweep", axes)):
+# -- arguments and sweeps --------------------------------------------------------------------------------------
+
+
+def argument_problems(
+    own: Mapping[str, Any], replaced: Mapping[str, Any], axes: Mapping[str, Any], tree: Tree
+) -> Iterator[Problem]:
+    """Arguments with a name that templates use already, and values for arguments that the flow does not have.
+
+    `own` are the arguments of the file; `replaced` and `axes` come from the command line.
+    """
+    for name in own:
+        if name in OWN_NAMES:
+            message = f"{name!r} has a meaning of its own in templates"
+            yield tree.problem("LC108", ("args", name), message, "choose another name")
+    for option, names in (("--arg", replaced), ("--sweep", axes)):
         for name in names:
-            if name not in given:
-                yield tree.problem(
-                    "LC115", ("args",), f"{option} {name}: there is no such argument", meant(name, given)
-                )
-    said = tree.data.get("sweep")
-    for key in ("matrix", "include", "exclude"):
-        part = said.get(key) if isinstance(said, dict) else None
-        for number, one in enumerate(part) if isinstance(part, list) else [(None, part)]:
-            path: Path = ("sweep", key) if number is None else ("sweep", key, number)
-            for name in one if isinstance(one, dict) else ():
-                if name not in given:
-                    message = f"there is no argument {name!r} to be swept"
-                    yield tree.problem("LC115", (*path, name), message, meant(name, given), key=True)
+            if name not in own:
+                message = f"{option} {name}: the flow has no such argument"
+                yield tree.problem("LC115", ("args",), message, suggest_name(name, own))
+    for path, values in _values_of_sweep(tree.data.get("sweep")):
+        for name in values:
+            if name not in own:
+                message = f"the flow has no argument {name!r}"
+                yield tree.problem("LC115", (*path, name), message, suggest_name(name, own), key=True)
 
 
-def cells(found: Sequence[Cell], names: Sequence[str | None], tree: Tree) -> Iterator[Problem]:
-    """What has to be the same in all cells of a sweep, the name of the flow among it."""
+def _values_of_sweep(sweep: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The mappings from arguments to values in a sweep, with their places."""
+    if not isinstance(sweep, dict):
+        return
+    if isinstance(sweep.get("matrix"), dict):
+        yield ("sweep", "matrix"), sweep["matrix"]
+    for key in ("include", "exclude"):
+        for index, values in enumerate(sweep[key]) if isinstance(sweep.get(key), list) else ():
+            if isinstance(values, dict):
+                yield ("sweep", key, index), values
+
+
+def cell_problems(cells: Sequence[Cell], names: Sequence[str | None], tree: Tree) -> Iterator[Problem]:
+    """What differs between cells though it must not: the flow's name (one for each cell) and the shape of its graph."""
     if len(set(names)) > 1:
-        yield tree.problem("LC115", ("name",), "the name of a flow is the same in all cells of a sweep")
-    first = found[0].jobs
-    for job in first.values():
-        others = [{one.index: one for one in cell.jobs.values()}[job.index] for cell in found]
-        if any(one.name != job.name for one in others):
-            path: Path = ("jobs", job.index, "name")
-            yield tree.problem("LC115", path, "the name of a job is the same in all cells of a sweep")
-        elif any(one.waits != job.waits for one in others):
-            path = ("jobs", job.index, "depends_on")
-            yield tree.problem("LC115", path, "a job waits for the same in all cells of a sweep")
-        elif job.spec.once and any(one != job for one in others):
-            path = ("jobs", job.index, "once")
-            yield tree.problem("LC114", path, "it runs once for all cells, and is not the same in all of them")
+        yield tree.problem("LC115", ("name",), f"the name of the flow {DIFFERS}")
+    by_index = [{job.index: job for job in cell.jobs.values()} for cell in cells]
+    for job in cells[0].jobs.values():
+        yield from _differing_job(job, [jobs[job.index] for jobs in by_index], tree)
 
 
-# -- each job --------------------------------------------------------------------------------------------------
+DIFFERS = "must be the same in all cells of the sweep"
 
 
-def jobs(found: Mapping[str, Job], tree: Tree) -> Iterator[Problem]:
-    """What is wrong with single jobs."""
-    for job in found.values():
-        path: Path = ("jobs", job.index)
-        yield from _runs(job, path, tree)
-        yield from _asks(job, path, tree)
-        yield from _environment(job, path, tree)
-        for name in job.spec.exports or ():
-            if not VARIABLE.fullmatch(name):
-                yield tree.problem("LC109", (*path, "exports", name), f"{name!r} is not a name that templates can use")
-
-
-def written(tree: Tree, path: Path, *key: str) -> Path:
-    """Where a setting of a job stands: in the job or under the defaults, there or under resources or environment."""
-    for above in (path, ("defaults",)):
-        for below in ((), ("resources",), ("environment",), ("environment", "container")):
-            if (*above, *below, *key) in tree.places:
-                return (*above, *below, *key)
-    return (*path, *key)
-
-
-def _runs(job: Job, path: Path, tree: Tree) -> Iterator[Problem]:
-    spec = job.spec
-    given = [name for name in RUNS if getattr(spec, name) is not None]
-    if not given:
-        yield tree.problem("LC114", path, "a job has one of command, script, python; it has none of them")
-    for name in given[1:]:
-        yield tree.problem("LC114", (*path, name), f"a job has one of command, script, python; it has {given[0]} too")
-    if spec.command is not None and not spec.command:
-        yield tree.problem("LC114", (*path, "command"), "the command is empty")
-    if spec.python is not None and not FUNCTION.fullmatch(spec.python):
-        yield tree.problem("LC109", (*path, "python"), f"{spec.python!r} is not module:function")
-    if spec.with_ is not None and spec.python is None:
-        yield tree.problem("LC114", (*path, "with"), "arguments are for python: module:function")
-
-
-def _asks(job: Job, path: Path, tree: Tree) -> Iterator[Problem]:
-    spec, asked = job.spec, job.resources
-    if spec.needs is not None:
-        twice: tuple[str, ...] = AMOUNTS
-        try:
-            if any(one.duration for one in parse(spec.needs).alternatives):
-                twice = (*AMOUNTS, "time_limit")
-        except RequirementSyntaxError as error:
-            message = f"{error.reason}, at column {error.column} of {spec.needs!r}"
-            hint = f"did you mean {error.suggestion}?" if error.suggestion else ""
-            yield tree.problem("LC112", written(tree, path, "needs"), message, hint)
-        for name in twice:
-            if getattr(asked, name) is not None:
-                message = f"that is for needs to say ({spec.needs})"
-                yield tree.problem("LC114", written(tree, path, name), message, f"leave {name} or needs out", key=True)
-    if asked.time_limit is not None:
-        try:
-            time_limit_minutes(asked.time_limit if isinstance(asked.time_limit, int) else str(asked.time_limit))
-        except (ValueError, TypeError) as error:
-            yield tree.problem("LC104", written(tree, path, "time_limit"), str(error))
-    checks: dict[str, Callable[[str], object]] = {
-        "gres": read_gres, "nodelist": expand, "constraint": lambda text: constraint_matches(text, ()),
-    }  # fmt: skip
-    for name, read in checks.items():
-        try:
-            read(getattr(asked, name) or "")
-        except ValueError as error:
-            yield tree.problem("LC110", written(tree, path, name), str(error))
-    if asked.gpus_per_node and any(part.strip().startswith("gpu") for part in (asked.gres or "").split(",")):
-        message = "gpus_per_node says that already"
-        yield tree.problem("LC114", written(tree, path, "gres"), message, "keep one of them")
-    for name in ("nodes", "ntasks_per_node", "cpus_per_task"):
-        if getattr(asked, name) == 0:
-            yield tree.problem("LC102", written(tree, path, name), f"{name} is 1 or more")
-    for name in filter(None, asked.mail_type if isinstance(asked.mail_type, tuple) else [asked.mail_type]):
-        yield from _mail(name, written(tree, path, "mail_type"), tree)
-    if spec.escalate is not None:
-        try:
-            factors(spec.escalate)
-        except ValueError as error:
-            yield tree.problem("LC110", written(tree, path, "escalate"), str(error))
-
-
-def _mail(text: str, path: Path, tree: Tree) -> Iterator[Problem]:
-    from launchers.slurm.args import MailType
-
-    for one in text.split(","):
-        if one.strip().upper() not in MailType.__members__:
-            hint = meant(one.strip().upper(), MailType.__members__)
-            yield tree.problem("LC110", path, f"{one!r} is nothing that Slurm writes mail about", hint)
-
-
-def _environment(job: Job, path: Path, tree: Tree) -> Iterator[Problem]:
-    env = job.environment
-    if env.conda and env.venv:
-        message = "a job runs in a conda environment or in a virtual environment, not in both"
-        yield tree.problem("LC114", written(tree, path, "venv"), message)
-    inside = env.container
-    if inside is not None and not inside.image:
-        yield tree.problem("LC114", written(tree, path, "container"), "a container has an image")
-    runtime = (inside.runtime if inside else None) or "pyxis"
-    for name in ONLY_APPTAINER if runtime in ("pyxis", "podman") else ():
-        if getattr(inside, name, None):
-            message = f"it means something to apptainer and singularity, not to {runtime}"
-            yield tree.problem("LC114", written(tree, path, name), message, key=True)
-    for name in {**(env.env or {}), **((inside.env if inside else None) or {})}:
-        place = next(filter(tree.places.get, (written(tree, path, key, name) for key in ("env", "env_vars"))), path)
-        if not VARIABLE.fullmatch(name):
-            yield tree.problem("LC109", place, f"{name!r} is not the name of a variable", key=True)
-        elif name.startswith(RESERVED):
-            message = f"variables that begin with {', '.join(RESERVED)} are not yours"
-            yield tree.problem("LC109", place, message, key=True)
+def _differing_job(job: FlowJob, in_cells: Sequence[FlowJob], tree: Tree) -> Iterator[Problem]:
+    path: Path = ("jobs", job.index)
+    if any(other.name != job.name for other in in_cells):
+        yield tree.problem("LC115", (*path, "name"), f"the name of a job {DIFFERS}")
+    elif any(other.waits != job.waits for other in in_cells):
+        yield tree.problem("LC115", (*path, "depends_on"), f"what a job waits for {DIFFERS}")
+    elif job.spec.once and any(other != job for other in in_cells):
+        yield tree.problem("LC114", (*path, "once"), f"a job that runs once for all cells {DIFFERS}")

@@ -1,4 +1,4 @@
-"""A flow as a Plan: a job is a Step, in a sweep a Map of its cells, and the scheduler holds the dependencies."""
+"""A flow to a Plan: a job becomes a Step, in a sweep a Map of its cells.  The scheduler holds the dependencies."""
 
 from __future__ import annotations
 
@@ -10,179 +10,220 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from launchers.flow.model import Flow, Job
-from launchers.flow.on_node import Shell, call
-from launchers.flow.script import script
+from launchers.flow.model import Flow, FlowJob
+from launchers.flow.on_node import Shell, run_cell
+from launchers.flow.schema import Resources
+from launchers.flow.script import render_script
 from launchers.plan.plan import Plan
 from launchers.plan.tree import Again, Dag, Map, On, Pinned, Step
 from launchers.requirement import Accelerator, Alternative, Requirement, parse
 from launchers.slurm.args import time_limit_minutes
 from launchers.slurm.gres import read_gres
 
-PASSED = ("partition", "nodelist", "account", "qos", "constraint", "gres", "mail_type", "mail_user")
-"""Resources that are not amounts: they are passed as they stand."""
+PASSED_ON = ("partition", "nodelist", "account", "qos", "constraint", "gres", "mail_type", "mail_user")
+"""The resources that are passed on unchanged."""
+RETRY_DELAY = 60
+"""Seconds before a failed job is tried again in its allocation, where the flow does not say."""
 
 
 @frozen
-class Layout:
-    """How the jobs of a flow become steps.
+class FlowLayout:
+    """Which steps the jobs of a flow become.
 
-    `shared` jobs run once for all cells; the others are one Map each if `mapped`, else a step for each cell.  `left`
-    are the jobs that are not run, with the run folder that has what they hand on, if any.
+    A `shared` job is one step for all cells.  Every other job is one Map if `mapped`, else a step for each cell.
+    `left_out` has the jobs that do not run, each with the run folder that has its values, or None.
     """
 
     flow: Flow
     shared: frozenset[str]
     mapped: bool
-    left: Mapping[str, Path | None] = field(factory=dict)
+    left_out: Mapping[str, Path | None] = field(factory=dict)
 
     def steps(self, name: str) -> list[str]:
-        """The names of the steps of a job."""
+        """The names of a job's steps."""
         if name in self.shared or self.mapped:
             return [name]
         return [f"{name}-{index}" for index in range(len(self.flow.cells))]
 
     def step(self, name: str, cell: int) -> tuple[str, int | None]:
-        """The step of a job in a cell, and which item of it."""
+        """The step of a job in a cell and, if that is a Map, the number of its item."""
         if name in self.shared:
             return name, None
         return (name, cell) if self.mapped else (f"{name}-{cell}", None)
 
 
-def layout(flow: Flow, left: Mapping[str, Path | None] | None = None) -> Layout:
-    """Jobs that are the same in every cell, after jobs of which that is true, run once; and so do those that say so."""
+def lay_out(flow: Flow, left_out: Mapping[str, Path | None] | None = None) -> FlowLayout:
+    """Decide which steps the jobs become.
+
+    A job runs once for all cells if it says so (`once`), or if it is the same in all cells and so are all jobs before.
+    """
     shared: set[str] = set()
     for name, job in flow.jobs.items():
-        alike = all(_made_of(cell.jobs[name]) == _made_of(job) for cell in flow.cells)
-        if job.spec.once or (alike and all(parent in shared for parent, _ in job.waits)):
+        same = all(_definition(cell.jobs[name]) == _definition(job) for cell in flow.cells)
+        if job.spec.once or (same and all(parent in shared for parent, _ in job.waits)):
             shared.add(name)
-    return Layout(flow, frozenset(shared), _mapped(flow, shared), left or {})
+    return FlowLayout(flow, frozenset(shared), _can_be_mapped(flow, shared), left_out or {})
 
 
-def _mapped(flow: Flow, shared: Collection[str]) -> bool:
-    """Whether every job of a cell asks the same in all cells and waits, within its cell, only for success."""
+def _can_be_mapped(flow: Flow, shared: Collection[str]) -> bool:
+    """Whether the cells of every job ask for the same and wait, within their cell, only for success.
+
+    An array has one set of resources, and Slurm's aftercorr, which makes each item wait for its own, is about success
+    (docs/slurm-facts.md, Dependencies).
+    """
     for name, job in flow.jobs.items():
         if name in shared:
             continue
-        if any(need(cell.jobs[name]) != need(job) for cell in flow.cells):
+        if any(job_need(cell.jobs[name]) != job_need(job) for cell in flow.cells):
             return False
         if any(parent not in shared and on not in ("ok", "each") for parent, on in job.waits):
             return False
     return True
 
 
-def _made_of(job: Job) -> str:
-    """What a job is made of, as text."""
-    return json.dumps([script(job), str(need(job)), job.spec.inputs, job.spec.outputs, job.waits], default=str)
+def job_identities(flow: Flow) -> dict[str, str]:
+    """For each job a hash of its definition in all cells, to tell whether the same job has run before.
 
-
-def identities(flow: Flow) -> dict[str, str]:
-    """Per job what it is made of in all its cells, to tell whether it was done before; the run folder is not part."""
+    The run folder is not part of it: the flow must have been read without one.
+    """
     return {
-        name: hashlib.sha256("\n".join(_made_of(cell.jobs[name]) for cell in flow.cells).encode()).hexdigest()
+        name: hashlib.sha256("\n".join(_definition(cell.jobs[name]) for cell in flow.cells).encode()).hexdigest()
         for name in flow.jobs
     }
 
 
-def need(job: Job) -> Requirement | Pinned | None:
-    """What a job needs: its requirement or what its amounts say, with what Slurm is told beside it."""
-    asked = job.resources
-    tasks = asked.ntasks_per_node or 1
-    options: dict[str, Any] = {name: value for name in PASSED if (value := getattr(asked, name)) is not None}
+def _definition(job: FlowJob) -> str:
+    """Everything that decides what a job does, as text."""
+    parts = [render_script(job), str(job_need(job)), job.spec.inputs, job.spec.outputs, job.waits]
+    return json.dumps(parts, default=str)
+
+
+# -- what a job needs ------------------------------------------------------------------------------------------
+
+
+def job_need(job: FlowJob) -> Requirement | Pinned:
+    """What a job needs: its requirement, or what its amounts say, and the options that are passed on to sbatch."""
+    resources = job.resources
+    options: dict[str, Any] = {key: value for key in PASSED_ON if (value := getattr(resources, key)) is not None}
+    tasks = resources.ntasks_per_node or 1
     if tasks > 1:
-        options |= {"ntasks_per_node": tasks, "cpus_per_task": asked.cpus_per_task or 1}
-    limit = asked.time_limit
-    time = time_limit_minutes(limit if isinstance(limit, int) else str(limit)) if limit is not None else None
-    if job.spec.needs is not None:
-        requirement = parse(job.spec.needs)
-        if time:
-            requirement = Requirement(tuple(evolve(one, duration=time * 60) for one in requirement.alternatives))
+        options |= {"ntasks_per_node": tasks, "cpus_per_task": resources.cpus_per_task or 1}
+    limit = resources.time_limit
+    minutes = None if limit is None else time_limit_minutes(limit if isinstance(limit, int) else str(limit))
+    duration = minutes * 60 if minutes else None
+    if job.spec.needs is None:
+        requirement = _requirement_of(resources, duration)
     else:
-        devices = asked.gpus_per_node or sum(one.count for one in read_gres(asked.gres or "") if one.name == "gpu")
-        one = Alternative(
-            duration=time * 60 if time else None,
-            cpu_memory=asked.memory_per_node or 0,
-            cores=tasks * (asked.cpus_per_task or 1) if tasks > 1 or asked.cpus_per_task or not devices else 0,
-            accelerators=(Accelerator("gpu"),) * devices,
-            nodes=asked.nodes or 1,
-        )
-        requirement = Requirement((one,))
+        requirement = parse(job.spec.needs)
+        if duration:
+            timed = (evolve(alternative, duration=duration) for alternative in requirement.alternatives)
+            requirement = Requirement(tuple(timed))
     return Pinned(requirement, tuple(options.items())) if options else requirement
 
 
-def plan_of(laid: Layout, identity: Mapping[str, str]) -> Plan:
-    """The plan of a flow whose `run` is known."""
+def _requirement_of(resources: Resources, duration: int | None) -> Requirement:
+    """The requirement that the amounts make; `duration` is in seconds.
+
+    A job that asks for GPUs and for no CPUs gets the CPUs that the cluster gives with the GPUs.
+    """
+    tasks = resources.ntasks_per_node or 1
+    gpus = resources.gpus_per_node or sum(gres.count for gres in read_gres(resources.gres or "") if gres.name == "gpu")
+    states_cores = tasks > 1 or resources.cpus_per_task or not gpus
+    alternative = Alternative(
+        duration=duration,
+        cpu_memory=resources.memory_per_node or 0,
+        cores=tasks * (resources.cpus_per_task or 1) if states_cores else 0,
+        accelerators=(Accelerator("gpu"),) * gpus,
+        nodes=resources.nodes or 1,
+    )
+    return Requirement((alternative,))
+
+
+# -- steps -----------------------------------------------------------------------------------------------------
+
+
+def compile_plan(layout: FlowLayout, identities: Mapping[str, str]) -> Plan:
+    """The plan of the jobs that run; `identities` are those of `job_identities`."""
     steps: list[Step] = []
     after: dict[str, dict[str, On]] = {}
-    for name in laid.flow.jobs:
-        if name in laid.left:
+    for name in layout.flow.jobs:
+        if name in layout.left_out:
             continue
-        for step in _steps(laid, name):
-            step.identity = identity[name]
+        for step in _steps_of(layout, name):
+            step.identity = identities[name]
             step.srun = False
             steps.append(step)
-            after[step.name] = _after(laid, name, step.name)
-    return Plan(laid.flow.name, Dag(*steps, after=after))
+            after[step.name] = _waits_of(layout, name, step.name)
+    return Plan(layout.flow.name, Dag(*steps, after=after))
 
 
-def _steps(laid: Layout, name: str) -> list[Step]:
-    flow = laid.flow
-    spec = flow.jobs[name].spec
-    shells = [_shell(laid, name, index) for index in range(len(flow.cells))]
-    if name in laid.shared:
-        found: list[Step] = [Step(name, need(flow.jobs[name]), shells[0])]
-    elif laid.mapped:
-        sweep = flow.sweep
-        at_once, fail_fast = (sweep.max_parallel or None, bool(sweep.fail_fast)) if sweep else (None, False)
-        found = [Map(name, need(flow.jobs[name]), call, shells, at_once=at_once, fail_fast=fail_fast)]
+def _steps_of(layout: FlowLayout, name: str) -> list[Step]:
+    """The steps of a job."""
+    flow = layout.flow
+    job = flow.jobs[name]
+    shells = [_shell(layout, name, index) for index in range(len(flow.cells))]
+    fail_fast = bool(flow.sweep and flow.sweep.fail_fast)
+    if name in layout.shared:
+        steps = [Step(name, job_need(job), shells[0])]
+    elif layout.mapped:
+        at_once = (flow.sweep.max_parallel if flow.sweep else None) or None
+        steps = [Map(name, job_need(job), run_cell, shells, at_once=at_once, fail_fast=fail_fast)]
     else:
-        found = [
-            Step(step, need(cell.jobs[name]), shell)
-            for step, cell, shell in zip(laid.steps(name), flow.cells, shells, strict=True)
-        ]
-        if flow.sweep and flow.sweep.fail_fast:
-            for step in found:
-                step.rivals = tuple(one.name for one in found if one is not step)
-    if spec.escalate:
-        for step in found:
-            step.again = Again(spec.retry or 1, spec.escalate)
-    return found
+        needs = [job_need(cell.jobs[name]) for cell in flow.cells]
+        steps = [Step(*parts) for parts in zip(layout.steps(name), needs, shells, strict=True)]
+        for step in steps if fail_fast else ():
+            step.rivals = tuple(other.name for other in steps if other is not step)
+    if job.spec.escalate:
+        for step in steps:
+            step.again = Again(job.spec.retry or 1, job.spec.escalate)
+    return steps
 
 
-def _shell(laid: Layout, name: str, cell: int) -> Shell:
-    job = laid.flow.cells[cell].jobs[name]
+def _shell(layout: FlowLayout, name: str, cell: int) -> Shell:
+    """What runs on the node for a job in a cell.  A job that escalates is tried again by a new submission instead."""
+    job = layout.flow.cells[cell].jobs[name]
     parents = []
     for parent, _ in job.waits:
-        old = laid.left.get(parent)
-        if (parent not in laid.left or old is not None) and not (job.spec.once and parent not in laid.shared):
-            parents.append((str(old or ""), *laid.step(parent, cell)))
-    retry = 0 if job.spec.escalate else job.spec.retry or 0
-    delay = 60 if job.spec.retry_delay is None else job.spec.retry_delay
-    return Shell(script(job), tuple(parents), retry, delay)
+        earlier = layout.left_out.get(parent)
+        has_values = parent not in layout.left_out or earlier is not None
+        is_of_many = job.spec.once and parent not in layout.shared  # the values of which cell?
+        if has_values and not is_of_many:
+            parents.append((str(earlier or ""), *layout.step(parent, cell)))
+    return Shell(
+        render_script(job),
+        tuple(parents),
+        retry=0 if job.spec.escalate else job.spec.retry or 0,
+        delay=RETRY_DELAY if job.spec.retry_delay is None else job.spec.retry_delay,
+    )
 
 
-def _after(laid: Layout, name: str, step: str) -> dict[str, On]:
-    """What a step of a job waits for: in a sweep the same cell of a job that has cells."""
-    found: dict[str, On] = {}
-    single = name in laid.shared
-    apart = not single and not laid.mapped
-    cell = laid.steps(name).index(step) if apart else 0
-    if apart and laid.flow.sweep and laid.flow.sweep.max_parallel:
-        found |= _turn(laid, name, cell - laid.flow.sweep.max_parallel)
-    for parent, on in laid.flow.jobs[name].waits:
-        if parent in laid.left:
+def _waits_of(layout: FlowLayout, name: str, step: str) -> dict[str, On]:
+    """What a step of a job waits for; in a sweep, the step of the same cell, of jobs that have one for each cell."""
+    waits: dict[str, On] = {}
+    is_shared = name in layout.shared
+    is_of_one_cell = not is_shared and not layout.mapped
+    cell = layout.steps(name).index(step) if is_of_one_cell else 0
+    if is_of_one_cell:
+        waits |= _turn_of(layout, name, cell)
+    for parent, on in layout.flow.jobs[name].waits:
+        if parent in layout.left_out:
             continue
-        own: On = "ok" if on == "each" else on
-        if own == "ok" and laid.mapped and not single and parent not in laid.shared:
-            own = "each"
-        theirs = [laid.step(parent, cell)[0]] if apart else laid.steps(parent)
-        found |= dict.fromkeys(theirs, own)
-    return found
+        if on in ("ok", "each"):
+            on = "each" if layout.mapped and not is_shared and parent not in layout.shared else "ok"
+        steps = [layout.step(parent, cell)[0]] if is_of_one_cell else layout.steps(parent)
+        waits |= dict.fromkeys(steps, on)
+    return waits
 
 
-def _turn(laid: Layout, name: str, before: int) -> dict[str, On]:
-    """What the first jobs of a cell wait for where not all cells may run at once: the end of an earlier cell."""
-    own = [one for one in laid.flow.jobs if one not in laid.shared and one not in laid.left]
-    if before < 0 or any(parent in own for parent, _ in laid.flow.jobs[name].waits):
+def _turn_of(layout: FlowLayout, name: str, cell: int) -> dict[str, On]:
+    """What a cell that is no array item waits for so that at most `max_parallel` cells run at once.
+
+    The first jobs of a cell wait for all jobs of the cell that is `max_parallel` before it to end.
+    """
+    sweep = layout.flow.sweep
+    if not sweep or not sweep.max_parallel or cell < sweep.max_parallel:
         return {}
-    return {laid.step(one, before)[0]: "any" for one in own}
+    of_cells = [job for job in layout.flow.jobs if job not in layout.shared and job not in layout.left_out]
+    if any(parent in of_cells for parent, _ in layout.flow.jobs[name].waits):
+        return {}
+    return {layout.step(job, cell - sweep.max_parallel)[0]: "any" for job in of_cells}

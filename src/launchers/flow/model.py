@@ -1,4 +1,4 @@
-"""A flow as it was read: its jobs, their cells, and what they wait for."""
+"""A flow as it was read: its jobs, the cells of its sweep, and what each job waits for."""
 
 from __future__ import annotations
 
@@ -11,14 +11,25 @@ from launchers.files.tree import Tree
 from launchers.flow import schema
 from launchers.plan.tree import On, PlanError, sorted_names
 
+DEPENDENCY_KINDS: dict[str, On] = {
+    "afterok": "ok", "afterany": "any", "afternotok": "failed", "after": "started", "aftercorr": "each",
+}  # fmt: skip
+"""Slurm's words for what a job waits for (man sbatch, --dependency), and the plan's words for the same."""
+
+AMOUNT_KEYS = ("nodes", "gpus_per_node", "ntasks_per_node", "cpus_per_task", "memory_per_node", "gres")
+"""The resources that a requirement (`needs`) can state, too."""
+
 
 @frozen
-class Job:
-    """A job as it will run: which one of the file, its settings, defaults included, and what it waits for."""
+class FlowJob:
+    """A job with its defaults filled in; `index` is its position in the file.
+
+    `waits` has the jobs that it waits for, each with what has to have happened to it.
+    """
 
     name: str
     index: int
-    spec: schema.Job
+    spec: schema.JobSpec
     resources: schema.Resources
     environment: schema.Environment
     waits: tuple[tuple[str, On], ...]
@@ -26,56 +37,55 @@ class Job:
 
 @frozen
 class Cell:
-    """One combination of a sweep's values (none of them in a flow without a sweep) and its jobs."""
+    """One combination of a sweep's values, and its jobs.  A flow without a sweep has one cell, without values."""
 
     values: Mapping[str, Any]
-    jobs: Mapping[str, Job]
+    jobs: Mapping[str, FlowJob]
 
     @property
     def label(self) -> str:
-        """``lr=0.1,seed=2``."""
+        """The values as text: ``lr=0.1,seed=2``."""
         return ",".join(f"{name}={value}" for name, value in self.values.items())
 
 
 @frozen
 class Flow:
-    """A flow: the same jobs in every cell, parents before children."""
+    """A flow.  All cells have jobs of the same names, in an order where each job follows those that it waits for."""
 
     name: str
     file: str
     cells: tuple[Cell, ...]
-    sweep: schema.Sweep | None
-    notify: schema.Notify | None
+    sweep: schema.SweepSpec | None
+    notify: schema.NotifySpec | None
     tree: Tree
 
     @property
-    def jobs(self) -> Mapping[str, Job]:
-        """The jobs of the first cell: all cells have jobs of these names."""
+    def jobs(self) -> Mapping[str, FlowJob]:
+        """The jobs of the first cell."""
         return self.cells[0].jobs
 
 
-KINDS: dict[str, On] = {
-    "afterok": "ok", "afterany": "any", "afternotok": "failed", "after": "started", "aftercorr": "each",
-}  # fmt: skip
-"""Slurm's words for what a job waits for (man sbatch, --dependency), and the plan's."""
+def split_dependency(text: str) -> tuple[str, str]:
+    """Split ``afterany:b`` into its kind and the name of a job; without a kind, it is ``afterok``."""
+    kind, colon, name = text.partition(":")
+    return (kind.strip(), name.strip()) if colon else ("afterok", text.strip())
 
 
-AMOUNTS = ("nodes", "gpus_per_node", "ntasks_per_node", "cpus_per_task", "memory_per_node", "gres")
-"""What a requirement says too."""
+def read_dependencies(value: Any) -> Iterator[tuple[str, On]]:
+    """Read `depends_on`: the name of each job and what has to have happened to it.
 
-
-def parsed_waits(value: Any) -> Iterator[tuple[str, On]]:
-    """``a``, ``afterany:b`` as (name, what of it); of what is not right as much as can be read."""
+    What cannot be read is passed over, and an unknown kind counts as ``afterok``: `check` reports both.
+    """
     for text in [value] if isinstance(value, str) else value if isinstance(value, list | tuple) else []:
         if isinstance(text, str):
-            kind, colon, name = text.partition(":")
-            yield (name.strip(), KINDS.get(kind.strip(), "ok")) if colon else (text.strip(), "ok")
+            kind, name = split_dependency(text)
+            yield name, DEPENDENCY_KINDS.get(kind, "ok")
 
 
-def ordered(jobs: Mapping[str, Job]) -> list[str]:
-    """The names of jobs, parents first; in their order where there is no such order."""
-    after = {name: [parent for parent, _ in job.waits if parent in jobs] for name, job in jobs.items()}
+def sorted_jobs(jobs: Mapping[str, FlowJob]) -> dict[str, FlowJob]:
+    """The jobs, each behind those that it waits for.  Jobs that wait for each other stay in the order of the file."""
+    parents = {name: [parent for parent, _ in job.waits if parent in jobs] for name, job in jobs.items()}
     try:
-        return sorted_names(list(jobs), after)
+        return {name: jobs[name] for name in sorted_names(list(jobs), parents)}
     except PlanError:
-        return list(jobs)
+        return dict(jobs)

@@ -14,15 +14,15 @@ from launchers.runs.call import CommandError
 from launchers.runs.results import output
 from launchers.variables import ITEM, OUTPUT, RUN_DIR, STEP
 
-LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.ASCII)
+VALUE_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.ASCII)
 
 
 @frozen
 class Shell:
-    """Runs a script with bash; `parents` are (run folder, step, item) of the jobs whose values it is given.
+    """Runs a script with bash.
 
-    "" as a run folder is its own.  A script that fails is tried again `retry` times, `delay` seconds later, in the
-    same allocation.
+    `parents` are (run folder, step, item) of the jobs whose values become variables; "" is the run's own folder.
+    A script that fails is tried again `retry` times in the same allocation, after `delay` seconds each.
     """
 
     script: str
@@ -31,45 +31,46 @@ class Shell:
     delay: int = 0
 
     def __call__(self) -> None:
-        """Run it; raises CommandError with its exit status."""
-        run, step = Path(os.environ[RUN_DIR]), os.environ[STEP]
-        item = os.environ.get(ITEM)
+        """Run the script.  Raises CommandError with its exit status, ValueError when its values cannot be read."""
+        run, step, item = Path(os.environ[RUN_DIR]), os.environ[STEP], os.environ.get(ITEM)
         path = run / "steps" / step / ("script.sh" if item is None else f"script.{item}.sh")
         path.write_text(self.script, encoding="utf-8")
         path.chmod(0o700)
-        given = Path(os.environ[OUTPUT])
-        handed: dict[str, str] = {}
+        own_values = Path(os.environ[OUTPUT])
+        environment = dict(os.environ)
         for folder, parent, number in self.parents:
-            handed |= values(output(Path(folder) if folder else run, parent, number))
-        for left in range(self.retry, -1, -1):
-            given.write_text("")
-            status = subprocess.run(["/bin/bash", str(path)], env={**os.environ, **handed}, check=False).returncode
+            environment |= read_values(output(Path(folder) if folder else run, parent, number))
+        for tries_left in range(self.retry, -1, -1):
+            own_values.write_text("")
+            status = subprocess.run(["/bin/bash", str(path)], env=environment, check=False).returncode
             if status == 0:
-                values(given)  # what cannot be read is said here, and not by the jobs that want it
+                read_values(own_values)  # a bad line is this job's failure, not that of the jobs that read it
                 return
-            if left:
-                print(f"launchers: exit status {status}, tried again in {self.delay} s, {left} times left", flush=True)
+            if tries_left:
+                print(
+                    f"launchers: exit status {status}: trying again in {self.delay} s ({tries_left} left)", flush=True
+                )
                 time.sleep(self.delay)
         raise CommandError(status)
 
 
-def call(shell: Shell) -> None:
+def run_cell(shell: Shell) -> None:
     """Run one cell of a sweep."""
     shell()
 
 
-def values(path: Path) -> dict[str, str]:
-    """The KEY=VALUE lines of a file; raises ValueError for a line that is none."""
-    found = {}
+def read_values(path: Path) -> dict[str, str]:
+    """Read the KEY=VALUE lines of a file that may not exist.  Raises ValueError for any other line."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
+    values = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        matched = LINE.fullmatch(line)
+        matched = VALUE_LINE.fullmatch(line)
         if not matched:
-            raise ValueError(f"{path}:{number}: {line!r} is not KEY=VALUE (what is written to $LAUNCHERS_OUTPUT)")
-        found[matched[1]] = matched[2]
-    return found
+            raise ValueError(f"{path}:{number}: {line!r} is not KEY=VALUE; $LAUNCHERS_OUTPUT takes only such lines")
+        values[matched[1]] = matched[2]
+    return values

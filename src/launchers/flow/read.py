@@ -1,49 +1,35 @@
-"""A flow file to resolved jobs: templates worked out, defaults laid under, one set of jobs for each cell of a sweep.
+"""A flow file to a Flow: templates rendered, defaults filled in, one set of jobs for each cell of the sweep.
 
-Everything that is wrong is found here and said at once, with its place in the file.
+Everything that is wrong with the file is found here and reported at once, each problem with its place.
 """
 
 from __future__ import annotations
 
 import re
-from collections import ChainMap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import product
-from math import prod
 from pathlib import Path as FilePath
 from typing import Any
 
-from attrs import asdict, evolve, fields
+from attrs import evolve, frozen
 
 from launchers.files.problems import ConfigError, Problem
 from launchers.files.structure import read_text, readable, structured_tree
 from launchers.files.tree import Path, Tree, read_tree, shown
-from launchers.flow import check, model, schema
-from launchers.flow.model import Cell, Flow, Job
-from launchers.flow.templates import Filler, Lazy
+from launchers.flow.check import argument_problems, cell_problems, document_problems
+from launchers.flow.check_job import job_problems
+from launchers.flow.defaults import jobs_with_defaults
+from launchers.flow.model import Cell, Flow, FlowJob, read_dependencies, sorted_jobs
+from launchers.flow.schema import FlowDocument, SweepSpec
+from launchers.flow.sweep import sweep_cells
+from launchers.flow.templates import Renderer, TemplateScope, TemplateValues, new_scope
 
-WHAT = "a flow is a mapping with name: and jobs:"
-
-MOST_CELLS = 10_000
-RUN_DIR = "RUN_DIR"
-"""Stands for the run folder until there is one."""
+RUN_FOLDER = "RUN_DIR"
+"""What {{ run.dir }} gives until the run folder is known."""
 
 
-def load(
-    path: FilePath,
-    *,
-    args: Mapping[str, Any] | None = None,
-    sweep: Mapping[str, Sequence[Any]] | None = None,
-    run: FilePath | str = RUN_DIR,
-    done: Mapping[str, FilePath] | None = None,
-) -> Flow:
-    """Read a flow.  `args` replace those of the file, `sweep` are further axes; `run` is what {{ run.dir }} stands for.
-
-    `done` has, per job that is not run again, the run folder of the one that did: its exports are of there.
-
-    Raises ConfigError with all its problems.
-    """
-    return loads(read_text(path), str(path), args=args, sweep=sweep, run=run, done=done)
+def load(path: FilePath, **options: Any) -> Flow:
+    """Read a flow file.  Options and errors are those of `loads`."""
+    return loads(read_text(path), str(path), **options)
 
 
 def loads(
@@ -52,210 +38,163 @@ def loads(
     *,
     args: Mapping[str, Any] | None = None,
     sweep: Mapping[str, Sequence[Any]] | None = None,
-    run: FilePath | str = RUN_DIR,
+    run: FilePath | str = RUN_FOLDER,
     done: Mapping[str, FilePath] | None = None,
 ) -> Flow:
-    """The same for text."""
-    tree = read_tree(text, file)
-    tree.data = {} if tree.data is None else tree.data
-    if not isinstance(tree.data, dict):
-        structured_tree(tree, schema.Document, WHAT)  # raises
-    given = _mapping(tree.data.get("args"))
-    swept, problems = _swept(tree, sweep or {})
-    problems += check.sweep(given, args or {}, sweep or {}, tree)
-    rest = evolve(tree, data={key: one for key, one in tree.data.items() if key != "sweep"})  # it is read once
-    documents: list[schema.Document] = []
-    found: list[Cell] = []
-    for cell in swept or [{}]:
-        values = {**given, **(args or {}), **cell}
-        scope = _scope(values, cell, str(run))
-        earlier = {name: _scope(values, cell, str(folder)) for name, folder in (done or {}).items()}
-        document, jobs, wrong = _resolved(rest if documents else tree, values, scope, earlier)
-        problems += wrong
-        documents.append(document)
-        found.append(Cell(cell, jobs))
-    first = documents[0]
-    problems += [] if problems else check.cells(found, [one.name for one in documents], tree)
+    """Read the text of a flow file.
+
+    `args` replace arguments of the file.  `sweep` has more axes: the values of each argument.  `run` is the run folder,
+    for {{ run.dir }}.  `done` has, for each job that does not run again, the run folder of its last success: its
+    `exports` refer to that folder.  `file` names the text in messages.
+
+    Raises ConfigError with every problem of the file.
+    """
+    tree = _read_mapping(text, file)
+    own_args = tree.data.get("args")
+    own_args = own_args if isinstance(own_args, dict) else {}
+    values_of_cells, problems = sweep_cells(tree, sweep or {})
+    problems += argument_problems(own_args, args or {}, sweep or {}, tree)
+    readings: list[_CellReading] = []
+    for values in values_of_cells or [{}]:
+        arguments = {**own_args, **(args or {}), **values}
+        scope = new_scope(arguments, values, str(run))
+        earlier = {name: new_scope(arguments, values, str(folder)) for name, folder in (done or {}).items()}
+        readings.append(_read_cell(tree, arguments, scope, earlier, with_sweep=not readings))
+    problems += [problem for reading in readings for problem in reading.problems]
+    cells = tuple(Cell(values, one.jobs) for values, one in zip(values_of_cells or [{}], readings, strict=True))
+    if not problems:
+        problems += cell_problems(cells, [one.document.name for one in readings], tree)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
-    assert first.name is not None
-    given_sweep = first.sweep or (schema.Sweep() if sweep else None)
-    return Flow(first.name, file, tuple(found), given_sweep, first.notify, tree)
-
-
-def _swept(tree: Tree, more: Mapping[str, Sequence[Any]]) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """The cells of the sweep, with further axes, or what is wrong with their number."""
-    spec = _mapping(tree.data.get("sweep"))
-    axes = {**_mapping(spec.get("matrix")), **more}
-    count = prod(len(values) for values in axes.values() if isinstance(values, list))
-    if count > MOST_CELLS:
-        return [], [tree.problem("LC102", ("sweep", "matrix"), f"{count} cells are more than {MOST_CELLS}")]
-    found = cells(axes, spec)
-    if not found:
-        message = "it has no cells: every combination is left out, or none is given"
-        return [], [tree.problem("LC102", ("sweep",), message)]
-    return found, []
+    document = readings[0].document
+    assert document.name is not None
+    spec = document.sweep or (SweepSpec() if sweep else None)
+    return Flow(document.name, file, cells, spec, document.notify, tree)
 
 
 def parse_value(text: str) -> Any:
-    """A value given on the command line, as it is read in a file."""
+    """Read a value from the command line as a flow file would have it; what is not YAML is text."""
     try:
         return read_tree(text, "<value>").data
     except ConfigError:
         return text
 
 
-def cells(axes: Mapping[str, Any], spec: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The combinations of a sweep; one without values where there is none."""
-    lists = {name: values for name, values in axes.items() if isinstance(values, list)}
-    found = [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
-    out = [one for one in _list(spec.get("exclude")) if isinstance(one, dict)]
-    found = [cell for cell in found if not any(one.items() <= cell.items() for one in out)]
-    more = [one for one in _list(spec.get("include")) if isinstance(one, dict)]
-    if more and not lists:
-        found = []
-    return found + [one for one in more if one not in found]
+def _read_mapping(text: str, file: str) -> Tree:
+    tree = read_tree(text, file)
+    tree.data = {} if tree.data is None else tree.data
+    if not isinstance(tree.data, dict):
+        structured_tree(tree, FlowDocument, "a flow is a mapping with name: and jobs:")  # raises
+    return tree
 
 
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+# -- one cell --------------------------------------------------------------------------------------------------
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+@frozen
+class _CellReading:
+    """What can be read of a cell, and what is wrong with the rest."""
+
+    document: FlowDocument
+    jobs: Mapping[str, FlowJob]
+    problems: list[Problem]
 
 
-# -- templates -------------------------------------------------------------------------------------------------
+def _read_cell(
+    tree: Tree,
+    args: Mapping[str, Any],
+    scope: TemplateScope,
+    earlier: Mapping[str, TemplateScope],
+    *,
+    with_sweep: bool,
+) -> _CellReading:
+    """Read the document as it is in one cell.  `earlier` has the scopes for the exports of jobs that do not run again.
 
-
-Scope = ChainMap[str, Any]
-"""What templates see: args, run, sweep and, of a job, deps; and the arguments by their names alone."""
-
-
-def _scope(args: Mapping[str, Any], cell: Mapping[str, Any], run: str) -> Scope:
-    scope: Scope = ChainMap()
-    values = Lazy("args", args, scope)
-    told = {"args": values, "run": {"dir": run}, "sweep": dict(cell)}
-    scope.maps[:] = [told, values]  # type: ignore[list-item]
-    return scope
-
-
-def _resolved(
-    tree: Tree, args: Mapping[str, Any], scope: Scope, earlier: Mapping[str, Scope]
-) -> tuple[schema.Document, dict[str, Job], list[Problem]]:
-    """What can be read of a cell with every template worked out, its jobs, and everything that is wrong."""
-    filler = Filler(tree)
-    data = dict(tree.data)
-    filler.fill(data.get("args"), scope, ("args",))
+    The sweep itself is the same in all cells, so that it is read once.
+    """
+    renderer = Renderer(tree)
+    data = {key: value for key, value in tree.data.items() if with_sweep or key != "sweep"}
+    renderer.render(data.get("args"), scope, ("args",))
     data["args"] = dict(args)
     for key in ("name", "defaults", "sweep", "notify"):
         if key in data:
-            data[key] = filler.fill(data[key], scope, (key,))
+            data[key] = renderer.render(data[key], scope, (key,))
     if isinstance(data.get("jobs"), list):
-        data["jobs"] = list(_filled_jobs(data["jobs"], scope, earlier, filler))
-    document, problems = _structured(evolve(tree, data=data), filler)
-    jobs = _jobs(document)
-    found = _not_from([*check.document(data, tree), *check.jobs(jobs, tree)], {one.path for one in problems})
-    return document, {name: jobs[name] for name in model.ordered(jobs)}, problems + found
+        data["jobs"] = list(_render_jobs(data["jobs"], scope, earlier, renderer))
+    document, problems = _structure(evolve(tree, data=data), renderer)
+    jobs = jobs_with_defaults(document)
+    checks = [*document_problems(data, tree), *job_problems(jobs, tree)]
+    problems += _without_consequences(checks, {problem.path for problem in problems})
+    return _CellReading(document, sorted_jobs(jobs), problems)
 
 
-def _filled_jobs(raw: list[Any], scope: Scope, earlier: Mapping[str, Scope], filler: Filler) -> Iterator[Any]:
-    """Every job with its templates worked out; a job sees the exports of those that it depends on."""
-    scopes: dict[int, Mapping[str, Any]] = {}
-    exports: dict[str, Lazy] = {}
+def _render_jobs(
+    raw: list[Any], scope: TemplateScope, earlier: Mapping[str, TemplateScope], renderer: Renderer
+) -> Iterator[Any]:
+    """Every job with its templates rendered; a job sees the exports of the jobs that it depends on."""
+    scopes: dict[int, TemplateScope] = {}
+    exports: dict[str, TemplateValues] = {}
     for index, job in enumerate(raw):
         if not isinstance(job, dict):
             continue
-        quiet = Filler(filler.tree)  # it is filled again below, and complained of
-        parents = model.parsed_waits(quiet.fill(job.get("depends_on"), scope, ()))
-        theirs = Lazy("deps", {one: exports.setdefault(one, Lazy(f"deps.{one}", {})) for one, _ in parents})
-        scopes[index] = scope.new_child({"deps": theirs})
-        name = str(quiet.fill(job.get("name"), scope, ()))
-        mine = exports.setdefault(name, Lazy(f"deps.{name}", {}))
-        mine.raw, mine.around = _mapping(job.get("exports")), earlier.get(name, scope).new_child({"deps": theirs})
+        silent = Renderer(renderer.tree)  # these keys are rendered again below, and their problems kept there
+        parents = read_dependencies(silent.render(job.get("depends_on"), scope, ()))
+        deps = TemplateValues("deps", {name: _exports_of(name, exports) for name, _ in parents})
+        scopes[index] = scope.new_child({"deps": deps})
+        name = str(silent.render(job.get("name"), scope, ()))
+        own = _exports_of(name, exports)
+        own.templates = job["exports"] if isinstance(job.get("exports"), dict) else {}
+        own.scope = earlier.get(name, scope).new_child({"deps": deps})
     for index, job in enumerate(raw):
-        yield filler.fill(job, scopes.get(index, scope), ("jobs", index))
+        yield renderer.render(job, scopes.get(index, scope), ("jobs", index))
 
 
-def _structured(tree: Tree, filler: Filler) -> tuple[schema.Document, list[Problem]]:
-    """What can be read of the document, and what is wrong with the rest.
+def _exports_of(name: str, exports: dict[str, TemplateValues]) -> TemplateValues:
+    """The exports of a job, which may be asked for before the job itself is reached."""
+    return exports.setdefault(name, TemplateValues(f"deps.{name}", {}))
 
-    A number that a template gave where text has to stand becomes text.
+
+def _structure(tree: Tree, renderer: Renderer) -> tuple[FlowDocument, list[Problem]]:
+    """What can be read of the document, and every problem with the rest.
+
+    Where text is expected and a template gave a number, the number becomes text.
     """
-    document, wrong = readable(tree, schema.Document)
-    texts = {one.path for one in wrong if one.message.startswith("text is expected")}
-    numbers = {path for path in filler.numbers if shown(path) in texts} if texts else set()
+    document, problems = readable(tree, FlowDocument)
+    refused = {problem.path for problem in problems}
+    numbers = {path for path in renderer.typed if shown(path) in refused}
     if numbers:
-        document, wrong = readable(evolve(tree, data=_as_text(tree.data, numbers)), schema.Document)
-    return document, filler.problems + _not_from(wrong, {shown(path) for path in filler.failed})
+        _, left = readable(evolve(tree, data=_as_text(tree.data, numbers)), FlowDocument)
+        texts = {path for path in numbers if shown(path) not in {problem.path for problem in left}}
+        document, problems = readable(evolve(tree, data=_as_text(tree.data, texts)), FlowDocument)
+    return document, renderer.problems + _without_consequences(problems, {shown(path) for path in renderer.failed})
 
 
 def _as_text(value: Any, paths: Collection[Path], path: Path = ()) -> Any:
+    """A value whose parts at some paths are turned into text."""
     if path in paths:
         return str(value)
     if isinstance(value, dict):
-        return {key: _as_text(one, paths, (*path, key)) for key, one in value.items()}
+        return {key: _as_text(item, paths, (*path, key)) for key, item in value.items()}
     if isinstance(value, list):
-        return [_as_text(one, paths, (*path, index)) for index, one in enumerate(value)]
+        return [_as_text(item, paths, (*path, index)) for index, item in enumerate(value)]
     return value
 
 
-def _above(place: str) -> str:
-    return re.sub(r"(\.?[^.\[]*|\[\d+\])$", "", place)
+# -- problems --------------------------------------------------------------------------------------------------
 
 
-def _not_from(problems: Iterable[Problem], out: Collection[str]) -> list[Problem]:
-    """The problems that are not only there because something else could not be read."""
-    above = {_above(re.sub(r"(?<!^jobs)\[\d+\]$", "", path)) for path in out}
+def _without_consequences(problems: Iterable[Problem], unreadable: Collection[str]) -> list[Problem]:
+    """The problems but those that are only there because the values at some paths could not be read.
 
-    def follows(one: Problem) -> bool:
-        inside = any(one.path == path or one.path.startswith((f"{path}.", f"{path}[")) for path in out if path)
-        return inside or (one.code == "LC114" and one.path in above)
+    Such a problem is at or below an unreadable value, or says that a key is missing where it stands (LC114).
+    """
+    lists = {re.sub(r"(?<!^jobs)\[\d+\]$", "", path) for path in unreadable}  # of an item its list, but a job is whole
+    above = {re.sub(r"(\.?[^.\[]*|\[\d+\])$", "", path) for path in lists}
 
-    return [one for one in problems if not follows(one)]
+    def follows(problem: Problem) -> bool:
+        inside = any(
+            problem.path == path or problem.path.startswith((f"{path}.", f"{path}[")) for path in unreadable if path
+        )
+        return inside or (problem.code == "LC114" and problem.path in above)
 
-
-# -- jobs ------------------------------------------------------------------------------------------------------
-
-
-def _jobs(document: schema.Document) -> dict[str, Job]:
-    """The jobs of a document with the defaults laid under them; those without a name have a number for one."""
-    defaults = document.defaults or schema.Defaults()
-    found: dict[str, Job] = {}
-    for index, spec in enumerate(document.jobs or ()):
-        if spec is None:
-            continue  # it could not be read
-        whole = overlay(schema.Job, spec, defaults)
-        asked = overlay(schema.Resources, spec.resources, spec)
-        under = overlay(schema.Resources, defaults.resources, defaults)
-        if any(getattr(asked, name) is not None for name in model.AMOUNTS):
-            whole = evolve(whole, needs=spec.needs)
-        elif spec.needs is not None:
-            under = evolve(under, **dict.fromkeys(model.AMOUNTS))
-        environment = _environment([spec.environment, spec, defaults.environment, defaults])
-        name = spec.name if spec.name and spec.name not in found else f"[{index}]"
-        waits = tuple(model.parsed_waits(spec.depends_on))
-        found[name] = Job(name, index, whole, overlay(schema.Resources, asked, under), environment, waits)
-    return found
-
-
-def _environment(layers: Iterable[Any]) -> schema.Environment:
-    """The first that says something counts; of conda and venv only the nearer one; variables are put together."""
-    layers = [one for one in layers if one is not None]
-    found = asdict(overlay(schema.Environment, *layers), recurse=False)
-    nearest = next((one for one in layers if one.conda or one.venv), None)
-    if nearest is not None:
-        found |= {"conda": nearest.conda, "venv": nearest.venv}
-    variables: dict[str, Any] = {}
-    for layer in reversed(layers):
-        variables |= {**(layer.env_vars or {}), **(layer.env or {})}
-    return schema.Environment(**{**found, "env": variables, "env_vars": None})
-
-
-def overlay(kind: type[Any], *layers: Any) -> Any:
-    """An object of a class with, per field, the value of the first layer that has one."""
-    found = {}
-    for one in fields(kind):
-        values = (getattr(layer, one.name, None) for layer in layers if layer is not None)
-        found[one.name] = next((value for value in values if value is not None), None)
-    return kind(**found)
+    return [problem for problem in problems if not follows(problem)]

@@ -1,8 +1,12 @@
-"""Templates in a flow file: Jinja2 in any string, in a sandbox; what is not defined is an error with its place."""
+"""Templates in a flow file: any string may be a Jinja2 template.  Jinja2's sandbox runs it; undefined names are errors.
+
+What Jinja2 does: https://jinja.palletsprojects.com/en/stable/templates/ and .../sandbox/.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sized
 from datetime import date
 from functools import lru_cache
@@ -18,77 +22,99 @@ from launchers.files.problems import Problem
 from launchers.files.tree import Path, Tree
 from launchers.files.values import kind_of
 
-ALONE = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.S)
-"""A string that is one expression and nothing else keeps the type of its value."""
-LONGEST = 1_000_000
-"""Characters, or items, that a value may have."""
-LARGEST_POWER = 1000
+SINGLE_EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.S)
+"""A string that is one expression and nothing else: it keeps the type of its value."""
+MAX_LENGTH = 1_000_000
+"""The most characters, or items, that a value may have."""
+MAX_POWER = 1000
+"""The largest base and exponent of ``**``."""
+OWN_NAMES = ("args", "run", "sweep", "deps")
+"""The names that templates see besides the arguments."""
+
+TemplateScope = ChainMap[str, Any]
+"""What templates see: args, run, sweep and, in a job, deps; and each argument by its own name."""
 
 
-class CircleError(Exception):
-    """Values that are made of each other."""
+def new_scope(args: Mapping[str, Any], cell: Mapping[str, Any], run_folder: str) -> TemplateScope:
+    """What the templates of a cell see; arguments may use other arguments."""
+    scope: TemplateScope = ChainMap()
+    values = TemplateValues("args", args, scope)
+    own = {"args": values, "run": {"dir": run_folder}, "sweep": dict(cell)}
+    scope.maps[:] = [own, values]  # type: ignore[list-item]
+    return scope
+
+
+class CircularValuesError(Exception):
+    """Values whose templates refer to each other; the text is the circle, ``a -> b -> a``."""
 
 
 @define
-class Lazy(Mapping[str, Any]):
-    """Values that may name each other, each worked out when it is asked for; `name` is what templates call it."""
+class TemplateValues(Mapping[str, Any]):
+    """Values whose templates may use each other: each is rendered when it is first asked for.
+
+    `name` is what templates call the mapping, `scope` what its templates see.
+    """
 
     name: str
-    raw: Mapping[str, Any]
-    around: Mapping[str, Any] = field(factory=dict)
-    known: dict[str, Any] = field(factory=dict)
-    asked: list[str] = field(factory=list)
+    templates: Mapping[str, Any]
+    scope: Mapping[str, Any] = field(factory=dict)
+    _rendered: dict[str, Any] = field(factory=dict, init=False)
+    _in_progress: list[str] = field(factory=list, init=False)
 
     def __getitem__(self, name: str) -> Any:
-        if name in self.known:
-            return self.known[name]
-        value = self.raw[name]
-        if name in self.asked:
-            raise CircleError(" -> ".join([*self.asked[self.asked.index(name) :], name]))
-        self.asked.append(name)
+        if name in self._rendered:
+            return self._rendered[name]
+        template = self.templates[name]
+        if name in self._in_progress:
+            start = self._in_progress.index(name)
+            raise CircularValuesError(" -> ".join([*self._in_progress[start:], name]))
+        self._in_progress.append(name)
         try:
-            self.known[name] = filled(value, self.around)
+            self._rendered[name] = render_all(template, self.scope)
         finally:
-            self.asked.pop()
-        return self.known[name]
+            self._in_progress.pop()
+        return self._rendered[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.raw)
+        return iter(self.templates)
 
     def __len__(self) -> int:
-        return len(self.raw)
+        return len(self.templates)
+
+
+# -- Jinja2 ----------------------------------------------------------------------------------------------------
 
 
 class _Sandbox(SandboxedEnvironment):
-    """Where ``args.items`` is the argument of that name and not a method of a mapping, and nothing grows for ever."""
+    """A sandbox in which ``args.items`` is the argument of that name, not a method, and in which values are bounded."""
 
     intercepted_binops = frozenset(["*", "**"])
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        if not isinstance(obj, Lazy):
+        if not isinstance(obj, TemplateValues):
             return super().getattr(obj, attribute)
         if attribute in obj:
             return obj[attribute]
-        known = ", ".join(one if one.isidentifier() else f"{obj.name}[{one!r}]" for one in obj)
-        return self.undefined(f"{obj.name} has no {attribute!r}, it has: {known or 'nothing'}")
+        known = ", ".join(name if name.isidentifier() else f"{obj.name}[{name!r}]" for name in obj)
+        return self.undefined(f"{obj.name} has no {attribute!r}; it has: {known or 'nothing'}")
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """Of values of ours a name, whichever way it is written."""
-        return self.getattr(obj, argument) if isinstance(obj, Lazy) else super().getitem(obj, argument)
+        """``args['x']`` is the same as ``args.x``."""
+        return self.getattr(obj, argument) if isinstance(obj, TemplateValues) else super().getitem(obj, argument)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Powers and repetition, which the sandbox does not bound."""
-        if operator == "**" and max(abs(left), abs(right)) > LARGEST_POWER and not isinstance(left, float):
+        """Bound powers and repetition, which Jinja2's sandbox does not."""
+        if operator == "**" and max(abs(left), abs(right)) > MAX_POWER and not isinstance(left, float):
             raise ValueError(f"{left} ** {right} is too large")
         if operator == "*" and isinstance(left, Sized | int) and isinstance(right, Sized | int):
-            sizes = [len(one) if isinstance(one, Sized) else one for one in (left, right)]
-            if (isinstance(left, Sized) or isinstance(right, Sized)) and sizes[0] * sizes[1] > LONGEST:
-                raise ValueError(f"it becomes longer than {LONGEST}")
+            sizes = [len(operand) if isinstance(operand, Sized) else operand for operand in (left, right)]
+            if (isinstance(left, Sized) or isinstance(right, Sized)) and sizes[0] * sizes[1] > MAX_LENGTH:
+                raise ValueError(f"the result is longer than {MAX_LENGTH}")
         return super().call_binop(context, operator, left, right)
 
 
-class _Unknown(StrictUndefined):
-    """What a template names and nothing has; said in our words."""
+class _UndefinedName(StrictUndefined):
+    """A name or attribute that is not defined; its message is in our words."""
 
     def __init__(
         self,
@@ -97,103 +123,103 @@ class _Unknown(StrictUndefined):
         name: Any = None,
         exc: type[TemplateRuntimeError] = UndefinedError,
     ) -> None:
-        has = "there is" if obj is missing else f"{kind_of(obj)} has"
-        super().__init__(f"{has} no {name!r}" if hint is None else hint, obj, name, exc)
+        message = f"{name!r} is not defined" if obj is missing else f"{kind_of(obj)} has no {name!r}"
+        super().__init__(hint or message, obj, name, exc)
 
 
-ENVIRONMENT = _Sandbox(undefined=_Unknown, keep_trailing_newline=True)
+ENVIRONMENT = _Sandbox(undefined=_UndefinedName, keep_trailing_newline=True)
 
 
-def rendered(text: str, scope: Mapping[str, Any]) -> Any:
-    """The value of a template; raises jinja2's TemplateError, or what an expression in it raises."""
+@lru_cache(maxsize=4096)  # the cells of a sweep have the same templates
+def _compile(text: str) -> tuple[frozenset[str], Callable[..., Any]]:
+    """The names that a template uses, and a function that gives its value."""
+    names = frozenset(find_undeclared_variables(ENVIRONMENT.parse(text)))
+    single = SINGLE_EXPRESSION.fullmatch(text)
+    if single:
+        return names, ENVIRONMENT.compile_expression(single[1], undefined_to_none=False)
+    return names, ENVIRONMENT.from_string(text).render
+
+
+# -- rendering -------------------------------------------------------------------------------------------------
+
+
+def render(text: str, scope: Mapping[str, Any]) -> Any:
+    """The value of a template.  Raises Jinja2's TemplateError, and whatever an expression in it raises."""
     if "{" not in text:
         return text
-    used, compiled = _compiled(text)
-    value = compiled(**{name: scope[name] for name in used if name in scope})
-    if isinstance(value, str) and len(value) > LONGEST:
-        raise ValueError(f"it becomes longer than {LONGEST} characters")
-    return _plain(value)
+    names, evaluate = _compile(text)
+    value = evaluate(**{name: scope[name] for name in names if name in scope})
+    if isinstance(value, str) and len(value) > MAX_LENGTH:
+        raise ValueError(f"the result is longer than {MAX_LENGTH} characters")
+    return _plain_value(value)
 
 
-def _plain(value: Any) -> Any:
-    """A value as YAML can have it, mappings of ours too; raises TypeError for what is none, such as a function."""
+def render_all(value: Any, scope: Mapping[str, Any]) -> Any:
+    """A value with every string in it rendered.  Raises what `render` raises, at the first string that fails."""
+    if isinstance(value, str):
+        return render(value, scope)
+    if isinstance(value, list):
+        return [render_all(item, scope) for item in value]
+    if isinstance(value, dict):
+        return {key: render_all(item, scope) for key, item in value.items()}
+    return value
+
+
+def _plain_value(value: Any) -> Any:
+    """A value as YAML can have it.  Raises TypeError for anything else, such as a function."""
     if isinstance(value, StrictUndefined):
         str(value)  # raises UndefinedError
     if value is None or isinstance(value, str | int | float | date):
         return value
     if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: _plain_value(item) for name, item in value.items()}
     if isinstance(value, list | tuple | range):
-        if len(value) > LONGEST:
-            raise ValueError(f"it becomes longer than {LONGEST} items")
-        return [_plain(one) for one in value]
-    raise TypeError(f"it is neither text, a number, a list nor a mapping but a {type(value).__name__}")
-
-
-@lru_cache(maxsize=4096)  # the cells of a sweep have the same templates
-def _compiled(text: str) -> tuple[frozenset[str], Callable[..., Any]]:
-    """The names that a template uses, and what gives its value."""
-    used = frozenset(find_undeclared_variables(ENVIRONMENT.parse(text)))
-    alone = ALONE.fullmatch(text)
-    if alone:
-        return used, ENVIRONMENT.compile_expression(alone[1], undefined_to_none=False)
-    return used, ENVIRONMENT.from_string(text).render
-
-
-def filled(value: Any, scope: Mapping[str, Any]) -> Any:
-    """A value with every string in it rendered; raises at the first that cannot be."""
-    if isinstance(value, str):
-        return rendered(value, scope)
-    if isinstance(value, list):
-        return [filled(one, scope) for one in value]
-    if isinstance(value, dict):
-        return {key: filled(one, scope) for key, one in value.items()}
-    return value
+        if len(value) > MAX_LENGTH:
+            raise ValueError(f"the result is longer than {MAX_LENGTH} items")
+        return [_plain_value(item) for item in value]
+    raise TypeError(f"the result is a {type(value).__name__}; it must be text, a number, a list or a mapping")
 
 
 @define
-class Filler:
-    """Renders parts of a file and keeps what cannot be rendered as problems, with their places.
+class Renderer:
+    """Renders parts of a file; what cannot be rendered becomes a problem with its place.
 
-    `failed` and `numbers` are where a template could not be rendered, and where it gave something else than text.
+    `failed` has the paths of templates that could not be rendered, `typed` those of templates whose value is no text.
     """
 
     tree: Tree
     problems: list[Problem] = field(factory=list)
     failed: set[Path] = field(factory=set)
-    numbers: set[Path] = field(factory=set)
+    typed: set[Path] = field(factory=set)
 
-    def fill(self, value: Any, scope: Mapping[str, Any], path: Path) -> Any:
-        """A value with every string in it rendered."""
+    def render(self, value: Any, scope: Mapping[str, Any], path: Path) -> Any:
+        """A value with every string in it rendered; a string that cannot be rendered stays as it is."""
         if isinstance(value, list):
-            return [self.fill(one, scope, (*path, index)) for index, one in enumerate(value)]
+            return [self.render(item, scope, (*path, index)) for index, item in enumerate(value)]
         if isinstance(value, dict):
-            return {key: self.fill(one, scope, (*path, key)) for key, one in value.items()}
+            return {key: self.render(item, scope, (*path, key)) for key, item in value.items()}
         if not isinstance(value, str):
             return value
         try:
-            found = rendered(value, scope)
-            if not isinstance(found, str):
-                self.numbers.add(path)
-            return found
-        except CircleError as error:
-            self.problem(path, f"these values are made of each other: {error}")
+            rendered = render(value, scope)
+        except CircularValuesError as error:
+            self._report(path, f"these values refer to each other: {error}")
         except UndefinedError as error:
-            known = ", ".join(dict.fromkeys(name for name in scope))
-            self.problem(path, f"{value.strip()!r}: {error.message}", f"known here: {known}")
-        except (
-            TemplateError,
-            ArithmeticError,
-            TypeError,
-            ValueError,
-            LookupError,
-            AttributeError,
-            RecursionError,
-        ) as error:
-            self.problem(path, f"{value.strip()!r}: {' '.join(str(error).splitlines()[:1])}")
+            self._report(path, f"{value.strip()!r}: {error.message}", f"known here: {', '.join(dict.fromkeys(scope))}")
+        except EXPRESSION_ERRORS as error:
+            self._report(path, f"{value.strip()!r}: {' '.join(str(error).splitlines()[:1])}")
+        else:
+            if not isinstance(rendered, str):
+                self.typed.add(path)
+            return rendered
         return value
 
-    def problem(self, path: Path, message: str, hint: str = "") -> None:
-        """Keep one."""
+    def _report(self, path: Path, message: str, hint: str = "") -> None:
         self.failed.add(path)
         self.problems.append(self.tree.problem("LC115", path, message, hint))
+
+
+EXPRESSION_ERRORS = (
+    *(TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError),
+)
+"""What an expression in a template may raise."""

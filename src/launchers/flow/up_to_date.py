@@ -1,4 +1,4 @@
-"""Which jobs of a flow need not run: those outside of the part that is asked for, and those that are up to date."""
+"""Which jobs of a flow need not run: those outside the part that is asked for, and those that are up to date."""
 
 from __future__ import annotations
 
@@ -8,48 +8,41 @@ from pathlib import Path
 from attrs import frozen
 
 from launchers.errors import RunError
-from launchers.flow.compile import Layout
+from launchers.flow.compile import FlowLayout
 from launchers.flow.model import Flow
-from launchers.flow.read import RUN_DIR
+from launchers.flow.read import RUN_FOLDER
 from launchers.runs.results import output
 from launchers.runs.run import Run, open_run
 
 
-def part(flow: Flow, only: Collection[str] = (), start: Iterable[str] = (), end: Iterable[str] = ()) -> set[str]:
-    """The jobs that are asked for: these alone, or what hangs on `start` and what `end` hangs on, of the graph."""
-    wanted = set(only) or set(flow.jobs)
-    below, above = set(start), set(end)
-    if below:
+def select_jobs(flow: Flow, only: Collection[str] = (), start: Iterable[str] = (), end: Iterable[str] = ()) -> set[str]:
+    """The jobs of a part of the graph: those of `only`, of `start` and what depends on it, of `end` and what it needs.
+
+    A job has to be in each of these that is given.
+    """
+    selected = set(only) or set(flow.jobs)
+    from_start, to_end = set(start), set(end)
+    if from_start:
         for name, job in flow.jobs.items():  # parents come first
-            if any(parent in below for parent, _ in job.waits):
-                below.add(name)
-        wanted &= below
-    if above:
+            if any(parent in from_start for parent, _ in job.waits):
+                from_start.add(name)
+        selected &= from_start
+    if to_end:
         for name, job in reversed(list(flow.jobs.items())):
-            if name in above:
-                above.update(parent for parent, _ in job.waits)
-        wanted &= above
-    return wanted
+            if name in to_end:
+                to_end.update(parent for parent, _ in job.waits)
+        selected &= to_end
+    return selected
 
 
-def earlier(root: Path, name: str) -> list[Run]:
-    """The runs of a flow, the newest first."""
-    found = []
-    for path in root.glob(f"{name}-*/plan.json"):
-        try:
-            run = open_run(path.parent)
-        except RunError:
-            continue  # not one of ours, or of another version: it has nothing to give
-        if run.store.plan == name:
-            found.append(run)
-    return sorted(found, key=lambda run: run.store.created, reverse=True)
+# -- what has succeeded before ---------------------------------------------------------------------------------
 
 
 @frozen
-class Done:
-    """The newest success of a step: the run folder that has it, what it was made of and how many jobs it was.
+class EarlierSuccess:
+    """The newest success of a step: its run folder, the identity of its job and how many scheduler jobs it was.
 
-    One that was left out, as nothing failed that it waits for, wrote nothing.
+    A step that was left out (it waits for a failure that did not come) counts as a success and wrote nothing.
     """
 
     folder: Path
@@ -58,67 +51,86 @@ class Done:
     left_out: bool = False
 
 
-def completed(runs: Iterable[Run], names: Collection[str]) -> dict[str, Done]:
-    """The newest successes of steps."""
-    found: dict[str, Done] = {}
+def earlier_runs(folder: Path, name: str) -> list[Run]:
+    """The runs of a flow in a folder, the newest first."""
+    runs = []
+    for path in folder.glob(f"{name}-*/plan.json"):
+        try:
+            run = open_run(path.parent)
+        except RunError:
+            continue  # it was made by something else or another version, and cannot be used
+        if run.store.plan == name:
+            runs.append(run)
+    return sorted(runs, key=lambda run: run.store.created, reverse=True)
+
+
+def newest_successes(runs: Iterable[Run], steps: Collection[str]) -> dict[str, EarlierSuccess]:
+    """The newest success of each step that has one; `runs` come with the newest first."""
+    successes: dict[str, EarlierSuccess] = {}
     for run in runs:
-        if len(found) == len(names):
-            break  # further back there is nothing newer
-        tasks = {task.name: task for task in run.store.tasks if task.name in names and task.name not in found}
+        if len(successes) == len(steps):
+            break
+        tasks = {task.name: task for task in run.store.tasks if task.name in steps and task.name not in successes}
         for step in run.status() if tasks else ():
             if step.succeeded and step.name in tasks:
                 task = tasks[step.name]
-                found[step.name] = Done(run.folder, task.identity, task.count, step.left_out)
-    return found
+                successes[step.name] = EarlierSuccess(run.folder, task.identity, task.count, step.left_out)
+    return successes
 
 
-def last(laid: Layout, name: str, done: Mapping[str, Done]) -> Done | None:
-    """The newest success of a job, where all of it is in one run and it had as many cells then."""
-    found = [done.get(step) for step in laid.steps(name)]
-    first = found[0]
-    count = len(laid.flow.cells) if laid.mapped and name not in laid.shared else 1
-    whole = first is not None and first.count == count and all(one and one.folder == first.folder for one in found)
-    return first if whole else None
+def newest_success(layout: FlowLayout, name: str, successes: Mapping[str, EarlierSuccess]) -> EarlierSuccess | None:
+    """The newest success of a whole job: all its steps succeeded in one run, which had as many cells."""
+    steps = [successes.get(step) for step in layout.steps(name)]
+    first = steps[0]
+    count = len(layout.flow.cells) if layout.mapped and name not in layout.shared else 1
+    if first is None or first.count != count:
+        return None
+    return first if all(step is not None and step.folder == first.folder for step in steps) else None
 
 
-def up_to_date(laid: Layout, identity: Mapping[str, str], done: Mapping[str, Done]) -> dict[str, Path]:
-    """The jobs that need not run again, with the run folder that has what they hand on.
+# -- what is up to date ----------------------------------------------------------------------------------------
 
-    They were made of the same then, what they read is not newer than what they write, and so it is of all jobs that
-    they wait for.
+
+def up_to_date_jobs(
+    layout: FlowLayout, identities: Mapping[str, str], successes: Mapping[str, EarlierSuccess]
+) -> dict[str, Path]:
+    """The jobs that need not run again, with the run folder that has their values.
+
+    The same job has succeeded before, its outputs are newer than its inputs, and this is true of all jobs before it.
     """
-    found: dict[str, Path] = {}
-    for name, job in laid.flow.jobs.items():
-        before = last(laid, name, done)
-        if before is None or before.identity != identity[name]:
+    up_to_date: dict[str, Path] = {}
+    for name, job in layout.flow.jobs.items():
+        earlier = newest_success(layout, name, successes)
+        if earlier is None or earlier.identity != identities[name]:
             continue
-        if not before.left_out and not _fresh(laid, name, before.folder):
+        if not earlier.left_out and not _has_current_outputs(layout, name, earlier.folder):
             continue
-        if all(parent in found for parent, _ in job.waits):
-            found[name] = before.folder
-    return found
+        if all(parent in up_to_date for parent, _ in job.waits):
+            up_to_date[name] = earlier.folder
+    return up_to_date
 
 
-def _fresh(laid: Layout, name: str, run: Path) -> bool:
-    """Whether all outputs of a job are there and none is older than an input, or its script.
+def _has_current_outputs(layout: FlowLayout, name: str, run: Path) -> bool:
+    """Whether all outputs of a job exist and none is older than an input or the job's script.
 
-    Without outputs it is what the job handed on that tells when it ran.
+    A job without outputs is as old as the file with the values that it handed on.
     """
-    for index, cell in enumerate(laid.flow.cells):
+    for index, cell in enumerate(layout.flow.cells):
         spec = cell.jobs[name].spec
-        base = Path(spec.work_dir or "").expanduser()
-        outputs = spec.outputs or (str(output(run, *laid.step(name, index))),)
-        written = [_changed(base, path, run) for path in outputs]
-        read = [_changed(base, path, run) for path in (*(spec.inputs or ()), *filter(None, [spec.script]))]
+        folder = Path(spec.work_dir or "").expanduser()
+        outputs = spec.outputs or (str(output(run, *layout.step(name, index))),)
+        inputs = (*(spec.inputs or ()), *filter(None, [spec.script]))
+        written = [_modified(folder, path, run) for path in outputs]
+        read = [_modified(folder, path, run) for path in inputs]
         times = [time for time in written if time is not None]
         if len(times) < len(written) or any(time is None or time > min(times) for time in read):
             return False
     return True
 
 
-def _changed(base: Path, path: str, run: Path) -> int | None:
-    """When a file of a job was changed, in nanoseconds; None where there is none."""
+def _modified(folder: Path, path: str, run: Path) -> int | None:
+    """When a file of a job was modified, in nanoseconds since the epoch; None if it does not exist."""
     try:
-        return (base / Path(path.replace(RUN_DIR, str(run))).expanduser()).stat().st_mtime_ns
+        return (folder / Path(path.replace(RUN_FOLDER, str(run))).expanduser()).stat().st_mtime_ns
     except OSError:
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from launchers.cli import main
-from launchers.flow.compile import identities, layout, plan_of
+from launchers.flow.compile import compile_plan, job_identities, lay_out
 from launchers.flow.read import loads
 from launchers.plan.graph import graph_of
 from launchers.plan.tree import Map
@@ -20,7 +20,7 @@ from launchers.runs.run import open_run
 
 def plan(text):
     flow = loads(text)
-    return plan_of(layout(flow), identities(flow))
+    return compile_plan(lay_out(flow), job_identities(flow))
 
 
 def tasks(text):

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from launchers.cli import main
 from launchers.files.problems import ConfigError
-from launchers.flow.compile import identities, layout, need, plan_of
+from launchers.flow.compile import compile_plan, job_identities, job_need, lay_out
 from launchers.flow.read import loads
-from launchers.flow.schema import Defaults, Document, Environment, Job, Resources
-from launchers.flow.script import script
+from launchers.flow.schema import Environment, FlowDocument, JobDefaults, JobSpec, Resources
+from launchers.flow.script import render_script
 
 SMALLEST = "name: x\njobs:\n- {name: a, command: [ls]}\n"
 
@@ -88,24 +88,24 @@ def test_everything_that_a_flow_may_say():
     assert train.environment.env == {"A": 1, "B": 3}
     assert train.spec.retry == 0
     assert flow.jobs["prepare"].spec.retry == 2
-    asked = need(train)
+    asked = job_need(train)
     assert str(asked.requirement) == "duration=4h & nodes=2 & cpu(mem=32G, cores=12) & gpu() * 2"
     assert dict(asked.options) == {
         "partition": "gpu,big", "nodelist": "n[1-2]", "account": "a", "qos": "q", "constraint": "x&y",
         "mail_type": ("END", "FAIL"), "mail_user": "u", "ntasks_per_node": 4, "cpus_per_task": 3,
     }  # fmt: skip
-    assert str(need(flow.jobs["prepare"])) == "cpu(cores=2)"
+    assert str(job_need(flow.jobs["prepare"])) == "cpu(cores=2)"
 
 
 def test_keys_of_resources_and_environment_may_stand_in_the_job_itself():
     nested = loads(with_keys("resources: {nodes: 2, time_limit: '10'}\n  environment: {conda: c, env_vars: {A: 1}}"))
     flat = loads(with_keys("nodes: 2\n  time_limit: 10\n  conda: c\n  env: {A: 1}"))
-    assert need(nested.jobs["a"]) == need(flat.jobs["a"])
+    assert job_need(nested.jobs["a"]) == job_need(flat.jobs["a"])
     assert nested.jobs["a"].environment == flat.jobs["a"].environment
 
 
 def test_a_time_limit_beside_a_requirement_that_has_none():
-    assert str(need(loads(with_keys("needs: cuda()|mps()\n  time_limit: '30'")).jobs["a"])) == (
+    assert str(job_need(loads(with_keys("needs: cuda()|mps()\n  time_limit: '30'")).jobs["a"])) == (
         "duration=30m & cuda() | duration=30m & mps()"
     )
     assert "LC114" in only(with_keys("needs: duration=1h\n  time_limit: '30'"))
@@ -115,12 +115,12 @@ def test_amounts_of_a_job_replace_a_requirement_of_the_defaults_and_the_other_wa
     text = "name: x\ndefaults: {DEFAULT}\njobs:\n- {name: a, command: [ls], JOB}\n"
     one = loads(text.replace("DEFAULT", "needs: cuda()").replace("JOB", "cpus_per_task: 3"))
     two = loads(text.replace("DEFAULT", "cpus_per_task: 3").replace("JOB", "needs: cuda()"))
-    assert str(need(one.jobs["a"])) == "cpu(cores=3)"
-    assert str(need(two.jobs["a"])) == "cuda()"
+    assert str(job_need(one.jobs["a"])) == "cpu(cores=3)"
+    assert str(job_need(two.jobs["a"])) == "cuda()"
 
 
 def test_GPUs_named_as_GRES_are_asked_of_the_broker_too():
-    asked = need(loads(with_keys("gres: 'gpu:a100:2,tmp:5'")).jobs["a"])
+    asked = job_need(loads(with_keys("gres: 'gpu:a100:2,tmp:5'")).jobs["a"])
     assert str(asked.requirement) == "gpu() * 2", "how many cores a GPU brings is the cluster's to say"
     assert dict(asked.options) == {"gres": "gpu:a100:2,tmp:5"}
 
@@ -186,7 +186,7 @@ def test_arguments_of_a_function_are_plain_values():
         "name: x\nargs: {n: 3, m: '{{ n }}'}\njobs: [{name: a, python: 'm:f', with: {x: '{{ args }}', y: '{{ range(n) }}'}}]"
     )
     assert flow.jobs["a"].spec.with_ == {"x": {"n": 3, "m": 3}, "y": [0, 1, 2]}
-    assert json.dumps({"x": {"n": 3, "m": 3}, "y": [0, 1, 2]}) in script(flow.jobs["a"])
+    assert json.dumps({"x": {"n": 3, "m": 3}, "y": [0, 1, 2]}) in render_script(flow.jobs["a"])
 
 
 def test_circles_are_named_with_their_path():
@@ -230,7 +230,7 @@ def test_a_sweep_too_large_is_refused_at_once():
 KEYS = sorted(
     {
         field.name.rstrip("_")
-        for kind in (Document, Job, Defaults, Environment, Resources)
+        for kind in (FlowDocument, JobSpec, JobDefaults, Environment, Resources)
         for field in kind.__attrs_attrs__
     }
 )
@@ -292,7 +292,7 @@ def test_no_yaml_makes_a_traceback(data):
         assert error.problems
         assert all(one.line >= 1 and one.code.startswith("LC1") for one in error.problems)
         return
-    plan_of(layout(flow), identities(flow)).graph()
+    compile_plan(lay_out(flow), job_identities(flow)).graph()
 
 
 @settings(max_examples=200, deadline=None)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from launchers.flow.read import loads
-from launchers.flow.script import script
+from launchers.flow.script import render_script
 
 RECORDS = """#!{python}
 import json, os, sys
@@ -22,7 +22,7 @@ open({log!r}, "a").write(json.dumps(told) + "\\n")
 def script_of(text):
     """The script of the only job of a flow, given its keys."""
     lines = "\n".join(f"    {line}" for line in text.strip().splitlines())
-    return script(loads(f"name: x\njobs:\n  - name: a\n{lines}\n").jobs["a"])
+    return render_script(loads(f"name: x\njobs:\n  - name: a\n{lines}\n").jobs["a"])
 
 
 @pytest.fixture

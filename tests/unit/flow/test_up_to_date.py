@@ -7,7 +7,7 @@ import pytest
 
 from launchers.cli import main
 from launchers.flow.read import loads
-from launchers.flow.up_to_date import part
+from launchers.flow.up_to_date import select_jobs
 from launchers.runs.run import open_run
 
 GRAPH = """
@@ -35,7 +35,7 @@ jobs:
     ],
 )
 def test_a_part_is_of_the_graph_and_not_of_the_order_in_the_file(asked, wanted):
-    assert part(loads(GRAPH), **asked) == set(wanted.split())
+    assert select_jobs(loads(GRAPH), **asked) == set(wanted.split())
 
 
 @pytest.fixture(autouse=True)
