@@ -9,7 +9,7 @@ from pathlib import Path
 from launchers.cli.convert import facts_file, update
 from launchers.commands import LocalConnector
 from launchers.config.emit import Converted, to_yaml
-from launchers.config.facts_file import read_facts
+from launchers.config.facts_file import load_slurm_facts
 from launchers.slurm import probe
 
 HEAD = "Written by `launchers convert`, GPU memory filled in by `launchers probe`."
@@ -24,10 +24,10 @@ def arguments(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Probe what is not known and write it into the facts; 1 when something stays unknown."""
     path = Path(options.file)
-    group = read_facts(path)
+    group = load_slurm_facts(path)
     if group.facts is not None:
         path = facts_file(path)
-        group = read_facts(path)
+        group = load_slurm_facts(path)
     probes = probe.needed(group)
     if not probes:
         print("launchers probe: the memory of every GPU is known", file=sys.stderr)

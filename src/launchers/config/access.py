@@ -61,12 +61,12 @@ def limits_of(spec: LimitsSpec | None, source: Source) -> dict[Key, Limit]:
             limits[field, quantity] = Limit(quantity, value, source, rule, per, field in _MINIMUMS)
     for field, (per, rule) in _TRES_LIMITS.items():
         for tres, value in (getattr(spec, field) or {}).items():
-            if judged(tres):
+            if is_judged(tres):
                 limits[field, tres] = Limit(tres, value, source, rule, per, field in _MINIMUMS)
     return limits
 
 
-def judged(tres: str) -> bool:
+def is_judged(tres: str) -> bool:
     """Whether a requirement can be held against a limit on this TRES."""
     return tres in JUDGED or tres.startswith("gres/gpu:")
 

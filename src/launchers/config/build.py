@@ -73,9 +73,9 @@ def slurm_group(
     """A Slurm cluster as a group; `facts` is what the entry is laid over, or why that cannot be had."""
     unreachable = facts if isinstance(facts, str) else None
     if isinstance(facts, schema.SlurmGroup):
-        from launchers.config.layer import over
+        from launchers.config.layer import overlay_group
 
-        spec = over(facts, spec)
+        spec = overlay_group(facts, spec)
     elif facts is None and spec.query_slurm:
         unreachable = "query_slurm: its cluster was not asked"
     constraint = [one for one in (spec.use_memory_constraint, spec.use_memory_contraint) if one is not None]
@@ -189,7 +189,7 @@ def _matched(patterns: Iterable[str], feature: str) -> dict[str, Any]:
                 continue
             kind, _, what = group.partition("_")
             try:
-                found[what] = read_group(group, text)
+                found[what] = read_captured(group, text)
             except ValueError:
                 continue  # a feature that only looks like one, such as GPUMxxG: it says nothing
             if kind != "gpu":
@@ -197,7 +197,7 @@ def _matched(patterns: Iterable[str], feature: str) -> dict[str, Any]:
     return found
 
 
-def read_group(group: str, text: str) -> Any:
+def read_captured(group: str, text: str) -> Any:
     """What a named group of `features_regex` captured; ValueError for what is no number, or no amount of memory."""
     readers: dict[str, Callable[[str], Any]] = {"count": int, "memory": _feature_memory, "model": str}
     return readers[group.partition("_")[2]](text)
@@ -272,9 +272,9 @@ def oar_group(
     """An OAR cluster as a group, its queues as partitions; `facts` as for `slurm_group`."""
     unreachable = facts if isinstance(facts, str) else None
     if isinstance(facts, schema.OarGroup):
-        from launchers.config.layer import laid
+        from launchers.config.layer import overlay
 
-        spec = laid(facts, spec)
+        spec = overlay(facts, spec)
     elif facts is None and spec.query_oar:
         unreachable = "query_oar: its cluster was not asked"
     levels = spec.resources or LEVELS

@@ -15,14 +15,14 @@ LIFETIME = 300.0
 """Seconds for which an answer is good."""
 
 
-def place(scheduler: str, source: str) -> Path:
+def cache_path(scheduler: str, source: str) -> Path:
     """Where it is kept: a file per user and cluster, which is told by where its configuration comes from."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     digest = hashlib.sha256(f"{source}|{os.getuid()}".encode()).hexdigest()[:16]
     return Path(base) / "launchers" / f"{scheduler}-{digest}.yaml"
 
 
-def recall(path: Path) -> tuple[Document, float] | None:
+def read_cache(path: Path) -> tuple[Document, float] | None:
     """What was said at most LIFETIME ago, and how old it is (seconds)."""
     try:
         age = max(0.0, time.time() - path.stat().st_mtime)
@@ -31,7 +31,7 @@ def recall(path: Path) -> tuple[Document, float] | None:
         return None  # nothing yet, or written by another version: the cluster is asked
 
 
-def remember(path: Path, text: str) -> None:
+def write_cache(path: Path, text: str) -> None:
     """Write it whole; a cache that cannot be written is only slower."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

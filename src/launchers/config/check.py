@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path as File
 from typing import Any
 
-from launchers.config.access import judged
-from launchers.config.build import REGEX_GROUPS, read_group, slurm_group
-from launchers.config.facts_file import G, laid_under
-from launchers.config.layer import over
+from launchers.config.access import is_judged
+from launchers.config.build import REGEX_GROUPS, read_captured, slurm_group
+from launchers.config.facts_file import G, load_facts_for
+from launchers.config.layer import overlay_group
 from launchers.config.load import Config
 from launchers.config.schema import (
     AcceleratorSpec,
@@ -23,7 +23,7 @@ from launchers.config.schema import (
     SlurmGroup,
 )
 from launchers.files.problems import ConfigError, Problem
-from launchers.files.tree import Path
+from launchers.files.tree import KeyPath
 from launchers.gpus.catalogue import identify
 from launchers.offer.model import Limit, Partition
 from launchers.quantities.hosts import join_hosts
@@ -40,7 +40,7 @@ def check(config: Config) -> list[Problem]:
         found += _two_sources(config, cluster, "query_oar", ("oar", index))
         found += _counts(config, cluster.nodes, ("oar", index))
     for index, group in enumerate(config.document.slurm or ()):
-        path: Path = ("slurm", index)
+        path: KeyPath = ("slurm", index)
         facts = _facts(config, group, path, found)
         found += _layer(config, group.partitions or {}, (facts and facts.partitions) or {}, (*path, "partitions"))
         found += _two_sources(config, group, "query_slurm", path)
@@ -48,7 +48,7 @@ def check(config: Config) -> list[Problem]:
             found += _counts(config, spec.nodes, (*path, "partitions", name))
             if not (group.facts or group.query_slurm):
                 found += _twice(config, spec, (*path, "partitions", name))
-        found += _regexes(config, group, over(facts, group) if facts else group, path)
+        found += _regexes(config, group, overlay_group(facts, group) if facts else group, path)
         found += _names(config, group, facts, path)
         found += _limits(config, group, path)
         if not (group.facts or group.query_slurm):
@@ -75,13 +75,13 @@ def _connectors(config: Config) -> Iterator[Problem]:
                 yield config.tree.problem("LC214", (kind, index, "connector"), message, "leave it out", key=True)
 
 
-def _two_sources(config: Config, entry: SlurmGroup | OarGroup, query: str, path: Path) -> Iterator[Problem]:
+def _two_sources(config: Config, entry: SlurmGroup | OarGroup, query: str, path: KeyPath) -> Iterator[Problem]:
     if entry.facts and getattr(entry, query):
         message = f"{query} says nothing where there is a facts:"
         yield config.tree.problem("LC114", (*path, query), message, "leave one of the two out", key=True)
 
 
-def _counts(config: Config, blocks: Iterable[NodesSpec | OarNodes] | None, path: Path) -> Iterator[Problem]:
+def _counts(config: Config, blocks: Iterable[NodesSpec | OarNodes] | None, path: KeyPath) -> Iterator[Problem]:
     for index, nodes in enumerate(blocks or ()):
         named = len(_hosts(join_hosts(nodes.hosts)))
         if named and nodes.count is not None and nodes.count != named:
@@ -91,7 +91,7 @@ def _counts(config: Config, blocks: Iterable[NodesSpec | OarNodes] | None, path:
             )
 
 
-def _twice(config: Config, spec: PartitionSpec, path: Path) -> Iterator[Problem]:
+def _twice(config: Config, spec: PartitionSpec, path: KeyPath) -> Iterator[Problem]:
     seen = _hosts("")
     for index, nodes in enumerate(spec.nodes or ()):
         hosts = _hosts(join_hosts(nodes.hosts))
@@ -112,7 +112,7 @@ def _tags(config: Config) -> Iterator[Problem]:
                     )
 
 
-def _regexes(config: Config, group: SlurmGroup, whole: SlurmGroup, path: Path) -> Iterator[Problem]:
+def _regexes(config: Config, group: SlurmGroup, whole: SlurmGroup, path: KeyPath) -> Iterator[Problem]:
     features = {
         name
         for spec in (whole.partitions or {}).values()
@@ -143,16 +143,16 @@ def _unreadable(pattern: re.Pattern[str], features: Iterable[str]) -> Iterator[s
         for name, text in (match.groupdict() if match else {}).items():
             try:
                 if text is not None and name in REGEX_GROUPS:
-                    read_group(name, text)
+                    read_captured(name, text)
             except ValueError:
                 what = "number" if name.endswith("count") else "amount of memory"
                 yield f"of the feature {feature}, {name} captures {text!r}, which is no {what}"
 
 
-def _facts(config: Config, entry: G, path: Path, found: list[Problem]) -> G | None:
+def _facts(config: Config, entry: G, path: KeyPath, found: list[Problem]) -> G | None:
     """What an entry is laid over, None where there is nothing; what is wrong with its facts file goes to `found`."""
     try:
-        return None if entry.disabled else laid_under(File(config.file), entry)
+        return None if entry.disabled else load_facts_for(File(config.file), entry)
     except ConfigError as error:
         for one in error.problems:
             unread = one.code in ("LC100", "LC111")
@@ -161,7 +161,7 @@ def _facts(config: Config, entry: G, path: Path, found: list[Problem]) -> G | No
         return None
 
 
-def _layer(config: Config, own: Mapping[str, Any], facts: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+def _layer(config: Config, own: Mapping[str, Any], facts: Mapping[str, Any], path: KeyPath) -> Iterator[Problem]:
     """Partitions, queues and hosts that are written about, and that the facts, if there are any, do not have."""
     for name, spec in own.items() if facts else ():
         where = (*path, name)
@@ -184,9 +184,9 @@ def _hosts(folded: str) -> Any:
     return NodeSet(folded)
 
 
-def _names(config: Config, group: SlurmGroup, facts: SlurmGroup | None, path: Path) -> Iterator[Problem]:
+def _names(config: Config, group: SlurmGroup, facts: SlurmGroup | None, path: KeyPath) -> Iterator[Problem]:
     """QoS and accounts that are used and not defined (errors), or defined and not used (warnings)."""
-    whole = over(facts, group) if facts else group
+    whole = overlay_group(facts, group) if facts else group
     if facts or not (group.facts or group.query_slurm):
         yield from _undefined(config, group, facts, whole, path)
     used = _used(whole, "qos")
@@ -198,13 +198,13 @@ def _names(config: Config, group: SlurmGroup, facts: SlurmGroup | None, path: Pa
 
 
 def _undefined(
-    config: Config, group: SlurmGroup, facts: SlurmGroup | None, whole: SlurmGroup, path: Path
+    config: Config, group: SlurmGroup, facts: SlurmGroup | None, whole: SlurmGroup, path: KeyPath
 ) -> Iterator[Problem]:
     """What a group itself names; the facts may name QoS and accounts that their user has no part in."""
     for field, default in (("qos", "qos"), ("accounts", "account")):
         defined = getattr(whole, field) or {}
         known = {*defined, *(_used(facts, field) if facts else ())}
-        named: list[tuple[Path, str]] = [
+        named: list[tuple[KeyPath, str]] = [
             ((*path, "partitions", name, field, number), one)
             for name, spec in (group.partitions or {}).items()
             for number, one in enumerate(getattr(spec, field) or ())
@@ -231,15 +231,15 @@ def _used(group: SlurmGroup, field: str) -> set[str]:
     return used
 
 
-def _limits(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]:
-    specs: list[tuple[Path, LimitsSpec | None]] = [((*path, "limits"), group.limits)]
+def _limits(config: Config, group: SlurmGroup, path: KeyPath) -> Iterator[Problem]:
+    specs: list[tuple[KeyPath, LimitsSpec | None]] = [((*path, "limits"), group.limits)]
     for table in ("qos", "accounts", "partitions"):
         for name, spec in (getattr(group, table) or {}).items():
             specs.append(((*path, table, name, "limits"), spec.limits))
     for where, limits in specs:
         for field in _TRES_FIELDS:
             for tres in (getattr(limits, field) or {}) if limits else ():
-                if not judged(tres):
+                if not is_judged(tres):
                     message = f"a requirement says nothing about {tres}: jobs may wait for it all the same"
                     yield config.tree.problem("LC208", (*where, field, tres), message, key=True)
 
@@ -254,7 +254,7 @@ def _models(config: Config) -> Iterator[Problem]:
                 yield config.tree.problem("LC207", (*path, "model"), f"the GPU model {spec.model!r} is not known", hint)
 
 
-def _accelerators(config: Config) -> Iterator[tuple[Path, Any]]:
+def _accelerators(config: Config) -> Iterator[tuple[KeyPath, Any]]:
     for index, local in enumerate(config.document.local or ()):
         gpus = local.gpu if isinstance(local.gpu, tuple) else (local.gpu,) if local.gpu else ()
         yield from ((("local", index, "gpu", number), one) for number, one in enumerate(gpus))
@@ -269,11 +269,11 @@ def _accelerators(config: Config) -> Iterator[tuple[Path, Any]]:
             yield from _listed(layer.accelerators, path)
 
 
-def _listed(specs: Iterable[AcceleratorSpec] | None, path: Path) -> Iterator[tuple[Path, AcceleratorSpec]]:
+def _listed(specs: Iterable[AcceleratorSpec] | None, path: KeyPath) -> Iterator[tuple[KeyPath, AcceleratorSpec]]:
     yield from (((*path, "accelerators", number), one) for number, one in enumerate(specs or ()))
 
 
-def _layers(group: SlurmGroup, path: Path) -> Iterator[tuple[Path, Any]]:
+def _layers(group: SlurmGroup, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
     if group.configuration:
         yield (*path, "configuration"), group.configuration
     for name, spec in (group.partitions or {}).items():
@@ -286,7 +286,7 @@ def _layers(group: SlurmGroup, path: Path) -> Iterator[tuple[Path, Any]]:
                 yield (*where, "configuration"), nodes.configuration
 
 
-def _unreachable(config: Config, group: SlurmGroup, path: Path) -> Iterator[Problem]:
+def _unreachable(config: Config, group: SlurmGroup, path: KeyPath) -> Iterator[Problem]:
     """Partitions in which no job at all could start."""
     built = {partition.name: partition for partition in slurm_group(group, "checked").partitions}
     for name, spec in (group.partitions or {}).items():

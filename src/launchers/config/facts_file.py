@@ -14,24 +14,24 @@ T = TypeVar("T")
 G = TypeVar("G", SlurmGroup, OarGroup)
 
 
-def laid_under(file: Path, entry: G) -> G | None:
+def load_facts_for(file: Path, entry: G) -> G | None:
     """What the `facts:` of an entry of `file` has, None when it names none; raises ConfigError when it has nothing."""
     if entry.facts is None:
         return None
     path = file.parent / Path(entry.facts).expanduser()
-    found: Any = read_facts(path) if isinstance(entry, SlurmGroup) else read_oar_facts(path)
+    found: Any = load_slurm_facts(path) if isinstance(entry, SlurmGroup) else load_oar_facts(path)
     if found.facts is not None:
         hint = "name a file that launchers convert -o wrote"
         raise ConfigError([Problem(str(path), 1, 1, "LC111", "", "its entry has a facts: of its own", hint)])
     return cast(G, found)
 
 
-def read_facts(path: Path) -> SlurmGroup:
+def load_slurm_facts(path: Path) -> SlurmGroup:
     """The Slurm entry of a facts file.  Raises ConfigError when it is not one."""
     return _only(load(path).document.slurm or (), "slurm", path)
 
 
-def read_oar_facts(path: Path) -> OarGroup:
+def load_oar_facts(path: Path) -> OarGroup:
     """The OAR entry of a facts file.  Raises ConfigError when it has none."""
     return _only(load(path).document.oar or (), "oar", path)
 

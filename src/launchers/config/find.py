@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-NAME = "launchers.yaml"
+CONFIG_NAME = "launchers.yaml"
 
 
 @frozen
@@ -32,9 +32,9 @@ def locate(explicit: str | Path | None, environ: Mapping[str, str], cwd: Path) -
         return Located(path, ((path, "$LAUNCHERS_CONFIG"),))
     home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or "~").expanduser() / ".config")
     places = (
-        (cwd / NAME, "this folder"),
-        (Path(home) / "launchers" / NAME, "the user's"),
-        (Path("/etc/launchers") / NAME, "the site's"),
+        (cwd / CONFIG_NAME, "this folder"),
+        (Path(home) / "launchers" / CONFIG_NAME, "the user's"),
+        (Path("/etc/launchers") / CONFIG_NAME, "the site's"),
     )
     used = next((path for path, _ in places if path.exists()), None)
     return Located(used, places)

@@ -13,13 +13,13 @@ from launchers.gpus.catalogue import same_model
 from launchers.quantities.hosts import join_hosts
 
 
-def over(facts: SlurmGroup, own: SlurmGroup) -> SlurmGroup:
+def overlay_group(facts: SlurmGroup, own: SlurmGroup) -> SlurmGroup:
     """The entry `own` with everything it does not say taken from `facts`.
 
     Partitions are combined by name and node blocks by host (a block without hosts speaks of all nodes that have its
     features), so that one line about three nodes is enough.
     """
-    merged: SlurmGroup = laid(facts, own)
+    merged: SlurmGroup = overlay(facts, own)
     both = {name: spec for name, spec in (facts.partitions or {}).items() if name in (own.partitions or {})}
     partitions = dict(merged.partitions or {})
     for name, spec in both.items():
@@ -28,15 +28,15 @@ def over(facts: SlurmGroup, own: SlurmGroup) -> SlurmGroup:
     return attrs.evolve(merged, partitions=partitions or None, facts=None, query_slurm=None)
 
 
-def laid(below: Any, above: Any) -> Any:
+def overlay(below: Any, above: Any) -> Any:
     """attrs objects field by field, mappings key by key; otherwise the upper one, if it says anything."""
     if above is None:
         return below
     if isinstance(below, dict) and isinstance(above, dict):
-        return {key: laid(below.get(key), above.get(key)) for key in (*below, *(k for k in above if k not in below))}
+        return {key: overlay(below.get(key), above.get(key)) for key in (*below, *(k for k in above if k not in below))}
     if attrs.has(type(above)) and type(below) is type(above):
         names = [one.name for one in attrs.fields(type(above))]
-        return type(above)(**{name: laid(getattr(below, name), getattr(above, name)) for name in names})
+        return type(above)(**{name: overlay(getattr(below, name), getattr(above, name)) for name in names})
     return above
 
 
@@ -61,7 +61,7 @@ def _has(block: NodesSpec, written: NodesSpec) -> bool:
 def _onto(block: NodesSpec, written: NodesSpec) -> NodesSpec:
     """What is written about some nodes, over their facts; who they are and what Slurm calls them stays."""
     short = _short(written)
-    result: NodesSpec = laid(block, attrs.evolve(short, hosts=None, count=None, features=None))
+    result: NodesSpec = overlay(block, attrs.evolve(short, hosts=None, count=None, features=None))
     if short.gpu is None or short.accelerators is not None:
         return result
     return attrs.evolve(result, accelerators=_told(block.accelerators or (), short.gpu))
@@ -71,7 +71,7 @@ def _short(written: NodesSpec) -> NodesSpec:
     """The same in the short form, which is what facts are written in: their words would win over a `configuration`."""
     if written.configuration is None:
         return written
-    both: NodeConfiguration = laid(
+    both: NodeConfiguration = overlay(
         written.configuration, NodeConfiguration(cpu=written.cpu, gpu=written.gpu, accelerators=written.accelerators)
     )
     return attrs.evolve(written, configuration=None, cpu=both.cpu, gpu=both.gpu, accelerators=both.accelerators)

@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 import attrs
 
 from launchers.config import schema
-from launchers.files.structure import read_text, structured
+from launchers.files.structure import read_text, structure_text
 from launchers.files.tree import Tree
 
 
@@ -32,4 +32,4 @@ def load(path: FilePath) -> Config:
 def loads(text: str, file: str = "<text>") -> Config:
     """The same for text; `file` is how messages name it."""
     what = "a launchers.yaml is a mapping with local:, slurm: and oar:"
-    return Config(*structured(text, file, schema.Document, what))
+    return Config(*structure_text(text, file, schema.Document, what))

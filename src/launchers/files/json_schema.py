@@ -72,7 +72,7 @@ def _of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 def _class(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     hints = get_type_hints(kind)
     properties = {
-        kinds.key_of(one.name): {**_of(hints[one.name], definitions), "description": one.metadata["doc"]}
+        kinds.file_key(one.name): {**_of(hints[one.name], definitions), "description": one.metadata["doc"]}
         for one in attrs.fields(kind)
     }
     return {"type": "object", "description": kind.__doc__, "properties": properties, "additionalProperties": False}

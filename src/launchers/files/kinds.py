@@ -36,11 +36,11 @@ else:
 Scalar = bool | int | float | str
 
 
-def says(doc: str) -> Any:
+def documented(doc: str) -> Any:
     """An optional field with its documentation."""
     return field(default=None, metadata={"doc": doc}, kw_only=True)
 
 
-def key_of(field_name: str) -> str:
+def file_key(field_name: str) -> str:
     """The key of a field in a file: a field that Python does not let be called so has an underscore more."""
     return field_name.rstrip("_")

@@ -16,8 +16,8 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from launchers.files import kinds
 from launchers.files.problems import ConfigError, Problem
-from launchers.files.tree import Path, Tree, read_tree
-from launchers.files.values import UNIONS, VALUES, BadValueError, Read, chosen, kind_of
+from launchers.files.tree import KeyPath, Tree, read_tree
+from launchers.files.values import UNION_READERS, VALUE_READERS, BadValueError, Read, describe_type, read_choice
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ def read_text(path: FilePath) -> str:
         raise ConfigError([Problem(str(path), 1, 1, "LC100", "", message)]) from None
 
 
-def structured(text: str, file: str, kind: type[T], what: str) -> tuple[T, Tree]:
+def structure_text(text: str, file: str, kind: type[T], what: str) -> tuple[T, Tree]:
     """YAML as an object of an attrs class made of the schema's kinds of value; `what` says what the file should be.
 
     Raises ConfigError with all problems.
@@ -41,20 +41,20 @@ def structured(text: str, file: str, kind: type[T], what: str) -> tuple[T, Tree]
     tree = read_tree(text, file)
     if tree.data is None:
         tree.data = {}
-    return structured_tree(tree, kind, what), tree
+    return structure_tree(tree, kind, what), tree
 
 
-def structured_tree(tree: Tree, kind: type[T], what: str) -> T:
+def structure_tree(tree: Tree, kind: type[T], what: str) -> T:
     """The same for data that was read already."""
     if not isinstance(tree.data, dict):
-        raise ConfigError([tree.problem("LC102", (), f"{what}, not {kind_of(tree.data)}")])
-    found, problems = readable(tree, kind)
+        raise ConfigError([tree.problem("LC102", (), f"{what}, not {describe_type(tree.data)}")])
+    found, problems = structure_leniently(tree, kind)
     if problems:
         raise ConfigError(problems)
     return found
 
 
-def readable(tree: Tree, kind: type[T]) -> tuple[T, list[Problem]]:
+def structure_leniently(tree: Tree, kind: type[T]) -> tuple[T, list[Problem]]:
     """What can be read of a mapping, with None for what cannot be, and what is wrong with that."""
     try:
         return _converter(strict=True).structure(tree.data, kind), []
@@ -81,7 +81,7 @@ def _converter(*, strict: bool) -> Converter:
 
         return structure
 
-    for kind, read in VALUES.items():
+    for kind, read in VALUE_READERS.items():
         converter.register_structure_hook(kind, hook(read))
     generic = {tuple: _tuple, dict: _dict, Literal: _literal, Union: _union, types.UnionType: _union}
     converter.register_structure_hook_factory(
@@ -92,7 +92,7 @@ def _converter(*, strict: bool) -> Converter:
 
 
 def _class(kind: Any, converter: Converter) -> Read:
-    keys: Any = {one.name: override(rename=kinds.key_of(one.name)) for one in attrs.fields(kind)}
+    keys: Any = {one.name: override(rename=kinds.file_key(one.name)) for one in attrs.fields(kind)}
     structure = make_dict_structure_fn(kind, converter, **keys)
 
     def read(value: Any) -> Any:
@@ -111,7 +111,7 @@ class BadNamesError(ValueError):
 
 
 def _dict(kind: Any, converter: Converter) -> Read:
-    names = VALUES[get_args(kind)[0]]
+    names = VALUE_READERS[get_args(kind)[0]]
     structure = mapping_structure_factory(kind, converter)
 
     def read(value: Any) -> Any:
@@ -141,17 +141,17 @@ def _tuple(kind: Any, converter: Converter) -> Read:
 
 def _demand(kind: type, value: Any, what: str, hint: str) -> None:
     if not isinstance(value, kind):
-        raise BadValueError("LC102", f"{what} is expected here, not {kind_of(value)}", hint)
+        raise BadValueError("LC102", f"{what} is expected here, not {describe_type(value)}", hint)
 
 
 def _literal(kind: Any, _: Converter) -> Read:
-    return partial(chosen, get_args(kind))
+    return partial(read_choice, get_args(kind))
 
 
 def _union(kind: Any, converter: Converter) -> Read:
     """An optional value, one of UNIONS, or a list or one: the schema writes `tuple[Kind, ...] | Kind`."""
     kinds = [one for one in get_args(kind) if one is not types.NoneType]
-    ours = UNIONS.get(Union[tuple(kinds)])  # noqa: UP007 - made of a list
+    ours = UNION_READERS.get(Union[tuple(kinds)])  # noqa: UP007 - made of a list
 
     def read(value: Any) -> Any:
         if value is None:
@@ -167,12 +167,12 @@ def _union(kind: Any, converter: Converter) -> Read:
 # -- problems --------------------------------------------------------------------------------------------------
 
 
-def _problems(error: Exception, path: Path, tree: Tree) -> Iterator[Problem]:
+def _problems(error: Exception, path: KeyPath, tree: Tree) -> Iterator[Problem]:
     """The errors in cattrs' groups of errors, which note the field, index or name of each."""
     if isinstance(error, ClassValidationError | IterableValidationError):
         noted, others = error.group_exceptions()
         for inner, note in noted:
-            at = note.index if isinstance(note, IterableValidationNote) else kinds.key_of(note.name)
+            at = note.index if isinstance(note, IterableValidationNote) else kinds.file_key(note.name)
             yield from _problems(inner, (*path, at), tree)
         for inner in others:
             yield from _problems(inner, path, tree)
@@ -188,10 +188,10 @@ def _problems(error: Exception, path: Path, tree: Tree) -> Iterator[Problem]:
         raise error
 
 
-def _unknown(name: str, kind: type, path: Path, tree: Tree) -> Problem:
+def _unknown(name: str, kind: type, path: KeyPath, tree: Tree) -> Problem:
     import difflib
 
-    names = [kinds.key_of(one.name) for one in attrs.fields(kind)]
+    names = [kinds.file_key(one.name) for one in attrs.fields(kind)]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"
     if name == "gpus" and "gpu" in names:

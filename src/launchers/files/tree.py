@@ -17,7 +17,7 @@ from launchers.files.problems import ConfigError, Problem
 MAX_DEPTH = 40
 MAX_VALUES = 500_000
 MAX_BYTES = 64 * 1024**2
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "timestamp")}
@@ -29,10 +29,10 @@ class Tree:
 
     file: str
     data: Any = None
-    places: dict[Path, tuple[int, int]] = field(factory=dict)
-    keys: dict[Path, tuple[int, int]] = field(factory=dict)
+    places: dict[KeyPath, tuple[int, int]] = field(factory=dict)
+    keys: dict[KeyPath, tuple[int, int]] = field(factory=dict)
 
-    def problem(self, code: str, path: Path, message: str, suggestion: str = "", *, key: bool = False) -> Problem:
+    def problem(self, code: str, path: KeyPath, message: str, suggestion: str = "", *, key: bool = False) -> Problem:
         """A problem at the value (or key) of `path`, or at the nearest place above it that is known."""
         place = self.keys.get(path) if key else None
         above = path
@@ -41,10 +41,10 @@ class Tree:
             if place is None and not above:
                 place = (1, 1)
             above = above[:-1]
-        return Problem(self.file, *place, code, shown(path), message, suggestion)
+        return Problem(self.file, *place, code, format_path(path), message, suggestion)
 
 
-def shown(path: Path) -> str:
+def format_path(path: KeyPath) -> str:
     """A path as people write it: ``slurm[0].partitions.gpu.weight``."""
     text = ""
     for part in path:
@@ -117,12 +117,12 @@ class _Reader:
     scalars: Any = field(factory=lambda: yaml.constructor.SafeConstructor())
     count: int = 0
 
-    def value(self, node: yaml.Node, path: Path) -> Any:
+    def value(self, node: yaml.Node, path: KeyPath) -> Any:
         self.count += 1
         place = node.start_mark.line + 1, node.start_mark.column + 1
         if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
             message = "aliases that repeat so often, or so deep, are not read"
-            raise ConfigError([Problem(self.tree.file, *place, "LC107", shown(path), message)])
+            raise ConfigError([Problem(self.tree.file, *place, "LC107", format_path(path), message)])
         self.tree.places[path] = place
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
@@ -131,11 +131,11 @@ class _Reader:
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
         return self.scalar(node, path)
 
-    def plain(self, node: yaml.Node, tag: str, path: Path) -> None:
+    def plain(self, node: yaml.Node, tag: str, path: KeyPath) -> None:
         if node.tag != tag:
             self.problems.append(self.tree.problem("LC107", path, f"the tag {node.tag} is not read", "leave it out"))
 
-    def mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         self.plain(node, "tag:yaml.org,2002:map", path)
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -147,13 +147,13 @@ class _Reader:
             if key in found:
                 first = self.tree.keys[(*path, key)][0]
                 message = f"{key!r} is given twice, first on line {first}"
-                self.problems.append(Problem(self.tree.file, *place, "LC106", shown((*path, key)), message))
+                self.problems.append(Problem(self.tree.file, *place, "LC106", format_path((*path, key)), message))
                 continue
             self.tree.keys[(*path, key)] = place
             found[key] = self.value(value_node, (*path, key))
         return found
 
-    def scalar(self, node: yaml.Node, path: Path) -> Any:
+    def scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         if node.tag not in _PLAIN:
             self.problems.append(self.tree.problem("LC107", path, f"the tag {node.tag} is not read", "leave it out"))
             return None

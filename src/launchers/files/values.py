@@ -15,7 +15,7 @@ _NAME = re.compile(r"[^\s,\"'`$\\;|&<>(){}*?\x00-\x1f]+")
 _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _FOLDED = re.compile(r"[A-Za-z0-9_.,\[\]-]+")
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
-OWN_OPTIONS = (
+DECIDED_OPTIONS = (
     *("account", "array", "chdir", "constraint", "cores-per-socket", "cpus-per-gpu", "cpus-per-task", "dependency"),
     *("error", "exclude", "extra-node-info", "gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task", "gres"),
     *("mem", "mem-per-cpu", "mem-per-gpu", "mincpus", "nodefile", "nodelist", "nodes", "ntasks", "ntasks-per-core"),
@@ -33,7 +33,7 @@ class BadValueError(ValueError):
         self.code, self.suggestion = code, suggestion
 
 
-def kind_of(value: object) -> str:
+def describe_type(value: object) -> str:
     """What a value is, for people."""
     if value is None:
         return "nothing"
@@ -44,7 +44,9 @@ def kind_of(value: object) -> str:
 
 def _memory(value: Any) -> int:
     if not isinstance(value, str):
-        raise BadValueError("LC103", f"memory is text with a unit, not {kind_of(value)}", f"write {value}G or {value}M")
+        raise BadValueError(
+            "LC103", f"memory is text with a unit, not {describe_type(value)}", f"write {value}G or {value}M"
+        )
     try:
         return parse_memory(value)
     except ValueError as error:
@@ -54,7 +56,7 @@ def _memory(value: Any) -> int:
 def _duration(value: Any) -> int:
     if not isinstance(value, str):
         raise BadValueError(
-            "LC104", f"a duration is text with a unit, not {kind_of(value)}", f"write {value}h or {value} min"
+            "LC104", f"a duration is text with a unit, not {describe_type(value)}", f"write {value}h or {value} min"
         )
     try:
         return parse_timespan(value)
@@ -65,7 +67,7 @@ def _duration(value: Any) -> int:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         hint = f"write '{value}'" if isinstance(value, int | float | bool) else ""
-        raise BadValueError("LC102", f"text is expected here, not {kind_of(value)}", hint)
+        raise BadValueError("LC102", f"text is expected here, not {describe_type(value)}", hint)
     if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise BadValueError("LC109", f"{value[:60]!r} has characters that no file or command can have")
     return value
@@ -94,7 +96,7 @@ def _option(value: Any) -> str:
         raise BadValueError(
             "LC109", f"{text[:60]!r} is not the name of an sbatch option", "write mail-type, without --"
         )
-    own = next((one for one in OWN_OPTIONS if one.startswith(text.replace("_", "-"))), None)
+    own = next((one for one in DECIDED_OPTIONS if one.startswith(text.replace("_", "-"))), None)
     if own is not None:
         said = f"sbatch's --{own} is for launchers to say, and this would override what was chosen"
         raise BadValueError("LC118", said, "ask for it in the requirement, or describe it under partitions:")
@@ -136,7 +138,7 @@ def _regex(value: Any) -> str:
 def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         hint = f"write {value} without quotes" if isinstance(value, str) and value.isdigit() else ""
-        raise BadValueError("LC102", f"a whole number is expected here, not {kind_of(value)}", hint)
+        raise BadValueError("LC102", f"a whole number is expected here, not {describe_type(value)}", hint)
     if not 0 <= value < 2**63:
         raise BadValueError("LC102", f"a number from 0 up is expected here, not {value}")
     return value
@@ -145,7 +147,7 @@ def _count(value: Any) -> int:
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         hint = f"write {value} without quotes" if isinstance(value, str) and value[:1].isdigit() else ""
-        raise BadValueError("LC102", f"a number is expected here, not {kind_of(value)}", hint)
+        raise BadValueError("LC102", f"a number is expected here, not {describe_type(value)}", hint)
     return float(value)
 
 
@@ -158,7 +160,7 @@ def _ratio(value: Any) -> float:
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise BadValueError("LC102", f"true or false is expected here, not {kind_of(value)}")
+        raise BadValueError("LC102", f"true or false is expected here, not {describe_type(value)}")
     return value
 
 
@@ -166,7 +168,7 @@ def _scalar(value: Any, text: Callable[[Any], str] = _line) -> Any:
     if isinstance(value, str):
         return text(value)
     if not isinstance(value, bool | int | float):
-        raise BadValueError("LC102", f"text, a number, or true is expected here, not {kind_of(value)}")
+        raise BadValueError("LC102", f"text, a number, or true is expected here, not {describe_type(value)}")
     return value
 
 
@@ -174,7 +176,7 @@ def _amount(value: Any) -> int:
     return _memory(value) if isinstance(value, str) else _count(value)
 
 
-def chosen(choices: tuple[str, ...], value: Any) -> str:
+def read_choice(choices: tuple[str, ...], value: Any) -> str:
     """A value that is one of some words; raises BadValueError."""
     if value in choices and isinstance(value, str):
         return value
@@ -182,12 +184,12 @@ def chosen(choices: tuple[str, ...], value: Any) -> str:
 
     near = difflib.get_close_matches(str(value).lower(), [str(one).lower() for one in choices], n=1)
     hint = next((f"did you mean {one}?" for one in choices if near and one.lower() == near[0]), "")
-    raise BadValueError("LC110", f"one of {', '.join(choices)} is expected here, not {kind_of(value)}", hint)
+    raise BadValueError("LC110", f"one of {', '.join(choices)} is expected here, not {describe_type(value)}", hint)
 
 
 Read = Callable[[Any], Any]
 """Plain data to what it stands for; raises BadValueError."""
-VALUES: dict[Any, Read] = {
+VALUE_READERS: dict[Any, Read] = {
     kinds.Memory: _memory,
     kinds.Duration: _duration,
     kinds.Name: _name,
@@ -205,7 +207,7 @@ VALUES: dict[Any, Read] = {
     str: _text,
 }
 """The kinds, by their types in the schema."""
-UNIONS: dict[Any, Read] = {
+UNION_READERS: dict[Any, Read] = {
     kinds.Scalar: _scalar,
     bool | int | float | kinds.Word: partial(_scalar, text=_text),
     kinds.Memory | kinds.Count: _amount,

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from launchers.files.problems import Problem
-from launchers.files.tree import Path, Tree
+from launchers.files.tree import KeyPath, Tree
 from launchers.flow.model import DEPENDENCY_KINDS, Cell, FlowJob, read_dependencies, split_dependency
 from launchers.flow.notify import FINISHED, STARTED
 from launchers.flow.templates import OWN_NAMES
@@ -42,7 +42,7 @@ def document_problems(data: Mapping[str, Any], tree: Tree) -> Iterator[Problem]:
     yield from _circle_problems(names, [job.get("depends_on") for job in jobs], tree)
 
 
-def _name_problems(name: str, path: Path, tree: Tree) -> Iterator[Problem]:
+def _name_problems(name: str, path: KeyPath, tree: Tree) -> Iterator[Problem]:
     if not NAME.fullmatch(name):
         rule = "use letters, digits and _ . + @ = -, beginning with a letter, a digit or _"
         yield tree.problem("LC109", path, f"{name!r} is not a valid name", rule)
@@ -50,7 +50,7 @@ def _name_problems(name: str, path: Path, tree: Tree) -> Iterator[Problem]:
 
 def _job_name_problems(names: Sequence[str | None], index: int, tree: Tree) -> Iterator[Problem]:
     name = names[index]
-    path: Path = ("jobs", index, "name")
+    path: KeyPath = ("jobs", index, "name")
     if name is None:
         yield tree.problem("LC114", ("jobs", index), "this job has no name", "write name: ...")
     elif name in (STARTED, FINISHED):
@@ -62,7 +62,7 @@ def _job_name_problems(names: Sequence[str | None], index: int, tree: Tree) -> I
         yield from _name_problems(name, path, tree)
 
 
-def _dependency_problems(depends_on: Any, path: Path, names: Sequence[str | None], tree: Tree) -> Iterator[Problem]:
+def _dependency_problems(depends_on: Any, path: KeyPath, names: Sequence[str | None], tree: Tree) -> Iterator[Problem]:
     """What is wrong with one job's `depends_on`; entries of the wrong type are for the schema to report."""
     if isinstance(depends_on, str):
         entries = [(path, depends_on)]
@@ -124,7 +124,7 @@ def argument_problems(
                 yield tree.problem("LC115", (*path, name), message, suggest_name(name, own), key=True)
 
 
-def _values_of_sweep(sweep: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _values_of_sweep(sweep: Any) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
     """The mappings from arguments to values in a sweep, with their places."""
     if not isinstance(sweep, dict):
         return
@@ -149,7 +149,7 @@ DIFFERS = "must be the same in all cells of the sweep"
 
 
 def _differing_job(job: FlowJob, in_cells: Sequence[FlowJob], tree: Tree) -> Iterator[Problem]:
-    path: Path = ("jobs", job.index)
+    path: KeyPath = ("jobs", job.index)
     if any(other.name != job.name for other in in_cells):
         yield tree.problem("LC115", (*path, "name"), f"the name of a job {DIFFERS}")
     elif any(other.waits != job.waits for other in in_cells):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from launchers.files.problems import Problem
-from launchers.files.tree import Path, Tree
+from launchers.files.tree import KeyPath, Tree
 from launchers.flow.check import suggest_name
 from launchers.flow.model import AMOUNT_KEYS, FlowJob
 from launchers.flow.schema import Container
@@ -29,12 +29,12 @@ APPTAINER_KEYS = ("nv", "rocm", "cleanenv", "fakeroot", "writable_tmpfs", "overl
 def job_problems(jobs: Mapping[str, FlowJob], tree: Tree) -> Iterator[Problem]:
     """Everything that is wrong with single jobs."""
     for job in jobs.values():
-        path: Path = ("jobs", job.index)
+        path: KeyPath = ("jobs", job.index)
         for check in CHECKS:
             yield from check(job, path, tree)
 
 
-def place_of_setting(tree: Tree, path: Path, *key: str) -> Path:
+def place_of_setting(tree: Tree, path: KeyPath, *key: str) -> KeyPath:
     """Where a setting of a job stands: in the job or under `defaults`, itself or under `resources` or `environment`."""
     for above in (path, ("defaults",)):
         for below in ((), ("resources",), ("environment",), ("environment", "container")):
@@ -46,7 +46,7 @@ def place_of_setting(tree: Tree, path: Path, *key: str) -> Path:
 # -- what it runs ----------------------------------------------------------------------------------------------
 
 
-def _work_problems(job: FlowJob, path: Path, tree: Tree) -> Iterator[Problem]:
+def _work_problems(job: FlowJob, path: KeyPath, tree: Tree) -> Iterator[Problem]:
     spec = job.spec
     given = [key for key in WORK_KEYS if getattr(spec, key) is not None]
     if not given:
@@ -62,13 +62,13 @@ def _work_problems(job: FlowJob, path: Path, tree: Tree) -> Iterator[Problem]:
         yield tree.problem("LC114", (*path, "with"), message)
 
 
-def _export_problems(job: FlowJob, path: Path, tree: Tree) -> Iterator[Problem]:
+def _export_problems(job: FlowJob, path: KeyPath, tree: Tree) -> Iterator[Problem]:
     for name in job.spec.exports or ():
         if not VARIABLE.fullmatch(name):
             yield _bad_variable(name, (*path, "exports", name), tree)
 
 
-def _bad_variable(name: str, path: Path, tree: Tree, *, key: bool = False) -> Problem:
+def _bad_variable(name: str, path: KeyPath, tree: Tree, *, key: bool = False) -> Problem:
     rule = "use letters, digits and _, not beginning with a digit"
     return tree.problem("LC109", path, f"{name!r} is not a valid name for a variable", rule, key=key)
 
@@ -76,7 +76,7 @@ def _bad_variable(name: str, path: Path, tree: Tree, *, key: bool = False) -> Pr
 # -- what it asks for ------------------------------------------------------------------------------------------
 
 
-def _needs_problems(job: FlowJob, path: Path, tree: Tree) -> Iterator[Problem]:
+def _needs_problems(job: FlowJob, path: KeyPath, tree: Tree) -> Iterator[Problem]:
     """A requirement that cannot be read, and amounts beside it: `needs` has them, and the time unless it has none."""
     needs = job.spec.needs
     if needs is None:
@@ -96,7 +96,7 @@ def _needs_problems(job: FlowJob, path: Path, tree: Tree) -> Iterator[Problem]:
             yield tree.problem("LC114", place, message, f"leave out {key} or needs", key=True)
 
 
-def _amount_problems(job: FlowJob, path: Path, tree: Tree) -> Iterator[Problem]:
+def _amount_problems(job: FlowJob, path: KeyPath, tree: Tree) -> Iterator[Problem]:
     resources = job.resources
     for key in ("nodes", "ntasks_per_node", "cpus_per_task"):
         if getattr(resources, key) == 0:
@@ -113,7 +113,7 @@ def _amount_problems(job: FlowJob, path: Path, tree: Tree) -> Iterator[Problem]:
             yield tree.problem("LC104", place_of_setting(tree, path, "time_limit"), str(error))
 
 
-def _syntax_problems(job: FlowJob, path: Path, tree: Tree) -> Iterator[Problem]:
+def _syntax_problems(job: FlowJob, path: KeyPath, tree: Tree) -> Iterator[Problem]:
     """Text that has a syntax of its own and is not read until the job is submitted."""
     resources = job.resources
     readers: list[tuple[str, str | None, Callable[[str], object]]] = [
@@ -130,7 +130,7 @@ def _syntax_problems(job: FlowJob, path: Path, tree: Tree) -> Iterator[Problem]:
             yield tree.problem("LC110", place_of_setting(tree, path, key), str(error))
 
 
-def _mail_problems(job: FlowJob, path: Path, tree: Tree) -> Iterator[Problem]:
+def _mail_problems(job: FlowJob, path: KeyPath, tree: Tree) -> Iterator[Problem]:
     mail = job.resources.mail_type
     for text in filter(None, mail if isinstance(mail, tuple) else [mail]):
         for kind in text.split(","):
@@ -143,7 +143,7 @@ def _mail_problems(job: FlowJob, path: Path, tree: Tree) -> Iterator[Problem]:
 # -- its environment -------------------------------------------------------------------------------------------
 
 
-def _environment_problems(job: FlowJob, path: Path, tree: Tree) -> Iterator[Problem]:
+def _environment_problems(job: FlowJob, path: KeyPath, tree: Tree) -> Iterator[Problem]:
     environment = job.environment
     if environment.conda and environment.venv:
         message = "conda and venv cannot be used together: a job runs in one environment"
@@ -161,7 +161,7 @@ def _environment_problems(job: FlowJob, path: Path, tree: Tree) -> Iterator[Prob
             yield tree.problem("LC109", place, message, key=True)
 
 
-def _container_problems(container: Container, path: Path, tree: Tree) -> Iterator[Problem]:
+def _container_problems(container: Container, path: KeyPath, tree: Tree) -> Iterator[Problem]:
     if not container.image:
         place = place_of_setting(tree, path, "container")
         yield tree.problem("LC114", place, "the container has no image", "write image: ...")
@@ -172,7 +172,7 @@ def _container_problems(container: Container, path: Path, tree: Tree) -> Iterato
             yield tree.problem("LC114", place_of_setting(tree, path, key), message, key=True)
 
 
-CHECKS: tuple[Callable[[FlowJob, Path, Tree], Iterator[Problem]], ...] = (
+CHECKS: tuple[Callable[[FlowJob, KeyPath, Tree], Iterator[Problem]], ...] = (
     _work_problems,
     _needs_problems,
     _amount_problems,

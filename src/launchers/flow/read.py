@@ -13,8 +13,8 @@ from typing import Any
 from attrs import evolve, frozen
 
 from launchers.files.problems import ConfigError, Problem
-from launchers.files.structure import read_text, readable, structured_tree
-from launchers.files.tree import Path, Tree, read_tree, shown
+from launchers.files.structure import read_text, structure_leniently, structure_tree
+from launchers.files.tree import KeyPath, Tree, format_path, read_tree
 from launchers.flow.check import argument_problems, cell_problems, document_problems
 from launchers.flow.check_job import job_problems
 from launchers.flow.defaults import jobs_with_defaults
@@ -84,7 +84,7 @@ def _read_mapping(text: str, file: str) -> Tree:
     tree = read_tree(text, file)
     tree.data = {} if tree.data is None else tree.data
     if not isinstance(tree.data, dict):
-        structured_tree(tree, FlowDocument, "a flow is a mapping with name: and jobs:")  # raises
+        structure_tree(tree, FlowDocument, "a flow is a mapping with name: and jobs:")  # raises
     return tree
 
 
@@ -159,17 +159,19 @@ def _structure(tree: Tree, renderer: Renderer) -> tuple[FlowDocument, list[Probl
 
     Where text is expected and a template gave a number, the number becomes text.
     """
-    document, problems = readable(tree, FlowDocument)
+    document, problems = structure_leniently(tree, FlowDocument)
     refused = {problem.path for problem in problems}
-    numbers = {path for path in renderer.typed if shown(path) in refused}
+    numbers = {path for path in renderer.typed if format_path(path) in refused}
     if numbers:
-        _, left = readable(evolve(tree, data=_as_text(tree.data, numbers)), FlowDocument)
-        texts = {path for path in numbers if shown(path) not in {problem.path for problem in left}}
-        document, problems = readable(evolve(tree, data=_as_text(tree.data, texts)), FlowDocument)
-    return document, renderer.problems + _without_consequences(problems, {shown(path) for path in renderer.failed})
+        _, left = structure_leniently(evolve(tree, data=_as_text(tree.data, numbers)), FlowDocument)
+        texts = {path for path in numbers if format_path(path) not in {problem.path for problem in left}}
+        document, problems = structure_leniently(evolve(tree, data=_as_text(tree.data, texts)), FlowDocument)
+    return document, renderer.problems + _without_consequences(
+        problems, {format_path(path) for path in renderer.failed}
+    )
 
 
-def _as_text(value: Any, paths: Collection[Path], path: Path = ()) -> Any:
+def _as_text(value: Any, paths: Collection[KeyPath], path: KeyPath = ()) -> Any:
     """A value whose parts at some paths are turned into text."""
     if path in paths:
         return str(value)

@@ -19,8 +19,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing
 
 from launchers.files.problems import Problem
-from launchers.files.tree import Path, Tree
-from launchers.files.values import kind_of
+from launchers.files.tree import KeyPath, Tree
+from launchers.files.values import describe_type
 
 SINGLE_EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.S)
 """A string that is one expression and nothing else: it keeps the type of its value."""
@@ -123,7 +123,7 @@ class _UndefinedName(StrictUndefined):
         name: Any = None,
         exc: type[TemplateRuntimeError] = UndefinedError,
     ) -> None:
-        message = f"{name!r} is not defined" if obj is missing else f"{kind_of(obj)} has no {name!r}"
+        message = f"{name!r} is not defined" if obj is missing else f"{describe_type(obj)} has no {name!r}"
         super().__init__(hint or message, obj, name, exc)
 
 
@@ -189,10 +189,10 @@ class Renderer:
 
     tree: Tree
     problems: list[Problem] = field(factory=list)
-    failed: set[Path] = field(factory=set)
-    typed: set[Path] = field(factory=set)
+    failed: set[KeyPath] = field(factory=set)
+    typed: set[KeyPath] = field(factory=set)
 
-    def render(self, value: Any, scope: Mapping[str, Any], path: Path) -> Any:
+    def render(self, value: Any, scope: Mapping[str, Any], path: KeyPath) -> Any:
         """A value with every string in it rendered; a string that cannot be rendered stays as it is."""
         if isinstance(value, list):
             return [self.render(item, scope, (*path, index)) for index, item in enumerate(value)]
@@ -214,7 +214,7 @@ class Renderer:
             return rendered
         return value
 
-    def _report(self, path: Path, message: str, hint: str = "") -> None:
+    def _report(self, path: KeyPath, message: str, hint: str = "") -> None:
         self.failed.add(path)
         self.problems.append(self.tree.problem("LC115", path, message, hint))
 

@@ -36,7 +36,7 @@ def load_groups(
 
         return (machine.group(machine.probe()),), located
     from launchers.config.build import build
-    from launchers.config.facts_file import laid_under
+    from launchers.config.facts_file import load_facts_for
     from launchers.config.load import load
 
     document = load(located.used).document
@@ -45,7 +45,7 @@ def load_groups(
     for index, spec in enumerate(document.slurm or ()):
         if spec.disabled:
             continue
-        under = laid_under(located.used, spec)
+        under = load_facts_for(located.used, spec)
         if under is not None:
             facts[index] = under
         elif spec.query_slurm:
@@ -54,7 +54,7 @@ def load_groups(
     for index, cluster in enumerate(document.oar or ()):
         if cluster.disabled:
             continue
-        below = laid_under(located.used, cluster)
+        below = load_facts_for(located.used, cluster)
         if below is not None:
             oar[index] = below
         elif cluster.query_oar:

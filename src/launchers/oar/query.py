@@ -1,54 +1,51 @@
-"""Ask a live OAR, and remember the answer for a while, as `launchers convert` would have written it."""
+"""Read the live OAR, and keep the answer for a while as the file that `launchers convert` would write."""
 
 from __future__ import annotations
 
 import os
 
-from attrs import frozen
-
 from launchers.commands import CommandError, Connector, LocalConnector
 from launchers.config.cache import place, recall, remember
 from launchers.config.emit import to_yaml
+from launchers.config.reading import ClusterError, ClusterReading
 from launchers.config.schema import OarGroup
 from launchers.oar.convert import convert
 from launchers.oar.facts import OarFacts, read_oarnodes
 from launchers.oar.refusals import oar_complaint
 
 TIMEOUT = 60.0
+"""Seconds that oarnodes may take."""
 OARNODES = ("oarnodes", "-J")
 
 
-@frozen
-class Answer:
-    """What a cluster says, and how old that is (seconds)."""
+def query(*, refresh: bool = False, connector: Connector | None = None) -> ClusterReading[OarGroup] | str:
+    """The entry of the live cluster, a few minutes old at most; or a message that says why it cannot be read.
 
-    group: OarGroup
-    age: float
+    `refresh` reads the cluster even where a recent answer is kept. OAR's commands read one configuration file, so there
+    is one OAR per machine.
+    """
+    path = place("oar", os.uname().nodename)
+    kept = None if refresh else recall(path)
+    if kept is not None and kept[0].oar:
+        return ClusterReading(kept[0].oar[0], kept[1])
+    try:
+        facts = read_live_cluster(connector)
+    except ClusterError as error:
+        return f"query_oar: {error}"
+    converted = convert(facts)
+    remember(path, to_yaml(converted, "The last answer for `query_oar: true`."))
+    return ClusterReading(converted.group, 0.0)
 
 
-def ask(connector: Connector | None = None) -> OarFacts | str:
-    """The facts of the live cluster, or why there are none."""
+def read_live_cluster(connector: Connector | None = None) -> OarFacts:
+    """Ask the cluster for its resources. Raises ClusterError where it does not answer."""
     try:
         outcome = (connector or LocalConnector()).run(OARNODES, timeout=TIMEOUT)
     except CommandError as error:
-        return str(error)
+        raise ClusterError(str(error)) from error
     if outcome.status:
-        return f"oarnodes: {oar_complaint(outcome)}"
+        raise ClusterError(f"oarnodes: {oar_complaint(outcome)}")
     try:
         return read_oarnodes(outcome.stdout)
     except ValueError as error:
-        return f"oarnodes: {error}"
-
-
-def query(*, refresh: bool = False, connector: Connector | None = None) -> Answer | str:
-    """What the live cluster says, a few minutes old at most; or why it cannot be read."""
-    path = place("oar", os.uname().nodename)  # OAR's commands read one configuration
-    known = None if refresh else recall(path)
-    if known is not None and known[0].oar:
-        return Answer(known[0].oar[0], known[1])
-    facts = ask(connector)
-    if isinstance(facts, str):
-        return f"query_oar: {facts}"
-    found = convert(facts)
-    remember(path, to_yaml(found, "What `query_oar: true` read last."))
-    return Answer(found.group, 0.0)
+        raise ClusterError(f"oarnodes: {error}") from error

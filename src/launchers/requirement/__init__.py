@@ -2,7 +2,7 @@
 
 from launchers.requirement.errors import RequirementSyntaxError
 from launchers.requirement.model import (
-    KINDS,
+    ACCELERATOR_KINDS,
     Accelerator,
     Alternative,
     Requirement,
@@ -17,7 +17,7 @@ from launchers.requirement.model import (
 from launchers.requirement.parser import parse
 
 __all__ = [
-    "KINDS",
+    "ACCELERATOR_KINDS",
     "Accelerator",
     "Alternative",
     "Requirement",

@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from launchers.quantities.units import format_memory, format_timespan, parse_memory, parse_timespan
 
-KINDS = ("cuda", "rocm", "mps", "gpu")
+ACCELERATOR_KINDS = ("cuda", "rocm", "mps", "gpu")
 """The kinds of accelerator; `gpu` is any of them."""
 MAX_COUNT = 100_000
 """No job asks for more nodes, cores or devices."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from launchers.quantities.units import parse_memory, parse_timespan
 from launchers.requirement.errors import RequirementSyntaxError
-from launchers.requirement.model import KINDS, MAX_COUNT, Accelerator, Alternative, Requirement
+from launchers.requirement.model import ACCELERATOR_KINDS, MAX_COUNT, Accelerator, Alternative, Requirement
 
 if TYPE_CHECKING:
     from lark import Lark, Token
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_SOURCE = 1_000_000
 """Longest text that is read at all."""
 
-_TERMS = ("duration", "nodes", "cpu", *KINDS)
+_TERMS = ("duration", "nodes", "cpu", *ACCELERATOR_KINDS)
 _WORDS = {
     "durations": "duration=", "time": "duration=", "walltime": "duration=", "hours": "duration=", "node": "nodes=",
     "cpus": "cpu(cores=...)", "core": "cpu(cores=...)", "cores": "cpu(cores=...)", "mem": "cpu(mem=...)",

@@ -19,7 +19,7 @@ from attrs import define, field, fields
 
 from launchers.errors import RunError
 from launchers.events import append, line_of, read_events
-from launchers.files.atomic import replace
+from launchers.files.atomic import write_atomically
 from launchers.jobs.submission import Member, Unit
 from launchers.local.jobs import LocalJob, read_table
 from launchers.runs.journal import EVENTS, Event, Submitted
@@ -142,7 +142,7 @@ def create(root: Path, plan: str) -> tuple[Path, str]:
 
 def write(store: Store) -> None:
     """Write plan.json whole: from here on the run can be resumed."""
-    replace(store.folder / "plan.json", dumps(store))
+    write_atomically(store.folder / "plan.json", dumps(store))
 
 
 def load(folder: Path) -> Store:

@@ -24,8 +24,7 @@ from launchers.commands import CommandError, LocalConnector
 from launchers.errors import RunError
 from launchers.events import LATEST
 from launchers.files.problems import ConfigError
-from launchers.files.tree import Path as Place
-from launchers.files.tree import read_tree, shown
+from launchers.files.tree import KeyPath, format_path, read_tree
 from launchers.jobs.submission import NAME, Unit
 from launchers.plan.layout import KINDS
 from launchers.plan.tree import ONS, PlanError, sorted_names
@@ -129,9 +128,9 @@ def loads(text: str, path: Path) -> Record:
         record = _converter(detailed=False).structure(entry, Record)
     except Exception:
         where = _first_difference(entry)
-        raise _bad(path, _line(text, where), f"{shown(where)} {_difference(entry, where)}") from None
+        raise _bad(path, _line(text, where), f"{format_path(where)} {_difference(entry, where)}") from None
     for where, what in _contradictions(record):
-        raise _bad(path, _line(text, where), f"{shown(where)}: {what}")
+        raise _bad(path, _line(text, where), f"{format_path(where)}: {what}")
     return record
 
 
@@ -139,7 +138,7 @@ def _bad(path: Path, line: int, reason: str) -> RunError:
     return RunError(f"{path}:{line}: {reason} (only launchers writes this file: restore it, or submit the plan again)")
 
 
-def _line(text: str, where: Place) -> int:
+def _line(text: str, where: KeyPath) -> int:
     """The line of a value, or of what is nearest above it."""
     try:
         return read_tree(text, "").problem("", where, "").line
@@ -178,7 +177,7 @@ def _converter(*, detailed: bool) -> Converter:
     return converter
 
 
-def _first_difference(entry: Mapping[str, Any]) -> Place:
+def _first_difference(entry: Mapping[str, Any]) -> KeyPath:
     """Where an object is first different from what `dumps` writes."""
     try:
         _converter(detailed=True).structure(entry, Record)
@@ -187,7 +186,7 @@ def _first_difference(entry: Mapping[str, Any]) -> Place:
     raise AssertionError("unreachable: both converters take the same")
 
 
-def _first_place(error: Exception) -> Place:
+def _first_place(error: Exception) -> KeyPath:
     """The place that cattrs noted in its groups of errors."""
     if isinstance(error, ClassValidationError | IterableValidationError):
         noted, others = error.group_exceptions()
@@ -198,7 +197,7 @@ def _first_place(error: Exception) -> Place:
     return (min(error.extra_fields),) if isinstance(error, ForbiddenExtraKeysError) else ()
 
 
-def _difference(entry: Any, where: Place) -> str:
+def _difference(entry: Any, where: KeyPath) -> str:
     for part in where:
         if isinstance(entry, dict) and part not in entry:
             return "is missing"
@@ -207,7 +206,7 @@ def _difference(entry: Any, where: Place) -> str:
     return f"is not what launchers writes there: {text if len(text) <= 60 else f'{text[:57]}...'}"
 
 
-def _contradictions(record: Record) -> Iterator[tuple[Place, str]]:
+def _contradictions(record: Record) -> Iterator[tuple[KeyPath, str]]:
     """What no plan of launchers says, each with its place."""
     if record.scheduler not in SCHEDULERS:
         yield ("scheduler",), f"there is no scheduler {record.scheduler!r}"
@@ -220,8 +219,8 @@ def _contradictions(record: Record) -> Iterator[tuple[Place, str]]:
     yield from _in_units(record)
 
 
-def _in_needs(record: Record) -> Iterator[tuple[Place, str]]:
-    places: dict[str, Place] = {}  # of each text, as thousands of steps may have the same
+def _in_needs(record: Record) -> Iterator[tuple[KeyPath, str]]:
+    places: dict[str, KeyPath] = {}  # of each text, as thousands of steps may have the same
     for key in ("tasks", "units"):
         for number, part in enumerate(getattr(record, key)):
             if part.need is not None:
@@ -233,7 +232,7 @@ def _in_needs(record: Record) -> Iterator[tuple[Place, str]]:
             yield where, f"{need!r} is not a requirement"
 
 
-def _in_tasks(tasks: Sequence[TaskEntry]) -> Iterator[tuple[Place, str]]:
+def _in_tasks(tasks: Sequence[TaskEntry]) -> Iterator[tuple[KeyPath, str]]:
     before: set[str] = set()
     for number, task in enumerate(tasks):
         where = ("tasks", number)
@@ -251,7 +250,7 @@ def _in_tasks(tasks: Sequence[TaskEntry]) -> Iterator[tuple[Place, str]]:
         before.add(task.name)
 
 
-def _in_units(record: Record) -> Iterator[tuple[Place, str]]:
+def _in_units(record: Record) -> Iterator[tuple[KeyPath, str]]:
     counts = {task.name: task.count for task in record.tasks}
     units = {unit.name: unit for unit in record.units}
     for number, unit in enumerate(record.units):

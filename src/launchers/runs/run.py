@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 
 from launchers.commands import LocalConnector
 from launchers.errors import RunError
-from launchers.files.atomic import replace
+from launchers.files.atomic import write_atomically
 from launchers.jobs.backend import Element, JobInfo
 from launchers.jobs.state import ENDED, UNKNOWN
 from launchers.jobs.submission import Unit
@@ -155,7 +155,7 @@ class Run:
                 fresh[id] = [info.state, time.time()]
             yield MemberState(step, number, unit.name, info.job or id, info, (job, index))
         if fresh and {key: value[0] for key, value in fresh.items()} != {key: value[0] for key, value in seen.items()}:
-            replace(self.folder / "seen.json", json.dumps({**seen, **fresh}))
+            write_atomically(self.folder / "seen.json", json.dumps({**seen, **fresh}))
 
     def _seen(self) -> dict[str, list[Any]]:
         """State and time of each job when a scheduler last knew it.  Raises RunError."""

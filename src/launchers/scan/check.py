@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from launchers.files.tree import Path as Place
+from launchers.files.tree import KeyPath as Place
 from launchers.jobs.submission import NAME
 from launchers.requirement import RequirementSyntaxError, parse
 from launchers.scan import space

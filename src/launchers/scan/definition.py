@@ -9,8 +9,8 @@ from pathlib import Path
 from attrs import field, frozen
 
 from launchers.files.problems import ConfigError
-from launchers.files.structure import read_text, structured
-from launchers.files.tree import Path as Place
+from launchers.files.structure import read_text, structure_text
+from launchers.files.tree import KeyPath as Place
 from launchers.files.tree import Tree
 from launchers.requirement import Requirement, parse
 from launchers.scan import space
@@ -86,9 +86,9 @@ def load(path: str | Path, *, files: bool = True) -> Definition:
 def loads(text: str, path: Path, *, files: bool = True) -> Definition:
     """The same for the text of a file that is, or will be, at `path`."""
     if path.suffix == ".json":
-        document, tree, keys = _esis(*structured(text, str(path), EsisDocument, "a wf.esis.json is a JSON object"))
+        document, tree, keys = _esis(*structure_text(text, str(path), EsisDocument, "a wf.esis.json is a JSON object"))
     else:
-        document, tree = structured(text, str(path), ScanDocument, "a scan.yaml is a mapping with worker:")
+        document, tree = structure_text(text, str(path), ScanDocument, "a scan.yaml is a mapping with worker:")
         keys = {}
     file = path.resolve()
     found = [tree.problem(code, keys.get(at[0], at) if at else at, message, hint)

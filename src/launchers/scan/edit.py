@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from launchers.files.atomic import replace
+from launchers.files.atomic import write_atomically
 from launchers.scan.check import HASH
 from launchers.scan.definition import AT_ONCE, Definition, Required, load, loads
 from launchers.scan.errors import DefinitionError
@@ -163,5 +163,5 @@ def _edit(file: Path, ours: Callable[[Any], None], esis: Callable[[Any], None]) 
 def _written(file: Path, text: str) -> Definition:
     """Write a definition that can be used, and only then; raises ConfigError."""
     definition = loads(text, file)
-    replace(file, text)
+    write_atomically(file, text)
     return definition

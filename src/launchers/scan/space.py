@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from launchers.files.tree import Path
+from launchers.files.tree import KeyPath
 from launchers.scan.schema import ParametersSpec
 
 Row = dict[str, Any]
@@ -17,7 +17,7 @@ MOST = 1_000_000
 """Parameter files of one scan: more is a mistake in a product."""
 
 
-def problems(spec: ParametersSpec) -> Iterator[tuple[Path, str]]:
+def problems(spec: ParametersSpec) -> Iterator[tuple[KeyPath, str]]:
     """What is wrong with a space, each with its place in it."""
     lengths = {name: len(values) for name, values in (spec.zip or {}).items()}
     if len(set(lengths.values())) > 1:
