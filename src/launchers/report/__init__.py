@@ -1,1 +1,1 @@
-"""The page and the advice made from a run."""
+"""What a run used: advice on what to ask for, and one HTML page about the run."""

@@ -1,4 +1,4 @@
-"""Asked against used: on this machine, and from what accounting printed."""
+"""What steps asked for against what they used, and the proposal."""
 
 import json
 import math
@@ -10,24 +10,17 @@ from recorded import GIB, Recorder
 from steps import double, fail, hold
 
 from launchers.cli import main
+from launchers.jobs.backend import JobInfo
 from launchers.jobs.usage import Usage
 from launchers.plan import Chain, Map, Plan, Step
-from launchers.quantities.words import rough_memory, rough_time
-from launchers.report.advise import Amounts, advices, advise, rounded
+from launchers.quantities.words import rough_memory
+from launchers.report.advise import Amounts, advise, advise_steps, busy_cores, elapsed, round_up
 from launchers.requirement import parse
-from launchers.slurm.accounting import usage_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2] / "builders"))
-    (tmp_path / "launchers.yaml").write_text("local: [{id: box, cpu: {cores: 2, memory: 2G}}]\n")
-
-
-def one(root, *jobs, **more):
+def advice_of(root, *jobs, **more):
     """The advice for a single recorded step."""
     recorder = Recorder(root)
     recorder.step("s", jobs=jobs, **more)
@@ -55,44 +48,44 @@ def test_what_was_measured_here(capsys):
     assert holds.enough.alternatives[0].duration < 7200
     assert (some.jobs, some.counted) == (3, 3)
     assert bad.enough is None
-    assert never.notes == ("no job of it has succeeded: nothing to compare",)
+    assert never.notes == ("no job has succeeded: nothing to compare",)
     assert main(["advise"]) == 0
     out = capsys.readouterr().out
     assert f"of 2h  {rough_memory(holds.used.memory)} of 2G" in out
     assert str(holds.enough) in out
-    assert "bad: no job of it has succeeded: nothing to compare" in out
+    assert "bad: no job has succeeded: nothing to compare" in out
     assert main(["advise", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    answer = json.loads(capsys.readouterr().out)
     section = (ROOT / "docs" / "json.md").read_text().split("## advise")[1].split("\n## ")[0]
-    assert {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")} == set(told)
-    for step in told["steps"]:
+    assert {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")} == set(answer)
+    for step in answer["steps"]:
         assert set(step) == {*["name", "jobs", "counted", "asked", "used", "need", "enough", "changed", "notes"]}
         assert step["enough"] is None or str(parse(step["enough"])) == step["enough"]
 
 
 def test_far_more_than_enough(tmp_path):
-    advice = one(tmp_path, (0, 100, {"cpu": 150, "memory": 2 * GIB}))
+    advice = advice_of(tmp_path, (0, 100, {"cpu": 150, "memory": 2 * GIB}))
     assert str(advice.enough) == "duration=3m & cpu(mem=3G, cores=2)"
     assert advice.notes == ()
 
 
 def test_the_largest_of_a_map_counts(tmp_path):
     jobs = [(0, 100, {"memory": GIB, "cpu": 100})] * 9 + [(0, 1700, {"memory": 5 * GIB, "cpu": 6000})]
-    advice = one(tmp_path, *jobs)
+    advice = advice_of(tmp_path, *jobs)
     assert str(advice.enough) == "duration=1h & cpu(mem=8G, cores=4)"
     assert not advice.changed
 
 
 def test_what_is_about_right_is_kept(tmp_path):
-    advice = one(tmp_path, (0, 2700, {"cpu": 2700 * 3, "memory": 5 * GIB}))
+    advice = advice_of(tmp_path, (0, 2700, {"cpu": 2700 * 3, "memory": 5 * GIB}))
     assert advice.enough == advice.need
     assert not advice.changed
 
 
 def test_too_tight_is_said(tmp_path):
-    advice = one(tmp_path, (0, 3500, {"cpu": 3500 * 4, "memory": int(7.9 * GIB)}))
+    advice = advice_of(tmp_path, (0, 3500, {"cpu": 3500 * 4, "memory": int(7.9 * GIB)}))
     assert str(advice.enough) == "duration=1h15m & cpu(mem=10G, cores=4)"
-    assert advice.notes == ("its time was tight: 97% of it used", "its memory was tight: 99% of it used")
+    assert advice.notes == ("its time was tight: it used 97%", "its memory was tight: it used 99%")
 
 
 @pytest.mark.parametrize(
@@ -103,13 +96,13 @@ def test_too_tight_is_said(tmp_path):
     ],
 )
 def test_stopped_at_a_limit(tmp_path, state, enough, note):
-    advice = one(tmp_path, (0, 2600, {"state": state, "cpu": 2600 * 4, "memory": 2 * GIB}))
+    advice = advice_of(tmp_path, (0, 2600, {"state": state, "cpu": 2600 * 4, "memory": 2 * GIB}))
     assert str(advice.enough) == enough
     assert any(text.startswith(note) for text in advice.notes)
 
 
 def test_failures_do_not_count(tmp_path):
-    advice = one(tmp_path, (0, 100, {"memory": GIB}), (0, 3000, {"state": "FAILED", "memory": 7 * GIB}))
+    advice = advice_of(tmp_path, (0, 100, {"memory": GIB}), (0, 3000, {"state": "FAILED", "memory": 7 * GIB}))
     assert advice.used.memory == GIB
     assert advice.notes == ("1 of 2 jobs did not succeed and do not count",)
 
@@ -117,13 +110,13 @@ def test_failures_do_not_count(tmp_path):
 @pytest.mark.parametrize(("busy", "cores"), [(0.1, 1), (0.95, 1), (1.05, 1), (1.3, 2), (2, 2), (2.9, 4), (4.2, 4)])
 def test_cores(tmp_path, busy, cores):
     """Of four that were asked: what keeps one core busy gets one, and nothing shows a need of more than it has."""
-    advice = one(tmp_path, (0, 100, {"cpu": busy * 100}))
+    advice = advice_of(tmp_path, (0, 100, {"cpu": busy * 100}))
     assert advice.enough.alternatives[0].cores == cores
 
 
 def test_nothing_measured(tmp_path):
     """A job that a scheduler took over when another was killed has no rusage; its times are known."""
-    advice = one(tmp_path, (0, 100, {"memory": None, "cpu": None}))
+    advice = advice_of(tmp_path, (0, 100, {"memory": None, "cpu": None}))
     assert str(advice.enough) == "duration=3m & cpu(mem=8G, cores=4)"
     assert advice.notes[0].startswith("its memory was not measured")
 
@@ -136,9 +129,9 @@ def test_no_accounting_at_all(tmp_path, capsys):
         evolve(s, members=tuple(evolve(m, info=evolve(m.info, usage=None, started=None)) for m in s.members))
         for s in run.status()
     ]
-    (advice,) = advices(run, steps)
+    (advice,) = advise_steps(run, steps)
     assert advice.enough is None
-    assert advice.notes == ("no accounting: nothing to compare",)
+    assert advice.notes == ("the scheduler has no accounting: nothing to compare",)
 
 
 def test_nothing_has_run_yet(tmp_path, capsys):
@@ -146,17 +139,19 @@ def test_nothing_has_run_yet(tmp_path, capsys):
     recorder.step("s", jobs=[()])
     run = recorder.run()
     assert main(["advise", str(run.folder)]) == 0
-    assert capsys.readouterr().out == f"{run.folder}: no job of it has succeeded: nothing to compare\n"
+    assert capsys.readouterr().out == f"{run.folder}: no job has succeeded: nothing to compare\n"
 
 
 def test_more_than_was_written_after_a_retry(tmp_path):
     """What a retry had to ask for is proposed even when it is kept."""
-    advice = one(tmp_path, (0, 2700, {"cpu": 2700 * 3, "memory": 6 * GIB}), need="duration=30m & cpu(mem=4G, cores=4)")
+    advice = advice_of(
+        tmp_path, (0, 2700, {"cpu": 2700 * 3, "memory": 6 * GIB}), need="duration=30m & cpu(mem=4G, cores=4)"
+    )
     assert str(advice.enough) == "duration=1h & cpu(mem=8G, cores=4)"
 
 
 def test_alternatives_and_gpus_stay(tmp_path):
-    advice = one(tmp_path, (0, 100, {"cpu": 400, "memory": GIB}), need="cuda(mem=24G)*2 | cuda(mem=80G)", gpus=2)
+    advice = advice_of(tmp_path, (0, 100, {"cpu": 400, "memory": GIB}), need="cuda(mem=24G)*2 | cuda(mem=80G)", gpus=2)
     assert (
         str(advice.enough)
         == "duration=3m & cpu(mem=2G) & cuda(mem=24G) * 2 | duration=3m & cpu(mem=2G) & cuda(mem=80G)"
@@ -165,45 +160,68 @@ def test_alternatives_and_gpus_stay(tmp_path):
     assert "it ran as one of its alternatives: the others may need more or less" in advice.notes
 
 
-def test_options_of_a_scheduler_are_said_as_a_requirement(tmp_path):
-    advice = one(tmp_path, (0, 100, {"cpu": 400, "memory": GIB}), need=None, gpus=1)
+def test_options_of_a_scheduler_become_a_requirement(tmp_path):
+    advice = advice_of(tmp_path, (0, 100, {"cpu": 400, "memory": GIB}), need=None, gpus=1)
     assert str(advice.need) == "duration=1h & cpu(mem=8G, cores=4) & gpu()"
     assert str(advice.enough) == "duration=3m & cpu(mem=2G, cores=4) & gpu()"
 
 
-def test_rounding_never_goes_below(tmp_path):
-    for what, amounts in (("seconds", (0.1, 61, 3601, 86400, 1e6)), ("memory", (1, 2**20 * 101, 2**34 + 1, 2**42))):
+def test_rounding_never_goes_below():
+    for quantity, amounts in (("seconds", (0.1, 61, 3601, 86400, 1e6)), ("memory", (1, 2**20 * 101, 2**34 + 1, 2**42))):
         for amount in amounts:
-            assert amount <= rounded(what, amount) <= max(amount * 2, rounded(what, 0.1))
-    assert rounded("seconds", math.nextafter(60, 61)) == 120
-    assert (rough_time(0.25), rough_time(75), rough_time(3660), rough_time(None)) == ("0.2s", "1m15s", "1h1m", "?")
-    assert (rough_memory(1500), rough_memory(160 * 2**20), rough_memory(int(3.14 * GIB))) == ("2K", "160M", "3.1G")
+            assert amount <= round_up(quantity, amount) <= max(amount * 2, round_up(quantity, 0.1))
+    assert round_up("seconds", math.nextafter(60, 61)) == 120
 
 
-# What sacct 22.05 printed: a job of 3 CPUs that holds 150 MB in a step for 11 s, one that was too short to be sampled.
-JOB = "5|billing=3,cpu=3,mem=300M,node=1|billing=4,cpu=4,mem=300M,node=1|00:03.148|||1|"
-BATCH = "|||00:00.010|12360K|1|1|cpu=00:00:00,energy=0,fs/disk=35395,mem=12360K,pages=0,vmem=221172K"
-STEP = "||cpu=4,mem=300M,node=1|00:03.137|159800K|1|1|cpu=00:00:00,energy=0,fs/disk=1685842,mem=159800K,vmem=163056K"
-SHORT = "||cpu=4,mem=300M,node=1|00:03.103||1|1|energy=0"
+@pytest.mark.parametrize(
+    ("quantity", "amount", "rounded"),
+    [
+        ("seconds", 0, 60),
+        ("seconds", 600, 600),
+        ("seconds", 601, 900),
+        ("seconds", 3600, 3600),
+        ("seconds", 3601, 4500),
+        ("seconds", 48 * 3600, 48 * 3600),
+        ("seconds", 48 * 3600 + 1, 54 * 3600),
+        ("memory", 1, 100 * 2**20),
+        ("memory", GIB, 1100 * 2**20),
+        ("memory", 17 * GIB, 20 * GIB),
+        ("memory", 129 * GIB, 144 * GIB),
+    ],
+)
+def test_round_numbers(quantity, amount, rounded):
+    assert round_up(quantity, amount) == rounded
 
 
-def rows(*lines):
-    return [line.split("|") for line in lines]
+@pytest.mark.parametrize(("seconds", "duration"), [(1679, 2100), (1682, 3600), (2879, 3600), (2882, 3900)])
+def test_a_request_is_kept_from_the_proposal_to_half_as_much_again(tmp_path, seconds, duration):
+    """An hour is kept for proposals of 40 to 60 minutes, which are made for 28 to 48 minutes."""
+    advice = advice_of(tmp_path, (0, seconds, {"cpu": None, "memory": None}))
+    assert advice.enough.alternatives[0].duration == duration
 
 
-def test_what_accounting_says():
-    usage = usage_of(*rows(JOB, BATCH, STEP))
-    peak = (12360 + 159800) * 1024
-    assert usage == Usage(1, 3, 300 * 2**20, 0, 300, 4, peak, 3.148)
-    assert usage_of(*rows(JOB, SHORT)).peak is None
-    assert usage_of(*rows(JOB)).peak is None
+@pytest.mark.parametrize(("used", "tight"), [(0.89, False), (0.901, True), (1.0, True), (1.1, False)])
+def test_tight_is_nine_tenths_of_what_was_asked_for(tmp_path, used, tight):
+    advice = advice_of(tmp_path, (0, 100, {"cpu": 400, "memory": int(8 * GIB * used)}))
+    assert any(note.startswith("its memory was tight") for note in advice.notes) is tight
 
 
-def test_what_accounting_says_of_many_nodes_and_tasks():
-    """Two nodes, four tasks: one large, three small; the bound is the sum, the largest times two would be more."""
-    job = "60|billing=8,cpu=8,mem=16G,node=2,gres/gpu=4,gres/gpu:a100=4|cpu=8,mem=16G,node=2|1-02:03:04.5|||2|"
-    step = "||cpu=8|1-02:03:04|10485760K|4|2|cpu=1-02:03:04,mem=12G"
-    usage = usage_of(*rows(job, step))
-    assert usage == Usage(2, 4, 8 * GIB, 2, 3600, 8, 12 * GIB, 93784.5)
-    assert usage_of(*rows(job, step.replace("mem=12G", "energy=0"))).peak == 20 * GIB
-    assert usage_of(*rows("UNLIMITED||||||Unknown|")) == Usage()
+def test_only_some_jobs_were_stopped(tmp_path):
+    advice = advice_of(tmp_path, (0, 100, {"memory": GIB}), (0, 3600, {"state": "TIMEOUT", "memory": GIB}))
+    assert advice.counted == 2
+    assert advice.notes[0].startswith("1 of 2 jobs were stopped at the time limit")
+
+
+@pytest.mark.parametrize(("seconds", "known"), [(9.9, False), (10, True)])
+def test_the_busy_cores_of_a_short_job_are_not_known(seconds, known):
+    info = JobInfo("COMPLETED", started=100.0, ended=100.0 + seconds, usage=Usage(nodes=2, cpu=40.0))
+    assert busy_cores(info) == (40 / seconds / 2 if known else None)
+    assert busy_cores(evolve(info, usage=Usage())) is None
+    assert busy_cores(evolve(info, ended=None)) is None
+    assert elapsed(evolve(info, ended=99.0)) == 0
+
+
+def test_more_cores_than_were_asked_for_are_never_proposed(tmp_path):
+    advice = advice_of(tmp_path, (0, 100, {"cpu": 6400}), need="cpu(cores=4)")
+    assert str(advice.enough).endswith("cores=4)")
+    assert not any("memory" in note for note in advice.notes)
