@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 from launchers.jobs.backend import JobInfo
 from launchers.quantities.units import GIB, MIB
 from launchers.requirement import Accelerator, Alternative, Requirement, parse
-from launchers.runs.run import Run
+from launchers.runs.run import PlanRun
 from launchers.runs.status import MemberState, StepState
 
 MARGIN = 1.25
@@ -65,14 +65,14 @@ class Advice:
         return self.enough is not None and self.enough != self.need
 
 
-def advise(run: Run) -> list[Advice]:
+def advise(run: PlanRun) -> list[Advice]:
     """The advice for each step, in the order of the plan. Asks the scheduler what the jobs used."""
     return advise_steps(run, run.status(usage=True))
 
 
-def advise_steps(run: Run, steps: Sequence[StepState]) -> list[Advice]:
+def advise_steps(run: PlanRun, steps: Sequence[StepState]) -> list[Advice]:
     """The advice for each of these steps of a run, whose states have the usage of their jobs."""
-    needs = {task.name: task.need for task in run.store.tasks}
+    needs = {task.name: task.need for task in run.record.steps}
     return [_advise_step(step, needs[step.name]) for step in steps]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from launchers.report.states import state_class
-from launchers.runs.run import Run
+from launchers.runs.run import PlanRun
 from launchers.runs.status import MemberState, StepState
 
 LINES, FAILED_LINES = 12, 30
@@ -23,17 +23,15 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
-def log_ends(run: Run, steps: Sequence[StepState], most: int) -> Iterator[dict[str, Any]]:
-    """The ends of at most `most` logs: of failed jobs first, then of one job of each other step."""
-    left = most
+def log_ends(run: PlanRun, steps: Sequence[StepState]) -> Iterator[dict[str, Any]]:
+    """The ends of logs: of failed jobs first, then of one job of each other step."""
     failures = {step.name: [job for job in step.members if state_class(job.info.state) == "bad"] for step in steps}
     for step in sorted(steps, key=lambda step: not failures[step.name]):
         failed = failures[step.name]
         shown = failed[:FAILED_JOBS] or [job for job in step.members if job.info.started][-1:]
-        for job in shown if left > 0 else ():
+        for job in shown:
             files = list(_files(run, job, FAILED_LINES if failed else LINES))
             if files:
-                left -= 1
                 more = len(failed) - len(shown) if failed and job is shown[-1] else 0
                 yield _entry(job, files, more)
 
@@ -48,7 +46,7 @@ def _entry(job: MemberState, files: list[dict[str, Any]], more: int) -> dict[str
     }
 
 
-def _files(run: Run, job: MemberState, count: int) -> Iterator[dict[str, Any]]:
+def _files(run: PlanRun, job: MemberState, count: int) -> Iterator[dict[str, Any]]:
     """The ends of a job's output and errors, of its last attempt; nothing for an empty file."""
     newest = {path.suffix: path for path in run.logs(job.step, job.number)}
     for path in newest.values():
@@ -56,7 +54,7 @@ def _files(run: Run, job: MemberState, count: int) -> Iterator[dict[str, Any]]:
             yield {"name": path.name, "lines": lines}
 
 
-def last_line(run: Run, step: StepState) -> str:
+def last_line(run: PlanRun, step: StepState) -> str:
     """The last line that the first failed job of a step wrote itself: of a Python error, its message."""
     failed = next((job for job in step.members if state_class(job.info.state) == "bad"), None)
     files = run.logs(step.name, failed.number)[-2:] if failed else []  # the errors follow the output

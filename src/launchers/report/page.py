@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from attrs import frozen
@@ -22,14 +23,14 @@ from launchers.report.resources import resources
 from launchers.report.rows import graph, make_rows
 from launchers.report.states import WORDS, overall_class, state_class
 from launchers.report.timeline import make_spans, make_timeline
-from launchers.runs.run import Run
+from launchers.runs.run import PlanRun
 from launchers.runs.status import MemberState, StepState
 
 MOST = 60
 """The page lists at most this many failed steps, resources of steps, and logs."""
 
 
-def page(run: Run) -> str:
+def page(run: PlanRun) -> str:
     """The whole page. Asks the scheduler for the states of the jobs and what they used."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -45,10 +46,10 @@ def page(run: Run) -> str:
     return environment.get_template("report.html").render(view(run, steps))
 
 
-def view(run: Run, steps: Sequence[StepState]) -> dict[str, Any]:
+def view(run: PlanRun, steps: Sequence[StepState]) -> dict[str, Any]:
     """Everything that the page shows, as report.html takes it."""
     now = time.time()
-    store = run.store
+    store = run.record
     spans = make_spans(store.tasks, steps, now)
     rows = make_rows(store.tasks, steps)
     begin = min((span.begin for span in spans.values()), default=store.created)
@@ -74,7 +75,7 @@ def view(run: Run, steps: Sequence[StepState]) -> dict[str, Any]:
         "more": max(0, len(steps) - MOST),
         "notes": [(its.step, note) for its in advice[:MOST] if its.enough is not None for note in its.notes],
         "measured": any(its.enough is not None for its in advice),
-        "logs": list(log_ends(run, steps, MOST)),
+        "logs": list(islice(log_ends(run, steps), MOST)),
         "made": now,
     }
 
@@ -85,7 +86,7 @@ def _counts(jobs: Iterable[MemberState]) -> list[dict[str, Any]]:
     return [{"class": name, "word": word, "count": counts[name]} for name, word in WORDS.items() if counts[name]]
 
 
-def _failure(run: Run, step: StepState) -> dict[str, str]:
+def _failure(run: PlanRun, step: StepState) -> dict[str, str]:
     """Why a step failed."""
     failed = sum(state_class(job.info.state) in ("bad", "lost") for job in step.members)
     count = f"{failed} of {len(step.members)} jobs: " if len(step.members) > 1 else ""
@@ -110,8 +111,8 @@ class Reserved:
     gpu: float = 0
 
 
-def _facts(run: Run, steps: Sequence[StepState], begin: float, end: float) -> Iterator[tuple[str, str]]:
-    store = run.store
+def _facts(run: PlanRun, steps: Sequence[StepState], begin: float, end: float) -> Iterator[tuple[str, str]]:
+    store = run.record
     ended = all(step.ended for step in steps)
     yield "Submitted", _when(store.created)
     yield "Ended" if ended else "As of", _when(end)

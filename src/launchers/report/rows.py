@@ -12,7 +12,7 @@ from launchers.drawing import Box, svg
 from launchers.quantities.words import rough_time
 from launchers.report.advise import elapsed
 from launchers.report.states import WORDS, overall_class, state_class
-from launchers.runs.record import TaskEntry
+from launchers.runs.record import StepRecord
 from launchers.runs.status import MemberState, StepState
 
 FOLD = 6
@@ -62,7 +62,7 @@ class Row:
         return f"{counts[counted]} of {len(jobs)} {WORDS[counted]}{now}"
 
 
-def make_rows(tasks: Sequence[TaskEntry], steps: Sequence[StepState]) -> list[Row]:
+def make_rows(tasks: Sequence[StepRecord], steps: Sequence[StepState]) -> list[Row]:
     """A row for each step, and one for more than FOLD siblings that are alike."""
     groups = _groups(tasks, steps)
     rows: list[Row] = []
@@ -74,7 +74,7 @@ def make_rows(tasks: Sequence[TaskEntry], steps: Sequence[StepState]) -> list[Ro
     return rows
 
 
-def _groups(tasks: Sequence[TaskEntry], steps: Sequence[StepState]) -> dict[str, tuple[StepState, ...]]:
+def _groups(tasks: Sequence[StepRecord], steps: Sequence[StepState]) -> dict[str, tuple[StepState, ...]]:
     """The steps that share a row with each step, itself among them. A Map always has a row of its own."""
     children: dict[str, list[str]] = {}
     for task in tasks:

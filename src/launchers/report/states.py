@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from launchers.jobs.state import ENDED, UNKNOWN
-from launchers.runs.status import NEVER, UNSENT, StepState
+from launchers.runs.status import UNSUBMITTED, StepState
 
 WORDS = {
     "ok": "completed",
@@ -24,7 +24,7 @@ def state_class(state: str) -> str:
     """The class of a job's state."""
     if state in _CLASSES:
         return _CLASSES[state]
-    if state in (UNKNOWN, UNSENT):
+    if state in (UNKNOWN, UNSUBMITTED):
         return "lost"
     return "bad" if state in ENDED else "wait"
 

@@ -10,7 +10,7 @@ from attrs import frozen
 from launchers.quantities.words import rough_time
 from launchers.report.rows import Row
 from launchers.report.states import state_class
-from launchers.runs.record import TaskEntry
+from launchers.runs.record import StepRecord
 from launchers.runs.status import MemberState, StepState
 
 LANES = 24
@@ -45,7 +45,7 @@ Spans = Mapping[int, Span]
 """The spans of jobs, by the identity of their MemberState."""
 
 
-def make_spans(tasks: Sequence[TaskEntry], steps: Sequence[StepState], now: float) -> dict[int, Span]:
+def make_spans(tasks: Sequence[StepRecord], steps: Sequence[StepState], now: float) -> dict[int, Span]:
     """The span of each job that has been submitted, as far as its times are known."""
     by_name = {step.name: step for step in steps}
     spans: dict[int, Span] = {}
@@ -62,7 +62,7 @@ def make_spans(tasks: Sequence[TaskEntry], steps: Sequence[StepState], now: floa
     return spans
 
 
-def _parents_done(task: TaskEntry, job: MemberState, steps: Mapping[str, StepState]) -> float | None:
+def _parents_done(task: StepRecord, job: MemberState, steps: Mapping[str, StepState]) -> float | None:
     """When the last job that this job waits for was done, if the scheduler does not tell; 0 if it waits for none."""
     moments = [
         parent.info.started if on == "started" else parent.info.ended

@@ -193,9 +193,9 @@ def test_round_numbers(quantity, amount, rounded):
     assert round_up(quantity, amount) == rounded
 
 
-@pytest.mark.parametrize(("seconds", "duration"), [(1679, 2100), (1682, 3600), (2879, 3600), (2882, 3900)])
+@pytest.mark.parametrize(("seconds", "duration"), [(1679, 2100), (1682, 3600), (2879, 3600), (2882, 4500)])
 def test_a_request_is_kept_from_the_proposal_to_half_as_much_again(tmp_path, seconds, duration):
-    """An hour is kept for proposals of 40 to 60 minutes, which are made for 28 to 48 minutes."""
+    """An hour is kept for proposals of 40 to 60 minutes: those are made for 28 to 48 minutes."""
     advice = advice_of(tmp_path, (0, seconds, {"cpu": None, "memory": None}))
     assert advice.enough.alternatives[0].duration == duration
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from diamond import diamond
 from recorded import Recorder
 
-from launchers.report.page import page
+from launchers.report.page import MOST, page, view
 
 
 class Tags(HTMLParser):
@@ -44,3 +44,45 @@ def test_many_steps_that_are_alike_are_one_box(tmp_path):
     assert "train-0 and 399 more" in text
     assert "And 342 more steps" in text
     assert len(text) < 150_000
+
+
+def test_the_facts_at_the_top(tmp_path):
+    recorder = Recorder(tmp_path)
+    recorder.step("a", jobs=[(0, 100, {"cpu": 200})], gpus=2)
+    recorder.step("b", jobs=[(100, 400, {"state": "FAILED", "cpu": None, "reason": "exit status 1"})])
+    run = recorder.run()
+    shown = view(run, run.status(usage=True))
+    facts = dict(shown["facts"])
+    assert facts["Took"] == "6m40s"
+    assert facts["Where"] == "box"
+    assert facts["CPU time reserved"] == "26m40s, 12% of it busy"
+    assert facts["GPU time reserved"] == "3m20s"
+    assert (shown["class"], shown["word"]) == ("bad", "failed")
+    assert shown["counts"] == [
+        {"class": "ok", "word": "completed", "count": 1},
+        {"class": "bad", "word": "failed", "count": 1},
+    ]
+    (failure,) = shown["failures"]
+    assert (failure["name"], failure["reason"], failure["last_line"]) == (
+        "b",
+        "exit status 1",
+        "",
+    )
+
+
+def test_a_failure_of_many_jobs_says_how_many(tmp_path):
+    recorder = Recorder(tmp_path)
+    bad = {"state": "FAILED", "reason": "exit status 1"}
+    recorder.step("m", jobs=[(0, 10), (0, 10, bad), (0, 10, bad)])
+    run = recorder.run()
+    assert view(run, run.status())["failures"][0]["reason"] == "2 of 3 jobs: exit status 1"
+
+
+def test_long_lists_are_cut(tmp_path):
+    recorder = Recorder(tmp_path)
+    for at in range(MOST + 3):
+        recorder.step(f"s{at}", jobs=[(0, 10, {"state": "FAILED", "reason": "no"})])
+    run = recorder.run()
+    shown = view(run, run.status(usage=True))
+    assert (len(shown["failures"]), shown["more_failures"]) == (MOST, 3)
+    assert (len(shown["resources"]), shown["more"]) == (MOST, 3)
