@@ -43,9 +43,6 @@ COMMANDS = {
     "completion": "print a completion script for your shell",
 }
 
-MODULES = {"report": "usage", "advise": "usage"}
-"""Where a command is, if not in the module of its name."""
-
 
 class Parser(argparse.ArgumentParser):
     """A parser of a command: it has --verbose, and its errors end with the command that prints its help."""
@@ -76,7 +73,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 
 def module(name: str) -> Any:
     """The module of a command."""
-    return import_module(f"launchers.cli.{MODULES.get(name, name)}")
+    return import_module(f"launchers.cli.{name}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from launchers.cli import show
-from launchers.cli.report import VERSION
+from launchers.cli.selection import VERSION
 from launchers.config.check import check
 from launchers.config.find import locate
 from launchers.config.load import load, loads

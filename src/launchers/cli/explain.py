@@ -8,7 +8,7 @@ import sys
 from launchers.cli import options as shared
 from launchers.cli import show
 from launchers.cli.explanation import explanation_json
-from launchers.cli.report import selection_rows
+from launchers.cli.selection import selection_rows
 from launchers.errors import UNREACHABLE, LauncherNotFoundError
 from launchers.launcher.find import chosen, combined
 from launchers.launcher.groups import load_groups
@@ -64,7 +64,8 @@ def _job(options: argparse.Namespace) -> int:
     from launchers.commands import CommandError, LocalConnector
     from launchers.config.build import slurm_group
     from launchers.jobs.state import in_words
-    from launchers.launcher.groups import ask_cluster, narrowed
+    from launchers.launcher.groups import ask_cluster
+    from launchers.slurm.options import keep_partitions
     from launchers.requirement import Requirement
     from launchers.slurm.pending import NoSuchJobError, queued_job
     from launchers.slurm.refusals import refusal_of_reason
@@ -83,7 +84,7 @@ def _job(options: argparse.Namespace) -> int:
     if isinstance(facts, str):
         print(f"launchers: warning: {facts}", file=sys.stderr)
     else:
-        group = narrowed(slurm_group(facts, facts.id or "slurm"), job.partitions, job.qos, job.account)
+        group = keep_partitions(slurm_group(facts, facts.id or "slurm"), job.partitions, job.qos, job.account)
         answer = match(Requirement((evolve(job.need),)), [group])
     if options.json:
         show.emit(job_json(job, refusal, answer))

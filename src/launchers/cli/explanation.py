@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from launchers.cli.report import VERSION, need_json, offer_json, selection_json
+from launchers.cli.selection import VERSION, need_json, offer_json, selection_json
 from launchers.matching import Answer, Fit, Rejection
 from launchers.matching.funnel import funnels
 from launchers.matching.relax import relaxations

@@ -6,7 +6,7 @@ import argparse
 
 from launchers.cli import options as shared
 from launchers.cli import show
-from launchers.cli.report import selection_json, selection_rows
+from launchers.cli.selection import selection_json, selection_rows
 from launchers.launcher.find import chosen, combined
 from launchers.launcher.groups import load_groups
 from launchers.launcher.launcher import Launcher

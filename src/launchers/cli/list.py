@@ -9,7 +9,7 @@ from attrs import evolve
 
 from launchers.cli import options as shared
 from launchers.cli import show
-from launchers.cli.report import VERSION, describe, offer_json
+from launchers.cli.selection import VERSION, describe, offer_json
 from launchers.launcher.groups import load_groups
 from launchers.matching.ask import bounds
 from launchers.offer.model import Group, Offer

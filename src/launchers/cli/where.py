@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from launchers.cli import show
-from launchers.cli.report import VERSION
+from launchers.cli.selection import VERSION
 from launchers.config.find import locate
 
 
