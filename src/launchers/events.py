@@ -19,6 +19,8 @@ from launchers.errors import RunError
 E = TypeVar("E", bound=AttrsInstance)
 CUT_OFF = b"\x18"
 """The end of a line that was cut off, put there by who writes the next one: ASCII's CAN, cancel."""
+TAIL = 4096
+"""Bytes that are read at a time to find the last line."""
 LATEST = 1e11
 """Seconds of the epoch that Python's clock can show: until the year 5138."""
 
@@ -62,10 +64,17 @@ def _missing_end(file: BinaryIO) -> bytes:
 
     A line that lacks nothing but its end was written, and is read so: it is ended.
     """
-    size = file.seek(0, os.SEEK_END)
-    if not size or os.pread(file.fileno(), 1, size - 1) == b"\n":
+    start = file.seek(0, os.SEEK_END)
+    last = b""
+    while start and b"\n" not in last:
+        length = min(start, TAIL)
+        start -= length
+        last = os.pread(file.fileno(), length, start) + last
+        if last.endswith(b"\n"):
+            return b""
+    last = last.rpartition(b"\n")[2]
+    if not last:
         return b""
-    last = os.pread(file.fileno(), size, 0).rpartition(b"\n")[2]
     return b"\n" if _is_json(last) else CUT_OFF + b"\n"
 
 

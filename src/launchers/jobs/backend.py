@@ -1,28 +1,37 @@
-"""What a batch scheduler must offer a plan: the modules `on_slurm` and `on_oar` do, and only they know its commands."""
+"""What a scheduler must provide so that plans can run on it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from attrs import frozen
+from attrs import field, frozen
 
-from launchers.commands import Connector
-from launchers.jobs.submission import Unit
+from launchers.jobs.submission import Submission
 from launchers.jobs.usage import Usage
-from launchers.offer.model import Group
+
+if TYPE_CHECKING:
+    from submitit import Executor
+
+    from launchers.matching import Selection
+    from launchers.offer.model import Group, Signal
+
+SLURM_OPTIONS = ("partition", "nodelist", "qos", "account", "constraint", "gres", "reservation")
+"""Options of sbatch that mean nothing to another scheduler."""
 
 Element = tuple[str, int | None]
-"""A job id as it was when the job was submitted and, of an array, the element."""
+"""A job id as it was when the job was submitted and, of an array, the number of the element."""
 
 
 @frozen
 class JobInfo:
-    """What is known of one job: state in Slurm's words, reason or exit code, nodes, elapsed and limit as printed.
+    """What is known of one job: state in Slurm's words, reason or exit code, nodes, elapsed time as printed.
 
     Times are seconds of the epoch, None where nobody says; `eligible` is when it waited for no other job any more.
-    `job` is the id that it has now, where that is not the one it was submitted under.
+    `job` is the id to show where that is not the one that the job was submitted under.
     """
 
     state: str
@@ -41,79 +50,205 @@ class JobInfo:
 
 @frozen
 class Wait:
-    """What a submission waits for, in Slurm's words (afterok and friends), and of which job."""
+    """A dependency of a submission: its type in Slurm's words (afterok and friends), and the job."""
 
     kind: str
     on: Element
 
 
 @frozen(eq=False)
-class Submission:
-    """One unit on its way to the scheduler: of which run and plan, what it waits for, and in which folder it runs."""
+class SubmissionRequest:
+    """A submission on its way to the scheduler.
+
+    `run` is the run folder, `run_id` the run's id and `plan` the plan's name.  `waits` are its dependencies.  `cwd` is
+    the folder in which the job runs.  `submissions` are all of the run, by name.  `count` is how many items its step
+    has, and `jobs` how many jobs of the run may run at once where the scheduler is ours (None: no limit).
+    """
 
     run: Path
+    run_id: str
     plan: str
-    unit: Unit
+    submission: Submission
     waits: tuple[Wait, ...] = ()
     cwd: str = ""
+    submissions: Mapping[str, Submission] = field(factory=dict)
+    count: int = 1
+    jobs: int | None = None
 
     @property
     def folder(self) -> Path:
-        """Its submitit folder."""
-        return self.run / "jobs" / self.unit.name
+        """Its submitit folder, where its logs and results go."""
+        return self.run / "jobs" / self.submission.name
+
+    @property
+    def script_folder(self) -> Path:
+        """The folder in which a script of the run folder runs."""
+        return self.run / "cwd"
 
 
-class Batch(Protocol):
-    """A batch scheduler: its refusals are told under `submit_command`, and `cannot` are the `on` it cannot wait for.
+@runtime_checkable
+class Resources(Protocol):
+    """What a scheduler is asked for one job, typed: SlurmArgs, OarArgs, LocalArgs."""
 
-    `bounds_arrays` says whether it can be told how many jobs of an array may run at once.
+    def submitit(self) -> dict[str, Any]:
+        """The parameters of the submission."""
+
+    def flags(self) -> list[str]:
+        """The options of the submit command."""
+
+    def directives(self) -> list[str]:
+        """The options as lines of a script."""
+
+
+class RefusedError(RuntimeError):
+    """The scheduler did not take a submission.
+
+    `lines` are the last lines that it printed and `code` the matcher's reason code for them ("": none is known).
+    `transient` says that it could not be reached or was busy: asking again is worth it, and the job may have been
+    accepted all the same.
     """
 
+    def __init__(self, lines: Sequence[str], code: str = "", *, transient: bool = False) -> None:
+        super().__init__("\n".join(lines))
+        self.lines, self.code, self.transient = tuple(lines), code, transient
+
+
+class UnmetOptionError(ValueError):
+    """Options that were given by hand leave nothing of a group; the message says which, and why."""
+
+
+class Backend(ABC):
+    """A scheduler, as plans, runs and launchers use it.  One instance stands for each; it has no state of its own.
+
+    `title` is its name for people and `submit_command` the command that its refusals come from; `commands` are those
+    without which it cannot be used from here.  `unsupported_conditions` are the conditions of a plan that it cannot
+    wait for.  `supports_arrays` says whether equal jobs are one submission, and `supports_array_limit` whether it can
+    be told how many jobs of an array run at once.  `takes_options` says whether options of sbatch can be given by hand.
+
+    `waits_for_one_failure` says whether a dependency on several arrays can be met by a failure in one of them.
+
+    `sends_attempts_whole` says that it reads what it is to run, and what that waits for, from the run folder: all
+    submissions of an attempt are one request then.  Otherwise each is a request of its own, with its dependencies.
+
+    `forgets_jobs` says that it may know nothing any more of a job that has ended.
+
+    `grace` is for how many seconds a submission may still be on its way after its client was killed, and
+    `poll_interval` how many seconds to leave between two questions while somebody waits.
+    """
+
+    title: str
     submit_command: str
-    cannot: frozenset[str]
-    bounds_arrays: bool
+    commands: tuple[str, ...] = ()
+    unsupported_conditions: frozenset[str] = frozenset()
+    supports_arrays: bool = True
+    supports_array_limit: bool = True
+    takes_options: bool = False
+    waits_for_one_failure: bool = True
+    sends_attempts_whole: bool = False
+    forgets_jobs: bool = True
+    grace: float = 15.0
+    poll_interval: float = 2.0
 
-    def reach(self, group: Group) -> None:
-        """Raise LauncherNotFoundError unless the scheduler's commands are here."""
+    def missing_commands(self) -> tuple[str, ...]:
+        """The commands of the scheduler that are not on PATH here."""
+        return tuple(command for command in self.commands if shutil.which(command) is None)
 
-    def array_size(self) -> int:
+    @abstractmethod
+    def render(self, selection: Selection) -> Resources:
+        """What the scheduler is asked for a selection."""
+
+    def time_limit(self, selection: Selection) -> int | None:
+        """The time limit of a job in seconds, be it asked for or what the scheduler sets; None: none, or not known."""
+        return selection.ask.time
+
+    def signals(self) -> Mapping[str, Signal] | str:
+        """What its partitions are doing now, by their names, or why that cannot be said; {}: it is not looked at."""
+        return {}
+
+    def narrow(self, group: Group, options: Mapping[str, Any]) -> Group:
+        """The part of a group that options given by hand leave.  Raises UnmetOptionError where they leave nothing."""
+        if names := [name for name in SLURM_OPTIONS if options.get(name)]:
+            raise UnmetOptionError(f"it names a {names[0]}, which only Slurm has")
+        return group
+
+    def with_options(self, resources: Resources, options: Mapping[str, Any]) -> Resources:
+        """What the scheduler is asked, with options given by hand; those of sbatch mean nothing elsewhere."""
+        return resources
+
+    # -- functions, one by one
+
+    @abstractmethod
+    def executor(self, folder: Path, resources: Resources, *, name: str = "", early_signal: bool = True) -> Executor:
+        """A submitit executor that asks for these resources.
+
+        `early_signal` has jobs told before their time is up, which ends those that cannot go on from a checkpoint.
+        Raises LauncherNotFoundError where a package that it needs is not installed.
+        """
+
+    @abstractmethod
+    def submit_function(
+        self, executor: Executor, resources: Resources, function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Submit a call with an executor: the submitit job.  Raises RefusedError."""
+
+    # -- plans
+
+    @abstractmethod
+    def largest_array(self) -> int:
         """The most elements of one array."""
 
-    def barrier(self, first: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The parameters of a tiny job where the plan's first step may run, or None: no barriers."""
+    def barrier_parameters(self, first: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The parameters of a tiny job where the plan's first step may run; None: no barriers."""
+        return None
 
-    def checkpointing(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def checkpoint_parameters(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """The parameters of a step whose function can go on from a checkpoint."""
+        return parameters
 
-    def text(self, job: Submission) -> str:
-        """What would be sent."""
+    @abstractmethod
+    def render_script(self, request: SubmissionRequest) -> str:
+        """What would be sent.  Raises ValueError, TypeError or NameError for parameters that cannot be."""
 
-    def send(self, job: Submission) -> str:
-        """Submit; the job's id.  Raises submitit's FailedJobError with what the scheduler said."""
+    def prepare(self, requests: Sequence[SubmissionRequest]) -> None:
+        """Write what the scheduler reads from the run folder, for one attempt, before plan.json names it."""
+        return
 
-    def outputs(self, script: str) -> list[str]:
-        """Where a script of the run folder sends its output: names in sbatch's words (%A the array, %a the item)."""
+    @abstractmethod
+    def send(self, requests: Sequence[SubmissionRequest]) -> list[str]:
+        """Submit what is one request (`sends_attempts_whole`): the job ids.  Raises RefusedError."""
 
-    def transient(self, said: str) -> bool:
-        """Whether asking again is worth it; the job may have been accepted all the same."""
+    def revive(self, run: Path, jobs: Iterable[str]) -> None:
+        """See to it that jobs which were sent are worked on, where the scheduler is a process of ours.
 
-    def reason_code(self, said: str) -> str:
-        """The matcher's reason code that a refusal stands for; "" for none."""
+        Raises RunError where its files cannot be read.
+        """
+        return
 
+    @abstractmethod
+    def find_token(self, token: str, since: float) -> str | None:
+        """The id of the job that carries a token, submitted after `since`; None where there is none.
+
+        Raises CommandError when the scheduler cannot be asked: then nobody knows.
+        """
+
+    @abstractmethod
     def states(
-        self, connector: Connector, ids: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
+        self, run: Path, jobs: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
     ) -> dict[Element, JobInfo]:
         """What is known of these jobs and all their elements, in few questions however many there are.
 
-        `elements` are those that there are, if that is known; `usage` asks also what they used, where accounting
-        tells.
+        `elements` are those that there are, if that is known.  `usage` asks also what they used, where that is told.
         """
 
-    def find_token(self, connector: Connector, token: str, since: float) -> str | None:
-        """The id of the job that carries a token; None when the scheduler knows none.
+    @abstractmethod
+    def cancel(self, run: Path, elements: Iterable[Element]) -> None:
+        """Cancel jobs, whole arrays (no element named) or elements of them.  Raises CommandError, RunError."""
 
-        Raises CommandError when it cannot be asked: then nobody knows.
-        """
+    @abstractmethod
+    def output_patterns(self, request: SubmissionRequest, script: str) -> list[str]:
+        """Where a script of the run folder sends its output, in sbatch's words (%A the job, %a the item)."""
 
-    def cancel(self, connector: Connector, elements: Iterable[Element]) -> None:
-        """Cancel jobs, whole arrays (no element named) or elements of them."""
+
+def last_lines(text: str) -> list[str]:
+    """The last lines that a scheduler printed, which say why it refused."""
+    return [line.strip() for line in text.strip().splitlines() if line.strip()][-3:]

@@ -4,41 +4,64 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import frozen
+
+Condition = Literal["ok", "any", "failed", "started", "each"]
+"""What has to have happened to the steps before a step: all succeeded, all ended, each failed (a Map when all of it has
+ended and any item failed, as Slurm has it for an array), all have started; "each": each item of a Map after the same
+item of the Map before it."""
+DEPENDENCY_TYPES: Mapping[str, str] = {
+    "ok": "afterok",
+    "any": "afterany",
+    "failed": "afternotok",
+    "started": "after",
+    "each": "aftercorr",
+}
+"""The conditions in Slurm's words (man sbatch, --dependency)."""
+NEEDS_SUCCESS = ("afterok", "aftercorr")
+"""The types of dependency that can never be met once the job has ended without success."""
+
+STEP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]*", re.ASCII)
+"""Names of steps become names of folders and parts of the names of jobs."""
+
+PARENT_FAILED = 113
+"""The exit status of a job on OAR whose parents did not end as it waits for: it counts as cancelled, not as failed."""
 
 Member = tuple[str, int | None]
-"""A step and, of a Map, the item."""
+"""One job of a step: the step's name and, of a Map, the number of the item."""
 
 
 @frozen
 class Parent:
-    """What a submission waits for: another one, or one element of it where it is an array."""
+    """What a submission waits for: another one as a whole, or the element `index` of it where that is an array."""
 
-    unit: str
+    submission: str
     kind: str
     index: int | None = None
 
 
 @frozen(eq=False)
-class Unit:
-    """One submission: a job, or an array of `members`.  `token` is how it is found again in the scheduler.
+class Submission:
+    """One job, or an array of `members`, as a scheduler is asked for it.
 
-    `parameters` are submitit's, None on this machine.  `attempt` counts retries: the last one that has
-    a member is the one that counts.  `script` is a file of the run folder that is submitted as it stands (see
-    `launchers.runs.script`), and `after` are the folders of other runs that have to succeed first.  `numbered` says
-    that the elements of a script's array have the numbers of the items, as sbatch can; else they are counted.  `need`
-    and the time limit `seconds` are a further attempt's that asks for more than its step does.
+    `token` is how it is found again in the scheduler.  `parameters` are what its backend made of the need.  `attempt`
+    counts retries from 1: the last submission that has a member is the one that counts.  `barrier` says that it is a
+    tiny job of ours between many submissions and many that wait for them.  `script` is a file of the run folder that
+    is submitted as it stands (see `launchers.runs.script`), and `after` are the folders of other runs that have to
+    succeed first.  `numbered` says that the elements of a script's array have the numbers of the items, as sbatch can;
+    otherwise they are counted from 0.  `need` and the time limit `seconds` belong to a further attempt that asks for
+    more than its step does.
     """
 
     name: str
     token: str
     members: tuple[Member, ...]
     parents: tuple[Parent, ...]
-    parameters: Mapping[str, Any] | None
+    parameters: Mapping[str, Any]
     at_once: int | None = None
-    barrier: bool = field(default=False)
+    barrier: bool = False
     attempt: int = 1
     script: str | None = None
     after: tuple[str, ...] = ()
@@ -51,16 +74,13 @@ class Unit:
         """Whether it is submitted as an array."""
         return self.script is not None or len(self.members) > 1
 
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of the steps whose jobs it has."""
+        return tuple(dict.fromkeys(step for step, _ in self.members))
+
     def element(self, position: int) -> int | None:
-        """The number of a member in the array, None where it is none."""
+        """The number in the array of the member at a position; None where it is not an array."""
         if self.script is not None and self.numbered:
             return self.members[position][1]
         return position if self.array else None
-
-
-PARENT_FAILED = 113
-"""The exit status of a job on OAR whose parents did not end as it waits for: it is cancelled, not failed."""
-
-
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]*", re.ASCII)
-"""Step names become folder names and parts of job names."""

@@ -14,8 +14,6 @@ from launchers.launcher.launcher import Launcher
 from launchers.matching import STAGES, Answer, match
 from launchers.requirement import Requirement, parse
 
-# -- finding ---------------------------------------------------------------------------------------------------
-
 
 def find_launcher(
     *requirements: str | Requirement,

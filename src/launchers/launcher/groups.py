@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve
 
 from launchers.config.find import Located, locate
+from launchers.errors import UNREACHABLE, LauncherNotFoundError
 from launchers.offer.model import Group
+from launchers.schedulers import OAR, SLURM, backend
 
 if TYPE_CHECKING:
-    from launchers.config.schema import OarGroup, SlurmGroup
+    from launchers.config.schema import Document, OarGroup, SlurmGroup
+    from launchers.matching import Answer
 
-
-# -- groups ----------------------------------------------------------------------------------------------------
+G = TypeVar("G", "SlurmGroup", "OarGroup")
 
 
 def load_groups(
@@ -28,81 +31,97 @@ def load_groups(
 ) -> tuple[tuple[Group, ...], Located]:
     """The groups of the launchers.yaml in force, clusters that must be asked asked; without one, this machine.
 
-    Raises ConfigError for a file that cannot be used.
+    `refresh` reads clusters again, `live` asks what they are doing now.  Raises ConfigError for a file that cannot be
+    used.
     """
     located = locate(config, os.environ if environ is None else environ, Path.cwd())
     if located.used is None:
         from launchers.local import machine
 
         return (machine.group(machine.probe()),), located
-    from launchers.config.build import build
-    from launchers.config.facts_file import load_facts_for
     from launchers.config.load import load
 
-    document = load(located.used).document
-    facts: dict[int, SlurmGroup | str] = {}
+    groups = _build_groups(load(located.used).document, located.used, refresh=refresh)
+    return add_signals(groups, live), located
+
+
+def _build_groups(document: Document, path: Path, *, refresh: bool) -> tuple[Group, ...]:
+    """The groups of a file, with the facts that stand in other files, in live clusters and in this machine."""
+    from launchers.config.build import build
+
     notes: dict[str, tuple[str, ...]] = {}
-    for index, spec in enumerate(document.slurm or ()):
+    slurm = _facts(document.slurm or (), SLURM, path, notes, _asks_slurm, lambda: ask_cluster(refresh=refresh))
+    oar = _facts(document.oar or (), OAR, path, notes, _asks_oar, lambda: ask_oar(refresh=refresh))
+    groups = tuple(evolve(group, notes=notes.get(group.name, ())) for group in build(document, slurm, oar))
+    probed = {spec.id or f"local[{index}]" for index, spec in enumerate(document.local or ()) if spec.probe}
+    if not probed:
+        return groups
+    from launchers.local import machine
+
+    return machine.filled(groups, probed)
+
+
+def _facts(
+    specs: Iterable[G],
+    key: str,
+    path: Path,
+    notes: dict[str, tuple[str, ...]],
+    is_live: Callable[[G], bool],
+    ask: Callable[[], tuple[G | str, tuple[str, ...]]],
+) -> dict[int, G | str]:
+    """The facts of the groups under a key of the file, by their index; notes on a live cluster go to `notes`."""
+    from launchers.config.facts_file import load_facts_for
+
+    facts: dict[int, G | str] = {}
+    for index, spec in enumerate(specs):
         if spec.disabled:
             continue
-        under = load_facts_for(located.used, spec)
-        if under is not None:
-            facts[index] = under
-        elif spec.query_slurm:
-            facts[index], notes[spec.id or f"slurm[{index}]"] = ask_cluster(refresh=refresh)
-    oar: dict[int, OarGroup | str] = {}
-    for index, cluster in enumerate(document.oar or ()):
-        if cluster.disabled:
-            continue
-        below = load_facts_for(located.used, cluster)
-        if below is not None:
-            oar[index] = below
-        elif cluster.query_oar:
-            oar[index], notes[cluster.id or f"oar[{index}]"] = ask_oar(refresh=refresh)
-    groups = tuple(evolve(one, notes=notes.get(one.name, ())) for one in build(document, facts, oar))
-    probed = {spec.id or f"local[{index}]" for index, spec in enumerate(document.local or ()) if spec.probe}
-    if probed:
-        from launchers.local import machine
-
-        groups = machine.filled(groups, probed)
-    return with_signals(groups, live), located
+        recorded = load_facts_for(path, spec)
+        if recorded is not None:
+            facts[index] = recorded
+        elif is_live(spec):
+            facts[index], notes[spec.id or f"{key}[{index}]"] = ask()
+    return facts
 
 
-def with_signals(groups: tuple[Group, ...], live: bool) -> tuple[Group, ...]:
+def _asks_slurm(spec: SlurmGroup) -> bool:
+    return bool(spec.query_slurm)
+
+
+def _asks_oar(spec: OarGroup) -> bool:
+    return bool(spec.query_oar)
+
+
+def add_signals(groups: tuple[Group, ...], live: bool) -> tuple[Group, ...]:
     """The groups with what their cluster is doing now, where that is wanted and can be had: it only orders equals."""
-    if not any(live or group.live for group in groups if group.scheduler == "slurm"):
-        return groups
-    from launchers.commands import LocalConnector
-    from launchers.slurm.live import live_signals
+    wanted = {group.scheduler for group in groups if live or group.live}
+    signals = {scheduler: backend(scheduler).signals() for scheduler in wanted}
 
-    seen = live_signals(LocalConnector())
-
-    def told(group: Group) -> Group:
-        if group.scheduler != "slurm" or not (live or group.live):
+    def add(group: Group) -> Group:
+        if not (live or group.live):
             return group
-        if isinstance(seen, str):
-            return evolve(group, notes=(*group.notes, f"no live signal: {seen}"), signal_error=seen)
-        partitions = tuple(evolve(one, signal=seen.get(one.name)) for one in group.partitions)
+        known = signals[group.scheduler]
+        if isinstance(known, str):
+            return evolve(group, notes=(*group.notes, f"no live signal: {known}"))
+        partitions = tuple(evolve(partition, signal=known.get(partition.name)) for partition in group.partitions)
         return evolve(group, partitions=partitions)
 
-    return tuple(told(group) for group in groups)
+    return tuple(map(add, groups))
 
 
-def narrowed(group: Group, partitions: Iterable[str], qos: str = "", account: str = "") -> Group:
-    """The group with these partitions, and of their accesses those with this QoS and account ("": any)."""
-    wanted = set(partitions)
-    kept = []
-    for one in group.partitions:
-        if one.name in wanted:
-            accesses = tuple(a for a in one.accesses if qos in ("", a.qos) and account in ("", a.account))
-            kept.append(evolve(one, accesses=accesses) if accesses else one)
-    return evolve(group, partitions=tuple(kept))
+def check_commands(group: Group, answer: Answer | None = None) -> None:
+    """Raise LauncherNotFoundError unless the commands of a group's scheduler are here."""
+    scheduler = backend(group.scheduler)
+    if missing := scheduler.missing_commands():
+        message = (
+            f"{group.name} matches but cannot be reached: no {' and no '.join(missing)} on PATH.  "
+            f"Run this where {scheduler.title}'s commands are, or load the module that brings them."
+        )
+        raise LauncherNotFoundError(message, UNREACHABLE, answer)
 
 
 def ask_cluster(*, refresh: bool = False) -> tuple[SlurmGroup | str, tuple[str, ...]]:
-    """What the live cluster says, or why it cannot be read; and notes on how old that is and what is missing."""
-    import shutil
-
+    """What the live Slurm says, or why it cannot be read; and notes on how old that is and what is missing."""
     if shutil.which("scontrol") is None:
         return "query_slurm: there is no scontrol on PATH, so its cluster cannot be read from here", ()
     from launchers.slurm.query import query
@@ -110,19 +129,18 @@ def ask_cluster(*, refresh: bool = False) -> tuple[SlurmGroup | str, tuple[str, 
     answer = query(refresh=refresh)
     if isinstance(answer, str):
         return answer, ()
-    age = f"read {answer.age:.0f} s ago (--refresh reads it again)" if answer.age else "read just now"
-    return answer.group, (age, *(f"not asked: {failure}" for failure in answer.failed))
+    return answer.group, (_age(answer.age), *(f"not asked: {failure}" for failure in answer.failed))
 
 
 def ask_oar(*, refresh: bool = False) -> tuple[OarGroup | str, tuple[str, ...]]:
     """What the live OAR says, or why it cannot be read; and a note on how old that is."""
-    import shutil
-
     if shutil.which("oarnodes") is None:
         return "query_oar: there is no oarnodes on PATH, so its cluster cannot be read from here", ()
     from launchers.oar.query import query
 
     answer = query(refresh=refresh)
-    if isinstance(answer, str):
-        return answer, ()
-    return answer.group, (f"read {answer.age:.0f} s ago (--refresh reads it again)" if answer.age else "read just now",)
+    return (answer, ()) if isinstance(answer, str) else (answer.group, (_age(answer.age),))
+
+
+def _age(seconds: float) -> str:
+    return f"read {seconds:.0f} s ago (--refresh reads it again)" if seconds else "read just now"

@@ -2,88 +2,93 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from launchers.errors import NOTHING_MATCHES, UNREACHABLE, LauncherNotFoundError
-from launchers.jobs.reach import last_words, need_commands
-from launchers.local.capacity import capacity
+from launchers.jobs.backend import Backend, RefusedError, Resources
+from launchers.launcher.groups import check_commands
 from launchers.matching import Answer, Selection
-from launchers.oar.args import OarArgs
 from launchers.offer.model import Group
-from launchers.schedulers import _executor, render
-from launchers.slurm.args import SlurmArgs
+from launchers.schedulers import backend
 
 if TYPE_CHECKING:
     from submitit import Executor, Job
 
-    from launchers.local.jobs import LocalJob
+    from launchers.oar.args import OarArgs
+    from launchers.slurm.args import SlurmArgs
 
-T = TypeVar("T")
 
-
-@frozen(eq=False, slots=False)
+@frozen(eq=False, slots=False, repr=False)
 class Launcher:
     """One chosen placement: where a job goes and what is asked there."""
 
-    answer: Answer = field(repr=False)
+    answer: Answer
     selection: Selection
+
+    def __repr__(self) -> str:
+        partitions = ",".join(name for name in self.selection.partitions if name)
+        where = f"{self.group.name}{f' ({partitions})' if partitions else ''}"
+        return f"Launcher({where!r}, for {str(self.selection.alternative)!r})"
 
     @property
     def group(self) -> Group:
         """The launcher group that was chosen."""
         return self.selection.group
 
+    @property
+    def backend(self) -> Backend:
+        """The scheduler that jobs go to."""
+        return backend(self.group.scheduler)
+
     @cached_property
-    def args(self) -> SlurmArgs | OarArgs | None:
-        """What the scheduler will be asked; None on this machine."""
-        return render(self.selection)
+    def resources(self) -> Resources:
+        """What the scheduler is asked: SlurmArgs, OarArgs or LocalArgs."""
+        return self.backend.render(self.selection)
 
     @property
     def slurm_args(self) -> SlurmArgs | None:
-        """What sbatch will be asked; None on this machine."""
-        return self.args if isinstance(self.args, SlurmArgs) else None
+        """What sbatch is asked; None elsewhere."""
+        from launchers.slurm.args import SlurmArgs
+
+        return self.resources if isinstance(self.resources, SlurmArgs) else None
 
     @property
     def oar_args(self) -> OarArgs | None:
-        """What oarsub will be asked; None elsewhere."""
-        return self.args if isinstance(self.args, OarArgs) else None
+        """What oarsub is asked; None elsewhere."""
+        from launchers.oar.args import OarArgs
 
-    def parameters(self) -> dict[str, object] | None:
-        """The parameters of submitit's executor there; None on this machine."""
-        return self.args.submitit() if self.args else None
-
-    def oarsub(self) -> str:
-        """The ``#OAR`` lines that will be sent; empty elsewhere."""
-        return "\n".join(self.oar_args.directives()) if self.oar_args else ""
+        return self.resources if isinstance(self.resources, OarArgs) else None
 
     def sbatch(self) -> str:
-        """The ``#SBATCH`` lines that will be sent; empty on this machine."""
+        """The ``#SBATCH`` lines that are sent; empty elsewhere."""
         return "\n".join(self.slurm_args.directives()) if self.slurm_args else ""
 
-    def executor(self, folder: str | Path | None = None, **parameters: Any) -> Executor:
-        """A fresh submitit executor with every parameter set: they persist, so one is used for one kind of job.
+    def oarsub(self) -> str:
+        """The ``#OAR`` lines that are sent; empty elsewhere."""
+        return "\n".join(self.oar_args.directives()) if self.oar_args else ""
+
+    def executor(
+        self, folder: str | Path | None = None, *, name: str = "", early_signal: bool = True, **parameters: Any
+    ) -> Executor:
+        """A fresh submitit executor with every parameter set: they persist, so use one for one kind of job.
 
         `folder` is for logs and pickles (``./.launchers/jobs`` by default) and, on a cluster, must be on a file
-        system that the nodes see.  `parameters` are further parameters of submitit.  Raises LauncherNotFoundError
-        when the cluster cannot be reached from here.
+        system that the nodes see.  `name` is the jobs' name.  `early_signal` has jobs told before their time is up,
+        which ends those that cannot go on from a checkpoint.  `parameters` are further parameters of submitit.  Raises
+        LauncherNotFoundError when the cluster cannot be reached from here.
         """
-        place = Path(folder) if folder is not None else Path.cwd() / ".launchers" / "jobs"
-        if "%" not in str(place):
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        told = self.parameters()
-        if told is None:
-            from launchers.local.executor import Executor as LocalExecutor
-
-            return LocalExecutor(place, self.local_job(), capacity(self.group))
-        need_commands(self.group, self.answer)
-        executor = _executor(self.group.scheduler, place)
-        executor.update_parameters(**{**told, **parameters})
+        path = Path(folder) if folder is not None else Path.cwd() / ".launchers" / "jobs"
+        if "%" not in str(path):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_commands(self.group, self.answer)
+        executor = self.backend.executor(path, self.resources, name=name, early_signal=early_signal)
+        if parameters:
+            executor.update_parameters(**parameters)
         return executor
 
     def submit(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
@@ -91,60 +96,24 @@ class Launcher:
 
         Raises LauncherNotFoundError with the cluster's own words when it refuses the job.
         """
-        if self.args is None:
-            return self.executor().submit(function, *args, **kwargs)
-        goes_on = hasattr(function, "checkpoint") or self.slurm_args is None
-        executor = self.executor() if goes_on else self.executor(**TO_THE_END)
-        return self.submitted(executor, function, *args, **kwargs)
+        executor = self.executor(early_signal=hasattr(function, "checkpoint"))
+        return self.submit_with(executor, function, *args, **kwargs)
 
-    def submitted(self, executor: Executor, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
-        """Submit with an executor of this launcher; what the scheduler refuses is LauncherNotFoundError."""
-        from submitit.core.utils import FailedJobError
-
-        from launchers.slurm.environment import without_sbatch_overrides
-        from launchers.slurm.refusals import is_controller_unreachable
-
-        account = self.slurm_args is not None and bool(self.slurm_args.account)
+    def submit_with(self, executor: Executor, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
+        """Submit with an executor of this launcher.  Raises LauncherNotFoundError for what the scheduler refuses."""
         try:
-            with without_sbatch_overrides(account=account):
-                return executor.submit(function, *args, **kwargs)
-        except FailedJobError as error:
-            if self.slurm_args is not None and is_controller_unreachable(str(error)):
-                said = "\n  ".join(last_words(str(error)))
-                message = f"{self.group.name} matches but cannot be reached: {said}"
-                raise LauncherNotFoundError(message, UNREACHABLE, self.answer) from error
-            raise LauncherNotFoundError(self.refused(str(error)), NOTHING_MATCHES, self.answer) from error
+            job: Job[Any] = self.backend.submit_function(executor, self.resources, function, *args, **kwargs)
+        except RefusedError as error:
+            raise self._not_found(error) from error
+        return job
 
-    def refused(self, said: str) -> str:
-        """What the scheduler said when it refused, what it is about, and what it was asked."""
-        from launchers.oar.refusals import refusal_of_oarsub, without_noise
-        from launchers.slurm.refusals import refusal_of_sbatch
-
-        said = without_noise(said) if self.oar_args else said
-        code = refusal_of_oarsub(said) if self.oar_args else refusal_of_sbatch(said).code
-        about = f"\nreason code: {code}" if code else ""
-        asked = self.args.flags() if self.args else []
-        told, command = "\n  ".join(last_words(said)), "oarsub" if self.oar_args else "sbatch"
-        return f"{command} refused what was chosen:\n  {told}{about}\nit was asked:\n  " + "\n  ".join(asked)
-
-    def local_job(self) -> LocalJob:
-        """The resources of one job of this machine."""
-        from launchers.local.jobs import LocalJob, Wanted
-
-        wanted = self.selection.alternative
-        return LocalJob(
-            id="",
-            argv=(),
-            cwd="",
-            stdout=os.devnull,
-            stderr=os.devnull,
-            cores=wanted.cores or 1,
-            memory=wanted.cpu_memory,
-            wanted=tuple(Wanted(one.kind, one.memory, one.model) for one in wanted.accelerators),
-            tokens=tuple((name, 1) for name, _ in self.group.tokens),
-            time_limit=wanted.duration,
-        )
-
-
-TO_THE_END: dict[str, Any] = {"signal_delay_s": 0}
-"""No signal before the time limit: submitit's, 90 seconds before, ends what cannot go on from a checkpoint."""
+    def _not_found(self, error: RefusedError) -> LauncherNotFoundError:
+        """What the scheduler printed when it refused, what that is about, and what it was asked."""
+        lines = "\n  ".join(error.lines)
+        if error.transient:
+            message = f"{self.group.name} matches but cannot be reached: {lines}"
+            return LauncherNotFoundError(message, UNREACHABLE, self.answer)
+        code = f"\nreason code: {error.code}" if error.code else ""
+        flags = "\n  ".join(self.resources.flags())
+        message = f"{self.backend.submit_command} refused what was chosen:\n  {lines}{code}\nit was asked:\n  {flags}"
+        return LauncherNotFoundError(message, NOTHING_MATCHES, self.answer)

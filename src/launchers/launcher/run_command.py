@@ -3,72 +3,102 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from launchers.launcher.launcher import TO_THE_END, Launcher
+from attrs import evolve
+
+from launchers.jobs.backend import Backend, JobInfo
+from launchers.jobs.state import ENDED, UNKNOWN, in_words
+from launchers.launcher.launcher import Launcher
+from launchers.local.args import LocalArgs, empty_job
+from launchers.local.jobs import Capacity, LocalJob
+from launchers.local.ledger import Ledger, Scarce
 
 TICK = 0.25
 """Seconds between two looks at the output of a job elsewhere."""
-
-
 ASK = 2.0
 """Seconds between two questions to the scheduler about a job's state."""
+GONE_LOOKS = 3
+"""How often a job has to be gone before it counts as lost: a file system may be slower than the scheduler."""
 
 
 def run_command(launcher: Launcher, argv: Sequence[str], *, detach: bool = False) -> int:
-    """Run `argv` where the launcher says, with its output here; its exit status (128 + n for signal n)."""
-    if launcher.args is not None:
-        return _elsewhere(launcher, list(argv), detach)
-    return _detached(launcher, list(argv)) if detach else _here(launcher, list(argv))
+    """Run `argv` where the launcher says, with its output here; its exit status (128 + n for signal n).
+
+    `detach` prints the id of the job to stdout and leaves it running.  Raises LauncherNotFoundError, ValueError.
+    """
+    if isinstance(launcher.resources, LocalArgs):
+        return _detach(launcher.resources, list(argv)) if detach else _run_here(launcher.resources, list(argv))
+    return _run_elsewhere(launcher, list(argv), detach)
 
 
 # -- on this machine -------------------------------------------------------------------------------------------
 
 
-def _here(launcher: Launcher, argv: list[str]) -> int:
+def _run_here(resources: LocalArgs, argv: list[str]) -> int:
     """In the foreground: wait for room on this machine, then be the command's terminal."""
-    from launchers.local.capacity import capacity
     from launchers.local.jobs import impossible
-    from launchers.local.ledger import Scarce, locked
-    from launchers.local.scheduler import PATIENCE, visible
-    from launchers.processes import born
+    from launchers.local.ledger import locked
+    from launchers.local.scheduler import PATIENCE
 
-    job, room = launcher.local_job(), capacity(launcher.group)
-    if why := impossible(job, room):
+    job = empty_job(resources)
+    if why := impossible(job, resources.capacity):
         raise ValueError(f"it {why}")
-    told = ""
+    waiting = ""
     while True:
         with locked() as ledger:
-            granted = ledger.grant(job, room)
-            if not isinstance(granted, Scarce):
-                passed = Passed()
-                try:
-                    child = passed.start(argv, {**os.environ, **visible(room, granted)})
-                except OSError as error:
-                    passed.stop()
-                    print(f"launchers: cannot run {argv[0]}: {error.strerror}", file=sys.stderr)
-                    return 127 if isinstance(error, FileNotFoundError) else 126
-                ledger.claim(job, granted, child.pid, born(child.pid))
-                break
-        if granted.says != told and sys.stderr.isatty():
-            told = granted.says
-            print(f"launchers: waiting for {told}", file=sys.stderr)
+            started = _start_if_room(ledger, job, resources.capacity, argv)
+        if not isinstance(started, Scarce):
+            break
+        if started.says != waiting and sys.stderr.isatty():
+            waiting = started.says
+            print(f"launchers: waiting for {waiting}", file=sys.stderr)
         time.sleep(PATIENCE)
+    if isinstance(started, OSError):
+        print(f"launchers: cannot run {argv[0]}: {started.strerror}", file=sys.stderr)
+        return _status_of(started)
+    child, forwarder = started
     try:
-        return _attend(child, job.time_limit)
+        return _wait_with_limit(child, job.time_limit)
     finally:
-        passed.stop()
+        forwarder.stop()
         with locked() as ledger:
             ledger.release(child.pid)
 
 
-class Passed:
+def _start_if_room(
+    ledger: Ledger, job: LocalJob, capacity: Capacity, argv: list[str]
+) -> tuple[subprocess.Popen[bytes], SignalForwarder] | Scarce | OSError:
+    """Start a command on what the ledger grants it, or why it cannot start."""
+    from launchers.local.scheduler import visible
+    from launchers.processes import born
+
+    granted = ledger.grant(job, capacity)
+    if isinstance(granted, Scarce):
+        return granted
+    forwarder = SignalForwarder()
+    try:
+        child = forwarder.start(argv, {**os.environ, **visible(capacity, granted)})
+    except OSError as error:
+        forwarder.stop()
+        return error
+    ledger.claim(job, granted, child.pid, born(child.pid))
+    return child, forwarder
+
+
+def _status_of(error: OSError) -> int:
+    """The exit status of a command that cannot be started, as a shell has it."""
+    return 127 if isinstance(error, FileNotFoundError) else 126
+
+
+class SignalForwarder:
     """Signals to this process that go on to a child, but those that a terminal sends to both by itself.
 
     They are kept from before the child starts: one that came just then would end this process and leave it alone.
@@ -103,7 +133,7 @@ class Passed:
             signal.signal(number, handler)
 
 
-def _attend(child: subprocess.Popen[bytes], limit: int | None) -> int:
+def _wait_with_limit(child: subprocess.Popen[bytes], limit: int | None) -> int:
     """Wait for a child; end it when time is up."""
     try:
         status = child.wait(limit)
@@ -118,21 +148,16 @@ def _attend(child: subprocess.Popen[bytes], limit: int | None) -> int:
     return 128 - status if status < 0 else status
 
 
-def _detached(launcher: Launcher, argv: list[str]) -> int:
+def _detach(resources: LocalArgs, argv: list[str]) -> int:
     """In the background, under a scheduler of its own."""
-    import secrets
-
-    from attrs import evolve
-
     from launchers.local import scheduler
-    from launchers.local.capacity import capacity
 
     id = secrets.token_hex(6)
     folder = Path.cwd() / ".launchers" / "jobs" / f"{id}.scheduler"
     folder.mkdir(mode=0o700, parents=True)
     out, err = folder / "stdout", folder / "stderr"
     job = evolve(
-        launcher.local_job(),
+        empty_job(resources),
         id=id,
         argv=tuple(argv),
         cwd=str(Path.cwd()),
@@ -140,7 +165,7 @@ def _detached(launcher: Launcher, argv: list[str]) -> int:
         stderr=str(err),
         name=argv[0],
     )
-    scheduler.submit(folder, capacity(launcher.group), [job])
+    scheduler.submit(folder, resources.capacity, [job])
     print(id)
     print(f"launchers: output goes to {out} and {err.name} beside it", file=sys.stderr)
     return 0
@@ -160,91 +185,87 @@ def on_node(argv: list[str], cwd: str) -> int:
             return subprocess.call(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         except OSError as error:
             err.write(f"launchers: cannot run {argv[0]}: {error.strerror}\n".encode())
-            return 127 if isinstance(error, FileNotFoundError) else 126
+            return _status_of(error)
 
 
 def _output(paths: Any, kind: str) -> Path:
     return Path(paths.folder) / f"{paths.job_id}_command.{kind}"
 
 
-def _elsewhere(launcher: Launcher, argv: list[str], detach: bool) -> int:
+def _run_elsewhere(launcher: Launcher, argv: list[str], detach: bool) -> int:
     """Submit through submitit, then follow the job's output until it ends."""
-    name = f"launchers-{Path(argv[0]).name}"[:60]
-    told = {"n": name} if launcher.oar_args else {"job_name": name, **TO_THE_END}
-    executor = launcher.executor(**told)
-    job = launcher.submitted(executor, on_node, argv, str(Path.cwd()))
+    executor = launcher.executor(name=f"launchers-{Path(argv[0]).name}"[:60], early_signal=False)
+    job = launcher.submit_with(executor, on_node, argv, str(Path.cwd()))
     if detach:
         print(job.job_id)
         print(f"launchers: output goes to {_output(job.paths, 'out')} and .err beside it", file=sys.stderr)
         return 0
     try:
-        return _follow(job, _asked_oar if launcher.oar_args else _asked_slurm)
+        return _follow(job, launcher.backend)
     except KeyboardInterrupt:
         job.cancel(check=False)
         print(f"launchers: job {job.job_id} is cancelled", file=sys.stderr)
         return 130
 
 
-def _asked_slurm(job: str) -> tuple[str, str]:
-    """State and reason of a job."""
-    from launchers.commands import LocalConnector
-    from launchers.slurm.states import job_state
+def _follow(job: Any, scheduler: Backend) -> int:
+    """Copy the job's output here as it comes; its exit status when it has ended, of several nodes the highest.
 
-    found = job_state(LocalConnector(), job)
-    return found.state, found.reason
+    SIGTERM cancels the job, as Ctrl-C does.
+    """
 
-
-def _asked_oar(job: str) -> tuple[str, str]:
-    """State and reason of a job, under the id that it has now."""
-    from launchers.commands import CommandError, LocalConnector
-    from launchers.oar.states import arrays_condition, find_jobs
-
-    try:
-        found = find_jobs(LocalConnector(), arrays_condition([job]))
-    except CommandError:
-        return "UNKNOWN", ""  # it is asked again
-    return (found[-1].state, found[-1].reason) if found else ("UNKNOWN", "")
-
-
-def _follow(job: Any, ask: Callable[[str], tuple[str, str]]) -> int:
-    """Copy the job's output here as it comes; its exit status when it has ended, of several nodes the highest."""
-    from launchers.jobs.state import ENDED, in_words
-
-    def terminated(*_: Any) -> None:
+    def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, terminated)
+    before = signal.signal(signal.SIGTERM, interrupt)
     tails = (Tail(_output(job.paths, "out"), sys.stdout), Tail(_output(job.paths, "err"), sys.stderr))
-    tasks = (job.task(number) for number in range(job.num_tasks)) if job.num_tasks > 1 else (job,)
-    results = [one.paths.result_pickle for one in tasks]
-    state, reason, asked, told, gone = "PENDING", "", 0.0, "", 0
     try:
-        while not all(one.exists() for one in results):
-            for tail in tails:
-                tail.copy()
-            if time.monotonic() - asked > ASK:
-                asked = time.monotonic()
-                state, reason = ask(str(job.job_id))
-                if state == "PENDING" and reason != told and sys.stderr.isatty():
-                    told = reason
-                    print(f"launchers: job {job.job_id} {in_words(told)}", file=sys.stderr)
-                gone = gone + 1 if state in ENDED or state == "UNKNOWN" else 0
-                if gone > 3:  # a file system may be slower than the scheduler
-                    return _lost(job, state, tails)
-            time.sleep(TICK)
+        lost = _copy_until_done(job, scheduler, tails)
     finally:
         signal.signal(signal.SIGTERM, before)
     for tail in tails:
         tail.copy()
+    if lost:
+        log = job.paths.stderr
+        print(f"launchers: job {job.job_id} ended {lost} before its command did; log: {log}", file=sys.stderr)
+        return 1
     return max(128 - status if status < 0 else int(status) for status in job.results())
 
 
-def _lost(job: Any, state: str, tails: Sequence[Tail]) -> int:
-    """A job that ended with no exit status of its command: the scheduler ended it."""
-    for tail in tails:
-        tail.copy()
-    print(f"launchers: job {job.job_id} ended {state} before its command did; log: {job.paths.stderr}", file=sys.stderr)
-    return 1
+def _copy_until_done(job: Any, scheduler: Backend, tails: Sequence[Tail]) -> str:
+    """Copy output until all results are there; else the state in which the scheduler ended the job without them."""
+    tasks = (job.task(number) for number in range(job.num_tasks)) if job.num_tasks > 1 else (job,)
+    results = [task.paths.result_pickle for task in tasks]
+    watch = _QueueWatch(str(job.job_id), scheduler)
+    while not all(path.exists() for path in results):
+        for tail in tails:
+            tail.copy()
+        if lost := watch.look():
+            return lost
+        time.sleep(TICK)
+    return ""
+
+
+class _QueueWatch:
+    """Asks the scheduler about a job now and then, and says why it waits when a person watches."""
+
+    def __init__(self, job: str, scheduler: Backend) -> None:
+        self.job, self.scheduler = job, scheduler
+        self.asked, self.gone = 0.0, 0
+        self.reason: str | None = None
+
+    def look(self) -> str:
+        """The state of a job that has ended, once a file system slower than the scheduler would show its results."""
+        if time.monotonic() - self.asked <= ASK:
+            return ""
+        self.asked = time.monotonic()
+        infos = list(self.scheduler.states(Path(), [self.job]).values())
+        info = infos[-1] if infos else JobInfo(UNKNOWN)
+        if info.state == "PENDING" and info.reason != self.reason and sys.stderr.isatty():
+            self.reason = info.reason
+            print(f"launchers: job {self.job} {in_words(info.reason)}", file=sys.stderr)
+        self.gone = self.gone + 1 if info.state in ENDED or info.state == UNKNOWN else 0
+        return info.state if self.gone > GONE_LOOKS else ""
 
 
 class Tail:

@@ -1,84 +1,27 @@
-"""Plans on this machine."""
+"""Plans on this machine: a table of jobs in the run folder, and a scheduler process of ours that works on it."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from launchers.jobs.submission import Unit
+from launchers.jobs.backend import Backend, Element, JobInfo, Resources, SubmissionRequest
+from launchers.jobs.state import ENDED
 from launchers.jobs.usage import Usage
-from launchers.local.jobs import LocalJob, Status
-from launchers.runs.folder import Store
-from launchers.runs.script import _cwd
+from launchers.local import scheduler
+from launchers.local.args import LocalArgs, empty_job, read_args, render
+from launchers.local.jobs import LocalJob, Status, read_statuses, read_table, write_table
 
-# -- on this machine -------------------------------------------------------------------------------------------
+if TYPE_CHECKING:
+    from submitit import Executor
 
-
-def local_jobs(store: Store, units: Iterable[Unit], templates: Mapping[str, LocalJob | None]) -> list[LocalJob]:
-    """The jobs of this machine's scheduler; their ids are the units' names."""
-    kinds = {"afterok": "ok", "aftercorr": "ok", "afterany": "any", "after": "started"}
-    units = list(units)
-    here = {unit.name for unit in units}
-    names = {
-        one.name: one.name if one.name in here else str(store.local_folder(one.attempt) / one.name)
-        for one in (*store.units, *units)
-    }
-    steps = {one.name: one.members[0][0] for one in (*store.units, *units)}
-    jobs = []
-    for unit in units:
-        template = templates[unit.name]
-        assert template is not None
-        folder = store.job_folder(unit.name)
-        after = tuple((kinds[one.kind], names[one.unit]) for one in unit.parents if one.kind != "afternotok")
-        failing: dict[str, list[str]] = {}
-        for one in unit.parents:
-            if one.kind == "afternotok":
-                failing.setdefault(steps[one.unit], []).append(names[one.unit])
-        after += tuple(("notok", "\n".join(some)) for some in failing.values())
-        after += tuple(("ok", str(Path(run) / "local")) for run in unit.after)
-        if unit.script:
-            jobs.append(evolve(local_job(store, unit, template), after=after))
-            continue
-        env = {
-            "SUBMITIT_EXECUTOR": "local", "SUBMITIT_LOCAL_JOB_ID": unit.name, "SUBMITIT_LOCAL_NTASKS": "1",
-            "SUBMITIT_LOCAL_JOB_NUM_NODES": "1", "SUBMITIT_LOCAL_NODEID": "0", "SUBMITIT_LOCAL_LOCALID": "0",
-            "SUBMITIT_LOCAL_GLOBALID": "0",
-        }  # fmt: skip
-        tokens = dict(template.tokens)
-        if unit.at_once:
-            tokens[f"{store.id} {unit.members[0][0]}"] = 1
-        jobs.append(
-            evolve(
-                template,
-                tokens=tuple(tokens.items()),
-                id=unit.name,
-                name=unit.name,
-                argv=(sys.executable, "-u", "-m", "launchers.runs.node", str(store.folder), unit.name),
-                cwd=store.cwd,
-                stdout=str(folder / f"{unit.name}_0_log.out"),
-                stderr=str(folder / f"{unit.name}_0_log.err"),
-                env=(*template.env, *env.items()),
-                after=after,
-            )
-        )
-    return jobs
-
-
-def _local_usage(job: LocalJob, status: Status) -> Usage:
-    return Usage(
-        cores=job.cores,
-        memory=job.memory or None,
-        gpus=len(job.wanted),
-        limit=job.time_limit,
-        reserved=job.cores,
-        peak=status.memory,
-        cpu=status.cpu,
-    )
-
+    from launchers.matching import Selection
 
 SRUN = r"""#!/bin/sh
 # Stands for srun where there is no Slurm: run the command behind the options, once.
@@ -91,14 +34,188 @@ while [ $# -gt 0 ]; do
 done
 exec "$@"
 """
+AFTER = {"afterok": "ok", "aftercorr": "ok", "afterany": "any", "after": "started"}
+"""The types of dependency in the words of the table; afternotok is told apart step by step."""
 
 
-def local_job(store: Store, unit: Unit, template: LocalJob) -> LocalJob:
-    """One element on this machine, with the variables that Slurm gives it and an srun that needs no Slurm."""
-    assert unit.script is not None
-    ((step, number),) = unit.members
-    count = store.task(step).count
-    srun = store.local_folder(unit.attempt) / "bin" / "srun"
+class LocalBackend(Backend):
+    """This machine's own scheduler.  See `launchers.jobs.backend.Backend` for the contract.
+
+    The id of a job is ``ATTEMPT/SUBMISSION``, its place under the folder `local` of the run.
+    """
+
+    title = "this machine"
+    submit_command = "launchers"
+    supports_arrays = False
+    sends_attempts_whole = True
+    forgets_jobs = False
+    grace = 0.0
+    poll_interval = 0.1
+
+    def render(self, selection: Selection) -> LocalArgs:
+        """The resources of one job."""
+        return render(selection)
+
+    def time_limit(self, selection: Selection) -> int | None:
+        """The duration that was asked for, to the second."""
+        return selection.alternative.duration
+
+    def executor(self, folder: Path, resources: Resources, *, name: str = "", early_signal: bool = True) -> Executor:
+        """A submitit executor whose jobs run under this machine's scheduler."""
+        from launchers.local.executor import Executor as LocalExecutor
+
+        assert isinstance(resources, LocalArgs)
+        template = evolve(empty_job(resources), name=name)
+        return LocalExecutor(folder, template, resources.capacity)
+
+    def submit_function(
+        self, executor: Executor, resources: Resources, function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Submit a call; raises ValueError for what could never run here."""
+        return executor.submit(function, *args, **kwargs)
+
+    def largest_array(self) -> int:
+        """One: every job is a submission of its own."""
+        return 1
+
+    def render_script(self, request: SubmissionRequest) -> str:
+        """Nothing: a job of this machine has no script."""
+        return ""
+
+    def prepare(self, requests: Sequence[SubmissionRequest]) -> None:
+        """Write the table of an attempt."""
+        first = requests[0]
+        capacity = read_args(first.submission.parameters).capacity
+        tokens = dict(capacity.tokens)
+        if first.jobs is not None:
+            tokens[first.run_id] = first.jobs
+        for request in requests:
+            if request.submission.at_once:
+                tokens[_token(request)] = request.submission.at_once
+        here = {request.submission.name for request in requests}
+        jobs = [_job(request, here) for request in requests]
+        write_table(_folder(first), evolve(capacity, tokens=tuple(tokens.items())), jobs)
+
+    def send(self, requests: Sequence[SubmissionRequest]) -> list[str]:
+        """Start the scheduler of an attempt, unless it is there."""
+        scheduler.ensure(_folder(requests[0]))
+        return [f"{request.submission.attempt}/{request.submission.name}" for request in requests]
+
+    def revive(self, run: Path, jobs: Iterable[str]) -> None:
+        """Start schedulers again that were killed; raises RunError where one could not read its files."""
+        for folder in _folders(run, jobs):
+            scheduler.check_readable(folder)
+            scheduler.revive(folder)
+
+    def find_token(self, token: str, since: float) -> str | None:
+        """None: to send an attempt again does no harm, so nothing needs to be found."""
+        return None
+
+    def states(
+        self, run: Path, jobs: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
+    ) -> dict[Element, JobInfo]:
+        """What the journals of the schedulers say; schedulers that were killed are started again."""
+        wanted = list(jobs)
+        numbers = dict(elements)
+        infos: dict[Element, JobInfo] = {}
+        for folder in _folders(run, wanted):
+            statuses = read_statuses(folder)
+            names = [job.partition("/")[2] for job in wanted if job.startswith(f"{folder.name}/")]
+            if any(statuses.get(name, Status()).state not in ENDED for name in names):
+                scheduler.revive(folder)
+            table = read_table(folder)[1] if usage else {}
+            for name in names:
+                job = table.get(name)
+                id = f"{folder.name}/{name}"
+                infos[id, numbers.get(id)] = _info(name, statuses.get(name, Status()), job)
+        return infos
+
+    def cancel(self, run: Path, elements: Iterable[Element]) -> None:
+        """Cancel jobs, attempt by attempt."""
+        jobs = [job for job, _ in elements]
+        for folder in _folders(run, jobs):
+            scheduler.cancel(folder, [job.partition("/")[2] for job in jobs if job.startswith(f"{folder.name}/")])
+
+    def output_patterns(self, request: SubmissionRequest, script: str) -> list[str]:
+        """One file for each item, with the attempt behind its number after the first."""
+        return [_log_name(request, "%a")]
+
+
+def _folder(request: SubmissionRequest) -> Path:
+    return request.run / "local" / str(request.submission.attempt)
+
+
+def _folders(run: Path, jobs: Iterable[str]) -> list[Path]:
+    """The folders of the attempts that have these jobs, earlier attempts first."""
+    attempts = {int(job.partition("/")[0]) for job in jobs}
+    return [run / "local" / str(attempt) for attempt in sorted(attempts)]
+
+
+def _token(request: SubmissionRequest) -> str:
+    """The name of what bounds how many jobs of a step run at once."""
+    return f"{request.run_id} {request.submission.members[0][0]}"
+
+
+def _job(request: SubmissionRequest, here: Collection[str]) -> LocalJob:
+    """A submission as a row of the table of its attempt, which has the submissions `here`."""
+    template = empty_job(read_args(request.submission.parameters))
+    tokens = dict(template.tokens)
+    if request.jobs is not None:
+        tokens[request.run_id] = 1
+    if request.submission.at_once:
+        tokens[_token(request)] = 1
+    name = request.submission.name
+    job = evolve(template, id=name, name=name, tokens=tuple(tokens.items()), after=_after(request, here))
+    return _script_job(request, job) if request.submission.script else _step_job(request, job)
+
+
+def _after(request: SubmissionRequest, here: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """What a job waits for: jobs of its attempt by name, those of earlier ones and other runs by path.
+
+    Steps that have to fail are waited for one by one: of the jobs of each, one failure is enough.
+    """
+    after: list[tuple[str, str]] = []
+    failing: dict[str, list[str]] = {}
+    for parent in request.submission.parents:
+        before = request.submissions[parent.submission]
+        where = before.name if before.name in here else str(request.run / "local" / f"{before.attempt}" / before.name)
+        if parent.kind == "afternotok":
+            failing.setdefault(before.members[0][0], []).append(where)
+        else:
+            after.append((AFTER[parent.kind], where))
+    after += [("notok", "\n".join(names)) for names in failing.values()]
+    after += [("ok", str(Path(run) / "local")) for run in request.submission.after]
+    return tuple(after)
+
+
+def _step_job(request: SubmissionRequest, job: LocalJob) -> LocalJob:
+    """A job that calls the function of its step, as submitit's local jobs do."""
+    name, folder = request.submission.name, request.folder
+    env = {
+        "SUBMITIT_EXECUTOR": "local",
+        "SUBMITIT_LOCAL_JOB_ID": name,
+        "SUBMITIT_LOCAL_NTASKS": "1",
+        "SUBMITIT_LOCAL_JOB_NUM_NODES": "1",
+        "SUBMITIT_LOCAL_NODEID": "0",
+        "SUBMITIT_LOCAL_LOCALID": "0",
+        "SUBMITIT_LOCAL_GLOBALID": "0",
+    }
+    return evolve(
+        job,
+        argv=(sys.executable, "-u", "-m", "launchers.runs.node", str(request.run), name),
+        cwd=request.cwd,
+        stdout=str(folder / f"{name}_0_log.out"),
+        stderr=str(folder / f"{name}_0_log.err"),
+        env=tuple(env.items()),
+    )
+
+
+def _script_job(request: SubmissionRequest, job: LocalJob) -> LocalJob:
+    """A job that runs a script of the run folder, with Slurm's variables and an srun that needs no Slurm."""
+    submission = request.submission
+    assert submission.script is not None
+    ((_, number),) = submission.members
+    srun = _folder(request) / "bin" / "srun"
     if not srun.exists():
         srun.parent.mkdir(mode=0o700, parents=True)
         srun.write_text(SRUN)
@@ -106,23 +223,46 @@ def local_job(store: Store, unit: Unit, template: LocalJob) -> LocalJob:
     env = {
         "PATH": f"{srun.parent}:{os.environ.get('PATH', os.defpath)}",
         "SLURM_ARRAY_TASK_ID": str(number),
-        "SLURM_ARRAY_TASK_COUNT": str(count),
+        "SLURM_ARRAY_TASK_COUNT": str(request.count),
         "SLURM_ARRAY_TASK_MIN": "0",
-        "SLURM_ARRAY_TASK_MAX": str(count - 1),
-        "SLURM_ARRAY_JOB_ID": store.id,
-        "SLURM_JOB_ID": f"{store.id}_{number}",
-        "SLURM_JOB_NAME": store.plan,
-        "SLURM_CPUS_PER_TASK": str(template.cores),
-        "SLURM_SUBMIT_DIR": str(_cwd(store)),
+        "SLURM_ARRAY_TASK_MAX": str(request.count - 1),
+        "SLURM_ARRAY_JOB_ID": request.run_id,
+        "SLURM_JOB_ID": f"{request.run_id}_{number}",
+        "SLURM_JOB_NAME": request.plan,
+        "SLURM_CPUS_PER_TASK": str(job.cores),
+        "SLURM_SUBMIT_DIR": str(request.script_folder),
     }
-    log = str(_cwd(store) / f"slurm-{store.id}_{number}{'' if unit.attempt == 1 else f'~{unit.attempt}'}.out")
-    return evolve(
-        template,
-        id=unit.name,
-        name=unit.name,
-        argv=(str(store.folder / unit.script),),
-        cwd=str(_cwd(store)),
-        stdout=log,
-        stderr=log,
-        env=tuple(env.items()),
+    log = str(request.script_folder / _log_name(request, str(number)))
+    argv, cwd = (str(request.run / submission.script),), str(request.script_folder)
+    return evolve(job, argv=argv, cwd=cwd, stdout=log, stderr=log, env=tuple(env.items()))
+
+
+def _log_name(request: SubmissionRequest, item: str) -> str:
+    attempt = request.submission.attempt
+    return f"slurm-{request.run_id}_{item}{'' if attempt == 1 else f'~{attempt}'}.out"
+
+
+def _info(name: str, status: Status, job: LocalJob | None) -> JobInfo:
+    end = status.ended or time.time()
+    return JobInfo(
+        state=status.state,
+        reason=status.reason,
+        elapsed=f"{end - status.started:.0f} s" if status.started else "",
+        exit="" if status.exit is None else str(status.exit),
+        started=status.started,
+        ended=status.ended,
+        usage=_usage(job, status) if job else None,
+        job=name,
+    )
+
+
+def _usage(job: LocalJob, status: Status) -> Usage:
+    return Usage(
+        cores=job.cores,
+        memory=job.memory or None,
+        gpus=len(job.wanted),
+        limit=job.time_limit,
+        reserved=job.cores,
+        peak=status.memory,
+        cpu=status.cpu,
     )

@@ -182,12 +182,16 @@ def read_table(folder: Path) -> tuple[Capacity, dict[str, LocalJob]]:
 
 def _read_capacity(path: Path) -> Capacity:
     try:
-        entry = json.loads(path.read_text(encoding="utf-8"))
-        return Capacity(entry["cores"], entry["memory"], _pairs(entry["devices"]), _pairs(entry["tokens"]))
+        return read_capacity_entry(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}") from None
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise BadLineError(path, 1, f"not what this machine offers to a run: {error}") from None
+        raise BadLineError(path, 1, f"this is not what a machine offers to a run: {error}") from None
+
+
+def read_capacity_entry(entry: Mapping[str, Any]) -> Capacity:
+    """A capacity from the JSON object that stands for it.  Raises KeyError or TypeError for others."""
+    return Capacity(entry["cores"], entry["memory"], _pairs(entry["devices"]), _pairs(entry["tokens"]))
 
 
 def read_statuses(folder: Path) -> dict[str, Status]:

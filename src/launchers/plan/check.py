@@ -7,95 +7,99 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from launchers.jobs.backend import Submission
-from launchers.jobs.submission import NAME, Unit
+from launchers.jobs.backend import SubmissionRequest
+from launchers.jobs.submission import STEP_NAME, Submission
+from launchers.launcher.groups import check_commands
 from launchers.plan.graph import Graph, Task, graph_of
-from launchers.plan.place import Placed, need_in, place
-from launchers.plan.plan import Plan
-from launchers.plan.tree import Map, Pinned, PlanError, Step
+from launchers.plan.place import PlacedPlan, need_in, place_plan
+from launchers.plan.tree import Map, Pinned, PlanError, Step, Tree
 from launchers.requirement import Requirement
-from launchers.runs.call import filled
+from launchers.runs.call import fill_results
 from launchers.runs.escalate import asked, factors, pointless
-from launchers.schedulers import batch
+
+NAME_RULE = "a name has letters, digits, and _ . + @ = -"
 
 
-def checked(plan: Plan, config: str | Path | None, tags: Iterable[str]) -> Placed:
-    """The plan with its places; raises PlanError with everything that is wrong."""
-    found = list(problems(plan, graph_of(plan)))
+def check_and_place(plan: Tree, config: str | Path | None, tags: Iterable[str]) -> PlacedPlan:
+    """The plan with its places.  Raises PlanError with everything that is wrong, LauncherNotFoundError."""
+    problems = list(plan_problems(plan, graph_of(plan)))
     try:
-        placed = place(plan, config=config, tags=tags)
+        placed = place_plan(plan, config=config, tags=tags)
     except PlanError as error:
-        raise PlanError([*found, *error.problems]) if found else error from None
-    if placed.scheduler != "local":
-        cannot = batch(placed.scheduler).cannot
-        for task in placed.graph.tasks:
-            for on in sorted({on for _, on in task.waits} & cannot):
-                found.append(f'step {task.name}: on="{on}" is nothing that {placed.scheduler.upper()} can wait for')
-    if placed.scheduler == "slurm":
-        found += _failing_parts(placed)
-    found += [f"step {task.name}: {why}" for task in placed.graph.tasks if (why := _escalation(plan, task.step))]
-    if found:
-        raise PlanError(found)
-    if placed.scheduler != "local" and placed.group is not None:
-        batch(placed.scheduler).reach(placed.group)
-    found = list(_refused_by_submitit(plan.name, placed))
-    if found:
-        raise PlanError(found)
+        raise PlanError([*problems, *error.problems]) if problems else error from None
+    problems += _unsupported_conditions(placed)
+    problems += _unsupported_failure_waits(placed)
+    problems += [f"step {task.name}: {why}" for task in placed.graph.tasks if (why := _escalation(plan, task.step))]
+    if problems:
+        raise PlanError(problems)
+    if placed.group is not None:
+        check_commands(placed.group)
+    problems = list(_refused_parameters(plan.name, placed))
+    if problems:
+        raise PlanError(problems)
     return placed
 
 
-def _refused_by_submitit(name: str, placed: Placed) -> Iterator[str]:
+def _unsupported_conditions(placed: PlacedPlan) -> Iterator[str]:
+    """Conditions that the scheduler cannot wait for."""
+    unsupported = placed.backend.unsupported_conditions
+    for task in placed.graph.tasks:
+        for on in sorted({on for _, on in task.waits} & unsupported):
+            yield f'step {task.name}: {placed.backend.title} cannot wait for on="{on}"; use "ok", "any" or "failed"'
+
+
+def _unsupported_failure_waits(placed: PlacedPlan) -> list[str]:
+    """Waits for the failure of a Map that is several arrays: Slurm cannot wait for one of them to fail."""
+    if placed.backend.waits_for_one_failure:
+        return []
+    tasks = placed.graph.tasks
+    maps = {task.name: task.count for task in tasks if isinstance(task.step, Map)}
+    waits = [(task.name, name) for task in tasks for name, on in task.waits if on == "failed" and name in maps]
+    most = placed.backend.largest_array() if waits else 0
+    return [
+        f'step {name}: on="failed" of {parent}, which has more items than an array may have here ({most})'
+        for name, parent in waits
+        if maps[parent] > most
+    ]
+
+
+def _refused_parameters(name: str, placed: PlacedPlan) -> Iterator[str]:
     """Parameters that submitit does not know, found out before anything is submitted."""
     verdicts: dict[str, str] = {}  # by parameters: a thousand equal steps need one look
-    for step, where in placed.places.items():
-        if where.parameters is None:
-            continue
-        kind = json.dumps(where.parameters, sort_keys=True, default=str)
-        if kind not in verdicts:
-            unit = Unit(step, "launchers-check", ((step, None),), (), where.parameters)
-            verdicts[kind] = _refusal(Submission(Path(), name, unit), placed)
-        if verdicts[kind]:
-            yield f"step {step}: submitit refuses its parameters: {verdicts[kind]}"
+    for step, place in placed.places.items():
+        key = json.dumps(place.parameters, sort_keys=True, default=str)
+        if key not in verdicts:
+            submission = Submission(step, "launchers-check", ((step, None),), (), place.parameters)
+            verdicts[key] = _refusal(SubmissionRequest(Path(), "", name, submission), placed)
+        if verdicts[key]:
+            yield f"step {step}: submitit refuses its parameters: {verdicts[key]}"
 
 
-def _refusal(job: Submission, placed: Placed) -> str:
+def _refusal(request: SubmissionRequest, placed: PlacedPlan) -> str:
     try:
-        batch(placed.scheduler).text(job)
+        placed.backend.render_script(request)
     except (ValueError, TypeError, NameError) as error:
         return str(error) or type(error).__name__
     return ""
 
 
-def _failing_parts(placed: Placed) -> list[str]:
-    """What waits for the failure of a Map that is several arrays: Slurm cannot wait for one of them to fail."""
-    tasks = placed.graph.tasks
-    maps = {task.name: task.count for task in tasks if isinstance(task.step, Map)}
-    waits = [(task.name, on) for task in tasks for on, what in task.waits if what == "failed" and on in maps]
-    most = batch(placed.scheduler).array_size() if waits else 0
-    return [
-        f'step {name}: on="failed" of {on}, which has more items than an array may have here ({most})'
-        for name, on in waits
-        if maps[on] > most
-    ]
-
-
-def _escalation(plan: Plan, step: Step) -> str:
+def _escalation(plan: Tree, step: Step) -> str:
     """What is wrong with what a step asks for when it fails; "" for nothing."""
     need = need_in(plan, step.need)
-    if step.again is None or not isinstance(need, Requirement | Pinned):
+    if step.retry is None or not isinstance(need, Requirement | Pinned):
         return ""
     try:
-        by = factors(step.again.escalate)
+        by = factors(step.retry.escalate)
     except ValueError as error:
         return f"escalate {error}"
     why = pointless(by, asked(need.requirement if isinstance(need, Pinned) else need))
-    return why and f"escalate {step.again.escalate!r}: {why}"
+    return why and f"escalate {step.retry.escalate!r}: {why}"
 
 
-def problems(plan: Plan, graph: Graph) -> Iterator[str]:
+def plan_problems(plan: Tree, graph: Graph) -> Iterator[str]:
     """Everything wrong with a plan but where its steps can run."""
-    if not NAME.fullmatch(plan.name):
-        yield f"plan {plan.name!r}: a name has letters, digits, and _ . + @ = -"
+    if not STEP_NAME.fullmatch(plan.name):
+        yield f"plan {plan.name!r}: {NAME_RULE}"
     if not graph.tasks:
         yield f"plan {plan.name} has no steps"
     used = Counter(id(task.step) for task in graph.tasks)
@@ -106,8 +110,8 @@ def problems(plan: Plan, graph: Graph) -> Iterator[str]:
             yield f"step {name} is used {names[name]} times: make a step for each place"
         elif names[name] > 1:
             yield f"{names[name]} steps are called {name}: names tell them apart"
-        if not NAME.fullmatch(str(name)):
-            yield f"step {name!r}: a name has letters, digits, and _ . + @ = -"
+        if not STEP_NAME.fullmatch(str(name)):
+            yield f"step {name!r}: {NAME_RULE}"
     for task in dict.fromkeys(graph.tasks):
         yield from _task_problems(task, graph)
 
@@ -116,7 +120,7 @@ def _task_problems(task: Task, graph: Graph) -> Iterator[str]:
     taken: dict[str, None] = {}
     try:
         arguments = [*task.step.args, task.step.kwargs, *getattr(task.step, "items", ())]
-        filled(arguments, lambda name: taken.setdefault(name))
+        fill_results(arguments, lambda name: taken.setdefault(name))
     except RecursionError:
         yield f"step {task.name}: its arguments are nested too deep"
         return

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 from launchers.drawing import Box, svg
 from launchers.plan.graph import Graph, graph_of
-from launchers.plan.place import Place, Placed, need_in, stated
-from launchers.plan.plan import Plan
+from launchers.plan.place import PlacedPlan, StepPlacement, need_in, placement_from_options
 from launchers.plan.recursion import Calls, evaluate
-from launchers.plan.tree import Chain, Dag, Map, Node, Parallel, Pinned, Step
+from launchers.plan.tree import Chain, Dag, Map, Node, Parallel, Pinned, Step, Tree
 from launchers.quantities.words import format_clock, format_time_limit
 from launchers.requirement import Requirement
 from launchers.slurm.args import SlurmArgs
@@ -18,7 +17,7 @@ DEFAULT_SECONDS = 0
 """What a step counts that has no time limit: nothing, rather than a guess."""
 
 
-def seconds_of(plan: Plan, step: Step, placed: Placed | None) -> int:
+def seconds_of(plan: Tree, step: Step, placed: PlacedPlan | None) -> int:
     """The time limit of a step, in seconds; 0 where it has none."""
     if placed is not None:
         return placed.places[step.name].seconds or DEFAULT_SECONDS
@@ -28,11 +27,11 @@ def seconds_of(plan: Plan, step: Step, placed: Placed | None) -> int:
     if isinstance(need, Requirement):
         return need.alternatives[0].duration or DEFAULT_SECONDS
     if isinstance(need, SlurmArgs | Mapping):
-        return stated(need).seconds or DEFAULT_SECONDS
-    return (need.selection.ask.time if need else None) or DEFAULT_SECONDS
+        return placement_from_options(need).seconds or DEFAULT_SECONDS
+    return (need.backend.time_limit(need.selection) if need else None) or DEFAULT_SECONDS
 
 
-def described(plan: Plan, placed: Placed | None) -> str:
+def describe_plan(plan: Tree, placed: PlacedPlan | None) -> str:
     """The tree, the best time it can take, and with places the GPU-hours and the critical path."""
     graph = graph_of(plan)
     times = {task.name: seconds_of(plan, task.step, placed) for task in graph.tasks}
@@ -51,7 +50,13 @@ def described(plan: Plan, placed: Placed | None) -> str:
 
 
 def _tree(
-    node: Node, indent: str, last: bool, times: dict[str, int], placed: Placed | None, path: set[str], lines: list[str]
+    node: Node,
+    indent: str,
+    last: bool,
+    times: dict[str, int],
+    placed: PlacedPlan | None,
+    path: set[str],
+    lines: list[str],
 ) -> Calls[int]:
     """Write a node and what is below it; the best time that it can take."""
     branch, below = ("└── ", "    ") if last else ("├── ", "│   ")
@@ -71,7 +76,7 @@ def _tree(
         end = index == len(node.nodes) - 1
         parts.append((yield _tree(child, indent + below, end, times, placed, path, lines)))
     if isinstance(node, Dag):
-        parts = [times[name] for name in critical_path(graph_of(Plan("", node)), times)]
+        parts = [times[name] for name in critical_path(graph_of(Tree("", node)), times)]
     duration = max(parts, default=0) if isinstance(node, Parallel) else sum(parts)
     what = {Chain: "▼ Chain", Parallel: "⇉ Parallel", Dag: "◇ Dag"}[type(node)]
     lines[position] = f"{indent}{branch}{what} [{format_clock(duration)}]{_on(node)}"
@@ -82,9 +87,9 @@ def _on(node: Node) -> str:
     return "" if node.on == "ok" else f" on={node.on}"
 
 
-def _where(place: Place) -> str:
+def _where(place: StepPlacement) -> str:
     gpus = f" {place.gpus} GPU{'s' * (place.gpus != 1)}" if place.gpus else ""
-    return f"{place.says}{gpus}".strip()
+    return f"{place.partition}{gpus}".strip()
 
 
 def critical_path(graph: Graph, times: dict[str, int]) -> list[str]:
@@ -96,7 +101,7 @@ def critical_path(graph: Graph, times: dict[str, int]) -> list[str]:
         before[task.name] = slowest
         total[task.name] = times[task.name] + (total[slowest] if slowest else 0)
     path: list[str] = []
-    name = max(total, key=lambda one: total[one], default=None)
+    name = max(total, key=lambda step: total[step], default=None)
     while name:
         path.append(name)
         name = before[name]
@@ -106,7 +111,7 @@ def critical_path(graph: Graph, times: dict[str, int]) -> list[str]:
 # -- as a graph ------------------------------------------------------------------------------------------------
 
 
-def drawn(plan: Plan, form: str) -> str:
+def draw_plan(plan: Tree, form: str) -> str:
     """The DAG as mermaid, dot or svg text; ValueError for another form."""
     graph = graph_of(plan)
     if form == "mermaid":

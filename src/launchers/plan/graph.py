@@ -1,4 +1,4 @@
-"""The tree as a graph: tasks and what each waits for; everything wrong with it is found here, at once."""
+"""The tree as a graph: tasks, and what each waits for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from functools import cached_property
 
 from attrs import frozen
 
-from launchers.plan.plan import Plan
+from launchers.jobs.submission import Condition
 from launchers.plan.recursion import Calls, evaluate
-from launchers.plan.tree import Chain, Dag, Map, Node, On, Parallel, Step
+from launchers.plan.tree import Chain, Dag, Node, Parallel, Step, Tree
 
 
 @frozen(eq=False)
@@ -16,7 +16,7 @@ class Task:
     """A step in the graph: `waits` are the names of the steps it waits for, with what of each."""
 
     step: Step
-    waits: tuple[tuple[str, On], ...]
+    waits: tuple[tuple[str, Condition], ...]
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ class Task:
     @property
     def count(self) -> int:
         """How many jobs it is."""
-        return len(self.step.items) if isinstance(self.step, Map) else 1
+        return self.step.count
 
 
 @frozen(eq=False)
@@ -71,34 +71,44 @@ class Graph:
         return bool(self._bits.get(name, 0) & self._before[later])
 
 
-def graph_of(plan: Plan) -> Graph:
-    """The graph of a plan as it stands, right or wrong."""
+def graph_of(plan: Tree) -> Graph:
+    """The graph of a plan as it stands, right or wrong.  Raises TypeError for a node that is none."""
     tasks: list[Task] = []
     evaluate(_walk(plan.root, (), "ok", tasks))
     return Graph(tuple(tasks))
 
 
-def _walk(node: Node, parents: tuple[str, ...], on: On, tasks: list[Task]) -> Calls[tuple[str, ...]]:
+def _walk(node: Node, parents: tuple[str, ...], on: Condition, tasks: list[Task]) -> Calls[tuple[str, ...]]:
     """Add the tasks of a node that comes after `parents`; what comes after it waits for the names returned."""
     on = node.on if node.on != "ok" else on
     if isinstance(node, Step):
         tasks.append(Task(node, tuple((name, on) for name in parents)))
         return (node.name,)
     if isinstance(node, Dag):
-        first = dict.fromkeys(parents, on)
-        tasks += [Task(step, tuple((node.after.get(step.name) or first).items())) for step in node.nodes]
-        inner = {name for waits in node.after.values() for name in waits}
-        return tuple(step.name for step in node.nodes if step.name not in inner) or parents
+        return _walk_dag(node, parents, on, tasks)
     if isinstance(node, Chain):
-        for child in node.nodes:
-            after = yield _walk(child, parents, on, tasks)
-            if after != parents:
-                on = "ok"  # an empty part hands on what came before it, and with that how it is waited for
-            parents = after
-        return parents
+        ends = yield _walk_chain(node, parents, on, tasks)
+        return tuple(ends)
     if isinstance(node, Parallel):
-        ends: dict[str, None] = {}
+        last: dict[str, None] = {}
         for child in node.nodes:
-            ends.update(dict.fromkeys((yield _walk(child, parents, on, tasks))))
-        return tuple(ends) if node.nodes else parents
+            last.update(dict.fromkeys((yield _walk(child, parents, on, tasks))))
+        return tuple(last) if node.nodes else parents
     raise TypeError(f"a plan is made of Step, Map, Chain, Parallel and Dag, not {node!r}")
+
+
+def _walk_dag(node: Dag, parents: tuple[str, ...], on: Condition, tasks: list[Task]) -> tuple[str, ...]:
+    """Steps that wait for none of the others wait for `parents`."""
+    first = dict.fromkeys(parents, on)
+    tasks += [Task(step, tuple((node.after.get(step.name) or first).items())) for step in node.nodes]
+    inner = {name for waits in node.after.values() for name in waits}
+    return tuple(step.name for step in node.nodes if step.name not in inner) or parents
+
+
+def _walk_chain(node: Chain, parents: tuple[str, ...], on: Condition, tasks: list[Task]) -> Calls[tuple[str, ...]]:
+    for child in node.nodes:
+        after = yield _walk(child, parents, on, tasks)
+        if after != parents:
+            on = "ok"  # an empty part hands on what came before it, and with that how it is waited for
+        parents = after
+    return parents

@@ -6,19 +6,30 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from launchers.plan.tree import Node, PlanError, Step, need_of, result_of
+from launchers.plan.tree import Node, PlanError, Step, Tree, result_of
 from launchers.runs.call import ResultOf
 
 if TYPE_CHECKING:
-    from launchers.runs.run import Run
+    from launchers.runs.run import PlanRun, SubmittedStep
 
 
-class Plan:
-    """A name and a tree of steps; `need` is for the steps that have none of their own."""
+class Plan(Tree):
+    """A name and a tree of steps; `need` is for the steps that have none of their own.
+
+    >>> from launchers import Chain, Plan, Step
+    >>> plan = Plan("sums", Chain(Step("one", "cpu(cores=1)", sum, [1, 2]), Step("two", None, sum, [3, 4])))
+    >>> plan
+    Plan('sums', 2 steps)
+    """
 
     def __init__(self, name: str, root: Node, *, need: Any = None) -> None:
-        self.name, self.root, self.need = name, root, need_of(need)
-        self.run: Run | None = None
+        super().__init__(name, root, need=need)
+        self.run: PlanRun | None = None
+
+    def __repr__(self) -> str:
+        from launchers.plan.graph import graph_of
+
+        return f"Plan({self.name!r}, {len(graph_of(self).tasks)} steps)"
 
     def result_of(self, step: Step | str) -> ResultOf:
         """What stands for a step's result in the arguments of a later one."""
@@ -29,21 +40,21 @@ class Plan:
 
         Where nothing can place it, or with `place=False`, it is the tree and its times alone.
         """
-        from launchers.plan.describe import described
-        from launchers.plan.place import placed_or_not
+        from launchers.plan.describe import describe_plan
+        from launchers.plan.place import place_if_possible
 
-        text = described(self, placed_or_not(self, config) if place else None)
+        text = describe_plan(self, place_if_possible(self, config) if place else None)
         print(text)
         return text
 
     def graph(self, form: Literal["mermaid", "dot", "svg"] = "mermaid") -> str:
-        """The DAG as text in one of three forms."""
-        from launchers.plan.describe import drawn
+        """The graph of the steps as text in one of three forms.  Raises ValueError for another form."""
+        from launchers.plan.describe import draw_plan
 
-        return drawn(self, form)
+        return draw_plan(self, form)
 
     def dry_run(self, *, config: str | Path | None = None, tags: Iterable[str] = ()) -> str:
-        """Per submission the whole sbatch file that would be sent; raises PlanError."""
+        """Per submission the whole sbatch file that would be sent.  Raises PlanError."""
         from launchers.plan.submit import dry_run
 
         return dry_run(self, config=config, tags=tags)
@@ -57,28 +68,34 @@ class Plan:
         folder: str | Path = "runs",
         on_refusal: Literal["cancel", "leave"] = "cancel",
         jobs: int | None = None,
-    ) -> Run:
+    ) -> PlanRun:
         """Check everything, then submit every step; what is returned follows the run.
 
         `executor` is planit's: of a submitit executor only its folder is used, as the place for the run folder.
+        `config` is the launchers.yaml, `tags` keep the groups that carry any of them, `folder` is where run folders go.
         `on_refusal` says what becomes of what is queued already when the cluster refuses a later step; `jobs` bounds
-        how many run at once on this machine.  Raises
-        PlanError before anything is submitted, LauncherNotFoundError, SubmitError afterwards.
+        how many run at once on this machine.  Raises PlanError before anything is submitted, LauncherNotFoundError,
+        and SubmitError afterwards.
         """
         from launchers.plan.submit import submit
 
-        place = Path(getattr(executor, "folder", folder)) if executor is not None else Path(folder)
-        self.run = submit(self, config=config, tags=tags, folder=place, on_refusal=on_refusal, jobs=jobs)
+        root = Path(folder if executor is None else getattr(executor, "folder", folder))
+        self.run = submit(self, config=config, tags=tags, folder=root, on_refusal=on_refusal, jobs=jobs)
         return self.run
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until every step has ended; whether all succeeded."""
-        if self.run is None:
-            raise PlanError([f"plan {self.name} has not been submitted"])
-        return self.run.wait(timeout)
+    def wait(self, timeout: float | None = None, *, check: bool = True) -> bool:
+        """Wait until every step has ended; whether all succeeded.
 
-    def __getitem__(self, name: str) -> Any:
+        Raises TimeoutError after `timeout` seconds (None: no limit) and, unless `check` is False, StepsFailedError
+        when a step failed.
+        """
+        return self._submitted().wait(timeout, check=check)
+
+    def __getitem__(self, name: str) -> SubmittedStep:
         """A submitted step: ``plan["train"].result()``."""
+        return self._submitted()[name]
+
+    def _submitted(self) -> PlanRun:
         if self.run is None:
             raise PlanError([f"plan {self.name} has not been submitted"])
-        return self.run[name]
+        return self.run

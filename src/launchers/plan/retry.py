@@ -1,33 +1,32 @@
-"""Run again what failed and what hung on it, with more resources if asked: a further attempt in the same run folder."""
+"""Run again what failed and what waited for it, with more resources if asked: a further attempt in the same folder."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from attrs import evolve, frozen
 
 from launchers.errors import RunError
-from launchers.jobs.submission import Member, Parent, Unit
+from launchers.jobs.submission import NEEDS_SUCCESS, Member, Parent, Submission
 from launchers.launcher.groups import load_groups
-from launchers.local.backend import local_jobs
-from launchers.local.capacity import capacity
-from launchers.local.jobs import LocalJob, read_table, write_table
-from launchers.offer.model import Group
-from launchers.plan.place import ANYTHING, Place, find_place
+from launchers.plan.place import StepPlacement, place_need
 from launchers.plan.tree import Pinned
 from launchers.requirement import parse
 from launchers.runs.escalate import asked, asked_by_hand, escalated, factors, pointless, times
-from launchers.runs.folder import Store, write
-from launchers.runs.run import Run
-from launchers.runs.send import carry_on, write_unit
-from launchers.runs.status import UNSENT, MemberState
-from launchers.schedulers import batch
+from launchers.runs.record import StepRecord
+from launchers.runs.run import PlanRun
+from launchers.runs.send import submit_pending, write_tickets
+from launchers.runs.status import UNSUBMITTED, MemberState
+from launchers.runs.stored import StoredRun, write_run
+
+States = Mapping[Member, MemberState]
 
 
 def retry(
-    run: Run,
+    run: PlanRun,
     *,
     escalate: str = "",
     only: Iterable[str] = (),
@@ -36,7 +35,7 @@ def retry(
 ) -> list[str]:
     """Submit again every job that ended without success, each waiting for what it waited for; the names of the steps.
 
-    `only` keeps to these steps and what hangs on them.  `escalate` multiplies what they asked last and has the broker
+    `only` keeps to these steps and what waits for them.  `escalate` multiplies what they asked last and has the broker
     place them anew in the same group.  Raises RunError when nothing there offers that, when the escalation cannot be
     read, and when none of the steps asks for what it multiplies.
     """
@@ -45,255 +44,284 @@ def retry(
     except ValueError as error:
         raise RunError(f"--escalate {error}") from None
     if by:
-        _need_needs(run.store)
-    with run.store.locked():
-        store = run.reload()
-        states = {(one.step, one.number): one for step in run.status() for one in step.members}
-        wanted = run.with_descendants(only)
-        failed = {
-            member
-            for member, one in states.items()
-            if (not wanted or one.step in wanted) and one.info.state != "COMPLETED" and (one.ended or one.stuck)
-        }
-        failed = _possible(store, failed, states)
+        _refuse_scripts_without_need(run.record)
+    with run.record.folder.lock():
+        record = run.reload()
+        states = {(member.step, member.item): member for step in run.status() for member in step.members}
+        failed = _failed_members(run, states, only)
         if not failed:
             return []
-        attempt = max(unit.attempt for unit in store.units) + 1
-        fresh = _again(store, failed, states, attempt)
-        if by and (why := pointless(by, {name for unit in fresh for name in _asked(store, unit)})):
-            steps = dict.fromkeys(step for unit in fresh for step, _ in unit.members)
-            raise RunError(f"--escalate {escalate!r}: {', '.join(steps)}: {why}")
-        if store.scheduler == "local":
-            fresh = _local(store, fresh, by, config, attempt)
-        elif by:
-            fresh = [_larger(store, unit, by, config) for unit in fresh]
+        fresh = _retry_submissions(record, failed, states)
+        if by:
+            _refuse_pointless(record, fresh, by, escalate)
+            fresh = [_escalate(record, submission, by, config) for submission in fresh]
         run.cancel_stuck()
-        store.units = (*store.units, *fresh)
-        for unit in fresh:
-            write_unit(store, unit)
-        write(store)
-        carry_on(store, on_refusal=on_refusal)
-    return list(dict.fromkeys(step for step, _ in sorted(failed, key=lambda one: (one[0], one[1] or 0))))
+        record.add_submissions(tuple(fresh))
+        write_tickets(record, fresh)
+        write_run(record)
+        submit_pending(record, on_refusal=on_refusal)
+    return list(dict.fromkeys(step for step, _ in sorted(failed, key=lambda member: (member[0], member[1] or 0))))
 
 
-def _need_needs(store: Store) -> None:
-    """Raise RunError where nobody but a script of the user's knows what a step asks for."""
-    for unit in store.units:
-        task = store.task(unit.members[0][0]) if not unit.barrier else None
-        if unit.script and task and task.need is None:
-            script = store.folder / unit.script
-            raise RunError(f"step {task.name}: {script} says itself what it asks for: change that, then retry")
-
-
-def overdue(run: Run, *, config: str | Path | None = None) -> list[tuple[str, str]]:
-    """Submit again the steps that said they want more when they fail (`Again`); their names and what they want."""
-    if not any(task.again for task in run.store.tasks):
+def retry_due_steps(run: PlanRun, *, config: str | Path | None = None) -> list[tuple[str, str]]:
+    """Submit again the steps whose RetryPolicy says so; their names and the escalation of each."""
+    if not any(step.retry for step in run.record.steps):
         return []  # and the scheduler need not be asked
-    done = []
+    retried = []
     steps = run.status()
-    tried: Counter[Member] = Counter(member for unit in run.store.units for member in unit.members)
+    tried: Counter[Member] = Counter(member for submission in run.record.submissions for member in submission.members)
     for step in steps:
-        again = run.store.task(step.name).again
-        bad = [one for one in step.members if one.ended and one.info.state not in ("COMPLETED", "CANCELLED")]
-        if not again or not bad or not step.ended or max(tried[one.step, one.number] for one in bad) > again[0]:
+        policy = run.record.step(step.name).retry
+        bad = [member for member in step.members if member.failed and member.info.state != "CANCELLED"]
+        if not policy or not bad or not step.ended or max(tried[one.step, one.item] for one in bad) > policy[0]:
             continue
-        if retry(run, escalate=again[1], only=[step.name], config=config):
-            done.append((step.name, again[1]))
-    return done
+        if retry(run, escalate=policy[1], only=[step.name], config=config):
+            retried.append((step.name, policy[1]))
+    return retried
 
 
-def _again(store: Store, failed: set[Member], states: Mapping[Member, MemberState], attempt: int) -> list[Unit]:
-    """A submission of the failed members of each submission, parents first, waiting for what is run again too."""
-    order = {task.name: number for number, task in enumerate(store.tasks)}
-    where = {member: unit for member, (unit, _) in store.latest().items()}
-    old = [unit for unit in store.units if any(one in failed and where.get(one) is unit for one in unit.members)]
-    old.sort(key=lambda unit: min(order[step] for step, _ in unit.members))
-    fresh: dict[str, Unit] = {}
-    taken: set[str] = set()
-    for unit in old:
-        members = tuple(one for one in unit.members if one in failed and where[one] is unit)
-        name = f"{unit.name.partition('~')[0]}~{attempt}"
-        if name in taken:  # of one array, but tried again apart
-            name += f".{len(fresh)}"
-        taken.add(name)
-        token = f"launchers-{store.id}-{len(store.units) + len(fresh)}"
-        fresh[unit.name] = evolve(unit, name=name, token=token, members=members, attempt=attempt)
-    units = {unit.name: unit for unit in (*store.units, *fresh.values())}
-    again = _Again(failed, states, where, fresh, units)
-    return [
-        evolve(unit, parents=tuple(new for parent in unit.parents for new in _still(again, parent, unit.members)))
-        for unit in fresh.values()
-    ]
+def _refuse_scripts_without_need(run: StoredRun) -> None:
+    """Raise RunError where only a script of the user's says what a step asks for."""
+    for submission in run.submissions:
+        step = run.step(submission.members[0][0]) if not submission.barrier else None
+        if submission.script and step and step.need is None:
+            script = run.folder.path / submission.script
+            raise RunError(
+                f"step {step.name}: its resources are written in {script}; change them there, then run retry again"
+            )
 
 
-@frozen
-class _Again:
-    """What is run again: `states` of all jobs, `where` they were last, the new submissions by the old ones' names."""
-
-    failed: set[Member]
-    states: Mapping[Member, MemberState]
-    where: Mapping[Member, Unit]
-    fresh: Mapping[str, Unit]
-    units: Mapping[str, Unit]
-
-    def now(self, one: Member) -> Unit:
-        """The submission that a job is or will be in."""
-        unit = self.where[one]
-        return self.fresh[unit.name] if one in self.failed else unit
+# -- which jobs ------------------------------------------------------------------------------------------------
 
 
-def _still(again: _Again, old: Parent, waiting: Sequence[Member]) -> Iterable[Parent]:
-    """What is left to wait for of an old parent: its new attempt if it is run again, itself while it has not ended."""
-    step = waiting[0][0]
-    parents = [old]
-    while parents:
-        parent = parents.pop()
-        unit = again.units[parent.unit]
-        if unit.barrier:
-            parents += reversed(unit.parents)  # what it stood for
-        elif parent.unit not in again.fresh and unit.members[0][0] == step:  # the array of this Map before that one
-            parents += [one for one in reversed(unit.parents) if again.units[one.unit].members[0][0] == step]
-        else:
-            yield from _left_of(again, parent, waiting)
+def _failed_members(run: PlanRun, states: States, only: Iterable[str]) -> set[Member]:
+    """The jobs that ended without success, or wait for ever, and can start if all of them are run again."""
+    wanted = run.with_descendants(only)
+    failed = {
+        member
+        for member, state in states.items()
+        if (not wanted or member[0] in wanted) and not state.succeeded and (state.ended or state.stuck)
+    }
+    return _startable(run.record, failed, states)
 
 
-def _left_of(again: _Again, old: Parent, waiting: Sequence[Member]) -> Iterable[Parent]:
-    left: dict[str, list[Member]] = {}
-    for one in _awaited(again.units[old.unit], old, waiting):
-        if one in again.failed or not _come(again.states[one], old.kind):
-            left.setdefault(again.now(one).name, []).append(one)
-    for name, some in left.items():
-        members = again.units[name].members
-        pairs = old.kind == "aftercorr" and len(members) > 1 and _items(members) == _items(waiting)
-        kind = "afterok" if old.kind == "aftercorr" and not pairs else old.kind
-        if set(some) == set(members):
-            yield Parent(name, kind)
-        else:
-            yield from (Parent(name, kind, members.index(one)) for one in some)
-
-
-def _items(members: Iterable[Member]) -> list[int | None]:
-    return [number for _, number in members]
-
-
-def _awaited(unit: Unit, parent: Parent, waiting: Sequence[Member]) -> list[Member]:
-    """The jobs of a submission that some of those behind it wait for."""
-    if parent.index is not None:
-        return [unit.members[parent.index]]
-    if parent.kind != "aftercorr":
-        return list(unit.members)
-    items = set(_items(waiting))
-    return [one for one in unit.members if one[1] in items]
-
-
-def _come(one: MemberState, kind: str) -> bool:
-    """Whether a job needs not be waited for any more."""
-    return one.ended or (kind == "after" and one.info.state not in ("PENDING", UNSENT))
-
-
-def _possible(store: Store, failed: set[Member], states: Mapping[Member, MemberState]) -> set[Member]:
+def _startable(run: StoredRun, failed: set[Member], states: States) -> set[Member]:
     """Those of the failed jobs that can start if all of them are run again.
 
     What waits for the success of a job that has none, and is not run again itself, would wait for ever; so would what
     waits for the failure of a step that succeeded.
     """
-    possible = set(failed)
-    by_name = {unit.name: unit for unit in store.units}
-    where = store.latest()
-
-    def awaited(member: Member, parents: Iterable[Parent]) -> Iterable[tuple[str, Member]]:
-        for parent in parents:
-            unit = by_name[parent.unit]
-            if unit.barrier:
-                yield from awaited(member, unit.parents)
-            else:
-                yield from ((parent.kind, one) for one in _awaited(unit, parent, [member]))
-
-    def never(member: Member, parents: Iterable[Parent]) -> bool:
-        well: dict[str, bool] = {}  # by step, those that have to fail: whether all of it has succeeded
-        for kind, one in awaited(member, parents):
-            if kind in ("afterok", "aftercorr") and one not in possible and states[one].gone:
-                return True
-            if kind == "afternotok":
-                well[one[0]] = well.get(one[0], True) and states[one].info.state == "COMPLETED"
-        return any(well.values())
-
+    startable = set(failed)
+    latest = run.latest()
     by_step: dict[str, list[Member]] = {}
-    for one in failed:
-        by_step.setdefault(one[0], []).append(one)
-    for task in store.tasks:  # parents come first
-        mine = by_step.get(task.name, [])
-        possible.difference_update([one for one in mine if never(one, where[one][0].parents)])
-    return possible
+    for member in failed:
+        by_step.setdefault(member[0], []).append(member)
+    for step in run.steps:  # parents come first
+        for member in by_step.get(step.name, []):
+            if _never_starts(run, member, latest[member][0].parents, startable, states):
+                startable.discard(member)
+    return startable
 
 
-def _asked(store: Store, unit: Unit) -> set[str]:
+def _never_starts(
+    run: StoredRun, member: Member, parents: Iterable[Parent], startable: set[Member], states: States
+) -> bool:
+    succeeded: dict[str, bool] = {}  # by step, those that have to fail: whether all of it has succeeded
+    for kind, awaited in _awaited_jobs(run, member, parents):
+        if kind in NEEDS_SUCCESS and awaited not in startable and states[awaited].gone:
+            return True
+        if kind == "afternotok":
+            succeeded[awaited[0]] = succeeded.get(awaited[0], True) and states[awaited].succeeded
+    return any(succeeded.values())
+
+
+def _awaited_jobs(run: StoredRun, member: Member, parents: Iterable[Parent]) -> Iterator[tuple[str, Member]]:
+    """The jobs that one waits for, also through barriers, each with the type of the dependency."""
+    todo = list(parents)
+    while todo:
+        parent = todo.pop()
+        submission = run.submissions_by_name[parent.submission]
+        if submission.barrier:
+            todo += submission.parents
+        else:
+            yield from ((parent.kind, awaited) for awaited in _awaited(submission, parent, [member]))
+
+
+def _awaited(submission: Submission, parent: Parent, waiting: Sequence[Member]) -> list[Member]:
+    """The jobs of a submission that some of those behind it wait for."""
+    if parent.index is not None:
+        return [submission.members[parent.index]]
+    if parent.kind != "aftercorr":
+        return list(submission.members)
+    items = set(_items(waiting))
+    return [member for member in submission.members if member[1] in items]
+
+
+def _items(members: Iterable[Member]) -> list[int | None]:
+    return [item for _, item in members]
+
+
+# -- their submissions -----------------------------------------------------------------------------------------
+
+
+@frozen
+class _RetryContext:
+    """What is run again: the `states` of all jobs, where they were `last`, the `fresh` submissions by the old names."""
+
+    failed: set[Member]
+    states: States
+    last: Mapping[Member, Submission]
+    fresh: Mapping[str, Submission]
+    submissions: Mapping[str, Submission]
+
+    def place(self, member: Member) -> Submission:
+        """The submission that a job is or will be in."""
+        submission = self.last[member]
+        return self.fresh[submission.name] if member in self.failed else submission
+
+
+def _retry_submissions(run: StoredRun, failed: set[Member], states: States) -> list[Submission]:
+    """A submission of the failed members of each submission, parents first, waiting for what is run again too."""
+    last = {member: submission for member, (submission, _) in run.latest().items()}
+    fresh = _fresh_submissions(run, failed, last)
+    by_name = {submission.name: submission for submission in (*run.submissions, *fresh.values())}
+    context = _RetryContext(failed, states, last, fresh, by_name)
+    return [
+        evolve(
+            submission,
+            parents=tuple(
+                left for parent in submission.parents for left in _still_waits(context, parent, submission.members)
+            ),
+        )
+        for submission in fresh.values()
+    ]
+
+
+def _fresh_submissions(run: StoredRun, failed: set[Member], last: Mapping[Member, Submission]) -> dict[str, Submission]:
+    """The new submissions by the names of the old ones, with their old parents."""
+    attempt = max(submission.attempt for submission in run.submissions) + 1
+    order = {step.name: number for number, step in enumerate(run.steps)}
+    old = [submission for submission in run.submissions if _failed_of(submission, failed, last)]
+    old.sort(key=lambda submission: min(order[step] for step in submission.steps))
+    fresh: dict[str, Submission] = {}
+    taken: set[str] = set()
+    for submission in old:
+        name = f"{submission.name.partition('~')[0]}~{attempt}"
+        if name in taken:  # of one array, but tried again apart
+            name += f".{len(fresh)}"
+        taken.add(name)
+        token = f"launchers-{run.id}-{len(run.submissions) + len(fresh)}"
+        members = _failed_of(submission, failed, last)
+        fresh[submission.name] = evolve(submission, name=name, token=token, members=members, attempt=attempt)
+    return fresh
+
+
+def _failed_of(submission: Submission, failed: set[Member], last: Mapping[Member, Submission]) -> tuple[Member, ...]:
+    """The members of a submission that are run again, and were in it last."""
+    return tuple(member for member in submission.members if member in failed and last.get(member) is submission)
+
+
+def _still_waits(context: _RetryContext, old: Parent, waiting: Sequence[Member]) -> Iterator[Parent]:
+    """What is left to wait for of an old parent: its new attempt if it is run again, itself while it has not ended."""
+    step = waiting[0][0]
+    parents = [old]
+    while parents:
+        parent = parents.pop()
+        submission = context.submissions[parent.submission]
+        if submission.barrier:
+            parents += reversed(submission.parents)  # what it stood for
+        elif parent.submission not in context.fresh and submission.members[0][0] == step:
+            # the array of this Map before that one
+            parents += [
+                earlier
+                for earlier in reversed(submission.parents)
+                if context.submissions[earlier.submission].members[0][0] == step
+            ]
+        else:
+            yield from _left_of(context, parent, waiting)
+
+
+def _left_of(context: _RetryContext, old: Parent, waiting: Sequence[Member]) -> Iterator[Parent]:
+    """The parents that stand for those jobs of an old one that still have to be waited for."""
+    left: dict[str, list[Member]] = {}
+    for member in _awaited(context.submissions[old.submission], old, waiting):
+        if member in context.failed or not _is_settled(context.states[member], old.kind):
+            left.setdefault(context.place(member).name, []).append(member)
+    for name, awaited in left.items():
+        members = context.submissions[name].members
+        pairs = old.kind == "aftercorr" and len(members) > 1 and _items(members) == _items(waiting)
+        kind = "afterok" if old.kind == "aftercorr" and not pairs else old.kind
+        if set(awaited) == set(members):
+            yield Parent(name, kind)
+        else:
+            yield from (Parent(name, kind, members.index(member)) for member in awaited)
+
+
+def _is_settled(state: MemberState, kind: str) -> bool:
+    """Whether a job needs not be waited for any more."""
+    return state.ended or (kind == "after" and state.info.state not in ("PENDING", UNSUBMITTED))
+
+
+# -- what they ask for -----------------------------------------------------------------------------------------
+
+
+def _refuse_pointless(
+    run: StoredRun, submissions: Sequence[Submission], by: Mapping[str, float], escalate: str
+) -> None:
+    """Raise RunError where none of the steps asks for what the escalation multiplies."""
+    why = pointless(by, {name for submission in submissions for name in _asked_amounts(run, submission)})
+    if why:
+        steps = dict.fromkeys(step for submission in submissions for step in submission.steps)
+        raise RunError(f"--escalate {escalate!r}: {', '.join(steps)}: {why}")
+
+
+def _asked_amounts(run: StoredRun, submission: Submission) -> set[str]:
     """The names of the amounts that a submission asks for."""
-    need = unit.need or store.task(unit.members[0][0]).need
-    if need is None and unit.parameters is not None:
-        return asked_by_hand(unit.parameters)
-    return asked(parse(need) if need else ANYTHING)
+    need = submission.need or run.step(submission.members[0][0]).need
+    return asked(parse(need)) if need is not None else asked_by_hand(submission.parameters)
 
 
-def _placed(store: Store, unit: Unit, by: Mapping[str, float], config: str | Path | None) -> tuple[Unit, Group, Place]:
-    """The submission placed anew in the run's group, with larger amounts than it has; raises RunError."""
-    task = store.task(unit.members[0][0])
-    text = unit.need or task.need
-    need = escalated(parse(text) if text else ANYTHING, by)
-    groups, _ = load_groups(config)
-    for group in groups:
-        if group.name == store.group:
-            found, _ = find_place(Pinned(need, task.options) if task.options else need, group)
-            if isinstance(found, Place):
-                return evolve(unit, need=str(need), seconds=found.seconds), group, found
-            raise RunError(f"step {task.name}: nothing in {store.group} offers {need}: {found}")
-    raise RunError(f"step {task.name}: the launcher group {store.group} of this run is not configured any more")
-
-
-def _larger(store: Store, unit: Unit, by: Mapping[str, float], config: str | Path | None) -> Unit:
+def _escalate(run: StoredRun, submission: Submission, by: Mapping[str, float], config: str | Path | None) -> Submission:
     """The submission with larger amounts: placed anew, or multiplied where they were given by hand."""
-    task = store.task(unit.members[0][0])
-    if task.need is not None:
-        unit, _, found = _placed(store, unit, by, config)
-        parameters = found.parameters
-        assert parameters is not None
-        before = unit.parameters or {}
-        if "signal_delay_s" in before or "checkpoint" in (before.get("additional_parameters") or {}):
-            parameters = batch(store.scheduler).checkpointing(parameters)
-        return evolve(unit, parameters={**parameters, **({} if task.srun else {"use_srun": False})})
-    larger = dict(unit.parameters or {})
-    seconds = unit.seconds
+    step = run.step(submission.members[0][0])
+    if step.need is None:
+        return _escalate_by_hand(submission, by)
+    need, placement = _place_anew(run, submission, step, by, config)
+    before, parameters = submission.parameters, placement.parameters
+    if "signal_delay_s" in before or "checkpoint" in (before.get("additional_parameters") or {}):
+        parameters = run.backend.checkpoint_parameters(parameters)
+    parameters = {**parameters, **({} if step.srun else {"use_srun": False})}
+    return evolve(submission, need=need, seconds=placement.seconds, parameters=parameters)
+
+
+def _place_anew(
+    run: StoredRun, submission: Submission, step: StepRecord, by: Mapping[str, float], config: str | Path | None
+) -> tuple[str, StepPlacement]:
+    """The larger need of a submission and its place in the run's group.  Raises RunError."""
+    need = escalated(parse(submission.need or step.need or ""), by)
+    groups, _ = load_groups(config)
+    group = next((group for group in groups if group.name == run.group), None)
+    if group is None:
+        raise RunError(f"step {step.name}: the launcher group {run.group} of this run is not configured any more")
+    placement, _ = place_need(Pinned(need, step.options) if step.options else need, group)
+    if isinstance(placement, StepPlacement):
+        return str(need), placement
+    raise RunError(f"step {step.name}: nothing in {run.group} offers {need}: {placement}")
+
+
+def _escalate_by_hand(submission: Submission, by: Mapping[str, float]) -> Submission:
+    """The submission with the amounts multiplied that its Slurm parameters give."""
+    larger: dict[str, Any] = dict(submission.parameters)
+    additional = dict(larger.get("additional_parameters") or {})
+    seconds = submission.seconds
     if larger.get("time") and "duration" in by:
         larger["time"] = times(larger["time"], by["duration"])
         seconds = larger["time"] * 60
     if larger.get("cpus_per_task") and "cores" in by:
         larger["cpus_per_task"] = times(larger["cpus_per_task"], by["cores"])
-    extra = dict(larger.get("additional_parameters") or {})
-    for place in (larger, extra):
-        if place.get("mem") and "mem" in by:
-            place["mem"] = f"{times(int(str(place['mem']).rstrip('M')), by['mem'])}M"
-    larger |= {"additional_parameters": extra} if extra else {}
-    return evolve(unit, parameters=larger, seconds=seconds)
-
-
-def _local(
-    store: Store, fresh: Sequence[Unit], by: Mapping[str, float], config: str | Path | None, attempt: int
-) -> list[Unit]:
-    """Write the table of a further attempt for this machine's scheduler; its submissions with what they ask for."""
-    room, _ = read_table(store.local_folder(1))
-    before = store.local_jobs()
-    old = {member: unit for unit in store.units for member in unit.members}
-    templates: dict[str, LocalJob | None] = {}
-    units = []
-    for unit in fresh:
-        template = before[old[unit.members[0]].name]
-        if by:
-            unit, group, found = _placed(store, unit, by, config)
-            assert found.local is not None
-            bound = [one for one in template.tokens if one[0] == store.id]  # what was submitted with jobs=N
-            room = evolve(capacity(group), tokens=room.tokens)
-            template = evolve(found.local, tokens=(*found.local.tokens, *bound))
-        templates[unit.name] = template
-        units.append(unit)
-    write_table(store.local_folder(attempt), room, local_jobs(store, units, templates))
-    return units
+    for options in (larger, additional):
+        if options.get("mem") and "mem" in by:
+            options["mem"] = f"{times(int(str(options['mem']).rstrip('M')), by['mem'])}M"
+    if additional:
+        larger["additional_parameters"] = additional
+    return evolve(submission, parameters=larger, seconds=seconds)

@@ -1,23 +1,18 @@
-"""The tree that a person builds: Step, Map, Chain, Parallel and Plan."""
+"""The tree that a person builds: Step, Map, Chain, Parallel and Dag, and the Tree that names it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import dropwhile
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from attrs import frozen
 
+from launchers.jobs.submission import DEPENDENCY_TYPES, Condition
 from launchers.launcher.launcher import Launcher
+from launchers.order import CircularWaitError, sort_by_waits
 from launchers.requirement import Requirement, parse
 from launchers.runs.call import Command, ResultOf
 from launchers.slurm.args import SlurmArgs
-
-On = Literal["ok", "any", "failed", "started", "each"]
-"""When a node starts, of those before it: all succeeded, all ended, each step failed (a Map when all of it has ended
-and any item failed, as Slurm has it for an array), all have started; "each": element-wise
-for a Map after a Map of equal length, each item after its own."""
-ONS = ("ok", "any", "failed", "started", "each")
 
 
 @frozen
@@ -51,71 +46,73 @@ class UnreachableError(PlacementError):
 
 
 @frozen
-class Again:
+class RetryPolicy:
     """How often a step that ended without success is submitted again, and what it asks for then ("mem*2")."""
 
     times: int
     escalate: str
 
 
-def need_of(need: object) -> Need:
-    """A need as a person writes it: text is a requirement; raises PlanError's text as TypeError for other things."""
+def read_need(need: object) -> Need:
+    """A need as a person writes it: text is a requirement.  Raises RequirementSyntaxError, and TypeError for others."""
     if isinstance(need, str):
         return parse(need)
-    if _is_need(need):
-        return need  # type: ignore[return-value]
+    if need is None or isinstance(need, Requirement | Pinned | SlurmArgs | Launcher | Mapping):
+        return need
     raise TypeError(f"a need is a requirement, SlurmArgs, a Launcher or a dict of submitit parameters, not {need!r}")
 
 
-def _is_need(value: object) -> bool:
-    return value is None or isinstance(value, Requirement | Pinned | SlurmArgs | Launcher | Mapping | str)
+def _check_condition(on: str) -> None:
+    if on not in DEPENDENCY_TYPES:
+        raise ValueError(f"on={on!r} is not a condition; write one of {', '.join(DEPENDENCY_TYPES)}")
 
 
 class Node:
     """A part of a plan."""
 
-    on: On = "ok"
-
-    def _check_on(self, on: str) -> None:
-        if on not in ONS:
-            raise ValueError(f"on={on!r}: it is one of {', '.join(ONS)}")
+    on: Condition = "ok"
 
 
 class Step(Node):
     """One job: ``Step(name, need, func, *args, **kwargs)`` calls ``func(*args, **kwargs)`` there.
 
-    `need` is a requirement (text or object), SlurmArgs, a dict of submitit's Slurm parameters, or a Launcher; it may
-    stand behind `func`, and None, or leaving it out, means the plan's default.  `on` says of the steps before it what
-    has to have happened.  Positional only, so that keyword arguments are the function's own.
+    `need` is a requirement (text or object), SlurmArgs, a dict of submitit's Slurm parameters, or a Launcher; None
+    stands for the plan's default.  `on` says what has to have happened to the steps before it.  The first three are
+    positional only, so that keyword arguments are the function's own.  Raises TypeError and ValueError.
 
-    `again`, `identity` (what the step is made of, to tell whether it was done before), `srun` (False: it runs once,
+    `retry`, `identity` (what the step is made of, to tell whether it was done before), `srun` (False: it runs once,
     in the batch script, however many tasks are asked for) and `rivals` (steps that are cancelled when it fails)
     are for those who make steps for others.
     """
 
-    again: Again | None = None
+    retry: RetryPolicy | None = None
     identity: str = ""
     srun: bool = True
     rivals: tuple[str, ...] = ()
 
-    def __init__(self, name: str, need: Any, func: Any = None, /, *args: Any, on: On = "ok", **kwargs: Any) -> None:
-        self._check_on(on)
-        if callable(need) and not _is_need(need):
-            if _is_need(func) and not isinstance(func, str):
-                need, func = func, need
-            else:  # Step(name, func, *args): the plan's default
-                need, func, args = None, need, (func, *args) if func is not None else args
+    def __init__(
+        self, name: str, need: Any, func: Callable[..., Any], /, *args: Any, on: Condition = "ok", **kwargs: Any
+    ) -> None:
+        _check_condition(on)
         if not callable(func):
-            raise TypeError(f"step {name}: what it runs is not callable: {func!r}")
-        self.name, self.need, self.func = name, need_of(need), func
+            raise TypeError(
+                f"step {name}: {func!r} is not a function; write Step(name, need, func, *args), with None for the "
+                "plan's need"
+            )
+        self.name, self.need, self.func = name, read_need(need), func
         self.args, self.kwargs, self.on = args, kwargs, on
 
     @classmethod
-    def command(cls, name: str, need: Any, command: str | Sequence[str], *, on: On = "ok") -> Step:
+    def command(cls, name: str, need: Any, command: str | Sequence[str], *, on: Condition = "ok") -> Step:
         """A step that runs a command: a list as it stands, text through the shell of the node."""
         if isinstance(command, str):
             return cls(name, need, Command(("/bin/sh", "-c", command, "sh")), on=on)
         return cls(name, need, Command(tuple(map(str, command))), on=on)
+
+    @property
+    def count(self) -> int:
+        """How many jobs it is."""
+        return 1
 
     def __repr__(self) -> str:
         return f"Step({self.name!r})"
@@ -138,11 +135,16 @@ class Map(Step):
         *,
         at_once: int | None = None,
         fail_fast: bool = False,
-        on: On = "ok",
+        on: Condition = "ok",
     ) -> None:
         super().__init__(name, need, func, on=on)
         self.items = list(items)
         self.at_once, self.fail_fast = at_once, fail_fast
+
+    @property
+    def count(self) -> int:
+        """How many jobs it is: one for each item."""
+        return len(self.items)
 
     def __repr__(self) -> str:
         return f"Map({self.name!r}, {len(self.items)} items)"
@@ -151,16 +153,16 @@ class Map(Step):
 class Chain(Node):
     """Nodes one after another."""
 
-    def __init__(self, *nodes: Node, on: On = "ok") -> None:
-        self._check_on(on)
+    def __init__(self, *nodes: Node, on: Condition = "ok") -> None:
+        _check_condition(on)
         self.nodes, self.on = nodes, on
 
 
 class Parallel(Node):
     """Nodes side by side, all after the same ones."""
 
-    def __init__(self, *nodes: Node, on: On = "ok") -> None:
-        self._check_on(on)
+    def __init__(self, *nodes: Node, on: Condition = "ok") -> None:
+        _check_condition(on)
         self.nodes, self.on = nodes, on
 
 
@@ -171,7 +173,7 @@ class Dag(Node):
     among them, and for a circle, with its path.
     """
 
-    def __init__(self, *steps: Step, after: Mapping[str, Mapping[str, On]]) -> None:
+    def __init__(self, *steps: Step, after: Mapping[str, Mapping[str, Condition]]) -> None:
         self.after = {name: dict(waits) for name, waits in after.items()}
         names = [step.name for step in steps]
         named = {name for child, waits in self.after.items() for name in (child, *waits)}
@@ -180,29 +182,19 @@ class Dag(Node):
             raise PlanError([f"there is no step {name} here: {', '.join(names)}" for name in unknown])
         for waits in self.after.values():
             for on in waits.values():
-                self._check_on(on)
-        order = {name: number for number, name in enumerate(sorted_names(names, self.after))}
+                _check_condition(on)
+        try:
+            order = {name: number for number, name in enumerate(sort_by_waits(names, self.after))}
+        except CircularWaitError as error:
+            raise PlanError([str(error)]) from None
         self.nodes = tuple(sorted(steps, key=lambda step: order[step.name]))
 
 
-def sorted_names(names: Sequence[str], after: Mapping[str, Iterable[str]]) -> list[str]:
-    """The names, each behind those it waits for, else in their order; raises PlanError with the path of a circle."""
-    done: dict[str, None] = {}
-    for name in names:
-        path = {name: iter(after.get(name, ()))}  # each waits for the next, with what is left of what it waits for
-        while path:
-            last = next(reversed(path))
-            if last in done:
-                path.popitem()
-            elif (parent := next(path[last], None)) is None:
-                done[last] = None
-            elif parent in path:
-                raise PlanError(
-                    [f"these wait for each other: {' -> '.join((*dropwhile(parent.__ne__, path), parent))}"]
-                )
-            elif parent not in done:
-                path[parent] = iter(after.get(parent, ()))
-    return list(done)
+class Tree:
+    """A name and a tree of steps; `need` is for the steps that have none of their own."""
+
+    def __init__(self, name: str, root: Node, *, need: Any = None) -> None:
+        self.name, self.root, self.need = name, root, read_need(need)
 
 
 def result_of(step: Step | str) -> ResultOf:

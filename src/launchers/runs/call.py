@@ -15,18 +15,18 @@ class ResultOf:
     name: str
 
 
-def filled(value: Any, result: Callable[[str], Any]) -> Any:
+def fill_results(value: Any, result: Callable[[str], Any]) -> Any:
     """A value with the results that it stands for, also inside of lists, tuples and dicts (of exactly these types)."""
     if isinstance(value, ResultOf):
         return result(value.name)
     if type(value) in (list, tuple):
-        return type(value)(filled(one, result) for one in value)
+        return type(value)(fill_results(part, result) for part in value)
     if type(value) is dict:
-        return {key: filled(one, result) for key, one in value.items()}
+        return {key: fill_results(part, result) for key, part in value.items()}
     return value
 
 
-class CommandError(RuntimeError):
+class StepCommandError(RuntimeError):
     """A command that ended with another exit status than 0, which becomes the job's."""
 
     def __init__(self, status: int) -> None:
@@ -41,12 +41,12 @@ class Command:
     argv: tuple[str, ...]
 
     def __call__(self, *more: object) -> int:
-        """Run it with `more` as further arguments, its output in the step's log; raises CommandError."""
+        """Run it with `more` as further arguments, its output in the step's log; raises StepCommandError."""
         import subprocess
 
         status = subprocess.run([*self.argv, *map(str, more)], check=False).returncode
         if status:
-            raise CommandError(status)
+            raise StepCommandError(status)
         return 0
 
 

@@ -25,29 +25,36 @@ from launchers.errors import RunError
 from launchers.events import LATEST
 from launchers.files.problems import ConfigError
 from launchers.files.tree import KeyPath, format_path, read_tree
-from launchers.jobs.submission import NAME, Unit
-from launchers.plan.layout import KINDS
-from launchers.plan.tree import ONS, PlanError, sorted_names
-from launchers.requirement import parse
+from launchers.jobs.submission import DEPENDENCY_TYPES, STEP_NAME, Parent, Submission
+from launchers.order import CircularWaitError, sort_by_waits
+from launchers.requirement import cpu, parse
 from launchers.runs.escalate import factors
+from launchers.schedulers import SCHEDULERS
 
 VERSION = 1
-SCHEDULERS = ("local", "slurm", "oar")
+ANYTHING = cpu(cores=1)
+"""The need of a step when neither it nor its plan has one."""
 
 
 @attrs.frozen
-class TaskEntry:
-    """A step as plan.json has it."""
+class StepRecord:
+    """A step as plan.json has it.
+
+    `waits` are the names of the steps before it and the condition of each, `count` how many jobs it is, `place` the
+    partition or machine for people, `seconds` the time limit (None: none).  `function` is what it runs, for people.
+    `need` is its requirement (None: Slurm's options, or a script, say what it asks for) and `options` what was given
+    by hand beside it.  `retry` is how often it is submitted again when it fails, and the escalation then.
+    """
 
     name: str
     waits: tuple[tuple[str, str], ...]
     count: int
-    says: str
+    place: str
     seconds: int | None
-    runs: str
+    function: str
     need: str | None
     options: tuple[tuple[str, Any], ...] = ()
-    again: tuple[int, str] | None = None
+    retry: tuple[int, str] | None = None
     identity: str = ""
     fail_fast: bool = False
     srun: bool = True
@@ -63,8 +70,11 @@ class Source:
 
 
 @attrs.define(kw_only=True)
-class Record:
-    """A submitted plan: `created` is in seconds of the epoch, and `source` is None where there is no git."""
+class RunRecord:
+    """A submitted plan: `created` is in seconds of the epoch, and `source` is None where there is no git.
+
+    `jobs` is how many of its jobs may run at once on this machine (None: no limit).
+    """
 
     plan: str
     id: str
@@ -74,12 +84,13 @@ class Record:
     command: tuple[str, ...]
     cwd: str
     source: Source | None
-    tasks: tuple[TaskEntry, ...]
-    units: tuple[Unit, ...]
+    steps: tuple[StepRecord, ...]
+    submissions: tuple[Submission, ...]
+    jobs: int | None = None
 
 
 def origin(command: Sequence[str] = ()) -> dict[str, Any]:
-    """The fields of a Record that say where this process submits it from.
+    """The fields of a RunRecord that say where this process submits it from.
 
     `command` stands for this process' command line where that is not to be kept.
     """
@@ -96,9 +107,9 @@ def _source() -> Source | None:
     return None if commit.status or changed.status else Source(commit.stdout.strip(), bool(changed.stdout.strip()))
 
 
-def dumps(record: Record) -> str:
+def dumps(record: RunRecord) -> str:
     """The text of plan.json."""
-    entry = {field.name: _plain(getattr(record, field.name)) for field in attrs.fields(Record)}
+    entry = {field.name: _plain(getattr(record, field.name)) for field in attrs.fields(RunRecord)}
     return json.dumps({"version": VERSION, **entry}, indent=1, default=str)
 
 
@@ -111,7 +122,7 @@ def _plain(value: Any) -> Any:
 # -- reading ---------------------------------------------------------------------------------------------------
 
 
-def loads(text: str, path: Path) -> Record:
+def loads(text: str, path: Path) -> RunRecord:
     """What plan.json says.  Raises RunError that names the line that launchers did not write."""
     try:
         entry = json.loads(text)
@@ -125,7 +136,7 @@ def loads(text: str, path: Path) -> Record:
         line = _line(text, ("version",))
         raise RunError(f"{path}:{line}: it has version {version!r}, this launchers reads version {VERSION}")
     try:
-        record = _converter(detailed=False).structure(entry, Record)
+        record = _converter(detailed=False).structure(entry, RunRecord)
     except Exception:
         where = _first_difference(entry)
         raise _bad(path, _line(text, where), f"{format_path(where)} {_difference(entry, where)}") from None
@@ -180,7 +191,7 @@ def _converter(*, detailed: bool) -> Converter:
 def _first_difference(entry: Mapping[str, Any]) -> KeyPath:
     """Where an object is first different from what `dumps` writes."""
     try:
-        _converter(detailed=True).structure(entry, Record)
+        _converter(detailed=True).structure(entry, RunRecord)
     except BaseValidationError as error:
         return _first_place(error)
     raise AssertionError("unreachable: both converters take the same")
@@ -206,22 +217,22 @@ def _difference(entry: Any, where: KeyPath) -> str:
     return f"is not what launchers writes there: {text if len(text) <= 60 else f'{text[:57]}...'}"
 
 
-def _contradictions(record: Record) -> Iterator[tuple[KeyPath, str]]:
+def _contradictions(record: RunRecord) -> Iterator[tuple[KeyPath, str]]:
     """What no plan of launchers says, each with its place."""
     if record.scheduler not in SCHEDULERS:
         yield ("scheduler",), f"there is no scheduler {record.scheduler!r}"
     if not 0 <= record.created < LATEST:
         yield ("created",), f"{record.created} is not a time"
-    if not NAME.fullmatch(record.plan):
+    if not STEP_NAME.fullmatch(record.plan):
         yield ("plan",), f"{record.plan!r} is not a name"
     yield from _in_needs(record)
-    yield from _in_tasks(record.tasks)
-    yield from _in_units(record)
+    yield from _in_steps(record.steps)
+    yield from _in_submissions(record)
 
 
-def _in_needs(record: Record) -> Iterator[tuple[KeyPath, str]]:
+def _in_needs(record: RunRecord) -> Iterator[tuple[KeyPath, str]]:
     places: dict[str, KeyPath] = {}  # of each text, as thousands of steps may have the same
-    for key in ("tasks", "units"):
+    for key in ("steps", "submissions"):
         for number, part in enumerate(getattr(record, key)):
             if part.need is not None:
                 places.setdefault(part.need, (key, number, "need"))
@@ -232,43 +243,49 @@ def _in_needs(record: Record) -> Iterator[tuple[KeyPath, str]]:
             yield where, f"{need!r} is not a requirement"
 
 
-def _in_tasks(tasks: Sequence[TaskEntry]) -> Iterator[tuple[KeyPath, str]]:
+def _in_steps(steps: Sequence[StepRecord]) -> Iterator[tuple[KeyPath, str]]:
     before: set[str] = set()
-    for number, task in enumerate(tasks):
-        where = ("tasks", number)
-        if not NAME.fullmatch(task.name) or task.name in before:
-            yield (*where, "name"), f"{task.name!r} is not a name, or another step's"
-        if task.count < 1:
-            yield (*where, "count"), f"a step has at least one job, not {task.count}"
-        for index, (name, on) in enumerate(task.waits):
-            if name not in before or on not in ONS:
+    for number, step in enumerate(steps):
+        where = ("steps", number)
+        if not STEP_NAME.fullmatch(step.name) or step.name in before:
+            yield (*where, "name"), f"{step.name!r} is not a name, or another step's"
+        if step.count < 1:
+            yield (*where, "count"), f"a step has at least one job, not {step.count}"
+        for index, (name, on) in enumerate(step.waits):
+            if name not in before or on not in DEPENDENCY_TYPES:
                 yield (*where, "waits", index, 0), f"there is no step {name!r} before it, or no on={on!r}"
         try:
-            factors(task.again[1] if task.again else "")
+            factors(step.retry[1] if step.retry else "")
         except ValueError as error:
-            yield (*where, "again", 1), str(error)
-        before.add(task.name)
+            yield (*where, "retry", 1), str(error)
+        before.add(step.name)
 
 
-def _in_units(record: Record) -> Iterator[tuple[KeyPath, str]]:
-    counts = {task.name: task.count for task in record.tasks}
-    units = {unit.name: unit for unit in record.units}
-    for number, unit in enumerate(record.units):
-        where = ("units", number)
-        if not NAME.fullmatch(unit.name.replace("~", "_")) or units[unit.name] is not unit:
-            yield (*where, "name"), f"{unit.name!r} is not a name, or another submission's"
-        if unit.attempt < 1 or not unit.members:
+def _in_submissions(record: RunRecord) -> Iterator[tuple[KeyPath, str]]:
+    counts = {step.name: step.count for step in record.steps}
+    by_name = {submission.name: submission for submission in record.submissions}
+    for number, submission in enumerate(record.submissions):
+        where = ("submissions", number)
+        if not STEP_NAME.fullmatch(submission.name.replace("~", "_")) or by_name[submission.name] is not submission:
+            yield (*where, "name"), f"{submission.name!r} is not a name, or another submission's"
+        if submission.attempt < 1 or not submission.members:
             yield (*where, "attempt"), "a submission has members, and an attempt counted from 1"
-        for index, (name, item) in enumerate(() if unit.barrier else unit.members):
+        for index, (name, item) in enumerate(() if submission.barrier else submission.members):
             count = counts.get(name, 0)
             if (item is None and count != 1) or not 0 <= (item or 0) < count:
                 yield (*where, "members", index, 0), f"there is no step {name!r}, or no item {item} of it"
-        for index, parent in enumerate(unit.parents):
-            if parent.unit not in units or not 0 <= (parent.index or 0) < len(units[parent.unit].members):
-                yield (*where, "parents", index, "unit"), f"there is no such submission as {parent.unit!r}"
-            if parent.kind not in KINDS.values():
-                yield (*where, "parents", index, "kind"), f"nothing waits for {parent.kind!r}"
+        for index, parent in enumerate(submission.parents):
+            yield from _in_parent(parent, (*where, "parents", index), by_name)
+    waits = {name: [parent.submission for parent in submission.parents] for name, submission in by_name.items()}
     try:
-        sorted_names(list(units), {unit.name: [one.unit for one in unit.parents] for unit in record.units})
-    except PlanError as error:
-        yield ("units",), str(error)
+        sort_by_waits(waits, waits)
+    except CircularWaitError as error:
+        yield ("submissions",), str(error)
+
+
+def _in_parent(parent: Parent, where: KeyPath, by_name: Mapping[str, Submission]) -> Iterator[tuple[KeyPath, str]]:
+    name = parent.submission
+    if name not in by_name or not 0 <= (parent.index or 0) < len(by_name[name].members):
+        yield (*where, "submission"), f"there is no such submission as {name!r}"
+    if parent.kind not in DEPENDENCY_TYPES.values():
+        yield (*where, "kind"), f"nothing waits for {parent.kind!r}"

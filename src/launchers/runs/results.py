@@ -9,74 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from attrs import asdict
+
+from launchers.jobs.submission import Submission
 from launchers.variables import ITEM, OUTPUT, RUN_DIR, STEP
 
 PATIENCE = 5.0
 """Seconds for which the result of a job that has ended may not be seen yet on a shared file system."""
-
-
-def result(run: Path, step: str) -> Any:
-    """The result of a step, of a Map a list; raises LookupError when it has none, or the step failed."""
-    import pickle
-
-    found: dict[int | None, Any] = {}
-    written: dict[str, dict[int | None, Path]] = {}
-    for (_, unit), position, number, many in sorted(_members(run, step)):
-        if unit not in written:
-            written[unit] = results(run, unit, array=many)
-        path = written[unit].get(position if many else None)
-        if path is None:
-            found.setdefault(number, LookupError(f"step {step} has no result yet"))
-            continue
-        with path.open("rb") as file:
-            outcome, value = pickle.load(file)  # noqa: S301 - written by this user's own jobs
-        found[number] = value if outcome == "success" else LookupError(f"step {step} failed:\n{value}")
-    for value in found.values():
-        if isinstance(value, LookupError):
-            raise value
-    if not found:
-        raise LookupError(f"there is no step {step} in {run}")
-    if None in found:
-        return found[None]
-    return [found[number] for number in sorted(one for one in found if one is not None)]
-
-
-def _members(run: Path, step: str) -> Iterator[tuple[tuple[int, str], int, int | None, bool]]:
-    """Where the jobs of a step are: ((attempt, unit), position, item, whether it is an array), later attempts later."""
-    for folder in (run / "jobs").iterdir():
-        told = json.loads((folder / "unit.json").read_text())
-        for position, (name, number) in enumerate(told["members"]):
-            if name == step:
-                yield (told["attempt"], folder.name), position, number, len(told["members"]) > 1
-
-
-def succeeded(run: Path, unit: str, wanted: Sequence[int | None]) -> bool:
-    """Whether members of a submission have good results; their values, which may be large, are not read."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        written = results(run, unit, array=wanted != [None])
-        if set(wanted) <= set(written) or time.monotonic() > deadline:
-            return all(one in written and _outcome(written[one]) == "success" for one in wanted)
-        time.sleep(0.5)
-
-
-def _outcome(path: Path) -> str:
-    """The first word of a result."""
-    import pickletools
-
-    with path.open("rb") as file:
-        return next(word for _, word, _ in pickletools.genops(file) if isinstance(word, str))
-
-
-def surroundings(run: Path, step: str, number: int | None) -> dict[str, str]:
-    """What a job is told of itself: run folder, step, item, and the file for values that it hands on."""
-    told = {RUN_DIR: str(run), STEP: step, OUTPUT: str(output(run, step, number))}
-    return told if number is None else {**told, ITEM: str(number)}
-
-
-def output(run: Path, step: str, number: int | None) -> Path:
-    """The file of KEY=VALUE lines that a job hands on."""
-    return run / "steps" / step / ("output" if number is None else f"output.{number}")
+REQUEUES = 3
+"""How often submitit may queue a job again that goes on from a checkpoint."""
 
 
 # -- functions and arguments -----------------------------------------------------------------------------------
@@ -115,11 +56,113 @@ def read_item(folder: Path, number: int) -> Any:
         return pickle.load(file)  # noqa: S301 - written by this user, in a folder of mode 0700
 
 
-def results(folder: Path, unit: str, *, array: bool) -> dict[int | None, Path]:
+# -- what the node knows of its submission ---------------------------------------------------------------------
+
+
+def write_ticket(folder: Path, submission: Submission, *, fail_fast: bool, rivals: Mapping[str, Sequence[str]]) -> None:
+    """Write what the node needs to know of a submission into its submitit folder, where its logs and results go.
+
+    `fail_fast` has the other items cancelled when one fails, `rivals` other steps, by the step that fails.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    parameters = submission.parameters
+    ticket = {
+        "members": submission.members,
+        "barrier": submission.barrier,
+        "minutes": parameters.get("time") or parameters.get("timeout_min"),
+        "requeues": REQUEUES,
+        "attempt": submission.attempt,
+        "fail_fast": fail_fast,
+        "rivals": dict(rivals),
+        "parents": [asdict(parent) for parent in submission.parents],
+    }
+    (folder / "ticket.json").write_text(json.dumps(ticket))
+
+
+def read_ticket(run: Path, submission: str) -> dict[str, Any]:
+    """What `write_ticket` wrote."""
+    ticket: dict[str, Any] = json.loads((run / "jobs" / submission / "ticket.json").read_text())
+    return ticket
+
+
+def job_variables(run: Path, step: str, item: int | None) -> dict[str, str]:
+    """The environment variables in which a job finds its run folder, step, item, and the file that it hands on."""
+    variables = {RUN_DIR: str(run), STEP: step, OUTPUT: str(output_path(run, step, item))}
+    return variables if item is None else {**variables, ITEM: str(item)}
+
+
+def output_path(run: Path, step: str, item: int | None) -> Path:
+    """The file of KEY=VALUE lines that a job hands on."""
+    return run / "steps" / step / ("output" if item is None else f"output.{item}")
+
+
+# -- results ---------------------------------------------------------------------------------------------------
+
+
+def result_paths(run: Path, submission: str, *, array: bool) -> dict[int | None, Path]:
     """The newest result file of each member of a submission by its position, None where it is not an array.
 
     The folder is looked at once: it may hold the files of thousands.
     """
     ending = "_0_result.pkl"
-    files = sorted((folder / "jobs" / unit).glob(f"*{ending}"), key=lambda path: path.stat().st_mtime_ns)
+    files = sorted((run / "jobs" / submission).glob(f"*{ending}"), key=lambda path: path.stat().st_mtime_ns)
     return {int(path.name.removesuffix(ending).rpartition("_")[2]) if array else None: path for path in files}
+
+
+def read_outcome(path: Path) -> tuple[bool, Any]:
+    """Whether a job succeeded, and its result or else the traceback."""
+    import pickle
+
+    with path.open("rb") as file:
+        outcome, value = pickle.load(file)  # noqa: S301 - written by this user's own jobs
+    return outcome == "success", value
+
+
+def read_result(run: Path, step: str) -> Any:
+    """The result of a step, of a Map a list.  Raises LookupError when it has none, or the step failed."""
+    values: dict[int | None, Any] = {}
+    paths: dict[str, dict[int | None, Path]] = {}
+    for (_, submission), position, item, array in sorted(_jobs_of(run, step)):
+        if submission not in paths:
+            paths[submission] = result_paths(run, submission, array=array)
+        path = paths[submission].get(position if array else None)
+        if path is None:
+            values.setdefault(item, LookupError(f"step {step} has no result yet"))
+            continue
+        succeeded, value = read_outcome(path)
+        values[item] = value if succeeded else LookupError(f"step {step} failed:\n{value}")
+    for value in values.values():
+        if isinstance(value, LookupError):
+            raise value
+    if not values:
+        raise LookupError(f"there is no step {step} in {run}")
+    if None in values:
+        return values[None]
+    return [values[item] for item in sorted(item for item in values if item is not None)]
+
+
+def _jobs_of(run: Path, step: str) -> Iterator[tuple[tuple[int, str], int, int | None, bool]]:
+    """The jobs of a step: ((attempt, submission), position, item, whether it is an array)."""
+    for folder in (run / "jobs").iterdir():
+        ticket = read_ticket(run, folder.name)
+        for position, (name, item) in enumerate(ticket["members"]):
+            if name == step:
+                yield (ticket["attempt"], folder.name), position, item, len(ticket["members"]) > 1
+
+
+def all_succeeded(run: Path, submission: str, positions: Sequence[int | None]) -> bool:
+    """Whether members of a submission have good results; their values, which may be large, are not read."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        paths = result_paths(run, submission, array=positions != [None])
+        if set(positions) <= set(paths) or time.monotonic() > deadline:
+            return all(position in paths and _first_word(paths[position]) == "success" for position in positions)
+        time.sleep(0.5)
+
+
+def _first_word(path: Path) -> str:
+    """The first text in a result file, which says what came of the job."""
+    import pickletools
+
+    with path.open("rb") as file:
+        return next(word for _, word, _ in pickletools.genops(file) if isinstance(word, str))

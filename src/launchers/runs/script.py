@@ -9,33 +9,24 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from launchers.jobs.submission import Unit
-from launchers.runs.folder import Store
-from launchers.schedulers import batch
+from launchers.jobs.submission import Submission
+from launchers.runs.stored import StoredRun
 
 
-def _cwd(store: Store) -> Path:
-    return store.folder / "cwd"
-
-
-def logs(store: Store, unit: Unit, number: int | None, job: str | None) -> list[Path]:
+def script_logs(run: StoredRun, submission: Submission, item: int | None, job: str | None) -> list[Path]:
     """The output of one element, wherever the script sends it."""
-    assert unit.script is not None
-    if store.scheduler == "local":
-        job, patterns = store.id, [f"slurm-%A_%a{'' if unit.attempt == 1 else f'~{unit.attempt}'}.out"]
-    else:
-        text = (store.folder / unit.script).read_text(encoding="utf-8", errors="replace")
-        patterns = batch(store.scheduler).outputs(text)
-    known = {"A": job or "*", "a": str(number), "j": "*", "%": "%"}
-    found: list[Path] = []
-    for pattern in patterns:
-        name = re.sub(r"%\d*(.)", lambda match: known.get(match[1], "*"), pattern)
-        place = _cwd(store) / name
-        found += sorted(place.parent.glob(place.name))
-    return found
+    assert submission.script is not None
+    text = (run.folder.path / submission.script).read_text(encoding="utf-8", errors="replace")
+    known = {"A": job or "*", "a": str(item), "j": "*", "%": "%"}
+    request = run.request(submission)
+    logs: list[Path] = []
+    for pattern in run.backend.output_patterns(request, text):
+        path = request.script_folder / re.sub(r"%\d*(.)", lambda match: known.get(match[1], "*"), pattern)
+        logs += sorted(path.parent.glob(path.name))
+    return logs
 
 
-def said_completed(folder: Path) -> bool:
+def states_completed(folder: Path) -> bool:
     """Whether the run itself has written that it is done, as ESIS has it: what nobody else knows any more."""
     try:
         return (folder / "__esis__" / "completed.state").read_text(encoding="utf-8").strip() == "1"

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import evolve, field, frozen
 
+from launchers.errors import RunError
+from launchers.files.atomic import write_atomically
 from launchers.jobs.backend import Element, JobInfo
 from launchers.jobs.state import ENDED, UNKNOWN, base, in_words
-from launchers.jobs.submission import Unit
+from launchers.jobs.submission import Submission
 from launchers.quantities.units import format_timespan
-from launchers.runs import script
-from launchers.runs.journal import Cancel, Cancelled, Event, Submitted
+from launchers.runs.journal import JournalState
+from launchers.runs.results import read_outcome, result_paths
+from launchers.runs.script import states_completed
+from launchers.runs.stored import StoredRun
 
-UNSENT, NEVER = "UNSUBMITTED", "CANCELLED"
+UNSUBMITTED = "UNSUBMITTED"
+"""The state of a job that the scheduler has not been asked for yet."""
+NO_REASON = ("", "None")
+"""What Slurm says where it gives no reason."""
+
+Seen = dict[str, list[Any]]
+"""State and time of each job when a scheduler last knew it."""
 
 
 @frozen
@@ -25,8 +36,8 @@ class MemberState:
     """One job of a step: its id in the scheduler, what is known of it, and what it was submitted as."""
 
     step: str
-    number: int | None
-    unit: str
+    item: int | None
+    submission: str
     job: str
     info: JobInfo
     element: Element = ("", None)
@@ -36,10 +47,15 @@ class MemberState:
         """Whether it will not change any more."""
         return self.info.state in ENDED
 
-    def elapsed(self, now: float) -> int | None:
-        """Seconds for which it has run at the time `now`, or did; None where it never started, or nobody knows."""
-        end = self.info.ended if self.ended else now
-        return None if self.info.started is None or end is None else max(0, round(end - self.info.started))
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has ended well."""
+        return self.info.state == "COMPLETED"
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended otherwise."""
+        return self.ended and not self.succeeded
 
     @property
     def stuck(self) -> bool:
@@ -47,22 +63,33 @@ class MemberState:
         return self.info.state == "PENDING" and base(self.info.reason) == "DEPENDENCYNEVERSATISFIED"
 
     @property
+    def settled(self) -> bool:
+        """Whether nothing will become of it any more by itself: it has ended, is stuck or was not submitted."""
+        return self.ended or self.stuck or self.info.state == UNSUBMITTED
+
+    @property
     def gone(self) -> bool:
         """Whether it can never succeed, or nobody can say whether it did."""
-        return self.info.state != "COMPLETED" and (self.ended or self.stuck or self.info.state == UNKNOWN)
+        return not self.succeeded and (self.ended or self.stuck or self.info.state == UNKNOWN)
+
+    def elapsed(self, now: float) -> int | None:
+        """Seconds for which it has run at the time `now`, or did; None where it never started, or nobody knows."""
+        end = self.info.ended if self.ended else now
+        return None if self.info.started is None or end is None else max(0, round(end - self.info.started))
 
 
 @frozen
 class StepState:
     """A step and all its jobs; `state` is the one that matters most: failed before running before waiting.
 
-    `left_out` says that it never ran since what it waits for a failure of succeeded, or was left out itself.
+    `place` is the partition or machine for people, `seconds` the time limit (None: none).  `left_out` says that the
+    step never ran since what it waits for a failure of succeeded, or was left out itself.
     """
 
     name: str
-    says: str
+    place: str
     seconds: int | None
-    members: tuple[MemberState, ...]
+    members: tuple[MemberState, ...] = field(repr=False)
     left_out: bool = False
 
     @property
@@ -73,17 +100,16 @@ class StepState:
     @property
     def counts(self) -> Counter[str]:
         """How many jobs are in each state."""
-        return Counter(one.info.state for one in self.members)
+        return Counter(member.info.state for member in self.members)
 
     @property
     def state(self) -> str:
         """One word for all of them."""
         counts = self.counts
-        bad = [state for state in counts if state in ENDED and state != "COMPLETED"]
         alive = [state for state in counts if state not in ENDED]
         if alive:
-            return "RUNNING" if "RUNNING" in alive else sorted(alive)[0]
-        return sorted(bad)[0] if bad else "COMPLETED"
+            return "RUNNING" if "RUNNING" in alive else min(alive)
+        return min((state for state in counts if state != "COMPLETED"), default="COMPLETED")
 
     @property
     def succeeded(self) -> bool:
@@ -93,35 +119,46 @@ class StepState:
     @property
     def failed(self) -> bool:
         """Whether any of them has ended without success, whatever the others do."""
-        return not self.left_out and any(one.ended and one.info.state != "COMPLETED" for one in self.members)
+        return not self.left_out and any(member.failed for member in self.members)
 
     @property
     def ended(self) -> bool:
         """Whether all of them have ended."""
-        return all(one.ended for one in self.members)
+        return all(member.ended for member in self.members)
 
     @property
     def reason(self) -> str:
         """Why the first job that says so waits or failed, in words."""
-        for one in self.members:
-            if one.info.state == "PENDING" and one.info.reason not in ("", "None"):
-                return in_words(one.info.reason)
-            if one.info.state in (UNKNOWN, UNSENT):
-                return one.info.reason
-            if one.ended and one.info.state != "COMPLETED":
-                return one.info.reason if one.info.reason not in ("", "None") else f"exit {one.info.exit}"
+        for member in self.members:
+            info = member.info
+            if info.state == "PENDING" and info.reason not in NO_REASON:
+                return in_words(info.reason)
+            if info.state in (UNKNOWN, UNSUBMITTED):
+                return info.reason
+            if member.failed:
+                return info.reason if info.reason not in NO_REASON else f"exit {info.exit}"
         return ""
 
 
-def _is_sighting(value: object) -> bool:
-    return isinstance(value, list) and [type(one) for one in value] in ([str, float], [str, int])
+def step_states(run: StoredRun, members: Iterable[MemberState]) -> list[StepState]:
+    """The steps of a run, parents first, with their jobs."""
+    by_step: dict[str, list[MemberState]] = {}
+    for member in members:
+        by_step.setdefault(member.step, []).append(member)
+    limits = {step: submission.seconds for (step, _), (submission, _) in run.latest().items() if submission.seconds}
+    states: dict[str, StepState] = {}
+    for step in run.steps:
+        mine = tuple(by_step.get(step.name, ()))
+        left_out = _was_left_out(mine, step.waits, states)
+        states[step.name] = StepState(step.name, step.place, limits.get(step.name, step.seconds), mine, left_out)
+    return list(states.values())
 
 
-def _left_out(
+def _was_left_out(
     members: Sequence[MemberState], waits: Sequence[tuple[str, str]], before: Mapping[str, StepState]
 ) -> bool:
     """Whether a step with these jobs was left out as what it waits for did not come about; that is no failure."""
-    if not members or any(one.info.state != "CANCELLED" and not one.stuck for one in members):
+    if not members or any(member.info.state != "CANCELLED" and not member.stuck for member in members):
         return False
     return any(
         before[name].succeeded if on == "failed" else before[name].left_out and on != "any"
@@ -130,59 +167,129 @@ def _left_out(
     )
 
 
-def elements_of(units: Iterable[Unit], ids: Mapping[str, str]) -> set[Element]:
+# -- jobs ------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class _Knowledge:
+    """All that is known of a run: its journal, what the scheduler says, what was seen before, and its result files.
+
+    The folder of a submission is looked at once, when it is first needed.
+    """
+
+    run: StoredRun
+    journal: JournalState
+    infos: Mapping[Element, JobInfo]
+    seen: Seen
+    _paths: dict[str, dict[int | None, Path]] = field(factory=dict)
+
+    def result_path(self, submission: Submission, index: int | None) -> Path | None:
+        """The result file of a member, if there is one."""
+        if submission.name not in self._paths:
+            folder = self.run.folder.path
+            self._paths[submission.name] = result_paths(folder, submission.name, array=submission.array)
+        return self._paths[submission.name].get(index)
+
+
+def member_states(run: StoredRun, *, usage: bool = False) -> list[MemberState]:
+    """Every job of a run; one question to the scheduler however many there are.
+
+    What no scheduler knows any more is judged by the job's own result, and by what was seen last.
+    """
+    journal = run.folder.journal.state()
+    elements = elements_of(run.submissions, journal.jobs)
+    infos = run.backend.states(run.folder.path, journal.jobs.values(), elements, usage=usage)
+    known = _Knowledge(run, journal, infos, read_seen(run.folder.seen_path))
+    members = [
+        _member_state(known, step, item, submission, position)
+        for (step, item), (submission, position) in run.latest().items()
+    ]
+    if run.backend.forgets_jobs:
+        _remember(run.folder.seen_path, known.seen, members)
+    return members
+
+
+def _member_state(known: _Knowledge, step: str, item: int | None, submission: Submission, position: int) -> MemberState:
+    """The job at a position of a submission, which is of a step and an item."""
+    journal, job = known.journal, known.journal.jobs.get(submission.name)
+    if job is None:
+        return MemberState(step, item, submission.name, "", _unsubmitted(journal, submission.name))
+    index = submission.element(position)
+    id = _id((job, index))
+    info = known.infos.get((job, index))
+    if info is None:
+        info = _forgotten(known, submission, index, id)
+        if info.state == UNKNOWN and journal.was_cancelled(submission.name, step):
+            info = JobInfo("CANCELLED", "cancelled before it started")
+    elif info.submitted is None:
+        info = evolve(info, submitted=journal.sent[submission.name])
+    return MemberState(step, item, submission.name, info.job or id, info, (job, index))
+
+
+def _unsubmitted(journal: JournalState, submission: str) -> JobInfo:
+    if submission in journal.never:
+        return JobInfo("CANCELLED", journal.never[submission])
+    lines = journal.refused.get(submission)
+    return JobInfo(UNSUBMITTED, "; ".join(lines) if lines else "not submitted: launchers resume finishes that")
+
+
+def _forgotten(known: _Knowledge, submission: Submission, index: int | None, id: str) -> JobInfo:
+    """A job that no scheduler knows any more: what its own file says, else what was seen last."""
+    if submission.script and states_completed(known.run.folder.path):
+        return JobInfo("COMPLETED", "its run says so")
+    path = known.result_path(submission, index)
+    if path is not None:
+        succeeded, value = read_outcome(path)
+        last = [] if succeeded else str(value).strip().splitlines()[-1:]
+        return JobInfo("COMPLETED" if succeeded else "FAILED", "".join(last))
+    if id not in known.seen:
+        return JobInfo(UNKNOWN, "no scheduler knows it (any more)")
+    state, when = known.seen[id]
+    if state in ENDED:
+        return JobInfo(state, "seen earlier")
+    return JobInfo(UNKNOWN, f"last seen {state} {time.strftime('%Y-%m-%d %H:%M', time.localtime(when))}")
+
+
+def elements_of(submissions: Iterable[Submission], jobs: Mapping[str, str]) -> set[Element]:
     """All jobs of the submissions that have an id."""
     return {
-        (ids[unit.name], unit.element(position))
-        for unit in units
-        if unit.name in ids
-        for position in range(len(unit.members))
+        (jobs[submission.name], submission.element(position))
+        for submission in submissions
+        if submission.name in jobs
+        for position in range(len(submission.members))
     }
 
 
-@define
-class Stopped:
-    """What was cancelled: submissions by the order in which they were made, and how far each order to cancel goes.
-
-    `orders` are (submissions there were then, steps): all pairs of them would be millions.
-    """
-
-    positions: dict[str, int] = field(factory=dict)
-    orders: list[tuple[int, frozenset[str]]] = field(factory=list)
-    whole: set[str] = field(factory=set)
-
-    def has(self, unit: str, step: str) -> bool:
-        """Whether the jobs of a step in a submission were cancelled."""
-        position = self.positions.get(unit)
-        return unit in self.whole or any(
-            position is not None and position < count and step in steps for count, steps in self.orders
-        )
+# -- what was seen ---------------------------------------------------------------------------------------------
 
 
-def _stopped(events: Iterable[Event]) -> Stopped:
-    stopped = Stopped()
-    for one in events:
-        if isinstance(one, Submitted):
-            stopped.positions.setdefault(one.unit, len(stopped.positions))
-        elif isinstance(one, Cancel):
-            stopped.orders.append((len(stopped.positions), frozenset(one.steps)))
-        elif isinstance(one, Cancelled):
-            stopped.whole.update(one.units)
-    return stopped
+def read_seen(path: Path) -> Seen:
+    """State and time of each job when a scheduler last knew it.  Raises RunError."""
+    try:
+        seen = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        seen = None
+    if not isinstance(seen, dict) or not all(map(_is_sighting, seen.values())):
+        raise RunError(f"{path}:1: not the states that launchers has seen: remove the file")
+    return seen
 
 
-def _forgotten(run: Path, unit: Unit, result: Path | None, seen: list[Any] | None) -> JobInfo:
-    """A job that no scheduler knows any more: what its own file says, else what was seen last."""
-    if unit.script and script.said_completed(run):
-        return JobInfo("COMPLETED", "its run says so")
-    if result is not None:
-        import pickle
+def _is_sighting(value: object) -> bool:
+    return isinstance(value, list) and [type(part) for part in value] in ([str, float], [str, int])
 
-        with result.open("rb") as file:
-            outcome, value = pickle.load(file)  # noqa: S301 - written by this user's own jobs
-        last = str(value).strip().splitlines()[-1:] if outcome != "success" else []
-        return JobInfo("COMPLETED" if outcome == "success" else "FAILED", "".join(last))
-    if seen and seen[0] in ENDED:
-        return JobInfo(seen[0], "seen earlier")
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(seen[1])) if seen else ""
-    return JobInfo(UNKNOWN, f"last seen {seen[0]} {when}" if seen else "no scheduler knows it (any more)")
+
+def _remember(path: Path, seen: Seen, members: Iterable[MemberState]) -> None:
+    """Write down the states that are known now, where they are others than before."""
+    now = time.time()
+    ids = ((_id(member.element), member.info.state) for member in members if member.element[0])
+    known = {id: [state, now] for id, state in ids if state != UNKNOWN}
+    before = {id: state for id, (state, _) in seen.items()}
+    if known and {id: state for id, (state, _) in known.items()} != before:
+        write_atomically(path, json.dumps({**seen, **known}))
+
+
+def _id(element: Element) -> str:
+    job, index = element
+    return job if index is None else f"{job}_{index}"

@@ -2,6 +2,6 @@
 
 from launchers.scan.definition import Definition, Required, load
 from launchers.scan.errors import DefinitionError, ScanError
-from launchers.scan.running import Outcome, launch, launch_all
+from launchers.scan.running import LaunchOutcome, launch, launch_all
 
-__all__ = ["Definition", "DefinitionError", "Outcome", "Required", "ScanError", "launch", "launch_all", "load"]
+__all__ = ["Definition", "DefinitionError", "LaunchOutcome", "Required", "ScanError", "launch", "launch_all", "load"]

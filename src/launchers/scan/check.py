@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from launchers.files.tree import KeyPath as Place
-from launchers.jobs.submission import NAME
+from launchers.jobs.submission import STEP_NAME
 from launchers.requirement import RequirementSyntaxError, parse
 from launchers.scan import space
 from launchers.scan.names import OURS, include_names, script_name, workdir
@@ -29,7 +29,7 @@ def problems(document: ScanDocument, folder: Path, files: bool) -> Iterator[Trou
         yield "LC114", (), "there is one of generator: and parameters:", "a scan has one space of parameters"
     if document.template is not None and document.needs is not None:
         yield "LC114", ("needs",), "template: says already what jobs ask for", "leave one of them out"
-    if document.name is not None and not NAME.fullmatch(document.name):
+    if document.name is not None and not STEP_NAME.fullmatch(document.name):
         yield "LC109", ("name",), f"{document.name!r}: a name has letters, digits, and _ . + @ = -", ""
     if document.at_once == 0:
         yield "LC102", ("at_once",), "at least one task has to run at once", ""

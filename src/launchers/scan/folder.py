@@ -55,21 +55,23 @@ Task 0 alone, on any machine{unless}:
     cd cwd
     {alone}
 """
-SLURM = {
+SLURM_README = {
     "scheduler": "Slurm", "script": "sbatch.sh", "output": "slurm-*.out", "submit": "sbatch ../sbatch.sh",
     "alone": "SLURM_ARRAY_TASK_ID=0 ../sbatch.sh", "unless": ", where sbatch.sh does not call srun",
 }  # fmt: skip
-OAR = {
+OAR_README = {
     "scheduler": "OAR", "script": "oarsub.sh", "output": "oar-*.out", "submit": "oarsub -S ../oarsub.sh",
     "alone": "../oarsub.sh 0", "unless": "",
 }  # fmt: skip
 
 
-def fill(folder: Path, identity: Identity, required: Mapping[str, Path], told: Mapping[str, str] = SLURM) -> int:
+def fill(
+    folder: Path, identity: Identity, required: Mapping[str, Path], readme: Mapping[str, str] = SLURM_README
+) -> int:
     """Make everything but what is submitted in an empty folder: copy, generate, set up; how many tasks there are.
 
-    `told` is what README says of what is submitted, `SLURM` or `OAR`.
-    Raises ScanError when a script fails, or a source changed meanwhile.
+    `readme` has what README says of what is submitted, `SLURM_README` or `OAR_README`.  Raises ScanError when a script
+    fails, or a source changed meanwhile.
     """
     definition = identity.definition
     for name in FOLDERS:
@@ -86,7 +88,7 @@ def fill(folder: Path, identity: Identity, required: Mapping[str, Path], told: M
         done = _run(f"./{script_name(definition.setup)}", folder, env)
         if done.status:
             raise ScanError(f"setup {definition.setup} failed with exit status {done.status}:\n{_said(done)}")
-    _write_readme(folder, identity, count, told)
+    _write_readme(folder, identity, count, readme)
     return count
 
 
@@ -171,13 +173,13 @@ def counted(printed: str, numbers: Sequence[int]) -> int:
     return count
 
 
-def _write_readme(folder: Path, identity: Identity, count: int, told: Mapping[str, str]) -> None:
+def _write_readme(folder: Path, identity: Identity, count: int, readme: Mapping[str, str]) -> None:
     definition = identity.definition
     text = README.format(
         name=definition.name,
         line="=" * len(definition.name),
         definition=definition.file,
         count=count,
-        **told,
+        **readme,
     )
     (folder / "README").write_text(text, encoding="utf-8")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from launchers.jobs.submission import PARENT_FAILED
 from launchers.oar.args import OarArgs, environment_prefix
-from launchers.oar.backend import NAME
+from launchers.oar.backend import LONGEST_NAME
 from launchers.runs.results import PATIENCE
 from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
@@ -63,7 +63,7 @@ def text(definition: Definition, args: OarArgs, count: int, after: Sequence[str]
     for one in (*variables, *after):
         if "\n" in one:
             raise ScanError(f"a line break cannot be said to OAR: {one!r}")
-    head = ["#!/bin/sh", f"#OAR -n {definition.name[:NAME]}", *args.directives()]
+    head = ["#!/bin/sh", f"#OAR -n {definition.name[:LONGEST_NAME]}", *args.directives()]
     head += ["#OAR --array-param-file ../oar/tasks", "#OAR -O ../oar/%jobid%", "#OAR -E ../oar/%jobid%", ""]
     head += ['[ -z "$OAR_ARRAY_ID" ] || exec >>"oar-${OAR_ARRAY_ID}_$1.out" 2>&1']
     head += ["# of the environment OAR passes on nothing", *(f"export {shlex.quote(one)}" for one in variables)]

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from attrs import frozen
 
-from launchers.runs.folder import Store
-from launchers.runs.record import origin
-from launchers.runs.run import Run, open_run
-from launchers.runs.send import SubmitError, carry_on, resume
+from launchers.launcher.launcher import Launcher
+from launchers.runs.folder import RunFolder
+from launchers.runs.run import PlanRun, open_run
+from launchers.runs.send import SubmitError, resume, submit_pending
+from launchers.runs.stored import StoredRun
 from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
 from launchers.scan.identity import Family, Identity
 from launchers.scan.runs import COMPLETED, FAILED, MISSING, RUNNING, UNSUBMITTED, RequiredRun, requirements, state
-from launchers.scan.submission import make, note_job, where
-from launchers.schedulers import batch
+from launchers.scan.submission import find_scan_launcher, note_job, write_scan
 
 
 @frozen
-class Outcome:
+class LaunchOutcome:
     """What came of `launch`: the run's identity, whether it was submitted now, and its state if it was not."""
 
     identity: Identity
     submitted: bool
     state: str
-    run: Run | None
+    run: PlanRun | None
 
 
 def launch(
@@ -39,7 +37,7 @@ def launch(
     force: bool = False,
     config: str | Path | None = None,
     tags: Iterable[str] = (),
-) -> Outcome:
+) -> LaunchOutcome:
     """Run a scan unless its run is there already; `force` moves that aside and makes it again.
 
     Raises ScanError when a required run is missing or failed, or a script fails; SubmitError, LauncherNotFoundError.
@@ -48,47 +46,48 @@ def launch(
     there = state(folder)
     if there == UNSUBMITTED and not force:
         run = resume(folder)
-        note_job(run.store)
-        return Outcome(identity, True, there, run)
+        note_job(run.record)
+        return LaunchOutcome(identity, True, there, run)
     if there != MISSING and not force:
-        return Outcome(identity, False, there, open_run(folder) if (folder / "plan.json").exists() else None)
+        return LaunchOutcome(identity, False, there, open_run(folder) if (folder / "plan.json").exists() else None)
     required = requirements(family, identity.definition)
     _refuse(identity.definition, required)
-    launcher = where(identity.definition, config, tags)
+    launcher = find_scan_launcher(identity.definition, config, tags)
     aside = _move_aside(folder, there) if there != MISSING else None
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ScanError(f"cannot make {folder}: {error.strerror}") from None
-    store = Store(
-        folder=folder,
-        plan=identity.definition.name,
-        id=secrets.token_hex(4),
-        scheduler="slurm",
-        group=None,
-        created=time.time(),
-        **origin(),
-        tasks=(),
-        units=(),
-    )
-    with store.locked():
+    stored = _submit(RunFolder(folder), aside, identity, launcher, required)
+    note_job(stored)
+    return LaunchOutcome(identity, True, RUNNING, PlanRun(stored))
+
+
+def _submit(
+    folder: RunFolder,
+    aside: Path | None,
+    identity: Identity,
+    launcher: Launcher | None,
+    required: Sequence[RequiredRun],
+) -> StoredRun:
+    """Write and submit a run; where nothing was submitted, the folder is as it was before."""
+    with folder.lock():
         try:
-            _clear(folder)
-            make(store, identity, launcher, required)
-            carry_on(store)
+            _clear(folder.path)
+            run = write_scan(folder, identity, launcher, required)
+            submit_pending(run)
         except BaseException as error:
-            refused = isinstance(error, SubmitError) and not batch(store.scheduler).transient(str(error))
-            if refused or not (folder / "plan.json").exists():  # otherwise the job may be in the queue: see resume
-                shutil.rmtree(folder)
+            refused = isinstance(error, SubmitError) and not error.transient
+            if refused or not folder.plan_path.exists():  # otherwise the job may be in the queue: see resume
+                shutil.rmtree(folder.path)
                 if aside is not None:
-                    aside.rename(folder)
+                    aside.rename(folder.path)
             raise
-    note_job(store)
-    return Outcome(identity, True, RUNNING, Run(store))
+    return run
 
 
 def launch_all(family: Family, *, force: bool = False, config: str | Path | None = None,
-               tags: Iterable[str] = ()) -> list[Outcome]:  # fmt: skip
+               tags: Iterable[str] = ()) -> list[LaunchOutcome]:  # fmt: skip
     """Run a scan and what is missing of all it requires, required ones first, each once.  Raises as `launch`.
 
     `force` is for the scan itself alone.

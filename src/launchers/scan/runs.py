@@ -6,13 +6,12 @@ from pathlib import Path
 
 from attrs import frozen
 
-from launchers.commands import LocalConnector
 from launchers.jobs.state import ENDED
 from launchers.runs.run import open_run
-from launchers.runs.script import said_completed
+from launchers.runs.script import states_completed
 from launchers.scan.definition import Definition
 from launchers.scan.identity import Family
-from launchers.slurm.backend import states
+from launchers.schedulers import SLURM, backend
 
 MISSING, RUNNING, COMPLETED, FAILED, UNSUBMITTED, UNKNOWN = (
     "MISSING", "RUNNING", "COMPLETED", "FAILED", "UNSUBMITTED", "UNKNOWN",
@@ -47,9 +46,10 @@ def state(folder: Path) -> str:
         job = (folder / "__esis__" / "jobid.tx").read_text(encoding="utf-8").strip()
     except OSError:
         return MISSING  # nothing, or what a client left that was killed
-    seen = {info.state for info in states(LocalConnector(), [job]).values()} if job.isdigit() else set()
+    infos = backend(SLURM).states(folder, [job]) if job.isdigit() else {}
+    seen = {info.state for info in infos.values()}
     if not seen:
-        return COMPLETED if said_completed(folder) else UNKNOWN
+        return COMPLETED if states_completed(folder) else UNKNOWN
     if seen & ENDED - {COMPLETED}:
         return FAILED
     return COMPLETED if seen == {COMPLETED} else RUNNING

@@ -1,42 +1,45 @@
-"""A run as a plan: one Map, whose submission is the run folder's own sbatch.sh or oarsub.sh."""
+"""A scan's run as a plan: one Map, whose submission is the run folder's own sbatch.sh or oarsub.sh."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from attrs import evolve
 
 from launchers.config.find import locate
-from launchers.jobs.backend import Element, Wait
-from launchers.jobs.reach import need_commands
-from launchers.jobs.submission import Parent, Unit
+from launchers.jobs.backend import Backend, Element, Wait
+from launchers.jobs.submission import Parent, Submission
 from launchers.launcher.find import find_launcher
+from launchers.launcher.groups import check_commands
 from launchers.launcher.launcher import Launcher
-from launchers.local.backend import local_jobs
-from launchers.local.capacity import capacity
-from launchers.local.jobs import write_table
-from launchers.plan.place import ANYTHING
-from launchers.runs.folder import Store, write
-from launchers.runs.record import TaskEntry
+from launchers.runs.folder import RunFolder
+from launchers.runs.record import ANYTHING, StepRecord, origin
 from launchers.runs.run import open_run
-from launchers.runs.send import afterok
+from launchers.runs.send import live_jobs
+from launchers.runs.stored import StoredRun, write_run
 from launchers.scan import oarsub, sbatch
 from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
-from launchers.scan.folder import OAR, SLURM, fill
+from launchers.scan.folder import OAR_README, SLURM_README, fill
 from launchers.scan.identity import Identity
 from launchers.scan.runs import RUNNING, RequiredRun
-from launchers.slurm.backend import array_size, dependency
+from launchers.schedulers import SLURM, backend
+from launchers.slurm.backend import dependency
 
 STEP = "scan"
-"""What the Map is called."""
+"""The name of the Map."""
 
 
-def where(definition: Definition, config: str | Path | None, tags: Iterable[str]) -> Launcher | None:
-    """The launcher of a scan; None for a template on a cluster that no launchers.yaml describes."""
+def find_scan_launcher(definition: Definition, config: str | Path | None, tags: Iterable[str]) -> Launcher | None:
+    """The launcher of a scan; None for a template on a cluster that no launchers.yaml describes.
+
+    Raises LauncherNotFoundError, and ScanError for a template that the launcher has no use for.
+    """
     if definition.template and locate(config, os.environ, Path.cwd()).used is None and shutil.which("sbatch"):
         return None
     launcher = find_launcher(definition.need or ANYTHING, tags=tags, config=config)
@@ -45,31 +48,60 @@ def where(definition: Definition, config: str | Path | None, tags: Iterable[str]
             f"{definition.path(definition.template)} is an sbatch file, and {launcher.group.name} is OAR: "
             "write needs: instead of template:, from which oarsub.sh is made, or go elsewhere with --tag"
         )
-    if launcher.group.scheduler != "local":
-        need_commands(launcher.group)
+    check_commands(launcher.group)
     return launcher
 
 
-def make(store: Store, identity: Identity, launcher: Launcher | None, required: Sequence[RequiredRun]) -> None:
-    """Fill the folder, write the script and the plan: one Map, whose submission is that file."""
+def write_scan(
+    folder: RunFolder, identity: Identity, launcher: Launcher | None, required: Sequence[RequiredRun]
+) -> StoredRun:
+    """Fill the folder, write the script and the plan: one Map, whose submission is that file.  Raises ScanError."""
     definition = identity.definition
-    store.scheduler = launcher.group.scheduler if launcher else "slurm"
-    store.group = launcher.group.name if launcher else None
-    after = tuple(str(one.folder) for one in required if one.state == RUNNING)
-    jobs = _jobs(after, store.scheduler)
-    told = OAR if store.scheduler == "oar" else SLURM
-    count = fill(store.folder, identity, {one.name: one.folder for one in required}, told)
-    if store.scheduler == "slurm" and count > (most := array_size() + 1):
-        raise ScanError(f"{count} tasks are more than one array may have here ({most}, MaxArraySize): split the scan")
-    if launcher is not None and launcher.oar_args is not None:
-        oarsub.write(store.folder, definition, launcher.oar_args, count, after)
+    scheduler = launcher.group.scheduler if launcher else SLURM
+    after = tuple(str(run.folder) for run in required if run.state == RUNNING)
+    jobs = _jobs_before(after, scheduler)
+    args = launcher.oar_args if launcher else None
+    readme = OAR_README if args is not None else SLURM_README
+    count = fill(folder.path, identity, {run.name: run.folder for run in required}, readme)
+    if args is not None:
+        oarsub.write(folder.path, definition, args, count, after)
     else:
-        _write_sbatch(store.folder, definition, launcher, count, jobs)
-    store.tasks = (_task(definition, launcher, count),)
-    store.units = _units(store, definition, count, after)
-    if launcher is not None and store.scheduler == "local":
-        _write_local(store, definition, launcher)
-    write(store)
+        _check_array_size(backend(scheduler), count)
+        _write_sbatch(folder.path, definition, launcher, count, jobs)
+    id = secrets.token_hex(4)
+    run = StoredRun(
+        folder=folder,
+        plan=definition.name,
+        id=id,
+        scheduler=scheduler,
+        group=launcher.group.name if launcher else None,
+        created=time.time(),
+        **origin(),
+        steps=(_step_record(definition, launcher, count),),
+        submissions=_submissions(definition, launcher, id, count, after),
+    )
+    run.backend.prepare([run.request(submission) for submission in run.submissions])
+    write_run(run)
+    return run
+
+
+def _jobs_before(after: Sequence[str], scheduler: str) -> list[Element]:
+    """The jobs that have to succeed first; a scheduler that reads the run folder looks at the runs itself."""
+    for folder in after:
+        if open_run(folder).record.scheduler != scheduler:
+            raise ScanError(f"{folder} runs elsewhere, so nothing here can wait for it: first launchers wait {folder}")
+    if backend(scheduler).sends_attempts_whole:
+        return []
+    jobs = live_jobs(after)
+    if jobs is None:
+        raise ScanError(f"a required run failed just now: {', '.join(after)}")
+    return jobs
+
+
+def _check_array_size(scheduler: Backend, count: int) -> None:
+    """Raise ScanError for more tasks than one array may have; numbers from 0 leave room for one more."""
+    if scheduler.supports_arrays and count > (most := scheduler.largest_array() + 1):
+        raise ScanError(f"{count} tasks are more than one array may have here ({most}, MaxArraySize): split the scan")
 
 
 def _write_sbatch(
@@ -86,66 +118,55 @@ def _write_sbatch(
     script.chmod(0o700)
 
 
-def _task(definition: Definition, launcher: Launcher | None, count: int) -> TaskEntry:
+def _step_record(definition: Definition, launcher: Launcher | None, count: int) -> StepRecord:
     """The Map; of a template nobody here knows what it asks for."""
     if definition.template or launcher is None:
-        return TaskEntry(STEP, (), count, "template", None, definition.worker, None)
-    says = ",".join(filter(None, launcher.selection.partitions)) or launcher.group.name
+        return StepRecord(STEP, (), count, "template", None, definition.worker, None)
+    place = ",".join(filter(None, launcher.selection.partitions)) or launcher.group.name
     # the command line cannot take back what a script asks of OAR, so a retry cannot ask for more
     need = None if launcher.oar_args else str(definition.need or ANYTHING)
-    return TaskEntry(STEP, (), count, says, launcher.selection.ask.time, definition.worker, need)
+    seconds = launcher.backend.time_limit(launcher.selection)
+    return StepRecord(STEP, (), count, place, seconds, definition.worker, need)
 
 
-def _jobs(after: Sequence[str], scheduler: str) -> list[Element]:
-    """The jobs that have to succeed first; on this machine the scheduler looks at the runs themselves."""
-    for folder in after:
-        if open_run(folder).store.scheduler != scheduler:
-            raise ScanError(f"{folder} runs elsewhere, so nothing here can wait for it: first launchers wait {folder}")
-    if scheduler == "local":
-        return []
-    jobs = afterok(after)
-    if jobs is None:
-        raise ScanError(f"a required run failed just now: {', '.join(after)}")
-    return jobs
-
-
-def _units(store: Store, definition: Definition, count: int, after: tuple[str, ...]) -> tuple[Unit, ...]:
-    """One submission on Slurm, one for each task on this machine, one after the other on OAR, which bounds no array."""
+def _submissions(
+    definition: Definition, launcher: Launcher | None, id: str, count: int, after: tuple[str, ...]
+) -> tuple[Submission, ...]:
+    """One submission on Slurm, one for each task on this machine, one after the other on OAR, which limits no array."""
     members = tuple((STEP, number) for number in range(count))
-    token = f"launchers-{store.id}"
-    whole = Unit(STEP, f"{token}-0", members, (), {}, definition.at_once, script="sbatch.sh", after=after)
-    if store.scheduler == "slurm":
+    token, at_once = f"launchers-{id}", definition.at_once
+    whole = Submission(STEP, f"{token}-0", members, (), {}, at_once, script="sbatch.sh", after=after)
+    if launcher is None or launcher.slurm_args is not None:
         return (whole,)
-    if store.scheduler == "oar":
-        return _one_after_the_other(evolve(whole, script="oarsub.sh", numbered=False), token, definition.at_once)
+    if launcher.oar_args is not None:
+        return _one_after_the_other(evolve(whole, script="oarsub.sh", numbered=False), token, at_once)
+    parameters = launcher.resources.submitit()
     return tuple(
-        evolve(whole, name=f"{STEP}.{number}", token=f"{token}-{number}", members=((STEP, number),), parameters=None)
+        evolve(
+            whole,
+            name=f"{STEP}.{number}",
+            token=f"{token}-{number}",
+            members=((STEP, number),),
+            parameters=parameters,
+        )
         for number in range(count)
     )
 
 
-def _one_after_the_other(whole: Unit, token: str, size: int) -> tuple[Unit, ...]:
+def _one_after_the_other(whole: Submission, token: str, size: int) -> tuple[Submission, ...]:
     if len(whole.members) <= size:
         return (whole,)
-    units: list[Unit] = []
+    submissions: list[Submission] = []
     for start in range(0, len(whole.members), size):
-        name, parents = f"{STEP}.{len(units)}", tuple(Parent(unit.name, "afterany") for unit in units[-1:])
+        name = f"{STEP}.{len(submissions)}"
+        parents = tuple(Parent(submission.name, "afterany") for submission in submissions[-1:])
         members = whole.members[start : start + size]
-        units.append(evolve(whole, name=name, token=f"{token}-{len(units)}", members=members, parents=parents))
-    return tuple(units)
+        token_here = f"{token}-{len(submissions)}"
+        submissions.append(evolve(whole, name=name, token=token_here, members=members, parents=parents))
+    return tuple(submissions)
 
 
-def _write_local(store: Store, definition: Definition, launcher: Launcher) -> None:
-    """The table for this machine's scheduler; a token of the run bounds how many tasks run at once."""
-    token = f"scan-{store.id}"
-    room = capacity(launcher.group)
-    room = evolve(room, tokens=(*room.tokens, (token, definition.at_once)))
-    job = launcher.local_job()
-    job = evolve(job, tokens=(*job.tokens, (token, 1)))
-    write_table(store.local_folder(1), room, local_jobs(store, store.units, {unit.name: job for unit in store.units}))
-
-
-def note_job(store: Store) -> None:
-    """Where ESIS looks for the job."""
-    for job in store.submitted().values():
-        (store.folder / "__esis__" / "jobid.tx").write_text(f"{job}\n", encoding="utf-8")
+def note_job(run: StoredRun) -> None:
+    """Write the job's id where ESIS looks for it."""
+    for job in run.folder.journal.state().jobs.values():
+        (run.folder.path / "__esis__" / "jobid.tx").write_text(f"{job}\n", encoding="utf-8")

@@ -2,305 +2,208 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import re
-import time
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
-from launchers.commands import CommandError, Connector, LocalConnector
-from launchers.jobs.backend import Element, JobInfo, Submission, Wait
-from launchers.jobs.reach import need_commands
-from launchers.jobs.state import ENDED, base
-from launchers.offer.model import Group
-from launchers.quantities.hosts import expand_hosts
-from launchers.slurm.accounting import USAGE_FIELDS, usage_of
+from launchers.commands import CommandError, LocalConnector
+from launchers.jobs.backend import (
+    Backend,
+    Element,
+    JobInfo,
+    RefusedError,
+    Resources,
+    SubmissionRequest,
+    Wait,
+    last_lines,
+)
+from launchers.slurm import jobs, options
+from launchers.slurm.args import SlurmArgs
 from launchers.slurm.environment import without_sbatch_overrides
 from launchers.slurm.refusals import is_controller_unreachable, refusal_of_sbatch
+from launchers.slurm.render import render
 
-TIMEOUT = 60.0
+if TYPE_CHECKING:
+    from submitit import Executor
+
+    from launchers.matching import Selection
+    from launchers.offer.model import Group, Signal
+
 OUTPUT = re.compile(r"^#SBATCH\s+(?:--(?:output|error)[= ]\s*|-[oe]\s*)(\S+)", re.M)
+"""Where a script says that its output goes."""
 ACCOUNT = re.compile(r"--account|^#SBATCH[ \t]+(?:.*[ \t])?-A", re.M)
 """Where a script says its account itself."""
 DEFAULT_OUTPUT = "slurm-%A_%a.out"
 """Where the output of an array goes (man sbatch, --output)."""
+DEFAULT_MAX_ARRAY = 1000
+"""The most elements of an array where the cluster cannot be asked: MaxArraySize less one (man slurm.conf)."""
 BARRIER = {"time": 1, "cpus_per_task": 1, "nodes": 1}
 WARNING = 90
 """Seconds before its time limit at which a job that can go on from a checkpoint is told, as submitit has it."""
-submit_command = "sbatch"
-cannot: frozenset[str] = frozenset()
-bounds_arrays = True
+NO_EARLY_SIGNAL = {"signal_delay_s": 0}
+"""No signal before the time limit: submitit's, 90 seconds before, ends what cannot go on from a checkpoint."""
+SUBMIT_TIMEOUT = 300.0
+"""Seconds that sbatch gets: a busy controller answers late, and the job is there then."""
 
 
-def reach(group: Group) -> None:
-    """See Batch."""
-    need_commands(group)
+class SlurmBackend(Backend):
+    """Slurm.  See `launchers.jobs.backend.Backend` for the contract."""
+
+    title = "Slurm"
+    submit_command = "sbatch"
+    commands = ("sbatch", "srun")
+    takes_options = True
+    waits_for_one_failure = False
+
+    def render(self, selection: Selection) -> SlurmArgs:
+        """The arguments of sbatch for a selection."""
+        return render(selection)
+
+    def signals(self) -> Mapping[str, Signal] | str:
+        """What sinfo and squeue say of the partitions."""
+        from launchers.slurm.live import live_signals
+
+        return live_signals(LocalConnector())
+
+    def narrow(self, group: Group, options_by_hand: Mapping[str, Any]) -> Group:
+        """The group with the nodes that options of sbatch leave; a group that cannot be asked is left as it is."""
+        return group if group.unreachable else options.narrow(group, options_by_hand)
+
+    def with_options(self, resources: Resources, options_by_hand: Mapping[str, Any]) -> Resources:
+        """The arguments of sbatch with options given by hand."""
+        assert isinstance(resources, SlurmArgs)
+        return options.with_options(resources, options_by_hand)
+
+    # -- functions, one by one
+
+    def executor(self, folder: Path, resources: Resources, *, name: str = "", early_signal: bool = True) -> Executor:
+        """Submitit's own Slurm executor."""
+        from submitit import SlurmExecutor
+
+        executor = SlurmExecutor(folder)
+        parameters = {**resources.submitit(), **({"job_name": name} if name else {})}
+        executor.update_parameters(**{**parameters, **({} if early_signal else NO_EARLY_SIGNAL)})
+        return executor
+
+    def submit_function(
+        self, executor: Executor, resources: Resources, function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Submit a call by sbatch, which reads nothing that was decided from its environment."""
+        from submitit.core.utils import FailedJobError
+
+        assert isinstance(resources, SlurmArgs)
+        try:
+            with without_sbatch_overrides(account=bool(resources.account)):
+                return executor.submit(function, *args, **kwargs)
+        except FailedJobError as error:
+            raise _refused(str(error)) from error
+
+    # -- plans
+
+    def largest_array(self) -> int:
+        """MaxArraySize of the cluster less one; Slurm's default where it cannot be asked (man slurm.conf)."""
+        try:
+            outcome = LocalConnector().run(("scontrol", "show", "config"), timeout=30)
+        except CommandError:
+            return DEFAULT_MAX_ARRAY
+        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", outcome.stdout, re.M)
+        return int(found[1]) - 1 if found else DEFAULT_MAX_ARRAY
+
+    def barrier_parameters(self, first: Mapping[str, Any]) -> dict[str, Any] | None:
+        """One core for a minute; none where a QoS is named, which may have a minimum that this does not reach."""
+        kept = {key: first[key] for key in ("partition", "account", "qos") if first.get(key)}
+        return None if "qos" in kept else {**BARRIER, **kept}
+
+    def checkpoint_parameters(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A signal before the time limit; a job that cannot go on would only lose that time."""
+        return {"signal_delay_s": WARNING, **parameters}
+
+    def render_script(self, request: SubmissionRequest) -> str:
+        """The sbatch file."""
+        from launchers.slurm.executor import TokenExecutor
+
+        return TokenExecutor(request, dependency(request.waits)).text()
+
+    def send(self, requests: Sequence[SubmissionRequest]) -> list[str]:
+        """Run sbatch once.  Raises RefusedError."""
+        from submitit.core.utils import FailedJobError
+
+        from launchers.slurm.executor import TokenExecutor
+
+        (request,) = requests
+        try:
+            if request.submission.script:
+                return [_send_script(request)]
+            with without_sbatch_overrides(account="account" in request.submission.parameters):
+                return [TokenExecutor(request, dependency(request.waits)).send()]
+        except FailedJobError as error:
+            raise _refused(str(error)) from error
+
+    def find_token(self, token: str, since: float) -> str | None:
+        """The id of the job that carries a token in its comment or name."""
+        return jobs.find_token(LocalConnector(), token, since)
+
+    def states(
+        self, run: Path, job_ids: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
+    ) -> dict[Element, JobInfo]:
+        """What squeue and sacct know."""
+        return jobs.job_infos(LocalConnector(), job_ids, elements, usage=usage)
+
+    def cancel(self, run: Path, elements: Iterable[Element]) -> None:
+        """One scancel for all of them."""
+        LocalConnector().run(("scancel", *map(_id, elements)), timeout=jobs.TIMEOUT)
+
+    def output_patterns(self, request: SubmissionRequest, script: str) -> list[str]:
+        """What the script says of its output, or sbatch's own."""
+        return [pattern.strip("\"'") for pattern in OUTPUT.findall(script)] or [DEFAULT_OUTPUT]
 
 
-def array_size() -> int:
-    """MaxArraySize of the cluster; Slurm's default where it cannot be asked (man slurm.conf)."""
+def _refused(text: str) -> RefusedError:
+    """What sbatch printed, as an error."""
+    return RefusedError(last_lines(text), refusal_of_sbatch(text).code, transient=is_controller_unreachable(text))
+
+
+def _send_script(request: SubmissionRequest) -> str:
+    """Run sbatch on a file of the run folder, whose options the command line overrides: the job's id.
+
+    Raises RefusedError.
+    """
+    submission = request.submission
+    path = request.run / str(submission.script)
+    # an empty dependency is given as well: the file may name one that was met long ago
+    argv = ["sbatch", "--parsable", f"--comment={submission.token}", f"--dependency={dependency(request.waits)}"]
+    argv += _overriding(submission.parameters)
+    if submission.attempt > 1:
+        items = ",".join(str(number) for _, number in submission.members)
+        argv.append(f"--array={items}" + (f"%{submission.at_once}" if submission.at_once else ""))
+    account = ACCOUNT.search(path.read_text(encoding="utf-8", errors="replace")) is not None
     try:
-        outcome = LocalConnector().run(("scontrol", "show", "config"), timeout=30)
-    except CommandError:
-        return 1000
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", outcome.stdout, re.M)
-    return int(found[1]) - 1 if found else 1000
-
-
-def barrier(first: Mapping[str, Any]) -> dict[str, Any] | None:
-    """See Batch; a QoS may have a minimum that the smallest thing there is does not reach."""
-    kept = {key: first[key] for key in ("partition", "account", "qos") if first.get(key)}
-    return None if "qos" in kept else {**BARRIER, **kept}
-
-
-def checkpointing(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Told before its time is up; a job that cannot go on would only lose that time."""
-    return {"signal_delay_s": WARNING, **parameters}
-
-
-# -- submitting ------------------------------------------------------------------------------------------------
-
-
-def text(job: Submission) -> str:
-    """The sbatch file."""
-    from launchers.slurm.executor import TokenExecutor
-
-    return TokenExecutor(job, dependency(job.waits)).text()
-
-
-def send(job: Submission) -> str:
-    """See Batch."""
-    from launchers.slurm.executor import TokenExecutor
-
-    if job.unit.script:
-        script = (job.run / job.unit.script).read_text(encoding="utf-8", errors="replace")
-        with without_sbatch_overrides(account=ACCOUNT.search(script) is not None):
-            return _send_script(job)
-    with without_sbatch_overrides(account="account" in (job.unit.parameters or {})):
-        return TokenExecutor(job, dependency(job.waits)).send()
-
-
-def _send_script(job: Submission) -> str:
-    """Run sbatch on a file of the run folder, which the command line overrides."""
-    from submitit.core.utils import FailedJobError
-
-    unit = job.unit
-    # an empty dependency is said as well: the file may name one that was met long ago
-    argv = ["sbatch", "--parsable", f"--comment={unit.token}", f"--dependency={dependency(job.waits)}"]
-    argv += _overriding(unit.parameters or {})
-    if unit.attempt > 1:
-        some = ",".join(str(number) for _, number in unit.members)
-        argv.append(f"--array={some}" + (f"%{unit.at_once}" if unit.at_once else ""))
-    try:
-        outcome = LocalConnector().run([*argv, str(job.run / str(unit.script))], timeout=300, cwd=str(job.run / "cwd"))
+        with without_sbatch_overrides(account=account):
+            outcome = LocalConnector().run([*argv, str(path)], timeout=SUBMIT_TIMEOUT, cwd=str(request.script_folder))
     except CommandError as error:
-        raise FailedJobError(str(error)) from error
+        raise _refused(str(error)) from error
     if outcome.status:
-        raise FailedJobError(outcome.stderr or outcome.complaint)
+        raise _refused(outcome.stderr or outcome.complaint)
     return outcome.stdout.strip().splitlines()[-1].partition(";")[0]
 
 
 def _overriding(parameters: Mapping[str, Any]) -> list[str]:
     """Options that override the file's: a retry that asks for more has some."""
-    told = dict(parameters)
-    told |= dict(told.pop("additional_parameters", None) or {})
-    named = {key.replace("_", "-"): value for key, value in told.items() if value not in (None, False)}
+    merged = dict(parameters)
+    merged |= dict(merged.pop("additional_parameters", None) or {})
+    named = {key.replace("_", "-"): value for key, value in merged.items() if value not in (None, False)}
     return [f"--{key}" if value is True else f"--{key}={value}" for key, value in named.items()]
 
 
-def outputs(script: str) -> list[str]:
-    """See Batch."""
-    return [one.strip("\"'") for one in OUTPUT.findall(script)] or [DEFAULT_OUTPUT]
-
-
 def dependency(waits: Iterable[Wait]) -> str:
-    """The value of --dependency."""
+    """The value of ``--dependency``."""
     kinds: dict[str, list[str]] = {}
     for wait in waits:
         kinds.setdefault(wait.kind, []).append(_id(wait.on))
-    return ",".join(f"{kind}:{':'.join(jobs)}" for kind, jobs in kinds.items())
+    return ",".join(f"{kind}:{':'.join(ids)}" for kind, ids in kinds.items())
 
 
 def _id(element: Element) -> str:
     job, index = element
     return job if index is None else f"{job}_{index}"
-
-
-def transient(said: str) -> bool:
-    """See Batch."""
-    return is_controller_unreachable(said)
-
-
-def reason_code(said: str) -> str:
-    """See Batch."""
-    return refusal_of_sbatch(said).code
-
-
-def cancel(connector: Connector, elements: Iterable[Element]) -> None:
-    """See Batch."""
-    connector.run(("scancel", *map(_id, elements)), timeout=TIMEOUT)
-
-
-# -- asking ----------------------------------------------------------------------------------------------------
-
-FORMAT = {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
-"""Has Slurm's commands print times that need no time zone, and all elements of an array (man sacct, man squeue)."""
-RANGES = re.compile(r"\[\d[\d,-]*(:\d+)?(%\d+)?\]")
-FORGOTTEN = re.compile(r"Invalid job id", re.I)
-"""What squeue says of a job that the controller has forgotten."""
-JOB = "JobID,State,Reason,NodeList,Elapsed,ExitCode,Partition,Submit,Eligible,Start,End"
-
-
-def states(
-    connector: Connector, ids: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
-) -> dict[Element, JobInfo]:
-    """What squeue and sacct know of these jobs and all their elements; either may not exist.
-
-    sacct costs the cluster's database more than squeue costs its controller: where squeue knows all of `elements`, and
-    none has ended, it is not asked.  `usage` asks it also for what they used, which is of their steps and takes the
-    database longer.
-
-    An element that is cancelled before it could start is in neither (22.05): where squeue lists its array's elements
-    that wait, and sacct those that ran, the one that is missing is CANCELLED.
-    """
-    listed = ",".join(sorted(set(ids)))
-    if not listed:
-        return {}
-    queued = _queued(connector, listed)
-    known = queued or {}
-    whole = bool(elements) and set(elements) <= set(known)
-    if whole and not usage and not any(one.state in ENDED for one in known.values()):
-        return known
-    found = _accounted(connector, listed, usage)
-    accounted = {job for job, _ in found}
-    if queued is not None:  # sacct goes on naming elements that wait after they were cancelled
-        found = {element: info for element, info in found.items() if info.state != "PENDING" or element in queued}
-        for element in elements:
-            if element not in found and element not in queued and element[0] in accounted:
-                found[element] = JobInfo("CANCELLED", "cancelled before it started")
-    for element, info in known.items():
-        found[element] = _both(info, found[element]) if element in found else info
-    return found
-
-
-def _queued(connector: Connector, listed: str) -> dict[Element, JobInfo] | None:
-    """What squeue knows; None where the controller does not answer."""
-    found: dict[Element, JobInfo] = {}
-    squeue = ("squeue", "-h", "-a", "-r", "-t", "all", "-j", listed, "-o", "%F|%K|%T|%N|%M|%P|%V|%S|%e|%r")
-    try:
-        outcome = connector.run(squeue, timeout=TIMEOUT, env=FORMAT)
-    except CommandError:
-        return None
-    if outcome.status and not FORGOTTEN.search(outcome.complaint):
-        return None
-    for line in outcome.stdout.splitlines():
-        parts = line.split("|", 9)
-        if len(parts) != 10:
-            continue
-        state, nodes = base(parts[2]), parts[3]
-        submitted, started, ended = map(_time, parts[6:9])
-        info = JobInfo(
-            state,
-            parts[9],
-            nodes,
-            parts[4],
-            partition=parts[5],
-            submitted=submitted,
-            started=None if _never_started(state, nodes) else started,
-            ended=ended if state in ENDED else None,
-        )
-        # those that wait have a line each, those that were cancelled before they could start have one together
-        text = parts[0] if parts[1] == "N/A" else f"{parts[0]}_{parts[1] if parts[1].isdigit() else f'[{parts[1]}]'}"
-        for element in _elements(text):
-            found.setdefault(element, info)
-    return found
-
-
-def _never_started(state: str, nodes: str) -> bool:
-    """While a job waits squeue's %S is what backfill expects; cancelled before it could start, it is when that was."""
-    return state in ("PENDING", "CONFIGURING") or (state == "CANCELLED" and not nodes)
-
-
-def _both(queued: JobInfo, accounted: JobInfo) -> JobInfo:
-    """What squeue says is newer; sacct adds what squeue does not say."""
-    return evolve(
-        queued,
-        exit=accounted.exit,
-        submitted=queued.submitted or accounted.submitted,
-        eligible=accounted.eligible,
-        started=None if _never_started(queued.state, queued.nodes) else queued.started or accounted.started,
-        ended=queued.ended or accounted.ended if queued.state in ENDED else None,
-        usage=accounted.usage,
-    )
-
-
-def _accounted(connector: Connector, listed: str, usage: bool) -> dict[Element, JobInfo]:
-    """What sacct knows."""
-    fields, only = (f"{JOB},{USAGE_FIELDS}", ()) if usage else (JOB, ("-X",))
-    found: dict[Element, JobInfo] = {}
-    rows: dict[Element, list[list[str]]] = {}
-    for line in _lines(connector, ("sacct", *only, "-n", "-P", "-j", listed, "-o", fields)):
-        parts = line.split("|")
-        id, _, step = parts[0].partition(".")
-        if len(parts) != fields.count(",") + 1:
-            continue
-        elements = _elements(id)
-        together = "[" in id  # older than the line that one of them has for itself
-        for element in elements:
-            if not together or element not in rows:
-                rows.setdefault(element, []).append(parts[11:])
-        if not step:
-            _, state, reason, nodes, elapsed, exit, partition, *times = parts[:11]
-            submitted, eligible, started, ended = map(_time, times)
-            started = None if nodes == "None assigned" else started  # cancelled before it could
-            info = JobInfo(base(state), reason, nodes, elapsed, exit, partition, submitted, eligible, started, ended)
-            found.update({element: info for element in elements if not together or element not in found})
-    if usage:
-        return {element: evolve(info, usage=usage_of(*rows[element])) for element, info in found.items()}
-    return found
-
-
-def _time(text: str) -> float | None:
-    return float(text) if text.isdigit() else None  # Unknown, None, N/A: not yet, or never
-
-
-def _elements(text: str) -> list[Element]:
-    """The elements that an id stands for: ``12``, ``12_3``, ``12_[3-9,12%2]``; none of what is none."""
-    job, _, index = text.partition("_")
-    if not index:
-        return [(job, None)]
-    if index.isdigit():
-        return [(job, int(index))]
-    numbers = expand_hosts(f"_[{index.strip('[]').partition('%')[0]}]") if RANGES.fullmatch(index) else []
-    return [(job, int(number[1:])) for number in numbers]
-
-
-def _lines(connector: Connector, argv: tuple[str, ...]) -> list[str]:
-    """What a command prints; nothing where there is no such command or it knows nothing of these jobs."""
-    try:
-        outcome = connector.run(argv, timeout=TIMEOUT, env=FORMAT)
-    except CommandError:
-        return []  # no sacct, or a controller that does not answer now: the other one is asked as well
-    return outcome.stdout.splitlines() if outcome.status == 0 else []
-
-
-def find_token(connector: Connector, token: str, since: float) -> str | None:
-    """The id of the job that carries a token in its comment or name; None when no scheduler knows it.
-
-    Raises CommandError when the controller cannot be asked: then nobody knows.
-    """
-    user = pwd.getpwuid(os.getuid()).pw_name
-    outcome = connector.run(("squeue", "-h", "-a", "-t", "all", "-u", user, "-o", "%F|%k|%j"), timeout=TIMEOUT)
-    if outcome.status:
-        raise CommandError(f"squeue: {outcome.complaint}")
-    start = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since - 60))
-    lines = outcome.stdout.splitlines()
-    lines += _lines(connector, ("sacct", "-X", "-n", "-P", "-S", start, "-o", "JobID,Comment,JobName"))
-    for line in lines:
-        job, comment, name = ([*line.split("|", 2), "", ""])[:3]
-        if token in (comment, name) or name.endswith(f".{token}"):
-            return job.partition("_")[0]
-    return None

@@ -7,37 +7,37 @@ from typing import Any
 
 from submitit import SlurmExecutor
 
-from launchers.jobs.backend import Submission
+from launchers.jobs.backend import SubmissionRequest
 
 AT_ONCE = 256
 """Elements of an array that run at once where nothing else is said, as submitit has it."""
 
 
 class TokenExecutor(SlurmExecutor):
-    """Submits one unit; a fresh one for each, as parameters persist.
+    """Submits one submission of a plan; a fresh executor for each, as parameters persist.
 
-    The command is `launchers.runs.node`, which finds the pickle by the unit's name: submitit's own finds it by the
-    job's id, so a client that is killed between sbatch and writing it would leave a job without its function.
+    The command is `launchers.runs.node`, which finds the pickle by the submission's name.  Submitit's own finds it
+    by the job's id, so a client that is killed between sbatch and writing it would leave a job without its function.
     """
 
-    def __init__(self, job: Submission, dependency: str) -> None:
-        super().__init__(job.folder.absolute())
-        self.run, self.unit = job.run.absolute(), job.unit
-        unit = job.unit
-        own: dict[str, Any] = {**(unit.parameters or {}), "comment": unit.token}
-        own["job_name"] = f"{job.plan}.{unit.name}.{unit.token}"
+    def __init__(self, request: SubmissionRequest, dependency: str) -> None:
+        super().__init__(request.folder.absolute())
+        self.run, self.submission = request.run.absolute(), request.submission
+        submission = request.submission
+        own: dict[str, Any] = {**submission.parameters, "comment": submission.token}
+        own["job_name"] = f"{request.plan}.{submission.name}.{submission.token}"
         if dependency:
             own["dependency"] = dependency
             own["additional_parameters"] = {"kill-on-invalid-dep": "yes", **(own.get("additional_parameters") or {})}
-        if unit.array:
-            own["array_parallelism"] = unit.at_once or max(AT_ONCE, 1)
+        if submission.array:
+            own["array_parallelism"] = submission.at_once or AT_ONCE
         self.update_parameters(**own)
-        if unit.array:
-            self.parameters["map_count"] = len(unit.members)
+        if submission.array:
+            self.parameters["map_count"] = len(submission.members)
 
     def command(self) -> str:
         """What runs on the node."""
-        words = (str(self.run), self.unit.name)
+        words = (str(self.run), self.submission.name)
         return " ".join([self.python, "-u", "-m", "launchers.runs.node", *map(shlex.quote, words)])
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:

@@ -1,0 +1,93 @@
+"""Options of sbatch that are given by hand, beside what the broker finds or in place of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from attrs import evolve
+
+from launchers.jobs.backend import UnmetOptionError
+from launchers.offer.model import Group, Shape
+from launchers.quantities.hosts import expand_hosts
+from launchers.slurm.args import SlurmArgs, time_limit_minutes
+from launchers.slurm.features import constraint_matches
+from launchers.slurm.gres import read_gres
+
+
+def keep_partitions(group: Group, partitions: Iterable[str], qos: str = "", account: str = "") -> Group:
+    """The group with these partitions, and of their accesses those with this QoS and account ("": any)."""
+    wanted = set(partitions)
+    kept = []
+    for partition in group.partitions:
+        if partition.name in wanted:
+            accesses = tuple(
+                access for access in partition.accesses if qos in ("", access.qos) and account in ("", access.account)
+            )
+            kept.append(evolve(partition, accesses=accesses) if accesses else partition)
+    return evolve(group, partitions=tuple(kept))
+
+
+def narrow(group: Group, options: Mapping[str, Any]) -> Group:
+    """The group with the nodes that options leave.  Raises UnmetOptionError that names the option that leaves none."""
+    names = [partition.name for partition in group.partitions]
+    named = str(options["partition"]).split(",") if options.get("partition") else names
+    if unknown := [name for name in named if name not in names]:
+        raise UnmetOptionError(f"it has no partition {', '.join(unknown)}")
+    group = keep_partitions(group, named, *(str(options.get(name) or "") for name in ("qos", "account")))
+    for name, has in _tests(options).items():
+        kept = [evolve(partition, shapes=tuple(filter(has, partition.shapes))) for partition in group.partitions]
+        group = evolve(group, partitions=tuple(partition for partition in kept if partition.shapes))
+        if not group.partitions:
+            raise UnmetOptionError(f"it has no node with {name}={options[name]} there")
+    return group
+
+
+def _tests(options: Mapping[str, Any]) -> dict[str, Callable[[Shape], bool]]:
+    """For each option that keeps some nodes, whether a shape of nodes is one of them."""
+    types = {gres.type for gres in read_gres(str(options.get("gres") or "")) if gres.name == "gpu" and gres.type}
+    hosts = set(expand_hosts(str(options.get("nodelist") or "")))
+    constraint = str(options.get("constraint") or "")
+    tests: dict[str, Callable[[Shape], bool]] = {
+        "gres": lambda shape: types <= {device.type for device in shape.devices},
+        "nodelist": lambda shape: not hosts or not shape.hosts or bool(hosts & set(expand_hosts(shape.hosts))),
+        "constraint": lambda shape: constraint_matches(constraint, shape.features),
+    }
+    return {name: test for name, test in tests.items() if options.get(name)}
+
+
+def with_options(args: SlurmArgs, options: Mapping[str, Any]) -> SlurmArgs:
+    """What the broker found, with options given by hand; its partitions are among those that were given."""
+    given = {name: value for name, value in options.items() if name != "partition"}
+    if any(gres.name == "gpu" for gres in read_gres(str(given.get("gres") or ""))):
+        given["gpus_per_node"] = 0  # the gres says it
+    if args.constraint and given.get("constraint"):
+        given["constraint"] = f"({args.constraint})&({given['constraint']})"
+    return evolve(args, **given)
+
+
+def parameters_by_hand(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Submitit's Slurm parameters as a person writes them, in the form in which its executor takes them."""
+    parameters = {key.removeprefix("slurm_"): value for key, value in options.items()}
+    limit = parameters.pop("timeout_min", parameters.pop("time", None))
+    parameters["time"] = time_limit_minutes(limit)
+    for theirs, ours in (("name", "job_name"), ("tasks_per_node", "ntasks_per_node")):
+        if theirs in parameters:
+            parameters[ours] = parameters.pop(theirs)
+    if "mem_gb" in parameters:
+        parameters["mem"] = f"{int(-(-float(parameters.pop('mem_gb')) * 1024 // 1))}M"
+    additional = dict(parameters.get("additional_parameters") or {})
+    if "cpus_per_gpu" in additional:
+        additional["cpus-per-gpu"] = additional.pop("cpus_per_gpu")
+    if additional:
+        parameters["additional_parameters"] = additional
+    return parameters
+
+
+def count_gpus(parameters: Mapping[str, Any]) -> int:
+    """GPUs on all nodes: ``--gpus-per-node`` is a number, or ``type:number`` with commas."""
+    total = 0
+    for part in str(parameters.get("gpus_per_node") or "").split(","):
+        number = part.rpartition(":")[2]
+        total += int(number) if number.isdigit() else 0
+    return total * int(parameters.get("nodes") or 1)
