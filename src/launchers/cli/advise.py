@@ -11,7 +11,7 @@ from launchers.cli.run_argument import add_run, find_run
 
 if TYPE_CHECKING:
     from launchers.report.advise import Advice, Amounts
-    from launchers.runs.run import Run
+    from launchers.runs.run import PlanRun
 
 VERSION = 1
 HEAD = ("STEP", "JOBS", "TIME", "MEMORY", "CORES", "ENOUGH")
@@ -63,12 +63,12 @@ def _share(used: str, asked: str) -> str:
     return used if asked == "?" else f"{used} of {asked}"
 
 
-def advice_json(plan_run: Run, steps: list[Advice]) -> dict[str, Any]:
+def advice_json(plan_run: PlanRun, steps: list[Advice]) -> dict[str, Any]:
     """The answer to `advise` (docs/json.md)."""
     return {
         "version": VERSION,
-        "plan": plan_run.store.plan,
-        "id": plan_run.store.id,
+        "plan": plan_run.record.plan,
+        "id": plan_run.record.id,
         "folder": str(plan_run.folder),
         "steps": [_step_json(step) for step in steps],
     }

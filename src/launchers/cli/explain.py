@@ -65,8 +65,8 @@ def _job(options: argparse.Namespace) -> int:
     from launchers.config.build import slurm_group
     from launchers.jobs.state import in_words
     from launchers.launcher.groups import ask_cluster
-    from launchers.slurm.options import keep_partitions
     from launchers.requirement import Requirement
+    from launchers.slurm.options import keep_partitions
     from launchers.slurm.pending import NoSuchJobError, queued_job
     from launchers.slurm.refusals import refusal_of_reason
 

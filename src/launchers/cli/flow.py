@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from launchers.flow.model import Flow
     from launchers.flow.run import PreparedFlow
     from launchers.plan.plan import Plan
-    from launchers.runs.run import Run
+    from launchers.runs.run import PlanRun
 
 VERSION = 1
 """Of the JSON of `flow show`: docs/json.md."""
@@ -130,7 +130,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(prepared, options)
     plan_run = submit_flow(prepared, jobs=options.jobs, config=options.config, tags=options.tag)
-    store = plan_run.store
+    store = plan_run.record
     print(f"{store.plan} {store.id} on {store.group or store.scheduler}: {plan_run.folder}")
     return _detach(plan_run) if options.detach else wait_and_summarise(plan_run)
 
@@ -150,11 +150,11 @@ def _dry_run(prepared: PreparedFlow, options: argparse.Namespace) -> int:
     return 0
 
 
-def _detach(plan_run: Run) -> int:
+def _detach(plan_run: PlanRun) -> int:
     """Say how to come back, and what then is still to be done."""
-    for task in plan_run.store.tasks:
-        if task.again:
-            later = f"submits it again with {task.again[1]}"
+    for task in plan_run.record.steps:
+        if task.retry:
+            later = f"submits it again with {task.retry[1]}"
             print(f"launchers: if {task.name} fails, launchers status or launchers wait {later}", file=sys.stderr)
     print(f"the jobs keep running; to wait for them: launchers wait {plan_run.folder.name}", file=sys.stderr)
     return 0
@@ -229,11 +229,11 @@ SHOW_HEAD = ("JOB", "CELLS", "AFTER", "NEED", "PLACE", "COMMAND")
 
 def _show(options: argparse.Namespace) -> int:
     from launchers.flow.compile import compile_plan, job_identities, lay_out
-    from launchers.plan.place import place
+    from launchers.plan.place import place_plan
 
     flow = _read(options)
     layout = lay_out(flow)
-    placed = place(compile_plan(layout, job_identities(flow)), config=options.config, tags=options.tag)
+    placed = place_plan(compile_plan(layout, job_identities(flow)), config=options.config, tags=options.tag)
     jobs = [_job_json(layout, name, placed) for name in flow.jobs]
     group = placed.group.name if placed.group else None
     if options.json:
@@ -267,7 +267,7 @@ def _job_json(layout: FlowLayout, name: str, placed: Any) -> dict[str, Any]:
         "after": dict(job.waits),
         "need": str(need.requirement if isinstance(need, Pinned) else need),
         "options": dict(need.options) if isinstance(need, Pinned) else {},
-        "place": placed.places[layout.steps(name)[0]].says,
+        "place": placed.places[layout.steps(name)[0]].partition,
         "command": " ".join((command or spec.script or spec.python or "").split()),
     }
 

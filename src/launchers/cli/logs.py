@@ -12,7 +12,7 @@ from launchers.cli.run_argument import add_run, find_run
 
 if TYPE_CHECKING:
     from launchers.launcher.run_command import Tail
-    from launchers.runs.run import Run
+    from launchers.runs.run import PlanRun
 
 FOLLOW = 1.0
 """Seconds between two looks at the logs with --follow."""
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _step_and_item(plan_run: Run, text: str) -> tuple[str, int | None]:
+def _step_and_item(plan_run: PlanRun, text: str) -> tuple[str, int | None]:
     """``sweep:3`` as the name of a step and the number of an item; raises NoSuchStepError, RunError."""
     from launchers.errors import RunError
 
@@ -54,7 +54,7 @@ def _step_and_item(plan_run: Run, text: str) -> tuple[str, int | None]:
         return name, None
     if not (item.isascii() and item.isdigit()):
         raise RunError(f"{text}: an item is a number, such as {name}:3")
-    count = plan_run.store.task(name).count
+    count = plan_run.record.step(name).count
     if int(item) >= count:
         raise RunError(f"{text}: {name} has no item {item}: its last one is {count - 1}")
     return name, int(item)

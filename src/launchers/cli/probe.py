@@ -1,4 +1,4 @@
-"""`launchers probe`: GPU memory from the drivers, one tiny job per shape of node."""
+"""`launchers probe`: ask the drivers on a cluster's nodes for GPU memory that Slurm does not know."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from launchers.cli.convert import facts_file, update
+from launchers.cli.convert import write
 from launchers.commands import LocalConnector
 from launchers.config.emit import Converted, to_yaml
 from launchers.config.facts_file import load_slurm_facts
-from launchers.slurm import probe
+from launchers.launcher.conversion import facts_path
+from launchers.slurm.probe import fill_in_probed, needed_probes, run_probe
 
 HEAD = "Written by `launchers convert`, GPU memory filled in by `launchers probe`."
 
@@ -18,32 +19,33 @@ HEAD = "Written by `launchers convert`, GPU memory filled in by `launchers probe
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
     command.add_argument("file", metavar="FILE", help="a facts file, or the launchers.yaml that names one with facts:")
-    command.add_argument("--dry-run", action="store_true", help="print the jobs that would be run, and run none")
+    command.add_argument("--dry-run", action="store_true", help="print the jobs that would run, and run none")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Probe what is not known and write it into the facts; 1 when something stays unknown."""
+    """Probe the GPUs of unknown memory and write it into the facts file; 1 when some stay unknown."""
     path = Path(options.file)
     group = load_slurm_facts(path)
     if group.facts is not None:
-        path = facts_file(path)
+        path = facts_path(path)
         group = load_slurm_facts(path)
-    probes = probe.needed(group)
+    probes = needed_probes(group)
+    if options.dry_run and probes:
+        for probe in probes.values():
+            print(" ".join(probe.command()[:-3]))
+        return 0
     if not probes:
         print("launchers probe: the memory of every GPU is known", file=sys.stderr)
         return 0
-    told = {}
-    for key, one in probes.items():
-        if options.dry_run:
-            print(" ".join(one.command()[:-3]))
-            continue
-        answer = probe.run(one, LocalConnector())
-        if isinstance(answer, str):
-            print(f"launchers probe: {one.host}: {answer}", file=sys.stderr)
+    results = {}
+    for key, probe in probes.items():
+        result = run_probe(probe, LocalConnector())
+        if isinstance(result, str):
+            print(f"launchers probe: {probe.host}: {result}", file=sys.stderr)
         else:
-            told[key] = (one, answer)
-    if options.dry_run:
-        return 0
-    if told and (status := update(path, to_yaml(Converted(probe.filled(group, told)), HEAD))):
-        return status
-    return 0 if len(told) == len(probes) else 1
+            results[key] = (probe, result)
+    if results:
+        text = to_yaml(Converted(fill_in_probed(group, results)), HEAD)
+        if status := write(path, text, "launchers probe", diff=True):
+            return status
+    return 0 if len(results) == len(probes) else 1

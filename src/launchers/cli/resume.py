@@ -20,6 +20,6 @@ def run(options: argparse.Namespace) -> int:
     from launchers.runs.send import resume
 
     plan_run = resume(find_run(options.run).folder, break_lock=options.break_lock)
-    print(f"all {len(plan_run.store.units)} submissions have been made: {plan_run.folder}")
+    print(f"all {len(plan_run.record.submissions)} submissions have been made: {plan_run.folder}")
     print(f"The jobs keep running. To watch them again: launchers wait {plan_run.folder.name}", file=sys.stderr)
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from launchers.runs.run import Run
+    from launchers.runs.run import PlanRun
 
 ROOT = Path("runs")
 ROOT_HELP = f"the folder that holds the run folders (default: ./{ROOT})"
@@ -23,7 +23,7 @@ def add_run(command: argparse.ArgumentParser, *, required: bool = False) -> None
         )
 
 
-def find_run(name: str | None) -> Run:
+def find_run(name: str | None) -> PlanRun:
     """The run with this name; RunError if there is none, or more than one."""
     from launchers.errors import RunError
     from launchers.runs.run import open_run

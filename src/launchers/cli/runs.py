@@ -15,7 +15,7 @@ from launchers.cli import show
 from launchers.cli.run_argument import ROOT, ROOT_HELP, run_folders
 
 if TYPE_CHECKING:
-    from launchers.runs.run import Run
+    from launchers.runs.run import PlanRun
 
 T = TypeVar("T")
 VERSION = 1
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def read_runs(root: Path, read: Callable[[Run], T]) -> Iterator[T]:
+def read_runs(root: Path, read: Callable[[PlanRun], T]) -> Iterator[T]:
     """What `read` gives for each run in a folder, the oldest first; a run that it cannot read gets a warning."""
     from launchers.errors import RunError
     from launchers.runs.run import open_run
@@ -51,12 +51,12 @@ def read_runs(root: Path, read: Callable[[Run], T]) -> Iterator[T]:
             yield result
 
 
-def _run_json(plan_run: Run) -> dict[str, Any]:
+def _run_json(plan_run: PlanRun) -> dict[str, Any]:
     return {
-        "plan": plan_run.store.plan,
-        "id": plan_run.store.id,
+        "plan": plan_run.record.plan,
+        "id": plan_run.record.id,
         "folder": str(plan_run.folder),
-        "created": plan_run.store.created,
+        "created": plan_run.record.created,
         "steps": dict(Counter(step.state for step in plan_run.status())),
     }
 

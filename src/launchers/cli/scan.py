@@ -18,7 +18,7 @@ from launchers.cli import show
 
 if TYPE_CHECKING:
     from launchers.scan.identity import Family, Identity
-    from launchers.scan.running import Outcome
+    from launchers.scan.running import LaunchOutcome
     from launchers.scan.runs import RequiredRun
 
 VERSION = 1
@@ -187,14 +187,14 @@ def _dependency(options: argparse.Namespace) -> int:
     return _told(launch_all(family, force=options.force, config=options.config, tags=options.tag))
 
 
-def _told(outcomes: list[Outcome]) -> int:
+def _told(outcomes: list[LaunchOutcome]) -> int:
     """Say what was submitted and what was not; 1 when one that was not is not good either."""
     bad = False
     for one in outcomes:
         name = one.identity.definition.name
         if one.submitted and one.run is not None:
-            (task,) = one.run.store.tasks
-            where = one.run.store.group or one.run.store.scheduler
+            (task,) = one.run.record.steps
+            where = one.run.record.group or one.run.record.scheduler
             print(f"{name}: submitted, {task.count} tasks on {where}: {one.identity.folder}")
             continue
         bad = bad or one.state not in ("COMPLETED", "RUNNING")
@@ -295,9 +295,9 @@ def _list(options: argparse.Namespace) -> int:
 
 def _run_json(folder: Path, identity: Identity, state: str) -> dict[str, Any]:
     """A run of a listing; of one that ESIS made, or that is half made, less is known."""
-    from launchers.runs.folder import load
+    from launchers.runs.stored import load_run
 
-    store = load(folder) if (folder / "plan.json").exists() else None
+    store = load_run(folder) if (folder / "plan.json").exists() else None
     hash, _, copy = _hash(folder).partition(".")
     return {
         "hash": hash,
@@ -306,7 +306,7 @@ def _run_json(folder: Path, identity: Identity, state: str) -> dict[str, Any]:
         "current": folder == identity.folder,
         "state": state,
         "scan": store.plan if store else None,
-        "tasks": store.tasks[0].count if store else None,
+        "tasks": store.steps[0].count if store else None,
         "created": store.created if store else (folder / "__esis__").stat().st_mtime,
     }
 

@@ -10,7 +10,7 @@ from launchers.files.json_schema import json_schema
 
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
-    command.add_argument("--flow", action="store_true", help="of a flow instead")
+    command.add_argument("--flow", action="store_true", help="print the schema of a flow instead")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -19,6 +19,8 @@ def run(options: argparse.Namespace) -> int:
         from launchers.flow.schema import FlowDocument
 
         show.emit(json_schema(FlowDocument, "flow", templates=True))
-        return 0
-    show.emit(json_schema())
+    else:
+        from launchers.config.schema import Document
+
+        show.emit(json_schema(Document, "launchers.yaml"))
     return 0

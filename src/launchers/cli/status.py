@@ -15,7 +15,7 @@ from launchers.cli.run_argument import add_run, find_run
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from launchers.runs.run import Run
+    from launchers.runs.run import PlanRun
     from launchers.runs.status import MemberState, StepState
 
 VERSION = 1
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     if options.watch and sys.stdout.isatty():
         _watch(plan_run)
     elif options.watch:
-        plan_run.wait()
+        plan_run.wait(check=False)
     resubmit_due(plan_run)
     steps = plan_run.status()
     if options.json:
@@ -48,17 +48,17 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def headline(plan_run: Run) -> str:
+def headline(plan_run: PlanRun) -> str:
     """Which run it is, where it runs, and its folder."""
-    store = plan_run.store
+    store = plan_run.record
     return f"{store.plan} {store.id} on {store.group or store.scheduler}: {plan_run.folder}"
 
 
-def resubmit_due(plan_run: Run) -> bool:
+def resubmit_due(plan_run: PlanRun) -> bool:
     """Submit the failed steps again that ask for more resources when they fail; whether there were any."""
-    from launchers.plan.retry import overdue
+    from launchers.plan.retry import retry_due_steps
 
-    resubmitted = overdue(plan_run)
+    resubmitted = retry_due_steps(plan_run)
     for name, wants in resubmitted:
         print(f"launchers: {name} failed: submitted again with {wants}", file=sys.stderr)
     return bool(resubmitted)
@@ -76,11 +76,11 @@ def _row(step: StepState) -> tuple[str, ...]:
         jobs, nodes, elapsed = ", ".join(f"{count} {state}" for state, count in sorted(step.counts.items())), "", ""
     else:
         jobs, nodes, elapsed = (first.job, first.info.nodes, first.info.elapsed) if first else ("", "", "")
-    partition = (first.info.partition if first else "") or step.says
+    partition = (first.info.partition if first else "") or step.place
     return (step.name, step.state, jobs, partition, nodes, elapsed, step.limit, step.reason)
 
 
-def _watch(plan_run: Run) -> None:
+def _watch(plan_run: PlanRun) -> None:
     """Update a table until all jobs have ended; Ctrl-C ends only the table."""
     from rich.live import Live
 
@@ -92,7 +92,7 @@ def _watch(plan_run: Run) -> None:
             live.update(_table(plan_run, steps))
 
 
-def _table(plan_run: Run, steps: Sequence[StepState]) -> Table:
+def _table(plan_run: PlanRun, steps: Sequence[StepState]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
@@ -107,16 +107,16 @@ def _table(plan_run: Run, steps: Sequence[StepState]) -> Table:
 # -- JSON ------------------------------------------------------------------------------------------------------
 
 
-def status_json(plan_run: Run, steps: Sequence[StepState]) -> dict[str, Any]:
+def status_json(plan_run: PlanRun, steps: Sequence[StepState]) -> dict[str, Any]:
     """The answer to `status` (docs/json.md)."""
     now = time.time()
     return {
         "version": VERSION,
-        "plan": plan_run.store.plan,
-        "id": plan_run.store.id,
+        "plan": plan_run.record.plan,
+        "id": plan_run.record.id,
         "folder": str(plan_run.folder),
-        "scheduler": plan_run.store.scheduler,
-        "group": plan_run.store.group,
+        "scheduler": plan_run.record.scheduler,
+        "group": plan_run.record.group,
         "ended": all(step.ended for step in steps),
         "succeeded": all(step.succeeded for step in steps),
         "steps": [
@@ -139,7 +139,7 @@ def job_json(member: MemberState, now: float) -> dict[str, Any]:
     info = member.info
     waits_or_failed = info.state not in ("RUNNING", "COMPLETING", "COMPLETED")
     return {
-        "item": member.number,
+        "item": member.item,
         "job": member.job or None,
         "state": info.state,
         "reason": _or_null(info.reason) if waits_or_failed else None,

@@ -11,7 +11,7 @@ from launchers.cli.run_argument import add_run, find_run
 from launchers.cli.status import HEAD, resubmit_due, status_rows
 
 if TYPE_CHECKING:
-    from launchers.runs.run import Run
+    from launchers.runs.run import PlanRun
     from launchers.runs.status import StepState
 
 LINES = 10
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if succeeded else 1
 
 
-def wait_and_summarise(plan_run: Run) -> int:
+def wait_and_summarise(plan_run: PlanRun) -> int:
     """Wait for a run, print a table of its steps and the ends of the logs of failed ones; the exit status."""
     succeeded = _wait(plan_run)
     steps = plan_run.status()
@@ -48,15 +48,18 @@ def wait_and_summarise(plan_run: Run) -> int:
     return 0 if succeeded else 1
 
 
-def _wait(plan_run: Run, timeout: float | None = None) -> bool:
-    """Wait until nothing is left to wait for, nor to submit again; whether all steps succeeded."""
+def _wait(plan_run: PlanRun, timeout: float | None = None) -> bool:
+    """Wait until nothing is left to wait for, nor to submit again; whether all steps succeeded in time."""
     while True:
-        succeeded = plan_run.wait(timeout)
+        try:
+            succeeded = plan_run.wait(timeout, check=False)
+        except TimeoutError:
+            return False
         if not resubmit_due(plan_run):
             return succeeded
 
 
-def _print_unsent(plan_run: Run) -> None:
+def _print_unsent(plan_run: PlanRun) -> None:
     """Print which notifications could not be sent; the run does not fail because of them."""
     from launchers.flow.notify import unsent_messages
 
@@ -64,15 +67,15 @@ def _print_unsent(plan_run: Run) -> None:
         print(f"launchers: {line}", file=sys.stderr)
 
 
-def last_lines(plan_run: Run, step: StepState, count: int = LINES) -> list[str]:
+def last_lines(plan_run: PlanRun, step: StepState, count: int = LINES) -> list[str]:
     """A heading and the last lines of the log of a step's first job that failed; nothing if no job did."""
     failed = next((job for job in step.members if job.ended and job.info.state != "COMPLETED"), None)
     if failed is None:
         return []
     lines: list[str] = []
-    for path in plan_run.logs(step.name, failed.number):
+    for path in plan_run.logs(step.name, failed.item):
         text = path.read_text(encoding="utf-8", errors="replace")
         lines += [line for line in text.splitlines() if not line.startswith("submitit ")]
-    item = "" if failed.number is None else f":{failed.number}"
+    item = "" if failed.item is None else f":{failed.item}"
     heading = f"---- the end of: launchers logs {plan_run.folder.name} {step.name}{item}"
     return [heading, *lines[-count:]] if lines else []

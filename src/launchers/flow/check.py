@@ -12,7 +12,7 @@ from launchers.files.tree import KeyPath, Tree
 from launchers.flow.model import DEPENDENCY_KINDS, Cell, FlowJob, read_dependencies, split_dependency
 from launchers.flow.notify import FINISHED, STARTED
 from launchers.flow.templates import OWN_NAMES
-from launchers.jobs.submission import NAME
+from launchers.jobs.submission import STEP_NAME
 
 
 def suggest_name(name: str, known: Iterable[str]) -> str:
@@ -43,7 +43,7 @@ def document_problems(data: Mapping[str, Any], tree: Tree) -> Iterator[Problem]:
 
 
 def _name_problems(name: str, path: KeyPath, tree: Tree) -> Iterator[Problem]:
-    if not NAME.fullmatch(name):
+    if not STEP_NAME.fullmatch(name):
         rule = "use letters, digits and _ . + @ = -, beginning with a letter, a digit or _"
         yield tree.problem("LC109", path, f"{name!r} is not a valid name", rule)
 

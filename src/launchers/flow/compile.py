@@ -14,8 +14,9 @@ from launchers.flow.model import Flow, FlowJob
 from launchers.flow.on_node import Shell, run_cell
 from launchers.flow.schema import Resources
 from launchers.flow.script import render_script
+from launchers.jobs.submission import Condition
 from launchers.plan.plan import Plan
-from launchers.plan.tree import Again, Dag, Map, On, Pinned, Step
+from launchers.plan.tree import Dag, Map, Pinned, RetryPolicy, Step
 from launchers.requirement import Accelerator, Alternative, Requirement, parse
 from launchers.slurm.args import time_limit_minutes
 from launchers.slurm.gres import read_gres
@@ -145,7 +146,7 @@ def _requirement_of(resources: Resources, duration: int | None) -> Requirement:
 def compile_plan(layout: FlowLayout, identities: Mapping[str, str]) -> Plan:
     """The plan of the jobs that run; `identities` are those of `job_identities`."""
     steps: list[Step] = []
-    after: dict[str, dict[str, On]] = {}
+    after: dict[str, dict[str, Condition]] = {}
     for name in layout.flow.jobs:
         if name in layout.left_out:
             continue
@@ -175,7 +176,7 @@ def _steps_of(layout: FlowLayout, name: str) -> list[Step]:
             step.rivals = tuple(other.name for other in steps if other is not step)
     if job.spec.escalate:
         for step in steps:
-            step.again = Again(job.spec.retry or 1, job.spec.escalate)
+            step.retry = RetryPolicy(job.spec.retry or 1, job.spec.escalate)
     return steps
 
 
@@ -197,9 +198,9 @@ def _shell(layout: FlowLayout, name: str, cell: int) -> Shell:
     )
 
 
-def _waits_of(layout: FlowLayout, name: str, step: str) -> dict[str, On]:
+def _waits_of(layout: FlowLayout, name: str, step: str) -> dict[str, Condition]:
     """What a step of a job waits for; in a sweep, the step of the same cell, of jobs that have one for each cell."""
-    waits: dict[str, On] = {}
+    waits: dict[str, Condition] = {}
     is_shared = name in layout.shared
     is_of_one_cell = not is_shared and not layout.mapped
     cell = layout.steps(name).index(step) if is_of_one_cell else 0
@@ -215,7 +216,7 @@ def _waits_of(layout: FlowLayout, name: str, step: str) -> dict[str, On]:
     return waits
 
 
-def _turn_of(layout: FlowLayout, name: str, cell: int) -> dict[str, On]:
+def _turn_of(layout: FlowLayout, name: str, cell: int) -> dict[str, Condition]:
     """What a cell that is no array item waits for so that at most `max_parallel` cells run at once.
 
     The first jobs of a cell wait for all jobs of the cell that is `max_parallel` before it to end.

@@ -9,9 +9,10 @@ from attrs import frozen
 
 from launchers.files.tree import Tree
 from launchers.flow import schema
-from launchers.plan.tree import On, PlanError, sorted_names
+from launchers.jobs.submission import Condition
+from launchers.order import CircularWaitError, sort_by_waits
 
-DEPENDENCY_KINDS: dict[str, On] = {
+DEPENDENCY_KINDS: dict[str, Condition] = {
     "afterok": "ok", "afterany": "any", "afternotok": "failed", "after": "started", "aftercorr": "each",
 }  # fmt: skip
 """Slurm's words for what a job waits for (man sbatch, --dependency), and the plan's words for the same."""
@@ -32,7 +33,7 @@ class FlowJob:
     spec: schema.JobSpec
     resources: schema.Resources
     environment: schema.Environment
-    waits: tuple[tuple[str, On], ...]
+    waits: tuple[tuple[str, Condition], ...]
 
 
 @frozen
@@ -71,7 +72,7 @@ def split_dependency(text: str) -> tuple[str, str]:
     return (kind.strip(), name.strip()) if colon else ("afterok", text.strip())
 
 
-def read_dependencies(value: Any) -> Iterator[tuple[str, On]]:
+def read_dependencies(value: Any) -> Iterator[tuple[str, Condition]]:
     """Read `depends_on`: the name of each job and what has to have happened to it.
 
     What cannot be read is passed over, and an unknown kind counts as ``afterok``: `check` reports both.
@@ -86,6 +87,6 @@ def sorted_jobs(jobs: Mapping[str, FlowJob]) -> dict[str, FlowJob]:
     """The jobs, each behind those that it waits for.  Jobs that wait for each other stay in the order of the file."""
     parents = {name: [parent for parent, _ in job.waits if parent in jobs] for name, job in jobs.items()}
     try:
-        return {name: jobs[name] for name in sorted_names(list(jobs), parents)}
-    except PlanError:
+        return {name: jobs[name] for name in sort_by_waits(jobs, parents)}
+    except CircularWaitError:
         return dict(jobs)

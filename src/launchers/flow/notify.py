@@ -120,10 +120,10 @@ class Message:
         from launchers.runs.run import open_run
 
         run = open_run(folder)
-        title = f"{run.store.plan} {run.store.id}"
+        title = f"{run.record.plan} {run.record.id}"
         steps = [step for step in run.status() if step.name not in (STARTED, FINISHED)]
         if "started" in self.events:
-            send(self.places, f"{title} started", f"{len(steps)} steps on {run.store.group}\n{run.folder}")
+            send(self.places, f"{title} started", f"{len(steps)} steps on {run.record.group}\n{run.folder}")
             return
         bad = [step for step in steps if not step.succeeded]
         event: Event = "failed" if bad else "finished"

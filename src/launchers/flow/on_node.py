@@ -10,8 +10,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-from launchers.runs.call import CommandError
-from launchers.runs.results import output
+from launchers.runs.call import StepCommandError
+from launchers.runs.results import output_path
 from launchers.variables import ITEM, OUTPUT, RUN_DIR, STEP
 
 VALUE_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.ASCII)
@@ -31,7 +31,7 @@ class Shell:
     delay: int = 0
 
     def __call__(self) -> None:
-        """Run the script.  Raises CommandError with its exit status, ValueError when its values cannot be read."""
+        """Run the script.  Raises StepCommandError with its exit status, ValueError when its values cannot be read."""
         run, step, item = Path(os.environ[RUN_DIR]), os.environ[STEP], os.environ.get(ITEM)
         path = run / "steps" / step / ("script.sh" if item is None else f"script.{item}.sh")
         path.write_text(self.script, encoding="utf-8")
@@ -39,7 +39,7 @@ class Shell:
         own_values = Path(os.environ[OUTPUT])
         environment = dict(os.environ)
         for folder, parent, number in self.parents:
-            environment |= read_values(output(Path(folder) if folder else run, parent, number))
+            environment |= read_values(output_path(Path(folder) if folder else run, parent, number))
         for tries_left in range(self.retry, -1, -1):
             own_values.write_text("")
             status = subprocess.run(["/bin/bash", str(path)], env=environment, check=False).returncode
@@ -51,7 +51,7 @@ class Shell:
                     f"launchers: exit status {status}: trying again in {self.delay} s ({tries_left} left)", flush=True
                 )
                 time.sleep(self.delay)
-        raise CommandError(status)
+        raise StepCommandError(status)
 
 
 def run_cell(shell: Shell) -> None:

@@ -28,8 +28,8 @@ from launchers.flow.up_to_date import (
 from launchers.plan.plan import Plan
 from launchers.plan.submit import submit
 from launchers.plan.tree import PlanError
-from launchers.runs.folder import create
-from launchers.runs.run import Run
+from launchers.runs.folder import create_folder
+from launchers.runs.run import PlanRun
 
 RUNS = "runs"
 """The folder for run folders, below the current one."""
@@ -52,7 +52,7 @@ def run_flow(
     config: str | Path | None = None,
     tags: Iterable[str] = (),
     folder: str | Path = RUNS,
-) -> Run | None:
+) -> PlanRun | None:
     """Submit a flow, as ``launchers flow run --detach`` does, and return its run; None if all of it is up to date.
 
     `file` is the page.  With `text`, the page is that text, and `file` names it in messages.
@@ -218,24 +218,24 @@ def plan_flow(prepared: PreparedFlow) -> Plan:
 
 def submit_flow(
     prepared: PreparedFlow, *, jobs: int | None = None, config: str | Path | None = None, tags: Iterable[str] = ()
-) -> Run:
+) -> PlanRun:
     """Submit the jobs that run; arguments and errors are those of `run_flow`.
 
     The page is read once more: its templates may use the run folder, and exports of jobs that are left out refer to the
     run folders of their own.
     """
-    folder, id = create(prepared.folder, prepared.flow.name)
+    folder, id = create_folder(prepared.folder, prepared.flow.name)
     try:
         done = {name: earlier for name, earlier in prepared.left_out.items() if earlier}
-        plan, variables = _plan(prepared, prepared.page.read(run=folder, done=done))
+        plan, variables = _plan(prepared, prepared.page.read(run=folder.path, done=done))
         os.environ.update(variables)  # jobs inherit them, so that the URLs are in no file
         command = redact_urls((sys.executable, *sys.argv), list(variables.values()))
         return submit(
             plan, config=config, tags=tags, folder=prepared.folder, jobs=jobs, into=(folder, id), command=command
         )
     finally:
-        if not (folder / "plan.json").exists():  # nothing was submitted, so there is nothing to come back to
-            shutil.rmtree(folder)
+        if not folder.plan_path.exists():  # nothing was submitted, so there is nothing to come back to
+            shutil.rmtree(folder.path)
 
 
 def _plan(prepared: PreparedFlow, flow: Flow) -> tuple[Plan, dict[str, str]]:

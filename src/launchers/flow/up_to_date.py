@@ -11,8 +11,8 @@ from launchers.errors import RunError
 from launchers.flow.compile import FlowLayout
 from launchers.flow.model import Flow
 from launchers.flow.read import RUN_FOLDER
-from launchers.runs.results import output
-from launchers.runs.run import Run, open_run
+from launchers.runs.results import output_path
+from launchers.runs.run import PlanRun, open_run
 
 
 def select_jobs(flow: Flow, only: Collection[str] = (), start: Iterable[str] = (), end: Iterable[str] = ()) -> set[str]:
@@ -51,7 +51,7 @@ class EarlierSuccess:
     left_out: bool = False
 
 
-def earlier_runs(folder: Path, name: str) -> list[Run]:
+def earlier_runs(folder: Path, name: str) -> list[PlanRun]:
     """The runs of a flow in a folder, the newest first."""
     runs = []
     for path in folder.glob(f"{name}-*/plan.json"):
@@ -59,18 +59,18 @@ def earlier_runs(folder: Path, name: str) -> list[Run]:
             run = open_run(path.parent)
         except RunError:
             continue  # it was made by something else or another version, and cannot be used
-        if run.store.plan == name:
+        if run.record.plan == name:
             runs.append(run)
-    return sorted(runs, key=lambda run: run.store.created, reverse=True)
+    return sorted(runs, key=lambda run: run.record.created, reverse=True)
 
 
-def newest_successes(runs: Iterable[Run], steps: Collection[str]) -> dict[str, EarlierSuccess]:
+def newest_successes(runs: Iterable[PlanRun], steps: Collection[str]) -> dict[str, EarlierSuccess]:
     """The newest success of each step that has one; `runs` come with the newest first."""
     successes: dict[str, EarlierSuccess] = {}
     for run in runs:
         if len(successes) == len(steps):
             break
-        tasks = {task.name: task for task in run.store.tasks if task.name in steps and task.name not in successes}
+        tasks = {task.name: task for task in run.record.steps if task.name in steps and task.name not in successes}
         for step in run.status() if tasks else ():
             if step.succeeded and step.name in tasks:
                 task = tasks[step.name]
@@ -118,7 +118,7 @@ def _has_current_outputs(layout: FlowLayout, name: str, run: Path) -> bool:
     for index, cell in enumerate(layout.flow.cells):
         spec = cell.jobs[name].spec
         folder = Path(spec.work_dir or "").expanduser()
-        outputs = spec.outputs or (str(output(run, *layout.step(name, index))),)
+        outputs = spec.outputs or (str(output_path(run, *layout.step(name, index))),)
         inputs = (*(spec.inputs or ()), *filter(None, [spec.script]))
         written = [_modified(folder, path, run) for path in outputs]
         read = [_modified(folder, path, run) for path in inputs]

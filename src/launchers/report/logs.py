@@ -38,7 +38,7 @@ def log_ends(run: PlanRun, steps: Sequence[StepState]) -> Iterator[dict[str, Any
 
 def _entry(job: MemberState, files: list[dict[str, Any]], more: int) -> dict[str, Any]:
     return {
-        "name": job.step if job.number is None else f"{job.step}:{job.number}",
+        "name": job.step if job.item is None else f"{job.step}:{job.item}",
         "class": state_class(job.info.state),
         "state": job.info.state,
         "files": files,
@@ -48,7 +48,7 @@ def _entry(job: MemberState, files: list[dict[str, Any]], more: int) -> dict[str
 
 def _files(run: PlanRun, job: MemberState, count: int) -> Iterator[dict[str, Any]]:
     """The ends of a job's output and errors, of its last attempt; nothing for an empty file."""
-    newest = {path.suffix: path for path in run.logs(job.step, job.number)}
+    newest = {path.suffix: path for path in run.logs(job.step, job.item)}
     for path in newest.values():
         if lines := tail(path, count):
             yield {"name": path.name, "lines": lines}
@@ -57,7 +57,7 @@ def _files(run: PlanRun, job: MemberState, count: int) -> Iterator[dict[str, Any
 def last_line(run: PlanRun, step: StepState) -> str:
     """The last line that the first failed job of a step wrote itself: of a Python error, its message."""
     failed = next((job for job in step.members if state_class(job.info.state) == "bad"), None)
-    files = run.logs(step.name, failed.number)[-2:] if failed else []  # the errors follow the output
+    files = run.logs(step.name, failed.item)[-2:] if failed else []  # the errors follow the output
     lines = [line for path in files for line in tail(path, LINES) if line and not line.startswith(NOT_OF_THE_JOB)]
     return lines[-1] if lines else ""
 

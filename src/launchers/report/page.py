@@ -50,8 +50,8 @@ def view(run: PlanRun, steps: Sequence[StepState]) -> dict[str, Any]:
     """Everything that the page shows, as report.html takes it."""
     now = time.time()
     store = run.record
-    spans = make_spans(store.tasks, steps, now)
-    rows = make_rows(store.tasks, steps)
+    spans = make_spans(store.steps, steps, now)
+    rows = make_rows(store.steps, steps)
     begin = min((span.begin for span in spans.values()), default=store.created)
     end = max((span.end for span in spans.values()), default=now)
     advice = advise_steps(run, steps)

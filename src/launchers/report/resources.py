@@ -22,7 +22,7 @@ def resources(step: StepState, advice: Advice, spans: Spans) -> dict[str, Any]:
         "name": step.name,
         "class": state_class(step.state),
         "jobs": len(infos),
-        "where": next((info.partition for info in infos if info.partition), "") or step.says,
+        "where": next((info.partition for info in infos if info.partition), "") or step.place,
         "spread": f"median {rough_time(median(times))}" if len(times) > 1 else "",
         "waited": rough_time(waited) if waited >= 1 else "",
         "amounts": _amounts(advice),

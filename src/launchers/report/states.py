@@ -16,7 +16,7 @@ WORDS = {
     "lost": "unknown",
 }
 """The word for each class, in the order in which the page counts them. The classes are those of report.html."""
-_CLASSES = {"COMPLETED": "ok", "RUNNING": "run", "COMPLETING": "run", NEVER: "off", "REVOKED": "off"}
+_CLASSES = {"COMPLETED": "ok", "RUNNING": "run", "COMPLETING": "run", "CANCELLED": "off", "REVOKED": "off"}
 _WORST_FIRST = ("run", "bad", "wait", "lost", "off")
 
 

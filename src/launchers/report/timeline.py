@@ -68,7 +68,7 @@ def _parents_done(task: StepRecord, job: MemberState, steps: Mapping[str, StepSt
         parent.info.started if on == "started" else parent.info.ended
         for name, on in task.waits
         for parent in steps[name].members
-        if on != "each" or parent.number == job.number
+        if on != "each" or parent.item == job.item
     ]
     known = [moment for moment in moments if moment is not None]
     return max(known, default=0.0) if len(known) == len(moments) else None
@@ -112,7 +112,7 @@ def _parts(span: Span, begin: float, seconds: float) -> Iterator[tuple[str, floa
 
 def _title(job: MemberState, span: Span) -> str:
     """The tooltip of a bar."""
-    name = job.step if job.number is None else f"{job.step}:{job.number}"
+    name = job.step if job.item is None else f"{job.step}:{job.item}"
     words = [f"{name} {job.info.state}"]
     if span.queued is not None:
         words.append(f"queued {rough_time(span.queued)}")
