@@ -1,1 +1,1 @@
-"""Files that people write: YAML to attrs with places, problems, whole writes, JSON Schema."""
+"""Files that people write: YAML to attrs objects, problems with their places, atomic writes, JSON Schema."""

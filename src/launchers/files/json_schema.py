@@ -1,4 +1,4 @@
-"""JSON Schemas of our files, made from the classes that are their schema, for editors that complete and check."""
+"""JSON Schemas of files, made from the attrs classes that are their schema. Editors use them to complete and check."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
-from launchers.config import schema
 from launchers.files import kinds
 
 _MEMORY = r"^\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*[KMGTkmgt]([iI]?[bB])?\s*$"
@@ -31,15 +30,13 @@ _VALUES: dict[Any, dict[str, Any]] = {
 }
 
 
-def json_schema(
-    kind: type = schema.Document, title: str = "launchers.yaml", *, templates: bool = False
-) -> dict[str, Any]:
-    """The schema as JSON Schema 2020-12; of launchers.yaml, or of another file that is read the same way.
+def json_schema(kind: type, title: str, *, templates: bool = False) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the files that are read as `kind`, an attrs class made of `files.kinds`.
 
-    With `templates` a Jinja2 template may stand for anything that is not text.
+    With `templates`, a Jinja2 template may be written for any value that is not text.
     """
     definitions: dict[str, Any] = {}
-    root = _of(kind, definitions)
+    root = _schema_of(kind, definitions)
     if templates:
         definitions = _with_templates(definitions)
     return {
@@ -50,44 +47,49 @@ def json_schema(
     }
 
 
-def _of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+def _schema_of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a type; classes are added to `definitions` and referred to."""
     if kind in _VALUES:
         return dict(_VALUES[kind])
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Literal:
         return {"enum": list(arguments)}
     if origin is tuple:
-        return {"type": "array", "items": _of(arguments[0], definitions)}
+        return {"type": "array", "items": _schema_of(arguments[0], definitions)}
     if origin is dict:
-        return {"type": "object", "additionalProperties": _of(arguments[1], definitions)}
+        return {"type": "object", "additionalProperties": _schema_of(arguments[1], definitions)}
     if origin in (Union, types.UnionType):
-        members = [one for one in arguments if one is not type(None)]
-        return _of(members[0], definitions) if len(members) == 1 else {"anyOf": [_of(m, definitions) for m in members]}
+        members = [_schema_of(member, definitions) for member in arguments if member is not types.NoneType]
+        return members[0] if len(members) == 1 else {"anyOf": members}
     if kind.__name__ not in definitions:
-        definitions[kind.__name__] = {}
-        definitions[kind.__name__] = _class(kind, definitions)
+        definitions[kind.__name__] = {}  # a class may refer to itself
+        definitions[kind.__name__] = _object_schema(kind, definitions)
     return {"$ref": f"#/$defs/{kind.__name__}"}
 
 
-def _class(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
+def _object_schema(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     hints = get_type_hints(kind)
     properties = {
-        kinds.file_key(one.name): {**_of(hints[one.name], definitions), "description": one.metadata["doc"]}
-        for one in attrs.fields(kind)
+        kinds.file_key(field.name): {
+            **_schema_of(hints[field.name], definitions),
+            "description": field.metadata["doc"],
+        }
+        for field in attrs.fields(kind)
     }
     return {"type": "object", "description": kind.__doc__, "properties": properties, "additionalProperties": False}
 
 
 def _with_templates(value: Any) -> Any:
-    """A schema in which a template may stand wherever a key's value is not text anyway."""
+    """A schema in which every property that is not plain text may be a template instead."""
     if isinstance(value, list):
-        return [_with_templates(one) for one in value]
+        return [_with_templates(item) for item in value]
     if not isinstance(value, dict):
         return value
-    found = {key: _with_templates(one) for key, one in value.items()}
-    properties = found.get("properties", {})
-    for name, one in properties.items():
-        if one.get("type") in ("integer", "number", "boolean") or "enum" in one or "pattern" in one:
-            said = one.pop("description")
-            properties[name] = {"anyOf": [one, {"type": "string", "pattern": r"\{[{%]"}], "description": said}
-    return found
+    schema = {key: _with_templates(item) for key, item in value.items()}
+    properties = schema.get("properties", {})
+    for name, property in properties.items():
+        if property.get("type") in ("integer", "number", "boolean") or "enum" in property or "pattern" in property:
+            description = property.pop("description")
+            template = {"type": "string", "pattern": r"\{[{%]"}
+            properties[name] = {"anyOf": [property, template], "description": description}
+    return schema

@@ -1,4 +1,7 @@
-"""launchers.yaml to schema objects: strict, every problem at once, each with its place in the file."""
+"""Turn YAML into objects of attrs classes: strictly, with all problems at once and the place of each.
+
+The classes are made of the kinds of value in `files.kinds`, of tuples, dicts and other such classes.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +26,21 @@ T = TypeVar("T")
 
 
 def read_text(path: FilePath) -> str:
-    """The text of a file of ours; raises ConfigError when it cannot be read."""
+    """The text of a UTF-8 file. Raises ConfigError when it cannot be read."""
     try:
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise ConfigError([Problem(str(path), 1, 1, "LC100", "", error.strerror or str(error))]) from None
     except UnicodeDecodeError as error:
-        message = f"not UTF-8 text (byte {error.start})"
+        message = f"the file is not UTF-8 text (byte {error.start})"
         raise ConfigError([Problem(str(path), 1, 1, "LC100", "", message)]) from None
 
 
 def structure_text(text: str, file: str, kind: type[T], what: str) -> tuple[T, Tree]:
-    """YAML as an object of an attrs class made of the schema's kinds of value; `what` says what the file should be.
+    """Read YAML text as an object of the class `kind`; also return the tree that knows the places.
 
-    Raises ConfigError with all problems.
+    `file` names the file in messages; `what` says what the file should be ("a flow is a mapping with jobs:"). Raises
+    ConfigError with all problems.
     """
     tree = read_tree(text, file)
     if tree.data is None:
@@ -45,17 +49,17 @@ def structure_text(text: str, file: str, kind: type[T], what: str) -> tuple[T, T
 
 
 def structure_tree(tree: Tree, kind: type[T], what: str) -> T:
-    """The same for data that was read already."""
+    """Read a tree as an object of the class `kind`. Raises ConfigError with all problems."""
     if not isinstance(tree.data, dict):
         raise ConfigError([tree.problem("LC102", (), f"{what}, not {describe_type(tree.data)}")])
-    found, problems = structure_leniently(tree, kind)
+    document, problems = structure_leniently(tree, kind)
     if problems:
         raise ConfigError(problems)
-    return found
+    return document
 
 
 def structure_leniently(tree: Tree, kind: type[T]) -> tuple[T, list[Problem]]:
-    """What can be read of a mapping, with None for what cannot be, and what is wrong with that."""
+    """Read a mapping as far as possible: the object, with None for each value that does not fit, and the problems."""
     try:
         return _converter(strict=True).structure(tree.data, kind), []
     except ClassValidationError as error:
@@ -67,7 +71,7 @@ def structure_leniently(tree: Tree, kind: type[T]) -> tuple[T, list[Problem]]:
 
 @cache
 def _converter(*, strict: bool) -> Converter:
-    """Structures all that the schema has.  One that is not strict has None for what does not fit, and tells nobody."""
+    """A converter for all classes. Without `strict` it gives None for what does not fit, and raises nothing."""
     converter = Converter(forbid_extra_keys=strict)
 
     def hook(read: Read) -> Callable[[Any, Any], Any]:
@@ -92,18 +96,18 @@ def _converter(*, strict: bool) -> Converter:
 
 
 def _class(kind: Any, converter: Converter) -> Read:
-    keys: Any = {one.name: override(rename=kinds.file_key(one.name)) for one in attrs.fields(kind)}
+    keys: Any = {field.name: override(rename=kinds.file_key(field.name)) for field in attrs.fields(kind)}
     structure = make_dict_structure_fn(kind, converter, **keys)
 
     def read(value: Any) -> Any:
-        _demand(dict, value, "a mapping", "write key: value")
+        _require_type(dict, value, "a mapping", "write key: value")
         return structure(value, kind)
 
     return read
 
 
 class BadNamesError(ValueError):
-    """Names in a mapping that are none, each with what is wrong with it."""
+    """Keys of a mapping that are not names, each with its error."""
 
     def __init__(self, bad: list[tuple[str, BadValueError]]) -> None:
         super().__init__(str(bad[0][1]))
@@ -111,19 +115,19 @@ class BadNamesError(ValueError):
 
 
 def _dict(kind: Any, converter: Converter) -> Read:
-    names = VALUE_READERS[get_args(kind)[0]]
+    read_name = VALUE_READERS[get_args(kind)[0]]
     structure = mapping_structure_factory(kind, converter)
 
     def read(value: Any) -> Any:
-        _demand(dict, value, "a mapping", "write name: value")
+        _require_type(dict, value, "a mapping", "write name: value")
         bad = []
         for name in value:
             try:
-                names(name)
+                read_name(name)
             except BadValueError as error:
                 bad.append((name, error))
         if bad:
-            raise BadNamesError(bad)  # what is under a bad name is not looked at
+            raise BadNamesError(bad)  # their values are not checked
         return structure(value, kind)
 
     return read
@@ -133,13 +137,14 @@ def _tuple(kind: Any, converter: Converter) -> Read:
     structure = homogenous_tuple_structure_factory(kind, converter)
 
     def read(value: Any) -> Any:
-        _demand(list, value, "a list", "write [a, b]")
+        _require_type(list, value, "a list", "write [a, b]")
         return structure(value, kind)
 
     return read
 
 
-def _demand(kind: type, value: Any, what: str, hint: str) -> None:
+def _require_type(kind: type, value: Any, what: str, hint: str) -> None:
+    """Raise BadValueError unless a value is of this type."""
     if not isinstance(value, kind):
         raise BadValueError("LC102", f"{what} is expected here, not {describe_type(value)}", hint)
 
@@ -149,17 +154,17 @@ def _literal(kind: Any, _: Converter) -> Read:
 
 
 def _union(kind: Any, converter: Converter) -> Read:
-    """An optional value, one of UNIONS, or a list or one: the schema writes `tuple[Kind, ...] | Kind`."""
-    kinds = [one for one in get_args(kind) if one is not types.NoneType]
-    ours = UNION_READERS.get(Union[tuple(kinds)])  # noqa: UP007 - made of a list
+    """A reader of ``Kind | None``, of a union in UNION_READERS, or of a list or one value, ``tuple[Kind, ...] | Kind``."""
+    members = [member for member in get_args(kind) if member is not types.NoneType]
+    read_union = UNION_READERS.get(Union[tuple(members)])  # noqa: UP007 - made of a list
 
     def read(value: Any) -> Any:
         if value is None:
-            raise BadValueError("LC102", "nothing stands here", "give a value or leave the key out")
-        if ours is not None:
-            return ours(value)
-        # Looked up only now: cattrs makes no function for a class that the file does not have.
-        return converter.structure(value, kinds[0] if isinstance(value, list) else kinds[-1])
+            raise BadValueError("LC102", "the value is missing", "give a value or leave the key out")
+        if read_union is not None:
+            return read_union(value)
+        # The converter is looked up late, so that none is made for a class that the file does not use.
+        return converter.structure(value, members[0] if isinstance(value, list) else members[-1])
 
     return read
 
@@ -168,7 +173,7 @@ def _union(kind: Any, converter: Converter) -> Read:
 
 
 def _problems(error: Exception, path: KeyPath, tree: Tree) -> Iterator[Problem]:
-    """The errors in cattrs' groups of errors, which note the field, index or name of each."""
+    """The problems in cattrs' groups of errors, which note the field, index or name of each."""
     if isinstance(error, ClassValidationError | IterableValidationError):
         noted, others = error.group_exceptions()
         for inner, note in noted:
@@ -178,7 +183,7 @@ def _problems(error: Exception, path: KeyPath, tree: Tree) -> Iterator[Problem]:
             yield from _problems(inner, path, tree)
     elif isinstance(error, ForbiddenExtraKeysError):
         for name in error.extra_fields:
-            yield _unknown(name, error.cl, path, tree)
+            yield _unknown_key(name, error.cl, path, tree)
     elif isinstance(error, BadNamesError):
         for name, inner in error.bad:
             yield tree.problem(inner.code, (*path, name), str(inner), inner.suggestion, key=True)
@@ -188,12 +193,12 @@ def _problems(error: Exception, path: KeyPath, tree: Tree) -> Iterator[Problem]:
         raise error
 
 
-def _unknown(name: str, kind: type, path: KeyPath, tree: Tree) -> Problem:
+def _unknown_key(name: str, kind: type, path: KeyPath, tree: Tree) -> Problem:
     import difflib
 
-    names = [kinds.file_key(one.name) for one in attrs.fields(kind)]
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"
-    if name == "gpus" and "gpu" in names:
+    known = [kinds.file_key(field.name) for field in attrs.fields(kind)]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    if name == "gpus" and "gpu" in known:
         hint = "did you mean gpu?"
     return tree.problem("LC101", (*path, name), f"unknown key {name!r}", hint, key=True)

@@ -1,6 +1,6 @@
-"""YAML text to plain data and the place of every value in it.
+"""Read YAML text as plain data, with the place of every value.
 
-Only plain YAML is read: no tags, one document, no key twice, no nesting or aliasing that grows without bound.
+Only plain YAML is allowed: one document, no tags, no key twice, and bounds on nesting, aliases and size.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ from attrs import define, field
 from launchers.files.problems import ConfigError, Problem
 
 MAX_DEPTH = 40
+"""Most mappings and lists inside each other."""
 MAX_VALUES = 500_000
-MAX_BYTES = 64 * 1024**2
+"""Most values, each counted as often as aliases repeat it."""
+MAX_LENGTH = 64 * 1024**2
+"""Most characters of a file."""
 KeyPath = tuple[str | int, ...]
+"""The keys and indices that lead to a value: ``("slurm", 0, "partitions")``."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "timestamp")}
@@ -25,7 +29,7 @@ _PLAIN = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float
 
 @define
 class Tree:
-    """Plain data and, for each path, the (line, column) of its value and of its key."""
+    """Plain data and, for each path, where its value (`places`) and its key (`keys`) stand: (line, column) from 1."""
 
     file: str
     data: Any = None
@@ -33,15 +37,15 @@ class Tree:
     keys: dict[KeyPath, tuple[int, int]] = field(factory=dict)
 
     def problem(self, code: str, path: KeyPath, message: str, suggestion: str = "", *, key: bool = False) -> Problem:
-        """A problem at the value (or key) of `path`, or at the nearest place above it that is known."""
+        """A problem at the value of `path` (or at its `key`), or at the nearest known place above it."""
         place = self.keys.get(path) if key else None
-        above = path
-        while place is None:
-            place = self.places.get(above)
-            if place is None and not above:
-                place = (1, 1)
-            above = above[:-1]
-        return Problem(self.file, *place, code, format_path(path), message, suggestion)
+        return Problem(self.file, *(place or self._place(path)), code, format_path(path), message, suggestion)
+
+    def _place(self, path: KeyPath) -> tuple[int, int]:
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.places:
+                return self.places[path[:length]]
+        return (1, 1)
 
 
 def format_path(path: KeyPath) -> str:
@@ -53,9 +57,9 @@ def format_path(path: KeyPath) -> str:
 
 
 def read_tree(text: str, file: str) -> Tree:
-    """Read YAML; raises ConfigError with every problem that can be told at this stage."""
-    if len(text) > MAX_BYTES:
-        raise ConfigError([Problem(file, 1, 1, "LC100", "", f"the file has more than {MAX_BYTES >> 20} MiB")])
+    """Read YAML. Raises ConfigError: for what is not YAML at once, and with all values that are not allowed."""
+    if len(text) > MAX_LENGTH:
+        raise ConfigError([Problem(file, 1, 1, "LC100", "", f"the file is longer than {MAX_LENGTH >> 20} MiB")])
     tree = Tree(file)
     try:
         _refuse_depth(text, file)
@@ -78,14 +82,17 @@ def read_tree(text: str, file: str) -> Tree:
 
 
 def _refuse_depth(text: str, file: str) -> None:
-    """Composing is recursive, so nesting is counted first, on events; only text that could be deep pays for it."""
+    """Raise ConfigError for text that is nested too deep, before yaml.compose, which is recursive, reads it.
+
+    The exact count takes time, so it is made only where brackets or indentation could be deep.
+    """
     brackets = text.count("[") + text.count("{")
     if brackets <= MAX_DEPTH and not re.search(r"(?m)^ {80}|^(?: *- *){20}|^(?: *\? *){20}", text):
         return
     try:
         _count_depth(text, _LOADER, file)
     except yaml.MarkedYAMLError as error:
-        # libyaml reads ahead and has a limit of its own, which may answer first. PyYAML's own parser has none.
+        # libyaml reads ahead and has a limit of its own, which may come first. PyYAML's own parser has none.
         mark = error.problem_mark or error.context_mark
         before = text[: mark.index] if mark else ""
         if sum(map(before.count, "[{")) - sum(map(before.count, "]}")) > MAX_DEPTH:
@@ -95,7 +102,7 @@ def _refuse_depth(text: str, file: str) -> None:
 
 
 def _count_depth(text: str, loader: Any, file: str) -> None:
-    """Raise ConfigError where a text is nested too deep, and what the parser raises."""
+    """Raise ConfigError where a text is nested too deep; yaml.YAMLError where the loader cannot parse it."""
     depth = 0
     for event in yaml.parse(text, loader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -110,7 +117,7 @@ def _count_depth(text: str, loader: Any, file: str) -> None:
 
 @define
 class _Reader:
-    """Walks composed nodes; counts values, since aliases may repeat a node any number of times."""
+    """Turns YAML nodes into data. It counts the values, since aliases may repeat a node any number of times."""
 
     tree: Tree
     problems: list[Problem] = field(factory=list)
@@ -121,46 +128,48 @@ class _Reader:
         self.count += 1
         place = node.start_mark.line + 1, node.start_mark.column + 1
         if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
-            message = "aliases that repeat so often, or so deep, are not read"
+            message = "aliases repeat too often or too deep here"
             raise ConfigError([Problem(self.tree.file, *place, "LC107", format_path(path), message)])
         self.tree.places[path] = place
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
-            self.plain(node, "tag:yaml.org,2002:seq", path)
+            self.refuse_tag(node, "tag:yaml.org,2002:seq", path)
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
         return self.scalar(node, path)
 
-    def plain(self, node: yaml.Node, tag: str, path: KeyPath) -> None:
-        if node.tag != tag:
-            self.problems.append(self.tree.problem("LC107", path, f"the tag {node.tag} is not read", "leave it out"))
+    def refuse_tag(self, node: yaml.Node, plain: str, path: KeyPath) -> None:
+        if node.tag != plain:
+            self.problems.append(self.tree.problem("LC107", path, f"the tag {node.tag} is not allowed", "leave it out"))
 
     def mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
-        self.plain(node, "tag:yaml.org,2002:map", path)
-        found: dict[str, Any] = {}
+        self.refuse_tag(node, "tag:yaml.org,2002:map", path)
+        values: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self.problems.append(self.tree.problem("LC107", path, "a key is a plain word, not a list or mapping"))
+                self.problems.append(
+                    self.tree.problem("LC107", path, "a key must be plain text, not a list or a mapping")
+                )
                 continue
             key = key_node.value
             place = key_node.start_mark.line + 1, key_node.start_mark.column + 1
-            if key in found:
+            if key in values:
                 first = self.tree.keys[(*path, key)][0]
-                message = f"{key!r} is given twice, first on line {first}"
+                message = f"the key {key!r} is given twice, first on line {first}"
                 self.problems.append(Problem(self.tree.file, *place, "LC106", format_path((*path, key)), message))
                 continue
             self.tree.keys[(*path, key)] = place
-            found[key] = self.value(value_node, (*path, key))
-        return found
+            values[key] = self.value(value_node, (*path, key))
+        return values
 
     def scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         if node.tag not in _PLAIN:
-            self.problems.append(self.tree.problem("LC107", path, f"the tag {node.tag} is not read", "leave it out"))
+            self.problems.append(self.tree.problem("LC107", path, f"the tag {node.tag} is not allowed", "leave it out"))
             return None
         if node.tag.endswith((":timestamp", ":str")):
             return node.value
         if node.tag.endswith(":int") and ":" in node.value:
-            return node.value  # YAML 1.1 reads 1:30:00 as a number to base 60
+            return node.value  # YAML 1.1 would read 1:30:00 as a number to base 60
         try:
             return self.scalars.construct_object(node)
         except (ValueError, yaml.YAMLError):

@@ -1,4 +1,4 @@
-"""The kinds of value that the schema has: plain data to what it stands for."""
+"""Read plain data as the kinds of value in `files.kinds`: a reader for each, which raises BadValueError."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DECIDED_OPTIONS = (
     *("ntasks-per-gpu", "ntasks-per-node", "ntasks-per-socket", "output", "parsable", "partition", "prefer", "qos"),
     *("sockets-per-node", "test-only", "threads-per-core", "time", "time-min", "tres-per-task", "wrap"),
 )
-"""The options of sbatch that come from the requirement, the choice of a launcher, and the plan."""
+"""The options of sbatch that launchers sets itself: from the requirement, the launcher and the plan."""
 
 
 class BadValueError(ValueError):
-    """A value that does not fit its place: a code of `problems.CODES`, what is wrong, what to write instead."""
+    """A value that does not fit its place, with a code of `problems.CODES` and a suggestion what to write instead."""
 
     def __init__(self, code: str, message: str, suggestion: str = "") -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class BadValueError(ValueError):
 
 
 def describe_type(value: object) -> str:
-    """What a value is, for people."""
+    """What a value is, for messages: ``text ('4')``, ``a list``."""
     if value is None:
         return "nothing"
     names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
@@ -42,7 +42,7 @@ def describe_type(value: object) -> str:
     return names.get(type(value), type(value).__name__) + shown
 
 
-def _memory(value: Any) -> int:
+def _read_memory(value: Any) -> int:
     if not isinstance(value, str):
         raise BadValueError(
             "LC103", f"memory is text with a unit, not {describe_type(value)}", f"write {value}G or {value}M"
@@ -53,7 +53,7 @@ def _memory(value: Any) -> int:
         raise BadValueError("LC103", str(error)) from None
 
 
-def _duration(value: Any) -> int:
+def _read_duration(value: Any) -> int:
     if not isinstance(value, str):
         raise BadValueError(
             "LC104", f"a duration is text with a unit, not {describe_type(value)}", f"write {value}h or {value} min"
@@ -64,24 +64,24 @@ def _duration(value: Any) -> int:
         raise BadValueError("LC104", str(error)) from None
 
 
-def _text(value: Any) -> str:
+def _read_text(value: Any) -> str:
     if not isinstance(value, str):
         hint = f"write '{value}'" if isinstance(value, int | float | bool) else ""
         raise BadValueError("LC102", f"text is expected here, not {describe_type(value)}", hint)
     if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise BadValueError("LC109", f"{value[:60]!r} has characters that no file or command can have")
+        raise BadValueError("LC109", f"{value[:60]!r} has characters that no file or command may contain")
     return value
 
 
-def _name(value: Any) -> str:
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+def _read_name(value: Any) -> str:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _read_text(value)
     if not (_NAME.fullmatch(text) or _FOLDED.fullmatch(text)) or not text.isprintable() or len(text) > 65536:
-        raise BadValueError("LC109", f"{text[:60]!r} is not a name: no spaces, commas, quotes or shell signs")
+        raise BadValueError("LC109", f"{text[:60]!r} is not a name: use no spaces, commas, quotes or shell characters")
     return text
 
 
-def _hosts(value: Any) -> str:
-    text = _name(value)
+def _read_hosts(value: Any) -> str:
+    text = _read_name(value)
     try:
         hosts.count_hosts(text)
     except ValueError as error:
@@ -89,53 +89,53 @@ def _hosts(value: Any) -> str:
     return text
 
 
-def _option(value: Any) -> str:
-    """Slurm takes an option by its first letters as well (getopt_long), and SlurmArgs takes ``_`` for ``-``."""
-    text = _text(value)
+def _read_option(value: Any) -> str:
+    """The name of an option. sbatch also accepts its first letters (getopt_long), and SlurmArgs ``_`` for ``-``."""
+    text = _read_text(value)
     if not _OPTION.fullmatch(text):
         raise BadValueError(
             "LC109", f"{text[:60]!r} is not the name of an sbatch option", "write mail-type, without --"
         )
-    own = next((one for one in DECIDED_OPTIONS if one.startswith(text.replace("_", "-"))), None)
+    own = next((option for option in DECIDED_OPTIONS if option.startswith(text.replace("_", "-"))), None)
     if own is not None:
-        said = f"sbatch's --{own} is for launchers to say, and this would override what was chosen"
-        raise BadValueError("LC118", said, "ask for it in the requirement, or describe it under partitions:")
+        message = f"launchers sets sbatch's --{own} itself, and this would override its choice"
+        raise BadValueError("LC118", message, "ask for it in the requirement, or describe it under partitions:")
     return text
 
 
-def _line(value: Any) -> str:
-    text = _text(value)
+def _read_line(value: Any) -> str:
+    text = _read_text(value)
     if not text.isprintable() or not text.strip():
         raise BadValueError("LC109", f"{text[:60]!r} must be one line of printable text: it may reach an sbatch file")
     return text
 
 
-def _property(value: Any) -> str:
-    text = _text(value)
+def _read_property(value: Any) -> str:
+    text = _read_text(value)
     if not _PROPERTY.fullmatch(text):
         raise BadValueError(
-            "LC109", f"{text[:60]!r} is not the name of a property: letters, digits and _, no digit first"
+            "LC109", f"{text[:60]!r} is not the name of a property: use letters, digits and _, and no digit first"
         )
     return text
 
 
-def _value(value: Any) -> str:
+def _read_value(value: Any) -> str:
     if isinstance(value, bool):
         return "YES" if value else "NO"
-    text = str(value) if isinstance(value, int | float) else _line(value)
+    text = str(value) if isinstance(value, int | float) else _read_line(value)
     if "\\" in text:
-        raise BadValueError("LC109", f"{text[:60]!r} has a backslash, which databases read differently")
+        raise BadValueError("LC109", f"{text[:60]!r} has a backslash, which databases read in different ways")
     return text
 
 
-def _regex(value: Any) -> str:
+def _read_regex(value: Any) -> str:
     try:
-        return re.compile(_text(value)).pattern
+        return re.compile(_read_text(value)).pattern
     except re.error as error:
         raise BadValueError("LC105", f"{value!r} is not a regular expression: {error}") from None
 
 
-def _count(value: Any) -> int:
+def _read_count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         hint = f"write {value} without quotes" if isinstance(value, str) and value.isdigit() else ""
         raise BadValueError("LC102", f"a whole number is expected here, not {describe_type(value)}", hint)
@@ -144,27 +144,27 @@ def _count(value: Any) -> int:
     return value
 
 
-def _number(value: Any) -> float:
+def _read_number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         hint = f"write {value} without quotes" if isinstance(value, str) and value[:1].isdigit() else ""
         raise BadValueError("LC102", f"a number is expected here, not {describe_type(value)}", hint)
     return float(value)
 
 
-def _ratio(value: Any) -> float:
-    ratio = _number(value)
+def _read_ratio(value: Any) -> float:
+    ratio = _read_number(value)
     if not 0 <= ratio <= 1:
         raise BadValueError("LC102", f"a number from 0 to 1 is expected here, not {value}")
     return ratio
 
 
-def _flag(value: Any) -> bool:
+def _read_flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise BadValueError("LC102", f"true or false is expected here, not {describe_type(value)}")
     return value
 
 
-def _scalar(value: Any, text: Callable[[Any], str] = _line) -> Any:
+def _read_scalar(value: Any, text: Callable[[Any], str] = _read_line) -> Any:
     if isinstance(value, str):
         return text(value)
     if not isinstance(value, bool | int | float):
@@ -172,44 +172,44 @@ def _scalar(value: Any, text: Callable[[Any], str] = _line) -> Any:
     return value
 
 
-def _amount(value: Any) -> int:
-    return _memory(value) if isinstance(value, str) else _count(value)
+def _read_amount(value: Any) -> int:
+    return _read_memory(value) if isinstance(value, str) else _read_count(value)
 
 
 def read_choice(choices: tuple[str, ...], value: Any) -> str:
-    """A value that is one of some words; raises BadValueError."""
+    """A value that must be one of these words. Raises BadValueError."""
     if value in choices and isinstance(value, str):
         return value
     import difflib
 
-    near = difflib.get_close_matches(str(value).lower(), [str(one).lower() for one in choices], n=1)
-    hint = next((f"did you mean {one}?" for one in choices if near and one.lower() == near[0]), "")
+    near = difflib.get_close_matches(str(value).lower(), [choice.lower() for choice in choices], n=1)
+    hint = next((f"did you mean {choice}?" for choice in choices if near and choice.lower() == near[0]), "")
     raise BadValueError("LC110", f"one of {', '.join(choices)} is expected here, not {describe_type(value)}", hint)
 
 
 Read = Callable[[Any], Any]
-"""Plain data to what it stands for; raises BadValueError."""
+"""Plain data to the value that it stands for. Raises BadValueError."""
 VALUE_READERS: dict[Any, Read] = {
-    kinds.Memory: _memory,
-    kinds.Duration: _duration,
-    kinds.Name: _name,
-    kinds.Hosts: _hosts,
-    kinds.Option: _option,
-    kinds.Line: _line,
-    kinds.Word: _text,
-    kinds.Regex: _regex,
-    kinds.Property: _property,
-    kinds.Value: _value,
-    kinds.Count: _count,
-    kinds.Ratio: _ratio,
-    float: _number,
-    bool: _flag,
-    str: _text,
+    kinds.Memory: _read_memory,
+    kinds.Duration: _read_duration,
+    kinds.Name: _read_name,
+    kinds.Hosts: _read_hosts,
+    kinds.Option: _read_option,
+    kinds.Line: _read_line,
+    kinds.Word: _read_text,
+    kinds.Regex: _read_regex,
+    kinds.Property: _read_property,
+    kinds.Value: _read_value,
+    kinds.Count: _read_count,
+    kinds.Ratio: _read_ratio,
+    float: _read_number,
+    bool: _read_flag,
+    str: _read_text,
 }
-"""The kinds, by their types in the schema."""
+"""The reader of each kind."""
 UNION_READERS: dict[Any, Read] = {
-    kinds.Scalar: _scalar,
-    bool | int | float | kinds.Word: partial(_scalar, text=_text),
-    kinds.Memory | kinds.Count: _amount,
+    kinds.Scalar: _read_scalar,
+    bool | int | float | kinds.Word: partial(_read_scalar, text=_read_text),
+    kinds.Memory | kinds.Count: _read_amount,
 }
-"""The unions of kinds whose values tell which is meant."""
+"""The readers of unions of kinds, which are told apart by the type of the data."""

@@ -71,7 +71,7 @@ def test_every_problem_has_its_place():
         ("worker: ../w\nsetup: w\n", "two scripts would be w in the run folder"),
         ("worker: w\nincludes: [i, ../i]\n", "i and ../i would both be includes/i"),
         ("worker: w\nincludes: [.]\n", ". has the run folders in it (include less, or move them (workdir:))"),
-        ("worker: !!python/name:os.system x\n", "the tag tag:yaml.org,2002:python/name:os.system is not read"),
+        ("worker: !!python/name:os.system x\n", "the tag tag:yaml.org,2002:python/name:os.system is not allowed"),
         ('worker: "w\\nrm"\n', "must be one line of printable text"),
     ],
 )  # fmt: skip

@@ -1,0 +1,36 @@
+"""A file is written whole or not at all."""
+
+import errno
+import os
+
+import pytest
+
+from launchers.files.atomic import write_atomically
+
+
+def test_the_new_text_replaces_the_old_one_and_nothing_else_stays(tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_text("old")
+    write_atomically(path, "n\N{LATIN SMALL LETTER E WITH ACUTE}w")
+    assert path.read_text(encoding="utf-8") == "n\N{LATIN SMALL LETTER E WITH ACUTE}w"
+    assert [file.name for file in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_the_text_is_on_disk_before_the_file_has_its_name(tmp_path, monkeypatch):
+    path = tmp_path / "plan.json"
+    seen = []
+    monkeypatch.setattr(os, "fsync", lambda number: seen.append((path.exists(), os.fstat(number).st_size)))
+    write_atomically(path, "whole")
+    assert seen == [(False, 5)]
+
+
+def test_the_old_file_stays_where_the_new_one_cannot_be_written(tmp_path, monkeypatch):
+    def disk_full(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "plan.json"
+    path.write_text("old")
+    monkeypatch.setattr(os, "fsync", disk_full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
