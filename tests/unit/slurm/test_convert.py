@@ -340,7 +340,7 @@ def test_hostile_names_do_not_break_the_yaml():
     assert "no" in loads(to_yaml(found(text.replace('"x":,', "")))).document.slurm[0].partitions
 
 
-@pytest.mark.no_cover  # it measures time
+@pytest.mark.no_coverage  # it measures time
 def test_ten_thousand_nodes(shared, tmp_path):
     text = gzip.open(shared / "slurm-22.05-10000-nodes/scontrol-show-nodes.txt.gz", "rt").read()
     more = (shared / "slurm-22.05-10000-nodes/scontrol-show-partitions.txt").read_text()

@@ -273,7 +273,7 @@ def test_accounting(shared):
 # -- size ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.no_cover  # it measures time
+@pytest.mark.no_coverage  # it measures time
 @pytest.mark.parametrize("name", ["scontrol-show-nodes.txt.gz", "scontrol-show-nodes-oneline.txt.gz"])
 def test_ten_thousand_nodes(shared, name):
     text = gzip.open(shared / "slurm-22.05-10000-nodes" / name, "rt").read()
@@ -288,7 +288,7 @@ def test_ten_thousand_nodes(shared, name):
     assert took < 15 * floor  # a machine under load; tools/bench measures it properly
 
 
-@pytest.mark.no_cover  # it measures memory
+@pytest.mark.no_coverage  # it measures memory
 def test_memory_stays_below_ten_times_the_input(shared):
     text = gzip.open(shared / "slurm-22.05-10000-nodes/scontrol-show-nodes.txt.gz", "rt").read()
     tracemalloc.start()
