@@ -5,6 +5,7 @@ import tomllib
 from itertools import chain
 from pathlib import Path
 
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -47,3 +48,10 @@ def test_every_python_that_is_declared_is_tried():
     make = (ROOT / "Makefile").read_text()
     tried = {"3.11", *re.findall(r"make python: (3\.\d+) is NOT tried", make)}
     assert set(declared) == tried
+
+
+def test_pre_commit_runs_what_make_lint_runs():
+    (recipe,) = re.findall(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    commands = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()]
+    assert [hook["entry"] for hook in repository["hooks"]] == commands
