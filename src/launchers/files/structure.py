@@ -154,7 +154,7 @@ def _literal(kind: Any, _: Converter) -> Read:
 
 
 def _union(kind: Any, converter: Converter) -> Read:
-    """A reader of ``Kind | None``, of a union in UNION_READERS, or of a list or one value, ``tuple[Kind, ...] | Kind``."""
+    """A reader of ``Kind | None``, of a union in UNION_READERS, or of a list or one value (``tuple[K, ...] | K``)."""
     members = [member for member in get_args(kind) if member is not types.NoneType]
     read_union = UNION_READERS.get(Union[tuple(members)])  # noqa: UP007 - made of a list
 
