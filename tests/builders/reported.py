@@ -1,7 +1,7 @@
 """States of steps and jobs, as a report takes them."""
 
 from launchers.jobs.backend import JobInfo
-from launchers.runs.record import TaskEntry
+from launchers.runs.record import StepRecord
 from launchers.runs.status import MemberState, StepState
 
 
@@ -17,4 +17,4 @@ def step(name="s", *jobs, states=("COMPLETED",), **more):
 
 
 def task(name="s", waits=(), count=1):
-    return TaskEntry(name, tuple(waits), count, "gpu", 3600, "f", None)
+    return StepRecord(name, tuple(waits), count, "gpu", 3600, "f", None)
