@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from launchers.cli.run_argument import add_run, find_run
 
 if TYPE_CHECKING:
-    from launchers.launcher.run_command import Tail
+    from launchers.launcher.follow import Tail
     from launchers.runs.run import PlanRun
 
 FOLLOW = 1.0
@@ -27,7 +27,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Copy the logs to stdout."""
-    from launchers.launcher.run_command import Tail
+    from launchers.launcher.follow import Tail
 
     plan_run = find_run(options.run)
     name, item = _step_and_item(plan_run, options.step)

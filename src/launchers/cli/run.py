@@ -7,7 +7,7 @@ import sys
 
 from launchers.cli import options as shared
 from launchers.cli.find import find
-from launchers.launcher.run_command import run_command
+from launchers.launcher.run_command import detach_command, run_command
 
 EXAMPLE = "launchers run 'cpu(cores=2)' -- make"
 
@@ -29,4 +29,9 @@ def run(options: argparse.Namespace) -> int:
     if not options.quiet and sys.stderr.isatty():
         partitions = ", ".join(name for name in launcher.selection.partitions if name)
         print(f"launchers: running on {launcher.group.name}{partitions and f' ({partitions})'}", file=sys.stderr)
-    return run_command(launcher, options.argv, detach=options.detach)
+    if not options.detach:
+        return run_command(launcher, options.argv)
+    job = detach_command(launcher, options.argv)
+    print(job.id)
+    print(f"launchers: output goes to {job.stdout} and {job.stderr}", file=sys.stderr)
+    return 0

@@ -54,7 +54,7 @@ NOT_PERMITTED = {
     "Job's account not permitted": "asks for a partition that its account may not use",
     "Job's QOS not permitted": "asks for a partition that its QoS may not use",
 }
-"""Reasons that go on with who may (facts/slurm-verdicts.tsv)."""
+"""Reasons that go on with who may (docs/slurm-facts.md, refusals and reasons)."""
 
 
 def base(state: str) -> str:

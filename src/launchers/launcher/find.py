@@ -11,7 +11,7 @@ from launchers.config.find import Located
 from launchers.errors import NOTHING_CONFIGURED, NOTHING_MATCHES, UNREACHABLE, LauncherNotFoundError
 from launchers.launcher.groups import load_groups
 from launchers.launcher.launcher import Launcher
-from launchers.matching import STAGES, Answer, match
+from launchers.matching import Answer, SkipReason, Trial, match
 from launchers.requirement import Requirement, parse
 
 
@@ -50,32 +50,42 @@ def chosen(answer: Answer, located: Located | None = None) -> Launcher:
 
 
 def _failure(answer: Answer, located: Located | None) -> tuple[str, str]:
+    """Why there is no launcher, in words and as the kind of LauncherNotFoundError."""
     where = f" ({located.used})" if located and located.used else ""
-    if not answer.trials or not any(answer.trials):
-        lost = [f"{group.name}: {why}" for group, why in answer.skipped if group.unreachable == why]
-        if lost:
-            return f"no launcher can be reached{where}:\n  " + "\n  ".join(lost), UNREACHABLE
-        if answer.skipped:
-            known = sorted({tag for group, _ in answer.skipped for tag in group.tags})
-            there = f"the tags there are: {', '.join(known)}" if known else "no group has any tag"
-            return f"no launcher group has any of the tags asked for{where}: {there}", NOTHING_MATCHES
-        return f"no launcher is configured{where}: it has no usable group", NOTHING_CONFIGURED
-    lines = [f"nothing matches {answer.requirement}{where}"]
-    lines += [f"  {line}" for line in summary(answer)]
-    return "\n".join(lines), NOTHING_MATCHES
+    if any(answer.trials):
+        lines = [f"nothing matches {answer.requirement}{where}"]
+        lines += [f"  {line}" for line in summary(answer)]
+        return "\n".join(lines), NOTHING_MATCHES
+    unreachable = [skipped.group for skipped in answer.skipped if skipped.reason is SkipReason.UNREACHABLE]
+    if unreachable:
+        reasons = [f"{group.name}: {group.unreachable}" for group in unreachable]
+        return f"no launcher can be reached{where}:\n  " + "\n  ".join(reasons), UNREACHABLE
+    if answer.skipped:
+        tags = sorted(answer.tags)
+        asked = f"the tag {tags[0]!r}" if len(tags) == 1 else f"any of the tags {', '.join(tags)}"
+        known = sorted({tag for skipped in answer.skipped for tag in skipped.group.tags})
+        known_tags = f"Known tags: {', '.join(known)}." if known else "No group has a tag."
+        return f"no launcher group{where} has {asked}. {known_tags}", NOTHING_MATCHES
+    return f"no launcher is configured{where}: it has no usable group", NOTHING_CONFIGURED
 
 
 def summary(answer: Answer, most: int = 6) -> list[str]:
     """Why nothing matched, in few lines: the offers that came nearest, and what would have matched."""
     from launchers.matching.relax import relaxations
-    from launchers.matching.words import reason
+    from launchers.matching.words import rejections_text, relaxation_text
 
+    rejected = [trial for trials in answer.trials for trial in trials if trial.rejections]
     rows: dict[str, list[str]] = {}
-    refused = [(t.offer, t.rejections) for trials in answer.trials for t in trials if t.rejections]
-    for offer, outcome in sorted(refused, key=lambda pair: (len(pair[1]), -min(STAGES.index(o.code) for o in pair[1]))):
-        why = "; ".join(reason(one) for one in outcome)
-        rows.setdefault(why, []).append(offer.partition.name or offer.group.name)
-    lines = [f"{', '.join(dict.fromkeys(names))}: {why}" for why, names in list(rows.items())[:most]]
+    for trial in sorted(rejected, key=_distance):
+        offer = trial.offer
+        text = rejections_text(offer, trial.rejections)
+        rows.setdefault(text, []).append(offer.partition.name or offer.group.name)
+    lines = [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in list(rows.items())[:most]]
     if len(rows) > most:
         lines.append(f"... and {len(rows) - most} more reasons: launchers explain shows all")
-    return lines + [one.text for one in relaxations(answer)]
+    return lines + [relaxation_text(relaxation) for relaxation in relaxations(answer)]
+
+
+def _distance(trial: Trial) -> tuple[int, int]:
+    """How far an offer is from fitting: the number of reasons, then how early the first stage is that rejects it."""
+    return len(trial.rejections), -min(rejection.code.stage for rejection in trial.rejections)

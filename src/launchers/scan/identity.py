@@ -72,7 +72,7 @@ def content(found: tuple[Part, ...], requires: Mapping[str, str]) -> str:
 
 
 def esis_content(definition: Definition, found: tuple[Part, ...], requires: Mapping[str, str]) -> str:
-    """What ESIS 0.0.4 hashes (its src/esis/cmd/status.py); raises DefinitionError for what it does not know."""
+    """What ESIS 0.0.4 hashes (its command `status`); raises DefinitionError for what it does not know."""
     by_role = {part.role: part.digest for part in found}
     roles = {
         "setup": "setupscript",

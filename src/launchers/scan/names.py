@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
+from launchers.schedulers import SCHEDULERS
+
 OURS = {
     *("cwd", "parameters", "includes", "__esis__", "sbatch.sh", "oarsub.sh", "README"),
-    *("plan.json", "journal.jsonl", "lock", "seen.json", "jobs", "steps", "local", "oar"),
+    *("plan.json", "journal.jsonl", "lock", "seen.json", "jobs", "steps"),
+    *SCHEDULERS,  # each has a folder of its name
 }
 """What a run folder has by itself: no script of these names is copied into it."""
 

@@ -18,6 +18,7 @@ from launchers.runs.results import PATIENCE
 from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
 from launchers.scan.names import script_name
+from launchers.schedulers import OAR
 
 UNQUOTED = set("'\"\\$`\n")
 """What OAR's own scripts on the node do not quote in the path of a job's folder (oarexec, OAR 2.5.9)."""
@@ -50,8 +51,8 @@ def write(folder: Path, definition: Definition, args: OarArgs, count: int, after
         raise ScanError(
             f"OAR cannot work in {folder}, whose path has {' '.join(sorted(found))}: say workdir: elsewhere"
         )
-    (folder / "oar").mkdir(mode=0o700)
-    (folder / "oar" / "tasks").write_text("".join(f"{number}\n" for number in range(count)))
+    (folder / OAR).mkdir(mode=0o700)
+    (folder / OAR / "tasks").write_text("".join(f"{number}\n" for number in range(count)))
     script = folder / "oarsub.sh"
     script.write_text(text(definition, args, count, after), encoding="utf-8", errors="surrogateescape")
     script.chmod(0o700)

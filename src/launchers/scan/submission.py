@@ -88,7 +88,7 @@ def write_scan(
 def _jobs_before(after: Sequence[str], scheduler: str) -> list[Element]:
     """The jobs that have to succeed first; a scheduler that reads the run folder looks at the runs itself."""
     for folder in after:
-        if open_run(folder).record.scheduler != scheduler:
+        if open_run(folder).record.backend is not backend(scheduler):
             raise ScanError(f"{folder} runs elsewhere, so nothing here can wait for it: first launchers wait {folder}")
     if backend(scheduler).sends_attempts_whole:
         return []

@@ -1,0 +1,120 @@
+"""Run a command on this machine in the foreground, within what the jobs of this user may take together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+from launchers.local.args import LocalArgs, empty_job
+from launchers.local.jobs import Capacity, LocalJob
+from launchers.local.ledger import Ledger, Scarce
+
+
+def run_here(resources: LocalArgs, argv: list[str]) -> int:
+    """In the foreground: wait for room on this machine, then be the command's terminal."""
+    from launchers.local.jobs import impossible
+    from launchers.local.ledger import locked
+    from launchers.local.scheduler import PATIENCE
+
+    job = empty_job(resources)
+    if why := impossible(job, resources.capacity):
+        raise ValueError(f"it {why}")
+    waiting = ""
+    while True:
+        with locked() as ledger:
+            started = _start_if_room(ledger, job, resources.capacity, argv)
+        if not isinstance(started, Scarce):
+            break
+        if started.says != waiting and sys.stderr.isatty():
+            waiting = started.says
+            print(f"launchers: waiting for {waiting}", file=sys.stderr)
+        time.sleep(PATIENCE)
+    if isinstance(started, OSError):
+        print(f"launchers: cannot run {argv[0]}: {started.strerror}", file=sys.stderr)
+        return start_failure_status(started)
+    child, forwarder = started
+    try:
+        return _wait_with_limit(child, job.time_limit)
+    finally:
+        forwarder.stop()
+        with locked() as ledger:
+            ledger.release(child.pid)
+
+
+def _start_if_room(
+    ledger: Ledger, job: LocalJob, capacity: Capacity, argv: list[str]
+) -> tuple[subprocess.Popen[bytes], SignalForwarder] | Scarce | OSError:
+    """Start a command on what the ledger grants it, or why it cannot start."""
+    from launchers.local.scheduler import visible
+    from launchers.processes import born
+
+    granted = ledger.grant(job, capacity)
+    if isinstance(granted, Scarce):
+        return granted
+    forwarder = SignalForwarder()
+    try:
+        child = forwarder.start(argv, {**os.environ, **visible(capacity, granted)})
+    except OSError as error:
+        forwarder.stop()
+        return error
+    ledger.claim(job, granted, child.pid, born(child.pid))
+    return child, forwarder
+
+
+def start_failure_status(error: OSError) -> int:
+    """The exit status of a command that cannot be started, as a shell has it."""
+    return 127 if isinstance(error, FileNotFoundError) else 126
+
+
+class SignalForwarder:
+    """Signals to this process that go on to a child, but those that a terminal sends to both by itself.
+
+    They are kept from before the child starts: one that came just then would end this process and leave it alone.
+    """
+
+    def __init__(self) -> None:
+        self.child: subprocess.Popen[bytes] | None = None
+        self.early: list[int] = []
+        self.at_terminal = sys.stdin.isatty()
+        self.before = {
+            number: signal.signal(number, self.on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        }
+
+    def start(self, argv: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
+        """Start the child and give it what came in the meantime."""
+        child = subprocess.Popen(argv, env=env)
+        self.child = child
+        for number in self.early:
+            self.on(number, None)
+        return child
+
+    def on(self, number: int, _: Any) -> None:
+        """Send a signal on, or keep it."""
+        if self.child is None:
+            self.early.append(number)
+        elif number != signal.SIGINT or not self.at_terminal:
+            self.child.send_signal(number)
+
+    def stop(self) -> None:
+        """Put the handlers back that were there."""
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
+def _wait_with_limit(child: subprocess.Popen[bytes], limit: int | None) -> int:
+    """Wait for a child; end it when time is up."""
+    try:
+        status = child.wait(limit)
+    except subprocess.TimeoutExpired:
+        print(f"launchers: time limit of {limit} s reached", file=sys.stderr)
+        child.terminate()
+        try:
+            status = child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            status = child.wait()
+    return 128 - status if status < 0 else status
