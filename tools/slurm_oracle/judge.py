@@ -16,9 +16,12 @@ from launchers.config.build import build
 from launchers.config.emit import to_yaml
 from launchers.config.load import loads
 from launchers.matching import Answer, Selection, match
+from launchers.matching.words import assumption_text
+from launchers.offer.assumption import Unstated
 from launchers.offer.model import Group
 from launchers.requirement import Alternative, parse
-from launchers.slurm.convert import Person, convert
+from launchers.slurm.accounts import Person
+from launchers.slurm.convert import convert
 from launchers.slurm.query import read_live_cluster
 from launchers.slurm.render import render
 from slurm_oracle.clusters import USER, Description
@@ -26,6 +29,10 @@ from slurm_oracle.truth import MIB, suits, vectors
 from slurm_testbed import Testbed, Verdict, ask_all
 
 KINDS = ("soundness", "merge", "leak", "completeness")
+UNSURE = {
+    Unstated.GPU_KIND, Unstated.GPU_MODEL, Unstated.GPU_MEMORY, Unstated.GPU_COUNT, Unstated.GPU_CHOICE, Unstated.NODE_CHOICE,
+}  # fmt: skip
+"""Assumptions with which a job may start on nodes that do not suit it."""
 LEAKS = 2
 """How many of the nodes that must not be taken are tried for one answer."""
 
@@ -115,7 +122,7 @@ def _words(answer: Answer) -> str:
     if answer.selection is None:
         return "nothing matches"
     text = " ".join(render(answer.selection).flags())
-    return text + (f"  (assumed: {'; '.join(answer.selection.assumed)})" if answer.selection.assumed else "")
+    return text + (f"  (assumed: {'; '.join(map(assumption_text, answer.selection.assumed))})" if answer.selection.assumed else "")
 
 
 def questions(description: Description, answer: Answer) -> Iterator[Question]:
@@ -133,7 +140,7 @@ def questions(description: Description, answer: Answer) -> Iterator[Question]:
 def _about(description: Description, selection: Selection) -> Iterator[Question]:
     """That a selection starts where it may, also in each partition and by each clause alone, and nowhere else."""
     options = render(selection).options()
-    guessed = any("GPU" in text or "Slurm" in text for text in selection.assumed)
+    guessed = any(assumption.fact in UNSURE for assumption in selection.assumed)
     members = inside(description)
     partitions = str(options["partition"]).split(",")
     good = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from launchers.cli import options as shared
 from launchers.cli import show
@@ -12,16 +14,19 @@ from launchers.cli.selection import selection_rows
 from launchers.errors import UNREACHABLE, LauncherNotFoundError
 from launchers.launcher.find import chosen, combined
 from launchers.launcher.groups import load_groups
-from launchers.matching import Answer, Fit, match
-from launchers.matching.answer import Trial
-from launchers.matching.funnel import funnels
+from launchers.matching import Answer, Selection, Trial, match
+from launchers.matching.funnel import Funnel, funnels
 from launchers.matching.relax import relaxations
-from launchers.matching.words import reason
+from launchers.matching.words import relaxation_text, verdict_text
+
+if TYPE_CHECKING:
+    from launchers.slurm.pending import QueuedJob
+    from launchers.slurm.refusals import Refusal
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
-    shared.requirement(command, nargs="*")
+    shared.add_requirement(command, nargs="*")
     shared.as_json(command)
     command.add_argument("--job", metavar="ID", help="explain a job that is in Slurm's queue instead")
 
@@ -34,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         )
         return 2
     if options.job:
-        return _job(options)
+        return _explain_job(options)
     requirement = combined(options.expr)
     groups, located = load_groups(options.config, refresh=options.refresh, live=options.live)
     shared.quiet_signals(groups)
@@ -43,104 +48,112 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         show.emit(explanation_json(answer))
     else:
-        _print(answer)
-    if answer.selection is not None:
-        return 0
+        _print_answer(answer)
     try:
         chosen(answer, located)
     except LauncherNotFoundError as error:
         unreachable = error.kind == UNREACHABLE
-        said = str(error) if unreachable else str(error).splitlines()[0]  # the rest has just been explained
-        print(f"launchers: {said}", file=sys.stderr)
+        message = str(error) if unreachable else str(error).splitlines()[0]  # the rest has just been explained
+        print(f"launchers: {message}", file=sys.stderr)
         return 3 if unreachable else 1
     return 0
 
 
-def _job(options: argparse.Namespace) -> int:
-    """Say what a job waits for, whether it can ever start, and what would help."""
-    from attrs import evolve
+# -- a requirement ---------------------------------------------------------------------------------------------
 
-    from launchers.cli.explanation import can_start, job_json
+
+def _print_answer(answer: Answer) -> None:
+    by_alternative: dict[int, list[Funnel]] = {}
+    for funnel in funnels(answer):
+        by_alternative.setdefault(funnel.index, []).append(funnel)
+    for index, trials in enumerate(answer.trials):
+        print(f"need: {answer.requirement.alternatives[index]}")
+        for funnel in by_alternative.get(index, []):
+            stages = "".join(f" -> {stage.label}: {stage.left}" for stage in funnel.stages)
+            print(f"  {funnel.group.name}: {funnel.offers} offer{'s' * (funnel.offers != 1)}{stages}")
+            _print_verdicts(trial for trial in trials if trial.offer.group is funnel.group)
+    if answer.selection is not None:
+        _print_selection(answer.selection)
+    else:
+        _print_relaxations(answer)
+
+
+def _print_verdicts(trials: Iterable[Trial]) -> None:
+    rows: dict[str, list[str]] = {}
+    for trial in trials:
+        rows.setdefault(verdict_text(trial), []).append(trial.offer.name)
+    for text, names in rows.items():
+        print(f"    {', '.join(names)}: {text}")
+
+
+def _print_selection(selection: Selection) -> None:
+    print("chosen:")
+    show.table([(f"  {name}", value) for name, value in selection_rows(selection)])
+    for candidate, rank in selection.passed_over:
+        offer = candidate.best.offer
+        print(f"passed over: {offer.group.name}: {offer.name} (decided by {rank})")
+
+
+def _print_relaxations(answer: Answer) -> None:
+    for relaxation in relaxations(answer):
+        print(f"nearest: {relaxation_text(relaxation)}")
+
+
+# -- a job in the queue ----------------------------------------------------------------------------------------
+
+
+def _explain_job(options: argparse.Namespace) -> int:
+    """Say what a job waits for, whether it can ever start, and what would help."""
+    from launchers.cli.explanation import job_json
     from launchers.commands import CommandError, LocalConnector
-    from launchers.config.build import slurm_group
-    from launchers.jobs.state import in_words
-    from launchers.launcher.groups import ask_cluster
-    from launchers.requirement import Requirement
-    from launchers.slurm.options import keep_partitions
     from launchers.slurm.pending import NoSuchJobError, queued_job
     from launchers.slurm.refusals import refusal_of_reason
 
     try:
         job = queued_job(LocalConnector(), options.job)
-    except NoSuchJobError as error:
+    except (NoSuchJobError, CommandError) as error:
         print(f"launchers: {error}", file=sys.stderr)
-        return 2
-    except CommandError as error:
-        print(f"launchers: {error}", file=sys.stderr)
-        return 3
+        return 2 if isinstance(error, NoSuchJobError) else 3
     refusal = refusal_of_reason(job.reason)
-    facts, _ = ask_cluster(refresh=options.refresh)
-    answer = None
-    if isinstance(facts, str):
-        print(f"launchers: warning: {facts}", file=sys.stderr)
-    else:
-        group = keep_partitions(slurm_group(facts, facts.id or "slurm"), job.partitions, job.qos, job.account)
-        answer = match(Requirement((evolve(job.need),)), [group])
+    answer = _match_job(job, refresh=options.refresh)
     if options.json:
         show.emit(job_json(job, refusal, answer))
-        return 0
-    print(
-        f"job {job.id} is {job.state}" + (f": {job.reason}: it {in_words(job.reason)}" if job.reason != "None" else "")
-    )
-    print(f"  asked: {job.need}")
-    print(f"  in: {', '.join(job.partitions)}, QoS {job.qos or '-'}, account {job.account or '-'}")
-    if job.state == "PENDING":
-        down = refusal.code == "closed" and not refusal.never
-        words = {True: "yes", False: "no", None: "not before its partition is up" if down else "not known"}
-        print(f"  can it ever start: {words[can_start(refusal, answer)]}")
-        if refusal.code == "closed" and refusal.never:
-            print("  with what may be used there:")
-        _would_help(answer)
+    else:
+        _print_job(job, refusal, answer)
     return 0
 
 
-def _would_help(answer: Answer | None) -> None:
-    rows: dict[str, list[str]] = {}
-    for trial in answer.trials[0] if answer and answer.trials else ():
-        rows.setdefault(_verdict(trial), []).append(trial.offer.name)
-    for why, names in rows.items():
-        print(f"    {', '.join(names)}: {why}")
-    for one in relaxations(answer) if answer and answer.selection is None else ():
-        print(f"nearest: {one.text}")
+def _match_job(job: QueuedJob, *, refresh: bool) -> Answer | None:
+    """The answer for a job's need where the job may run; None, with a warning, where the cluster cannot be read."""
+    from launchers.config.build import slurm_group
+    from launchers.launcher.groups import ask_cluster
+    from launchers.requirement import Requirement
+    from launchers.slurm.options import keep_partitions
+
+    facts, _ = ask_cluster(refresh=refresh)
+    if isinstance(facts, str):
+        print(f"launchers: warning: {facts}", file=sys.stderr)
+        return None
+    group = keep_partitions(slurm_group(facts, facts.id or "slurm"), job.partitions, job.qos, job.account)
+    return match(Requirement((job.need,)), [group])
 
 
-def _print(answer: Answer) -> None:
-    found = list(funnels(answer))
-    for index, trials in enumerate(answer.trials):
-        print(f"need: {answer.requirement.alternatives[index]}")
-        for funnel in (one for one in found if one.index == index):
-            steps = "".join(f" -> {step.label}: {step.left}" for step in funnel.steps)
-            print(f"  {funnel.group.name}: {funnel.offers} offer{'s' * (funnel.offers != 1)}{steps}")
-            rows: dict[str, list[str]] = {}
-            for trial in trials:
-                if trial.offer.group is funnel.group:
-                    rows.setdefault(_verdict(trial), []).append(trial.offer.name)
-            for why, names in rows.items():
-                print(f"    {', '.join(names)}: {why}")
-    if answer.selection is not None:
-        print("chosen:")
-        show.table([(f"  {name}", value) for name, value in selection_rows(answer.selection)])
-        for candidate, why in answer.selection.passed_over:
-            offer = candidate.best.offer
-            print(f"passed over: {offer.group.name}: {offer.name} (decided by {why})")
-    else:
-        for one in relaxations(answer):
-            print(f"nearest: {one.text}")
+def _print_job(job: QueuedJob, refusal: Refusal, answer: Answer | None) -> None:
+    from launchers.cli.explanation import can_start
+    from launchers.jobs.state import in_words
 
-
-def _verdict(trial: Trial) -> str:
-    if trial.together:
-        return "fits, together with others: its nodes alone are too few"
-    if isinstance(trial.outcome, Fit):
-        return "fits" + (f", assuming {' and '.join(trial.outcome.assumed)}" if trial.outcome.assumed else "")
-    return "; ".join(map(reason, trial.rejections))
+    meaning = f": {job.reason}: it {in_words(job.reason)}" if job.reason != "None" else ""
+    print(f"job {job.id} is {job.state}{meaning}")
+    print(f"  asked: {job.need}")
+    print(f"  in: {', '.join(job.partitions)}, QoS {job.qos or '-'}, account {job.account or '-'}")
+    if job.state != "PENDING":
+        return
+    down = refusal.code == "closed" and not refusal.never
+    words = {True: "yes", False: "no", None: "not before its partition is up" if down else "not known"}
+    print(f"  can it ever start: {words[can_start(refusal, answer)]}")
+    if refusal.code == "closed" and refusal.never:
+        print("  with what may be used there:")
+    if answer is not None:
+        _print_verdicts(answer.trials[0])
+        if answer.selection is None:
+            _print_relaxations(answer)

@@ -6,25 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from launchers.cli.selection import VERSION, need_json, offer_json, selection_json
-from launchers.matching import Answer, Fit, Rejection
-from launchers.matching.funnel import funnels
+from launchers.matching import Answer, Fit, Trial
+from launchers.matching.funnel import Funnel, funnels
 from launchers.matching.relax import relaxations
-from launchers.matching.words import reason
+from launchers.matching.relaxation import Relaxation
+from launchers.matching.words import assumption_text, rejection_text, relaxation_text, skipped_text
 
 if TYPE_CHECKING:
     from launchers.slurm.pending import QueuedJob
     from launchers.slurm.refusals import Refusal
-
-
-def _rejection_json(rejection: Rejection) -> dict[str, Any]:
-    return {
-        "code": rejection.code,
-        "what": rejection.what or None,
-        "asked": rejection.asked,
-        "offered": rejection.offered,
-        "by": rejection.by or None,
-        "text": reason(rejection),
-    }
 
 
 def explanation_json(answer: Answer) -> dict[str, Any]:
@@ -36,20 +26,12 @@ def explanation_json(answer: Answer) -> dict[str, Any]:
         "matches": selection is not None,
         "selection": selection_json(answer, selection) if selection else None,
         "passed_over": [
-            {"offer": offer_json(candidate.best.offer), "decided_by": why}
-            for candidate, why in (selection.passed_over if selection else ())
+            {"offer": offer_json(candidate.best.offer), "decided_by": rank}
+            for candidate, rank in (selection.passed_over if selection else ())
         ],
         "alternatives": list(_alternatives(answer)),
-        "relaxations": [
-            {
-                "text": one.text,
-                "need": need_json(one.alternative),
-                "changes": [{"what": c.what, "asked": c.asked, "to": c.to} for c in one.changes],
-                "offers": [offer.name for offer in one.offers],
-            }
-            for one in relaxations(answer)
-        ],
-        "skipped": [{"group": group.name, "reason": why} for group, why in answer.skipped],
+        "relaxations": [_relaxation_json(relaxation) for relaxation in relaxations(answer)],
+        "skipped": [{"group": skipped.group.name, "reason": skipped_text(skipped)} for skipped in answer.skipped],
     }
 
 
@@ -57,7 +39,8 @@ def job_json(job: QueuedJob, refusal: Refusal, answer: Answer | None) -> dict[st
     """The answer to `explain --job`."""
     from launchers.jobs.state import in_words
 
-    tried = [trial for trials in (answer.trials if answer else ()) for trial in trials]
+    trials = answer.trials[0] if answer else ()
+    nearest = relaxations(answer) if answer and answer.selection is None else []
     return {
         "version": VERSION,
         "job": job.id,
@@ -70,8 +53,8 @@ def job_json(job: QueuedJob, refusal: Refusal, answer: Answer | None) -> dict[st
         "qos": job.qos or None,
         "account": job.account or None,
         "need": need_json(job.need),
-        "rejections": [_rejection_json(one) for trial in tried for one in trial.rejections],
-        "relaxations": [one.text for one in relaxations(answer)] if answer and answer.selection is None else [],
+        "rejections": [rejection for trial in trials for rejection in _rejections_json(trial)],
+        "relaxations": [relaxation_text(relaxation) for relaxation in nearest],
     }
 
 
@@ -88,27 +71,51 @@ def can_start(refusal: Refusal, answer: Answer | None) -> bool | None:
 
 
 def _alternatives(answer: Answer) -> Iterator[dict[str, Any]]:
-    found = list(funnels(answer))
+    all_funnels = list(funnels(answer))
     for index, trials in enumerate(answer.trials):
         yield {
             "need": need_json(answer.requirement.alternatives[index]),
-            "funnels": [
-                {
-                    "group": one.group.name,
-                    "offers": one.offers,
-                    "steps": [{"code": step.code, "asked": step.label, "left": step.left} for step in one.steps],
-                }
-                for one in found
-                if one.index == index
-            ],
-            "offers": [
-                {
-                    "offer": trial.offer.name,
-                    "group": trial.offer.group.name,
-                    "fits": not trial.rejections,
-                    "assumed": list(trial.outcome.assumed) if isinstance(trial.outcome, Fit) else [],
-                    "rejections": [_rejection_json(one) for one in trial.rejections],
-                }
-                for trial in trials
-            ],
+            "funnels": [_funnel_json(funnel) for funnel in all_funnels if funnel.index == index],
+            "offers": [_trial_json(trial) for trial in trials],
         }
+
+
+def _funnel_json(funnel: Funnel) -> dict[str, Any]:
+    return {
+        "group": funnel.group.name,
+        "offers": funnel.offers,
+        "steps": [{"code": stage.code, "asked": stage.label, "left": stage.left} for stage in funnel.stages],
+    }
+
+
+def _trial_json(trial: Trial) -> dict[str, Any]:
+    return {
+        "offer": trial.offer.name,
+        "group": trial.offer.group.name,
+        "fits": not trial.rejections,
+        "assumed": list(map(assumption_text, trial.outcome.assumed)) if isinstance(trial.outcome, Fit) else [],
+        "rejections": _rejections_json(trial),
+    }
+
+
+def _rejections_json(trial: Trial) -> list[dict[str, Any]]:
+    return [
+        {
+            "code": rejection.code,
+            "what": rejection.subject or None,
+            "asked": rejection.asked,
+            "offered": rejection.offered,
+            "by": rejection.origin or None,
+            "text": rejection_text(trial.offer, rejection),
+        }
+        for rejection in trial.rejections
+    ]
+
+
+def _relaxation_json(relaxation: Relaxation) -> dict[str, Any]:
+    return {
+        "text": relaxation_text(relaxation),
+        "need": need_json(relaxation.alternative),
+        "changes": [{"what": change.term, "asked": change.asked, "to": change.to} for change in relaxation.changes],
+        "offers": [offer.name for offer in relaxation.offers],
+    }

@@ -11,7 +11,6 @@ from launchers.cli import options as shared
 from launchers.cli import show
 from launchers.cli.selection import VERSION, describe, offer_json
 from launchers.launcher.groups import load_groups
-from launchers.matching.ask import bounds
 from launchers.offer.model import Group, Offer
 from launchers.quantities.units import format_memory, format_timespan
 
@@ -74,7 +73,7 @@ def _row(offer: Offer) -> tuple[str, ...]:
 def _longest(offer: Offer) -> int | None:
     """The seconds that a job may run on an offer."""
     return min(
-        (limit.value for limit in bounds(offer) if limit.quantity == "duration" and not limit.is_minimum), default=None
+        (limit.value for limit in offer.limits if limit.quantity == "duration" and not limit.is_minimum), default=None
     )
 
 

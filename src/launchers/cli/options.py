@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterable
 
-from launchers.matching import Answer
+from launchers.matching import Answer, SkipReason
 from launchers.offer.model import Group
 
 
@@ -55,9 +55,10 @@ def as_json(command: argparse.ArgumentParser) -> None:
 
 def warn(answer: Answer) -> None:
     """Name on stderr the groups that were passed over because they cannot be read."""
-    for group, why in answer.skipped:
-        if group.unreachable == why:
-            print(f"launchers: warning: {group.name} is passed over: {why}", file=sys.stderr)
+    for skipped in answer.skipped:
+        if skipped.reason is SkipReason.UNREACHABLE:
+            group = skipped.group
+            print(f"launchers: warning: {group.name} is passed over: {group.unreachable}", file=sys.stderr)
 
 
 def quiet_signals(groups: Iterable[Group]) -> None:

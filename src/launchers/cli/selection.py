@@ -7,6 +7,7 @@ from typing import Any
 from attrs import asdict
 
 from launchers.matching import Answer, Selection
+from launchers.matching.words import assumption_text, skipped_text
 from launchers.oar.args import OarArgs
 from launchers.offer.model import Device, Offer
 from launchers.quantities.units import format_memory, format_timespan
@@ -19,7 +20,7 @@ VERSION = 1
 
 def selection_rows(selection: Selection) -> list[tuple[str, str]]:
     """A selection as name and value."""
-    need, ask, args = selection.alternative, selection.ask, render(selection)
+    need, request, args = selection.alternative, selection.request, render(selection)
     rows = [("launcher", selection.group.name), ("need", str(need))]
     if isinstance(args, SlurmArgs):
         rows.append(("partition", ", ".join(selection.partitions)))
@@ -37,17 +38,17 @@ def selection_rows(selection: Selection) -> list[tuple[str, str]]:
         rows += [("queue", str(args.queue)), ("resources", args.resources)]
         rows += [("properties", args.properties)] if args.properties else []
         rows += [("types", ", ".join(args.types))] if args.types else []
-    if ask.nodes > 1:
-        rows.append(("nodes", str(ask.nodes)))
+    if request.nodes > 1:
+        rows.append(("nodes", str(request.nodes)))
     if need.accelerators:
         rows.append(("GPUs per node", _devices(selection)))
-    if ask.cores:
-        rows.append(("cores", str(ask.cores)))
-    memory = ask.memory or need.cpu_memory
+    if request.cores:
+        rows.append(("cores", str(request.cores)))
+    memory = request.memory or need.cpu_memory
     if memory:
         rows.append(("memory", format_memory(memory)))
-    if ask.duration:
-        rows.append(("time", f"{format_timespan(ask.duration)} ({ask.duration / 3600:g} hours)"))
+    if request.duration:
+        rows.append(("time", f"{format_timespan(request.duration)} ({request.duration / 3600:g} hours)"))
     elif args is not None:
         default = selection.offers[0].partition.defaults.duration
         rows.append(("time", f"not asked: {format_timespan(default)} by default" if default else "not asked"))
@@ -60,13 +61,13 @@ def selection_rows(selection: Selection) -> list[tuple[str, str]]:
         for name, one in seen.items()
         if one
     ]
-    rows += [("assumed", text) for text in selection.assumed]
+    rows += [("assumed", assumption_text(assumption)) for assumption in selection.assumed]
     rows += [("offers", offer.name) for offer in selection.offers if offer.partition.name]
     return rows
 
 
 def _devices(selection: Selection) -> str:
-    parts = [f"{number} x {kind}" if kind else str(number) for kind, number in selection.ask.devices]
+    parts = [f"{number} x {kind}" if kind else str(number) for kind, number in selection.request.devices]
     models = sorted({describe(device) for offer in selection.offers for device in offer.shape.devices})
     return f"{' + '.join(parts)} (of {', '.join(models)})"
 
@@ -139,7 +140,7 @@ def selection_json(answer: Answer, selection: Selection) -> dict[str, Any]:
         "sbatch": slurm.directives() if slurm else None,
         "oar": oar.options() if oar else None,
         "oarsub": oar.directives() if oar else None,
-        "assumed": list(selection.assumed),
+        "assumed": list(map(assumption_text, selection.assumed)),
         "offers": [offer_json(offer) for offer in selection.offers],
-        "skipped": [{"group": group.name, "reason": why} for group, why in answer.skipped],
+        "skipped": [{"group": skipped.group.name, "reason": skipped_text(skipped)} for skipped in answer.skipped],
     }

@@ -16,6 +16,7 @@ from launchers.config import schema
 from launchers.config.access import accesses, limits_of
 from launchers.gpus.catalogue import identify, nominal_memory
 from launchers.offer.model import Access, Defaults, Device, Group, Partition, Shape, Source, SourceKind
+from launchers.offer.rules import OAR_RULES, SLURM_RULES
 from launchers.quantities.hosts import count_hosts, join_hosts
 from launchers.quantities.units import parse_memory
 
@@ -82,6 +83,7 @@ def slurm_group(
     return Group(
         name=name,
         scheduler="slurm",
+        rules=SLURM_RULES,
         partitions=tuple(_partition(spec, key, one, models or {}) for key, one in (spec.partitions or {}).items()),
         weight=spec.weight or 0,
         tags=frozenset(spec.tags or ()),
@@ -283,6 +285,7 @@ def oar_group(
     return Group(
         name=name,
         scheduler="oar",
+        rules=OAR_RULES,
         partitions=tuple(_queue(key, one, shapes, "core" not in levels) for key, one in queues.items()),
         weight=spec.weight or 0,
         tags=frozenset(spec.tags or ()),

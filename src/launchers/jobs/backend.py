@@ -159,7 +159,7 @@ class Backend(ABC):
 
     def time_limit(self, selection: Selection) -> int | None:
         """The time limit of a job in seconds, be it asked for or what the scheduler sets; None: none, or not known."""
-        return selection.ask.time
+        return selection.allocation.duration
 
     def signals(self) -> Mapping[str, Signal] | str:
         """What its partitions are doing now, by their names, or why that cannot be said; {}: it is not looked at."""

@@ -1,7 +1,7 @@
-"""Does one offer fit one alternative?  Either a Fit, or every reason why not.
+"""Does one offer fit one alternative? Either a Fit, or every reason why not.
 
-The rules are Slurm's where Slurm has rules (man slurm.conf, partitions; man sacctmgr, limits; facts/slurm.md,
-"The trap"): what would make a job wait for ever makes an offer not fit.
+Where Slurm has rules, they are the rules here (man slurm.conf, partitions; man sacctmgr, limits; docs/slurm-facts.md,
+"Accepted is not started"): an offer where a job would wait for ever does not fit.
 """
 
 from __future__ import annotations
@@ -11,35 +11,37 @@ from itertools import product
 
 from attrs import evolve, frozen
 
-from launchers.matching.ask import Ask, Wants, _spelled, ask_of, bounds
 from launchers.matching.rejection import (
     Rejection,
-    _capacity_rejections,
-    _closed,
-    _device_rejections,
-    _limit_rejections,
-    _untyped_rejections,
+    capacity_rejections,
+    closed_rejections,
+    device_rejections,
+    limit_rejections,
+    untyped_rejections,
 )
+from launchers.matching.request import Allocation, Request, Wants, devices_by_type, request_for
 from launchers.offer.assign import any_grant_satisfies, assign, count_equal, match_device
+from launchers.offer.assumption import Assumption, Unstated
 from launchers.offer.model import Device, Offer
 from launchers.requirement import Alternative
 
-ASSUMES_ANY_GPU = "that Slurm hands out the GPUs that fit: it does not tell those of a node apart"
-"""Assumed where a request names no type, or one of several kinds of devices."""
+ASSUMES_ANY_GPU = Assumption(Unstated.GPU_CHOICE)
+"""The request names no type, or one of several kinds of devices, and the scheduler may grant any of them."""
+
+Waste = tuple[int, int, int, int]
+"""GPU memory (bytes), GPUs, cores and memory (bytes) that are allocated beyond the need."""
 
 
 @frozen(eq=False)
 class Fit:
-    """An offer that serves alternative number `index`, what it would be asked, and what had to be assumed.
-
-    `waste` is (GPU memory, GPUs, cores, memory) beyond the need, of what would be allocated.
-    """
+    """An offer that serves alternative number `index`, what it is asked for and allocates, and what is assumed."""
 
     offer: Offer
     index: int
-    ask: Ask
-    waste: tuple[int, int, int, int]
-    assumed: tuple[str, ...] = ()
+    request: Request
+    allocation: Allocation
+    waste: Waste
+    assumed: tuple[Assumption, ...] = ()
 
 
 def fit(
@@ -53,116 +55,117 @@ def fit(
 ) -> Fit | tuple[Rejection, ...]:
     """Whether the job that `alternative` describes could ever start on this offer.
 
-    For jobs that are spread over several shapes `pooled` leaves the number of nodes of this one shape out, and `only`
-    has its devices with lower counts, to ask for those rather than for the best; `untyped` names no GRES type.
+    For jobs on several shapes: `pooled` does not ask whether this shape alone has enough nodes; `only` are its devices
+    with lower counts, to request those instead of the best; with `untyped` the request names no GRES type.
     """
     wants = count_equal(alternative.accelerators)
     devices = offer.shape.devices if only is None else only
     flow = assign(wants, devices) if wants else []
-    ask = ask_of(offer, alternative, _spelled(offer, wants, None if untyped else flow))
-    rejections = list(_closed(offer))
+    request, allocation = request_for(offer, alternative, devices_by_type(offer, wants, None if untyped else flow))
+    rejections = list(closed_rejections(offer))
     if flow is None:
-        rejections += _device_rejections(wants, devices)
+        rejections += device_rejections(wants, devices)
     else:
-        rejections += _untyped_rejections(offer, wants, ask)
-    rejections += _capacity_rejections(offer, alternative, ask, pooled)
-    rejections += _limit_rejections(offer, ask)
-    if rejections:
+        rejections += untyped_rejections(offer, wants, request)
+    rejections += capacity_rejections(offer, alternative, request, allocation, pooled=pooled)
+    rejections += limit_rejections(offer, request, allocation)
+    if rejections or flow is None:
         return tuple(rejections)
-    return Fit(
-        offer,
-        index,
-        ask,
-        _waste(offer, alternative, ask, wants, flow or []),
-        _assumed(offer, alternative, ask, wants, flow or []),
-    )
+    waste = _waste(offer, alternative, request, allocation, _wasted_gpu_memory(offer, wants, flow))
+    return Fit(offer, index, request, allocation, waste, _assumed(offer, alternative, request, wants, flow))
 
 
-def choices(offer: Offer, alternative: Alternative) -> Iterator[tuple[Device, ...]]:
-    """The devices with counts that are just enough, in every way by type: nodes of other shapes may share only one."""
+def device_choices(offer: Offer, alternative: Alternative) -> Iterator[tuple[Device, ...]]:
+    """Every choice by type of just enough devices: shapes of other nodes may share only one of these choices."""
     devices = offer.shape.devices
     wanted = len(alternative.accelerators)
-    if not wanted or len(devices) < 2 or any(one.count is None or one.type is None for one in devices):
+    if not wanted or len(devices) < 2 or any(device.count is None or device.type is None for device in devices):
         return
-    for counts in product(*(range(min(one.count or 0, wanted) + 1) for one in devices)):
+    for counts in product(*(range(min(device.count or 0, wanted) + 1) for device in devices)):
         if sum(counts) == wanted:
-            yield tuple(evolve(one, count=count) for one, count in zip(devices, counts, strict=True))
+            yield tuple(evolve(device, count=count) for device, count in zip(devices, counts, strict=True))
 
 
-def untyped(offer: Offer, alternative: Alternative, index: int) -> Fit | None:
-    """The fit of one shape among others with GPUs of other types, where whatever GPUs Slurm hands out serve.
+def fit_untyped(offer: Offer, alternative: Alternative, index: int) -> Fit | None:
+    """The fit of a shape, beside shapes with other GPU types, whose request names no type.
 
-    None where this cluster wants types named, or has limits by type, which Slurm counts by what it hands out.
+    None where a GPU that the scheduler may grant would not serve, where the cluster needs types, and where a limit
+    counts one type: Slurm then counts what it grants.
     """
-    if offer.group.scheduler != "slurm" or offer.group.gres == "gres_typed":
+    if not offer.group.rules.grants_gpus_by_type or offer.group.gres == "gres_typed":
         return None
-    if any(limit.quantity.startswith("gres/gpu:") for limit in bounds(offer)):
+    if any(limit.quantity.startswith("gres/gpu:") for limit in offer.limits):
         return None
-    found = fit(offer, alternative, index, pooled=True, untyped=True)
-    return found if isinstance(found, Fit) and ASSUMES_ANY_GPU not in found.assumed else None
+    outcome = fit(offer, alternative, index, pooled=True, untyped=True)
+    return outcome if isinstance(outcome, Fit) and ASSUMES_ANY_GPU not in outcome.assumed else None
 
 
-def holds(offer: Offer, alternative: Alternative, ask: Ask, *, certain: bool) -> bool:
-    """Whether a node of this shape has what is needed when it is given `ask`, which may be another shape's.
+def node_satisfies(offer: Offer, alternative: Alternative, request: Request, *, certain: bool) -> bool:
+    """Whether a node of this offer does what is needed when it gets `request`, which may be another shape's.
 
-    Whatever the scheduler could hand out has to do, not only the best of it; `certain` takes no unknown device for
-    what is wanted.
+    All devices that the scheduler may grant have to serve, not only the best. With `certain`, a device that needs an
+    assumption does not serve.
     """
-    memory = ask.memory or ask.cores * (offer.shape.mem_per_core or 0)
-    if memory < alternative.cpu_memory or alternative.cores > _cores_with(offer, ask):
+    memory = request.memory or request.cores * (offer.shape.mem_per_core or 0)
+    if memory < alternative.cpu_memory or alternative.cores > _granted_cores(offer, request):
         return False
-    return any_grant_satisfies(count_equal(alternative.accelerators), offer.shape.devices, ask.devices, certain=certain)
+    wants = count_equal(alternative.accelerators)
+    return any_grant_satisfies(wants, offer.shape.devices, request.devices, certain=certain)
 
 
-def _cores_with(offer: Offer, ask: Ask) -> int:
-    """The cores that come with a request: on OAR those next to the GPUs that are asked for."""
+def _granted_cores(offer: Offer, request: Request) -> int:
+    """The cores of a request: those that its GPUs bring, where GPUs bring cores."""
     shape = offer.shape
     total = sum(device.count or 0 for device in shape.devices)
-    if offer.group.scheduler != "oar" or not ask.devices or not total or not shape.cores:
-        return ask.cores
-    return shape.cores * sum(number for _, number in ask.devices) // total
+    if not offer.group.rules.gpus_bring_cores or not request.devices or not total or not shape.cores:
+        return request.cores
+    return shape.cores * request.gpus // total
 
 
 # -- how well it fits ------------------------------------------------------------------------------------------
 
 
-def _waste(
-    offer: Offer, alternative: Alternative, ask: Ask, wants: Wants, flow: list[list[int]]
-) -> tuple[int, int, int, int]:
-    gpu_memory = sum(
+def _wasted_gpu_memory(offer: Offer, wants: Wants, flow: list[list[int]]) -> int:
+    return sum(
         number * match_device(want, device).waste
         for (want, _), row in zip(wants, flow, strict=True)
         for device, number in zip(offer.shape.devices, row, strict=True)
         if number
     )
-    gpus, memory = sum(number for _, number in ask.devices) - len(alternative.accelerators), 0
-    if gpus > 0:  # on OAR, for the cores that come with them
+
+
+def _waste(offer: Offer, alternative: Alternative, request: Request, allocation: Allocation, gpu_memory: int) -> Waste:
+    """What is allocated beyond the need, `gpu_memory` being that of the GPUs that are needed."""
+    gpus, memory = request.gpus - len(alternative.accelerators), 0
+    if gpus > 0:  # requested for the cores that they bring
         gpu_memory += gpus * max((min(device.possible_sizes, default=0) for device in offer.shape.devices), default=0)
     if offer.partition.exclusive:
         gpus = sum(device.count or 0 for device in offer.shape.devices) - len(alternative.accelerators)
         memory = (offer.shape.memory or 0) - alternative.cpu_memory
-    cores = (ask.cpus or 0) - (alternative.cores or 1)
+    cores = allocation.cpus - (alternative.cores or 1)
     return gpu_memory, max(0, gpus), max(0, cores), max(0, memory)
 
 
-def _assumed(offer: Offer, alternative: Alternative, ask: Ask, wants: Wants, flow: list[list[int]]) -> tuple[str, ...]:
-    """What nobody stated and the fit relies on, in words, without repeats."""
+def _assumed(
+    offer: Offer, alternative: Alternative, request: Request, wants: Wants, flow: list[list[int]]
+) -> tuple[Assumption, ...]:
+    """What nobody stated and the fit relies on, without repeats."""
     shape = offer.shape
-    found: dict[str, None] = {}
+    assumed: dict[Assumption, None] = {}
     for (want, _), row in zip(wants, flow, strict=True):
         for device, number in zip(shape.devices, row, strict=True):
             if number:
-                found.update(dict.fromkeys(match_device(want, device).assumed))
-    if offer.group.scheduler == "slurm" and not any_grant_satisfies(
-        wants, shape.devices, ask.devices, certain=not found
+                assumed.update(dict.fromkeys(match_device(want, device).assumed))
+    if offer.group.rules.grants_gpus_by_type and not any_grant_satisfies(
+        wants, shape.devices, request.devices, certain=not assumed
     ):
-        found[ASSUMES_ANY_GPU] = None
+        assumed[ASSUMES_ANY_GPU] = None
     if alternative.cores and shape.cores is None:
-        found["the number of cores, which is not known"] = None
+        assumed[Assumption(Unstated.CORES)] = None
     if alternative.cpu_memory and shape.memory is None:
-        found["the memory of the nodes, which is not known"] = None
+        assumed[Assumption(Unstated.MEMORY)] = None
     if alternative.nodes > 1 and shape.count is None:
-        found["the number of nodes, which is not known"] = None
+        assumed[Assumption(Unstated.NODES)] = None
     if shape.available == 0:
-        found["that a node comes back: all were down or drained when last seen"] = None
-    return tuple(found)
+        assumed[Assumption(Unstated.NODES_UP)] = None
+    return tuple(assumed)

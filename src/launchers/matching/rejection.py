@@ -1,129 +1,179 @@
-"""Why an offer does not fit: reason codes with the numbers behind them."""
+"""Why an offer does not fit: reasons with the numbers behind them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 
 from attrs import evolve, frozen
 
-from launchers.matching.ask import SAID, Ask, Wants, _per_gpu, _whole_mib, amount, bounds
+from launchers.matching.request import (
+    COUNTS_REQUESTED_CPUS,
+    Allocation,
+    Request,
+    Wants,
+    amount,
+    memory_for_gpus,
+    whole_mib,
+)
 from launchers.offer.assign import device_rejection
-from launchers.offer.model import Device, Offer
+from launchers.offer.model import Device, Limit, Offer
 from launchers.requirement import Accelerator, Alternative
 
-STAGES = (
-    "closed",
-    "gpu-kind",
-    "gpu-model",
-    "gpu-memory",
-    "gpu-min-memory",
-    "gpu-count",
-    "gpu-assignment",
-    "memory",
-    "cores",
-    "nodes",
-    "duration",
-    "limit",
-    "minimum",
-)
-"""The reason codes, in the order in which the funnel of an explanation takes them."""
+NO_GPU = "none"
+"""What a node without GPUs offers where a job needs one of some kind."""
+
+
+class Reason(StrEnum):
+    """Why an offer does not fit, in the order in which the funnel of an explanation takes them."""
+
+    CLOSED = "closed"
+    GPU_KIND = "gpu-kind"
+    GPU_MODEL = "gpu-model"
+    GPU_MEMORY = "gpu-memory"
+    GPU_MIN_MEMORY = "gpu-min-memory"
+    GPU_COUNT = "gpu-count"
+    GPU_ASSIGNMENT = "gpu-assignment"
+    MEMORY = "memory"
+    CORES = "cores"
+    NODES = "nodes"
+    DURATION = "duration"
+    LIMIT = "limit"
+    MINIMUM = "minimum"
+
+    @property
+    def stage(self) -> int:
+        """The position in the funnel, from 0."""
+        return _STAGES[self]
+
+
+_STAGES = {reason: position for position, reason in enumerate(Reason)}
+_DEVICE_REASONS = (Reason.GPU_KIND, Reason.GPU_MODEL, Reason.GPU_MEMORY, Reason.GPU_MIN_MEMORY)
 
 
 @frozen
 class Rejection:
-    """Why an offer does not fit: a reason code of STAGES and the two numbers (bytes, seconds or counts).
+    """A reason why an offer does not fit, with the two numbers (bytes, seconds or counts) or texts.
 
-    `what` is the thing bounded for codes that serve several (a TRES for "limit" and "minimum"), `by` says who sets
-    the bound, `accelerator` which wanted device it is about.
+    `limit` is the limit that the job would break. `rule` names a rule that is no limit, such as DefMemPerGPU.
+    `accelerator` is the wanted accelerator that the rejection is about.
     """
 
-    code: str
+    code: Reason
     asked: int | str | None = None
     offered: int | str | None = None
-    by: str = ""
-    what: str = ""
+    limit: Limit | None = None
+    rule: str = ""
     accelerator: Accelerator | None = None
 
+    @property
+    def subject(self) -> str:
+        """What the limit bounds, as JSON has it: ``gres/gpu``, ``mem/node``; empty without a limit."""
+        return self.limit.subject if self.limit else ""
 
-# -- reasons why not -------------------------------------------------------------------------------------------
+    @property
+    def origin(self) -> str:
+        """Who sets the bound, as JSON has it: ``QoS gpu MaxTRESPerJob``; empty for what the nodes have."""
+        return self.limit.origin if self.limit else self.rule
 
 
-def _closed(offer: Offer) -> Iterator[Rejection]:
+def closed_rejections(offer: Offer) -> Iterator[Rejection]:
+    """Partitions and accesses that take no jobs."""
     for reason in (offer.partition.closed_reason, offer.access.closed_reason):
         if reason:
-            yield Rejection("closed", offered=reason)
+            yield Rejection(Reason.CLOSED, offered=reason)
 
 
-def _device_rejections(wants: Wants, devices: Sequence[Device]) -> list[Rejection]:
-    """For each wanted accelerator the first stage at which no device, or too few, are left."""
-    found = []
-    for want, number in wants:
-        left = list(devices)
-        for code in ("gpu-kind", "gpu-model", "gpu-memory", "gpu-min-memory"):
-            refused = [device for device in left if device_rejection(want, device) == code]
-            left = [device for device in left if device not in refused]
-            if not left:
-                found.append(_refused(code, want, refused, devices))
-                break
-        else:
-            count = sum(device.count or 0 for device in left)
-            if count < number:
-                found.append(Rejection("gpu-count", number, count, accelerator=want))
-    if not found:
+def device_rejections(wants: Wants, devices: Sequence[Device]) -> list[Rejection]:
+    """For each wanted accelerator the first stage that leaves no devices, or too few."""
+    rejections = [rejection for want, number in wants if (rejection := _device_rejection(want, number, devices))]
+    if not rejections:
         total = sum(device.count or 0 for device in devices)
-        found.append(Rejection("gpu-assignment", sum(number for _, number in wants), total))
-    return found
+        rejections.append(Rejection(Reason.GPU_ASSIGNMENT, sum(number for _, number in wants), total))
+    return rejections
 
 
-def _untyped_rejections(offer: Offer, wants: Wants, ask: Ask) -> Iterator[Rejection]:
-    """Slurm serves a request without a type from one type on each node: 4 are refused where there are 3 and 3."""
-    asked = dict(ask.devices).get(None, 0)
-    if offer.group.scheduler != "slurm" or not asked:
+def untyped_rejections(offer: Offer, wants: Wants, request: Request) -> Iterator[Rejection]:
+    """A request without a type that no type of the node can serve alone: 4 GPUs where there are 3 and 3.
+
+    The rule is Slurm's (docs/slurm-facts.md, "GPUs").
+    """
+    requested = dict(request.devices).get(None, 0)
+    if not offer.group.rules.grants_gpus_by_type or not requested:
         return
     counts: dict[str | None, int] = {}
     for device in offer.shape.devices:
-        counts[device.type] = counts.get(device.type, 0) + (asked if device.count is None else device.count)
+        counts[device.type] = counts.get(device.type, 0) + (requested if device.count is None else device.count)
     most = max(counts.values())
-    if asked > most:
-        yield Rejection("gpu-count", asked, most, accelerator=wants[0][0])
+    if requested > most:
+        yield Rejection(Reason.GPU_COUNT, requested, most, accelerator=wants[0][0])
 
 
-def _refused(code: str, want: Accelerator, refused: list[Device], devices: Sequence[Device]) -> Rejection:
-    if code == "gpu-kind":
-        kinds = ", ".join(sorted({device.kind for device in devices})) or "none"
-        return Rejection(code, want.kind, kinds, accelerator=want)
-    if code == "gpu-model":
-        models = ", ".join(sorted({device.model or "?" for device in refused}))
-        return Rejection(code, want.model, models, accelerator=want)
-    if code == "gpu-memory":
-        return Rejection(code, want.memory, max(max(device.possible_sizes) for device in refused), accelerator=want)
-    least = min(refused, key=lambda device: device.min_memory)
-    return Rejection(code, want.memory, least.min_memory, least.min_memory_rule, accelerator=want)
-
-
-def _capacity_rejections(offer: Offer, alternative: Alternative, ask: Ask, pooled: bool) -> Iterator[Rejection]:
+def capacity_rejections(
+    offer: Offer, alternative: Alternative, request: Request, allocation: Allocation, *, pooled: bool
+) -> Iterator[Rejection]:
+    """What the nodes are too small for; with `pooled` other shapes may make up for missing nodes."""
     shape = offer.shape
-    per_gpu = _per_gpu(offer, sum(number for _, number in ask.devices))
-    if shape.memory is not None and max(_whole_mib(alternative.cpu_memory), per_gpu) > shape.memory:
-        by = "DefMemPerGPU" if per_gpu > alternative.cpu_memory else ""
-        yield Rejection("memory", max(alternative.cpu_memory, per_gpu), shape.memory, by)
-    needed = max(ask.threads or 1, ask.cpus or 1)
-    if shape.cores is not None and needed > shape.cores:
-        yield Rejection("cores", needed, shape.cores)
-    if not pooled and shape.count is not None and ask.nodes > shape.count:
-        yield Rejection("nodes", ask.nodes, shape.count)
+    for_gpus = memory_for_gpus(offer, request.gpus)
+    if shape.memory is not None and max(whole_mib(alternative.cpu_memory), for_gpus) > shape.memory:
+        rule = "DefMemPerGPU" if for_gpus > alternative.cpu_memory else ""
+        yield Rejection(Reason.MEMORY, max(alternative.cpu_memory, for_gpus), shape.memory, rule=rule)
+    cpus = max(allocation.core_cpus, allocation.cpus)
+    if shape.cores is not None and cpus > shape.cores:
+        yield Rejection(Reason.CORES, cpus, shape.cores)
+    if not pooled and shape.count is not None and request.nodes > shape.count:
+        yield Rejection(Reason.NODES, request.nodes, shape.count)
 
 
-def _limit_rejections(offer: Offer, ask: Ask) -> Iterator[Rejection]:
+def limit_rejections(offer: Offer, request: Request, allocation: Allocation) -> Iterator[Rejection]:
+    """The limits that the job would break."""
     exclusive = offer.partition.exclusive
-    whole = evolve(ask, devices=tuple((one.type, one.count or 0) for one in offer.shape.devices))
-    for limit in bounds(offer):
-        counted = ask.cpus if exclusive else ask.threads if limit.is_minimum else ask.cpus
-        if limit.rule == SAID and not exclusive:
-            counted = ask.said
-        charged = whole if exclusive and not limit.is_minimum else ask
-        asked = amount(evolve(charged, cpus=counted), limit.quantity, limit.per)
+    all_devices = tuple((device.type, device.count or 0) for device in offer.shape.devices)
+    whole_node = evolve(request, devices=all_devices) if exclusive else request
+    for limit in offer.limits:
+        counted = request if limit.is_minimum else whole_node
+        cpus = allocation.cpus if exclusive else _compared_cpus(limit, allocation)
+        asked = amount(counted, evolve(allocation, cpus=cpus), limit.quantity, limit.per)
         if asked is None or (asked >= limit.value if limit.is_minimum else asked <= limit.value):
             continue
-        code = "minimum" if limit.is_minimum else limit.subject if limit.subject in ("duration", "nodes") else "limit"
-        yield Rejection(code, asked, limit.value, limit.origin, limit.subject)
+        yield Rejection(_limit_reason(limit), asked, limit.value, limit)
+
+
+def _device_rejection(want: Accelerator, number: int, devices: Sequence[Device]) -> Rejection | None:
+    left = list(devices)
+    for reason in _DEVICE_REASONS:
+        refused = [device for device in left if device_rejection(want, device) == reason]
+        left = [device for device in left if device not in refused]
+        if not left:
+            return _no_device_left(reason, want, refused, devices)
+    count = sum(device.count or 0 for device in left)
+    return Rejection(Reason.GPU_COUNT, number, count, accelerator=want) if count < number else None
+
+
+def _no_device_left(
+    reason: Reason, want: Accelerator, refused: Sequence[Device], devices: Sequence[Device]
+) -> Rejection:
+    if reason is Reason.GPU_KIND:
+        kinds = ", ".join(sorted({device.kind for device in devices})) or NO_GPU
+        return Rejection(reason, want.kind, kinds, accelerator=want)
+    if reason is Reason.GPU_MODEL:
+        models = ", ".join(sorted({device.model or "?" for device in refused}))
+        return Rejection(reason, want.model, models, accelerator=want)
+    if reason is Reason.GPU_MEMORY:
+        most = max(max(device.possible_sizes) for device in refused)
+        return Rejection(reason, want.memory, most, accelerator=want)
+    least = min(refused, key=lambda device: device.min_memory)
+    return Rejection(reason, want.memory, least.min_memory, rule=least.min_memory_rule, accelerator=want)
+
+
+def _compared_cpus(limit: Limit, allocation: Allocation) -> int:
+    """The CPUs that Slurm compares with a limit (docs/slurm-facts.md, "CPUs")."""
+    if limit.rule == COUNTS_REQUESTED_CPUS:
+        return allocation.requested_cpus
+    return allocation.core_cpus if limit.is_minimum else allocation.cpus
+
+
+def _limit_reason(limit: Limit) -> Reason:
+    if limit.is_minimum:
+        return Reason.MINIMUM
+    return {"duration": Reason.DURATION, "nodes": Reason.NODES}.get(limit.subject, Reason.LIMIT)

@@ -1,7 +1,7 @@
-"""Explain an answer from the matcher's own trials: funnels, reasons, and the nearest requirement that would match.
+"""Find the nearest requirements that would match.
 
-Nothing here knows a rule of matching: the funnel counts rejections by their codes, and a relaxation is proposed only
-after `fit`, or for several shapes together `match`, has accepted it.
+Nothing here knows a rule of matching. A relaxation follows the rejections of `fit`, and is proposed only after `fit`,
+or `match` for several shapes together, has accepted it.
 """
 
 from __future__ import annotations
@@ -13,143 +13,121 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from launchers.matching.answer import Answer
 from launchers.matching.fit import Fit, fit
-from launchers.matching.rejection import Rejection
+from launchers.matching.rejection import NO_GPU, Reason, Rejection
+from launchers.matching.relaxation import Change, Relaxation, Term, place_of
 from launchers.matching.select import match
-from launchers.matching.words import GIB
-from launchers.offer.model import Offer
-from launchers.quantities.units import format_memory, format_timespan
+from launchers.matching.words import relaxation_text
+from launchers.offer.model import Offer, Per
+from launchers.quantities.units import GIB
 from launchers.requirement import Accelerator, Alternative, Requirement
 
-Changes = dict[str, "Change"]
-"""What is changed in a requirement, by the thing that is changed."""
+MAX_ROUNDS = 5
+"""How often an offer may object again to what was changed for it."""
 
+Changes = dict[Term, Change]
+"""What is changed in a requirement, by the term that is changed."""
+Relaxed = tuple[Alternative, Changes]
+"""A changed alternative, and all that was changed in it."""
 
-@frozen
-class Change:
-    """One thing to change in a requirement: `what` from `asked` to `to` (bytes, seconds or a count)."""
-
-    what: str
-    asked: int | str | None
-    to: int | str | None
-    text: str
-
-
-@frozen(eq=False)
-class Relaxation:
-    """A requirement near the one asked for that would match, and what to change to get there."""
-
-    offers: tuple[Offer, ...]
-    alternative: Alternative
-    changes: tuple[Change, ...]
-    distance: tuple[int, float] = field(repr=False)
-
-    @property
-    def places(self) -> tuple[str, ...]:
-        """Where it would match: partitions, or groups that have none."""
-        return tuple(dict.fromkeys(map(_place, self.offers)))
-
-    @property
-    def text(self) -> str:
-        """One line for people: ``would match gpu_p4 if duration were 20h or less``."""
-        return f"would match {', '.join(self.places)} if {' and '.join(change.text for change in self.changes)}"
-
-
-def _place(offer: Offer) -> str:
-    return offer.partition.name or offer.group.name
-
-
-# -- the nearest relaxation ------------------------------------------------------------------------------------
+_FIELDS = {Term.MEMORY: "cpu_memory", Term.CORES: "cores", Term.NODES: "nodes", Term.DURATION: "duration"}
+"""The terms that are a number, and the fields of Alternative that hold them."""
+_OF_REASON = {
+    Reason.MEMORY: Term.MEMORY,
+    Reason.CORES: Term.CORES,
+    Reason.NODES: Term.NODES,
+    Reason.DURATION: Term.DURATION,
+}
+_OF_QUANTITY = {
+    "duration": Term.DURATION,
+    "nodes": Term.NODES,
+    "cpu": Term.CORES,
+    "mem": Term.MEMORY,
+    "gres/gpu": Term.GPUS,
+}
+_OF_ACCELERATOR = (Reason.GPU_KIND, Reason.GPU_MODEL, Reason.GPU_MEMORY, Reason.GPU_MIN_MEMORY, Reason.GPU_COUNT)
 
 
 def relaxations(answer: Answer, most: int = 3) -> list[Relaxation]:
     """The nearest requirements that would match, nearest first: fewest changes, then the smallest ones.
 
-    A place is named again only where something else is changed: what changes the same, and more of it, is no news.
+    A place is named again only for another change: the same change and more is no news.
     """
-    found: dict[tuple[Change, ...], Relaxation] = {}
-    for relaxed in _proposals(answer):
-        known = found.get(relaxed.changes)
-        offers = known.offers + relaxed.offers if known else relaxed.offers
-        found[relaxed.changes] = evolve(relaxed, offers=tuple(dict.fromkeys(offers)))
-    news: list[Relaxation] = []
-    for one in sorted(found.values(), key=lambda one: (one.distance, one.text)):
-        things = {change.what for change in one.changes}
-        nearer = {place for before in news if {it.what for it in before.changes} <= things for place in before.places}
-        offers = tuple(offer for offer in one.offers if _place(offer) not in nearer)
+    by_changes: dict[tuple[Change, ...], Relaxation] = {}
+    for proposal in _proposals(answer):
+        known = by_changes.get(proposal.changes)
+        offers = known.offers + proposal.offers if known else proposal.offers
+        by_changes[proposal.changes] = evolve(proposal, offers=tuple(dict.fromkeys(offers)))
+    nearest: list[Relaxation] = []
+    for relaxation in sorted(by_changes.values(), key=lambda each: (each.distance, relaxation_text(each))):
+        terms = _terms(relaxation)
+        nearer = {place for before in nearest if _terms(before) <= terms for place in before.places}
+        offers = tuple(offer for offer in relaxation.offers if place_of(offer) not in nearer)
         if offers:
-            news.append(evolve(one, offers=offers))
-    return news[:most]
+            nearest.append(evolve(relaxation, offers=offers))
+    return nearest[:most]
+
+
+def _terms(relaxation: Relaxation) -> set[Term]:
+    return {change.term for change in relaxation.changes}
 
 
 def _proposals(answer: Answer) -> Iterator[Relaxation]:
     """What would match on one offer alone, and on several shapes of a partition together."""
     for index, trials in enumerate(answer.trials):
         alternative = answer.requirement.alternatives[index]
-        places: dict[tuple[int, int], list[Offer]] = {}
+        shapes: dict[tuple[int, int], list[Offer]] = {}
         for trial in trials:
-            places.setdefault((id(trial.offer.partition), id(trial.offer.access)), []).append(trial.offer)
-            conceded = None if isinstance(trial.outcome, Fit) else _conceded(trial.offer, alternative, {})
-            if conceded is not None:
-                yield _relaxation((trial.offer,), *conceded)
+            shapes.setdefault((id(trial.offer.partition), id(trial.offer.access)), []).append(trial.offer)
+            relaxed = None if isinstance(trial.outcome, Fit) else relax_until_fit(trial.offer, alternative, {})
+            if relaxed is not None:
+                yield _relaxation((trial.offer,), *relaxed)
         if alternative.nodes > 1:
-            for offers in places.values():
-                yield from _together(offers, alternative)
+            for offers in shapes.values():
+                yield from relax_pooled(offers, alternative)
 
 
-def _relaxation(offers: tuple[Offer, ...], relaxed: Alternative, changes: Changes) -> Relaxation:
-    distance = sum(_far(change) for change in changes.values())
-    return Relaxation(offers, relaxed, tuple(changes.values()), (len(changes), distance))
+def _relaxation(offers: tuple[Offer, ...], alternative: Alternative, changes: Changes) -> Relaxation:
+    size = sum(_size(change) for change in changes.values())
+    return Relaxation(offers, alternative, tuple(changes.values()), (len(changes), size))
 
 
-def _together(offers: Sequence[Offer], alternative: Alternative) -> Iterator[Relaxation]:
+def _size(change: Change) -> float:
+    """How far a change goes: the logarithm of the ratio of numbers, 1 for anything else."""
+    if isinstance(change.asked, int) and isinstance(change.to, int) and change.asked > 0 and change.to > 0:
+        return abs(math.log(change.to / change.asked))
+    return 1.0
+
+
+# -- several shapes of a partition -----------------------------------------------------------------------------
+
+
+def relax_pooled(offers: Sequence[Offer], alternative: Alternative) -> Iterator[Relaxation]:
     """What would match on several shapes of one partition: what one of them objects to, else what the nearest do."""
-    if len(offers) < 2 or sum(_number_of_nodes(offer, alternative) for offer in offers) < alternative.nodes:
+    if len(offers) < 2 or sum(_count_nodes(offer, alternative) for offer in offers) < alternative.nodes:
         return
-    held = cache(lambda relaxed: _held(offers, relaxed))
-    alike: dict[frozenset[str], list[Relaxation]] = {}
+    holding = cache(lambda relaxed: offers_holding(offers, relaxed))
+    alike: dict[frozenset[Term], list[Relaxation]] = {}
     for offer in offers:
-        conceded = _conceded(offer, alternative, {}, pooled=True)
-        if conceded is not None:
-            alike.setdefault(frozenset(conceded[1]), []).append(_relaxation((offer,), *conceded))
+        relaxed = relax_until_fit(offer, alternative, {}, pooled=True)
+        if relaxed is not None:
+            alike.setdefault(frozenset(relaxed[1]), []).append(_relaxation((offer,), *relaxed))
     found = False
-    for things, near in alike.items():
-        near.sort(key=lambda one: one.distance)
-        # Of changes in one thing, what is more of it lets in more: no need to try each.
-        first = bisect_left(near, True, key=lambda one: bool(held(one.alternative))) if len(things) == 1 else 0
-        nearest = next((one for one in near[first:] if things and held(one.alternative)), None)
+    for terms, near in alike.items():
+        nearest = _nearest_holding(sorted(near, key=lambda each: each.distance), terms, holding)
         if nearest is not None:
             found = True
-            yield evolve(nearest, offers=held(nearest.alternative))
+            yield evolve(nearest, offers=holding(nearest.alternative))
     if not found:
-        everything = sorted(chain.from_iterable(alike.values()), key=lambda one: one.distance)
-        yield from _all_together(everything, alternative, held)
+        everything = sorted(chain.from_iterable(alike.values()), key=lambda each: each.distance)
+        yield from _relax_one_after_the_other(everything, alternative, holding)
 
 
-def _all_together(
-    near: Sequence[Relaxation], alternative: Alternative, held: Callable[[Alternative], tuple[Offer, ...]]
-) -> Iterator[Relaxation]:
-    """What the nearest offers object to, one after the other, until they hold the job."""
-    changes: Changes = {}
-    for one in near:
-        conceded = _conceded(one.offers[0], alternative, changes, pooled=True)
-        if conceded is None:
-            return
-        alternative, changes = conceded
-        if changes and held(alternative):
-            yield _relaxation(held(alternative), alternative, changes)
-            return
-
-
-def _number_of_nodes(offer: Offer, alternative: Alternative) -> int:
-    return alternative.nodes if offer.shape.count is None else offer.shape.count
-
-
-def _held(offers: Sequence[Offer], alternative: Alternative) -> tuple[Offer, ...]:
-    """Those of the offers of one partition and access on which the matcher puts a job; none where it finds nothing."""
+def offers_holding(offers: Sequence[Offer], alternative: Alternative) -> tuple[Offer, ...]:
+    """Those of the offers of one partition and access on which the matcher puts a job; none where nothing matches."""
     group, partition, access = offers[0].group, offers[0].partition, offers[0].access
     narrowed = evolve(group, partitions=(evolve(partition, accesses=(access,)),))
     selection = match(Requirement((alternative,)), [narrowed]).selection
@@ -157,107 +135,137 @@ def _held(offers: Sequence[Offer], alternative: Alternative) -> tuple[Offer, ...
     return tuple(offer for offer in offers if id(offer.shape) in chosen)
 
 
-def _conceded(
+def _nearest_holding(
+    near: list[Relaxation], terms: frozenset[Term], holding: Callable[[Alternative], tuple[Offer, ...]]
+) -> Relaxation | None:
+    """The nearest relaxation with which the shapes hold the job; all of them change the same terms."""
+    if not terms:
+        return None
+    # Of changes in one term, the larger lets in more: there is no need to try each.
+    first = bisect_left(near, True, key=lambda each: bool(holding(each.alternative))) if len(terms) == 1 else 0
+    return next((each for each in near[first:] if holding(each.alternative)), None)
+
+
+def _relax_one_after_the_other(
+    near: Sequence[Relaxation], alternative: Alternative, holding: Callable[[Alternative], tuple[Offer, ...]]
+) -> Iterator[Relaxation]:
+    """What the nearest offers object to, one after the other, until they hold the job."""
+    changes: Changes = {}
+    for relaxation in near:
+        relaxed = relax_until_fit(relaxation.offers[0], alternative, changes, pooled=True)
+        if relaxed is None:
+            return
+        alternative, changes = relaxed
+        if changes and holding(alternative):
+            yield _relaxation(holding(alternative), alternative, changes)
+            return
+
+
+def _count_nodes(offer: Offer, alternative: Alternative) -> int:
+    return alternative.nodes if offer.shape.count is None else offer.shape.count
+
+
+# -- one offer -------------------------------------------------------------------------------------------------
+
+
+def relax_until_fit(
     offer: Offer, alternative: Alternative, changes: Changes, *, pooled: bool = False
-) -> tuple[Alternative, Changes] | None:
-    """Follow what an offer objects to until it agrees; None when something cannot be had there at any price.
+) -> Relaxed | None:
+    """Change what an offer objects to until it fits; None when something cannot be had there.
 
     `changes` are those that were made already.
     """
     changes = dict(changes)
-    for _ in range(5):
+    for _ in range(MAX_ROUNDS):
         outcome = fit(offer, alternative, pooled=pooled)
         if isinstance(outcome, Fit):
             return alternative, changes
         for rejection in outcome:
-            step = _concede(alternative, rejection)
-            if step is None:
+            relaxed = _relax(alternative, rejection)
+            if relaxed is None:
                 return None
-            if step[0] == alternative:
-                continue  # another change has met this objection already
-            alternative, change = step
-            known = changes.get(change.what, change)
-            changes[change.what] = evolve(change, asked=known.asked)
+            if relaxed[0] == alternative:
+                continue  # an earlier change meets this rejection, too
+            alternative, change = relaxed
+            first = changes.get(change.term, change)
+            changes[change.term] = evolve(change, asked=first.asked)
     return None
 
 
-def _far(change: Change) -> float:
-    if isinstance(change.asked, int) and isinstance(change.to, int) and change.asked > 0 and change.to > 0:
-        return abs(math.log(change.to / change.asked))
-    return 1.0
-
-
-def _concede(alternative: Alternative, rejection: Rejection) -> tuple[Alternative, Change] | None:
-    """The alternative with the one thing changed that a rejection is about; None where no change would help."""
-    to = rejection.offered
-    if rejection.code == "memory" and rejection.by:
-        return None  # what the partition adds cannot be asked away
-    if rejection.code in ("gpu-model", "gpu-kind") and rejection.accelerator:
-        return _concede_device(alternative, rejection)
-    if not isinstance(to, int) or to < 1:
+def _relax(alternative: Alternative, rejection: Rejection) -> tuple[Alternative, Change] | None:
+    """The alternative with the term changed that a rejection is about; None where no change would help."""
+    if rejection.code in _OF_ACCELERATOR and rejection.accelerator is not None:
+        return _relax_accelerator(alternative, rejection, rejection.accelerator)
+    if rejection.code is Reason.MEMORY and rejection.rule:
+        return None  # a requirement does not decide what the partition adds
+    term = _term(rejection)
+    if term is None or not isinstance(rejection.offered, int) or rejection.offered < 1:
         return None
-    if rejection.code in ("gpu-memory", "gpu-min-memory", "gpu-count") and rejection.accelerator:
-        return _concede_device(alternative, rejection)
-    named = {"memory": "cpu_memory", "cores": "cores", "nodes": "nodes", "duration": "duration"}
-    what = {"nodes": "nodes", "duration": "duration", "cpu": "cores", "mem": "cpu_memory", "gres/gpu": "gpus"}
-    tres = rejection.what.removesuffix("/node")
-    name = named.get(rejection.code) or what.get(tres)
-    if name is None:
-        return None
-    least = rejection.code == "minimum"
-    nodes = alternative.nodes if rejection.what == tres and tres in ("cpu", "mem", "gres/gpu") else 1
-    value = -(-to // nodes) if least else to // nodes
+    is_minimum = rejection.code is Reason.MINIMUM
+    shared_by = alternative.nodes if _counts_all_nodes(rejection, term) else 1
+    value = -(-rejection.offered // shared_by) if is_minimum else rejection.offered // shared_by
     if value < 1:
         return None
-    if name == "gpus":
-        return _concede_gpus(alternative, value, least)
-    now = getattr(alternative, name) or value
-    value = max(value, now) if least else min(value, now)
-    words = {"cpu_memory": "memory", "cores": "cores", "nodes": "nodes", "duration": "duration"}[name]
-    shown = format_memory(value) if name == "cpu_memory" else format_timespan(value) if name == "duration" else value
-    text = f"{words} were {shown} or {'more' if least else 'less'}"
-    changed: dict[str, Any] = {name: value}
-    return evolve(alternative, **changed), Change(words, getattr(alternative, name), value, text)
+    if term is Term.GPUS:
+        return _relax_gpus(alternative, value, is_minimum)
+    asked = getattr(alternative, _FIELDS[term])
+    value = max(value, asked or value) if is_minimum else min(value, asked or value)
+    changed: dict[str, Any] = {_FIELDS[term]: value}
+    return evolve(alternative, **changed), Change(term, asked, value, is_minimum)
 
 
-def _concede_device(alternative: Alternative, rejection: Rejection) -> tuple[Alternative, Change] | None:
-    want, to = rejection.accelerator, rejection.offered
-    assert want is not None
-    others = [one for one in alternative.accelerators if one != want]
-    mine = [one for one in alternative.accelerators if one == want]
-    if rejection.code == "gpu-kind":
-        if to == "none":
+def _term(rejection: Rejection) -> Term | None:
+    """The term that a rejection is about, other than those of one accelerator."""
+    limit = rejection.limit
+    if limit is not None and limit.per in (Per.JOB, Per.NODE) and limit.quantity in _OF_QUANTITY:
+        return _OF_QUANTITY[limit.quantity]
+    return _OF_REASON.get(rejection.code)
+
+
+def _counts_all_nodes(rejection: Rejection, term: Term) -> bool:
+    """Whether the number of a limit is shared by the nodes of a job."""
+    of_job = rejection.limit is not None and rejection.limit.per is Per.JOB
+    return of_job and term in (Term.CORES, Term.MEMORY, Term.GPUS)
+
+
+def _relax_accelerator(
+    alternative: Alternative, rejection: Rejection, want: Accelerator
+) -> tuple[Alternative, Change] | None:
+    others = [each for each in alternative.accelerators if each != want]
+    mine = [each for each in alternative.accelerators if each == want]
+    offered = rejection.offered
+    if rejection.code is Reason.GPU_KIND:
+        if offered == NO_GPU:
             return None
-        change = Change("GPU kind", want.kind, to, f"any kind of GPU would do ({to} here)")
+        change = Change(Term.GPU_KIND, want.kind, offered)
         changed = [evolve(want, kind="gpu")] * len(mine)
-    elif rejection.code == "gpu-model":
-        change = Change("GPU model", want.model, to, f"any GPU model would do ({to} here)")
+    elif rejection.code is Reason.GPU_MODEL:
+        change = Change(Term.GPU_MODEL, want.model, offered)
         changed = [evolve(want, model=None)] * len(mine)
-    elif rejection.code == "gpu-count":
-        assert isinstance(to, int)
-        change = Change("GPUs", len(mine), to, f"GPUs per node were {to} or fewer")
-        changed = mine[:to]
+    elif not isinstance(offered, int) or offered < 1:
+        return None
+    elif rejection.code is Reason.GPU_COUNT:
+        change = Change(Term.GPUS, len(mine), offered)
+        changed = mine[:offered]
     else:
-        memory = _rounded(to) if rejection.code == "gpu-min-memory" else to
-        assert isinstance(memory, int)
-        bound = "more" if rejection.code == "gpu-min-memory" else "less"
-        change = Change("GPU memory", want.memory, memory, f"GPU memory were {format_memory(memory)} or {bound}")
+        is_minimum = rejection.code is Reason.GPU_MIN_MEMORY
+        memory = _whole_gib(offered) if is_minimum else offered
+        change = Change(Term.GPU_MEMORY, want.memory, memory, is_minimum)
         changed = [evolve(want, memory=memory)] * len(mine)
     return evolve(alternative, accelerators=tuple(others + changed)), change
 
 
-def _rounded(memory: int | str | None) -> int:
-    """Up to whole GiB: a share such as 0.7 of 24G is 16.8G, and nobody types that."""
-    assert isinstance(memory, int)
+def _whole_gib(memory: int) -> int:
+    """Bytes, rounded up to whole GiB: a share such as 0.7 of 24G is 16.8G, and nobody types that."""
     return -(-memory // GIB) * GIB
 
 
-def _concede_gpus(alternative: Alternative, each: int, least: bool) -> tuple[Alternative, Change] | None:
+def _relax_gpus(alternative: Alternative, number: int, is_minimum: bool) -> tuple[Alternative, Change] | None:
+    """Another number of GPUs on each node; None where it is open which ones to add."""
     have = len(alternative.accelerators)
-    each = max(each, have) if least else min(each, have)
-    if least and len(set(alternative.accelerators)) > 1:
+    number = max(number, have) if is_minimum else min(number, have)
+    if is_minimum and len(set(alternative.accelerators)) > 1:
         return None
-    model = alternative.accelerators[0] if have else Accelerator("gpu")
-    accelerators = alternative.accelerators[:each] if not least else (model,) * each
-    text = f"GPUs per node were {each} or {'more' if least else 'fewer'}"
-    return evolve(alternative, accelerators=accelerators), Change("GPUs", have, each, text)
+    kind = alternative.accelerators[0] if have else Accelerator("gpu")
+    accelerators = (kind,) * number if is_minimum else alternative.accelerators[:number]
+    return evolve(alternative, accelerators=accelerators), Change(Term.GPUS, have, number, is_minimum)

@@ -1,7 +1,7 @@
 """Match a requirement against groups: try every offer, rank those that fit, merge the equal best into one answer.
 
-The order is DESIGN's, lexicographic, the first difference decides: alternative, group weight, partition and QoS
-priority, known before assumed, waste, a live signal where one was read, name.
+The order is lexicographic, and the first difference decides: alternative, group weight, partition and QoS priority,
+known before assumed, waste, a live signal where one was read, name (docs/explaining.md).
 """
 
 from __future__ import annotations
@@ -11,11 +11,19 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve
 
-from launchers.matching.answer import Answer, Candidate, Selection, Trial
-from launchers.matching.ask import Ask
-from launchers.matching.fit import Fit, choices, fit, untyped
-from launchers.matching.merge import UNTOLD, _agree, _merge, _same_memory, _say, _wider
-from launchers.matching.rank import _decided, _drawn, _name, _order, _rank
+from launchers.matching.answer import Answer, Candidate, Selection, Skipped, SkipReason, Trial
+from launchers.matching.fit import Fit, device_choices, fit, fit_untyped
+from launchers.matching.merge import (
+    ASSUMES_NODE_CHOICE,
+    can_merge,
+    merge_equals,
+    merge_types,
+    node_filter,
+    with_same_memory,
+)
+from launchers.matching.rank import deciding_rank, draw, name_key, order_key, rank_of, worst_rank
+from launchers.matching.rejection import Reason
+from launchers.matching.request import Request
 from launchers.offer.model import Group
 from launchers.requirement import Alternative, Requirement
 
@@ -31,89 +39,95 @@ def match(
 ) -> Answer:
     """Find the best place for `requirement` among `groups`.
 
-    `tags` keeps groups that carry any of them; a plain string is one tag.  `widest` overrides each group's
-    `choose`.  `thorough` tries the alternatives after the matching one too, for a full explanation.
+    `tags` keeps groups that have any of them; a string is one tag. `widest` overrides each group's `choose`.
+    `thorough` also tries the alternatives after the matching one, for a full explanation. `rng` draws for groups that
+    choose at random.
     """
-    wanted = {tags} if isinstance(tags, str) else set(tags)
+    wanted = frozenset({tags} if isinstance(tags, str) else tags)
     considered, skipped = _considered(groups, wanted)
     trials: list[tuple[Trial, ...]] = []
     selection = None
     for index, alternative in enumerate(requirement.alternatives):
         tried = tuple(Trial(offer, fit(offer, alternative, index)) for group in considered for offer in group.offers())
         candidates = _candidates(alternative, index, tried, widest)
-        pooled = {id(one.offer) for candidate in candidates if len(candidate.fits) > 1 for one in candidate.fits}
-        trials.append(tuple(evolve(trial, together=True) if id(trial.offer) in pooled else trial for trial in tried))
-        if selection is None:
+        pooled = {id(each.offer) for candidate in candidates if len(candidate.fits) > 1 for each in candidate.fits}
+        trials.append(tuple(evolve(trial, pooled=True) if id(trial.offer) in pooled else trial for trial in tried))
+        if selection is None and candidates:
             selection = _select(alternative, candidates, tried, widest, rng)
         if selection is not None and not thorough:
             break
-    return Answer(requirement, tuple(trials), selection, skipped)
+    return Answer(requirement, tuple(trials), selection, skipped, wanted)
 
 
-def _considered(groups: Iterable[Group], tags: set[str]) -> tuple[list[Group], tuple[tuple[Group, str], ...]]:
+def _considered(groups: Iterable[Group], tags: frozenset[str]) -> tuple[list[Group], tuple[Skipped, ...]]:
     considered, skipped = [], []
     for group in groups:
         if tags and not tags & group.tags:
-            skipped.append((group, "has none of the tags asked for"))
+            skipped.append(Skipped(group, SkipReason.TAGS))
         elif group.unreachable:
-            skipped.append((group, group.unreachable))
+            skipped.append(Skipped(group, SkipReason.UNREACHABLE))
         else:
             considered.append(group)
     return considered, tuple(skipped)
 
 
+# -- candidates ------------------------------------------------------------------------------------------------
+
+
 def _candidates(alternative: Alternative, index: int, trials: Sequence[Trial], widest: bool) -> list[Candidate]:
     """Every offer that fits alone and, for several nodes, every partition whose shapes can hold the job together."""
-    single = [trial.outcome for trial in trials if isinstance(trial.outcome, Fit)]
-    found = [Candidate((one,), _rank(one, widest)) for one in single]
-    return found + (_pooled(alternative, index, trials, widest) if alternative.nodes > 1 else [])
+    fits = [trial.outcome for trial in trials if isinstance(trial.outcome, Fit)]
+    alone = [Candidate((each,), rank_of(each, widest=widest)) for each in fits]
+    return alone + (_pooled_candidates(alternative, index, trials, widest) if alternative.nodes > 1 else [])
 
 
-def _pooled(alternative: Alternative, index: int, trials: Sequence[Trial], widest: bool) -> list[Candidate]:
-    pools: dict[tuple[int, int, Ask], list[Fit]] = {}
-    alone = {id(trial.offer) for trial in trials if isinstance(trial.outcome, Fit)}
+def _pooled_candidates(alternative: Alternative, index: int, trials: Sequence[Trial], widest: bool) -> list[Candidate]:
+    """The shapes of a partition that hold a job together, where none of them holds it alone."""
+    pools: dict[tuple[int, int, Request], list[Fit]] = {}
     for trial in trials:
-        for outcome in _spreads(trial, alternative, index):
-            ask = outcome.ask if alternative.cpu_memory else evolve(outcome.ask, memory=0)
-            place = (id(trial.offer.partition), id(trial.offer.access), ask)
-            pools.setdefault(place, []).append(outcome)
+        for part in _parts(trial, alternative, index):
+            request = part.request if alternative.cpu_memory else evolve(part.request, memory=0)
+            place = (id(trial.offer.partition), id(trial.offer.access), request)
+            pools.setdefault(place, []).append(part)
+    alone = {id(trial.offer) for trial in trials if isinstance(trial.outcome, Fit)}
     candidates: dict[frozenset[int], Candidate] = {}
     for fits in pools.values():
-        members = _enough(sorted(fits, key=lambda one: (_rank(one, widest), _name(one))), alternative.nodes)
-        offers = frozenset(id(one.offer) for one in members)
-        if offers and not any(id(one.offer) in alone for one in fits):
-            pool = Candidate(_same_memory(members), max(_rank(one, widest) for one in members))
-            candidates.setdefault(offers, pool)
+        ordered = sorted(fits, key=lambda each: (rank_of(each, widest=widest), name_key(each)))
+        members = _enough(ordered, alternative.nodes)
+        offers = frozenset(id(each.offer) for each in members)
+        if offers and not any(id(each.offer) in alone for each in fits):
+            candidate = Candidate(with_same_memory(members), worst_rank(members, widest=widest))
+            candidates.setdefault(offers, candidate)
     return list(candidates.values())
 
 
-def _spreads(trial: Trial, alternative: Alternative, index: int) -> Iterator[Fit]:
+def _parts(trial: Trial, alternative: Alternative, index: int) -> Iterator[Fit]:
     """How nodes of one shape can take part in a job of several.
 
-    With the best devices, with every other choice of them by type, and with any, where all serve.
+    With the best devices, with every other choice of devices by type, and with devices of any type, where all serve.
     """
     best = trial.outcome
     if not isinstance(best, Fit):
-        if any(reason.code != "nodes" or reason.by for reason in best):
+        if any(rejection.code is not Reason.NODES or rejection.limit for rejection in best):
             return
         best = fit(trial.offer, alternative, index, pooled=True)
     if not isinstance(best, Fit):
         return
     yield best
-    for devices in choices(trial.offer, alternative):
+    for devices in device_choices(trial.offer, alternative):
         other = fit(trial.offer, alternative, index, pooled=True, only=devices)
-        if isinstance(other, Fit) and other.ask.devices != best.ask.devices:
+        if isinstance(other, Fit) and other.request.devices != best.request.devices:
             yield other
-    any_type = untyped(trial.offer, alternative, index) if best.ask.devices else None
-    if any_type is not None and any_type.ask.devices != best.ask.devices:
+    any_type = fit_untyped(trial.offer, alternative, index) if best.request.devices else None
+    if any_type is not None and any_type.request.devices != best.request.devices:
         yield any_type
 
 
 def _enough(fits: list[Fit], nodes: int) -> tuple[Fit, ...]:
     """The first shapes that have `nodes` nodes together; empty when all together have too few."""
     total = 0
-    for index, found in enumerate(fits):
-        total += nodes if found.offer.shape.count is None else found.offer.shape.count
+    for index, each in enumerate(fits):
+        total += nodes if each.offer.shape.count is None else each.offer.shape.count
         if total >= nodes:
             return tuple(fits[: index + 1])
     return ()
@@ -128,24 +142,21 @@ def _select(
     trials: Sequence[Trial],
     widest: bool,
     rng: random.Random | None,
-) -> Selection | None:
-    if not candidates:
-        return None
+) -> Selection:
     ordered, best = _best(alternative, candidates, trials, widest, rng)
-    equals = [one for one in ordered if one.rank == best.rank and _agree(one, best)]
-    choose = best.best.offer.group.choose
-    if choose == "random":
-        equals = [best]
-    merged, said = _merge(alternative, best, equals, trials)
+    choose = best.group.choose
+    equals = [candidate for candidate in ordered if candidate.rank == best.rank and can_merge(candidate, best)]
+    merged = merge_equals(alternative, best, [best] if choose == "random" else equals, trials)
     if choose == "widest" or (widest and choose != "random"):
-        merged, said = _wider(alternative, best, ordered, trials, (merged, said))
-    inside = {id(one.offer) for one in merged}
+        merged = merge_types(alternative, best, ordered, trials, merged)
+    fits, of_fits = merged
+    inside = {id(each.offer) for each in fits}
     passed_over = tuple(
-        (one, _decided(one, best)) for one in ordered if not {id(each.offer) for each in one.fits} <= inside
+        (candidate, deciding_rank(candidate, best))
+        for candidate in ordered
+        if not {id(each.offer) for each in candidate.fits} <= inside
     )
-    assumed = tuple(dict.fromkeys(text for one in merged for text in one.assumed))
-    group, ask = merged[0].offer.group, merged[0].ask
-    return Selection(alternative, group, merged, ask, said, assumed, passed_over)
+    return Selection(alternative, fits, of_fits, passed_over)
 
 
 def _best(
@@ -157,13 +168,13 @@ def _best(
 ) -> tuple[list[Candidate], Candidate]:
     """The candidates in their order, and the chosen one.
 
-    One that no formula can say exactly is as good as assumed, and goes behind those that are known.
+    A candidate that no filter can name exactly is as good as assumed, and goes behind those that are known.
     """
-    ordered = sorted(candidates, key=_order)
+    ordered = sorted(candidates, key=order_key)
     while True:
-        best = _drawn(ordered, rng) if ordered[0].best.offer.group.choose == "random" else ordered[0]
-        if UNTOLD in best.best.assumed or _say(alternative, best.fits, trials).exact:
+        best = draw(ordered, rng) if ordered[0].group.choose == "random" else ordered[0]
+        if ASSUMES_NODE_CHOICE in best.best.assumed or node_filter(alternative, best.fits, trials).exact:
             return ordered, best
-        fits = tuple(evolve(one, assumed=(*one.assumed, UNTOLD)) for one in best.fits)
-        demoted = Candidate(fits, max(_rank(one, widest) for one in fits))
-        ordered = sorted((demoted if one is best else one for one in ordered), key=_order)
+        fits = tuple(evolve(each, assumed=(*each.assumed, ASSUMES_NODE_CHOICE)) for each in best.fits)
+        demoted = Candidate(fits, worst_rank(fits, widest=widest))
+        ordered = sorted((demoted if candidate is best else candidate for candidate in ordered), key=order_key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from launchers.matching import Selection
-from launchers.matching.formula import ask_total
 from launchers.oar.args import OarArgs, sql_where
 
 
@@ -12,21 +11,21 @@ def render(selection: Selection) -> OarArgs:
 
     Without a guard a node whose `gpu` is NULL would count as one with a GPU, and be given whole (docs/oar-facts.md).
     """
-    ask, group, queue = selection.ask, selection.group, selection.offers[0].partition
-    host, gpus = group.levels[0], ask_total(ask)
-    levels, guard = [(host, ask.nodes)], ""
+    request, group, queue = selection.request, selection.group, selection.offers[0].partition
+    host, gpus = group.levels[0], request.gpus
+    levels, guard = [(host, request.nodes)], ""
     if queue.exclusive or (gpus and "gpu" not in group.levels):
         guard = f"gpu_count >= {gpus}" if gpus else ""
     elif gpus:
         levels, guard = [*levels, ("gpu", gpus)], "gpu_count > 0"
     else:
-        levels.append(("core", ask.cores or 1))
+        levels.append(("core", request.cores or 1))
     return OarArgs(
         levels=tuple(levels),
-        walltime=ask.duration,
+        walltime=request.duration,
         guard=guard,
         properties=sql_where(
-            selection.formula.clauses, queue.node_properties, host, ",".join(selection.formula.exclude)
+            selection.node_filter.clauses, queue.node_properties, host, ",".join(selection.node_filter.exclude)
         ),
         queue=queue.name,
         types=queue.types,

@@ -14,6 +14,7 @@ from typing import Literal
 from attrs import frozen
 
 from launchers.gpus.catalogue import same_model
+from launchers.offer.assumption import Assumption, Unstated
 from launchers.offer.model import Device
 from launchers.requirement import Accelerator
 
@@ -32,7 +33,7 @@ class DeviceMatch:
     """How one device serves one wanted accelerator: the memory wasted (bytes), and what has to be assumed."""
 
     waste: int
-    assumed: tuple[str, ...]
+    assumed: tuple[Assumption, ...]
 
     @property
     def cost(self) -> int:
@@ -54,15 +55,15 @@ def device_rejection(wanted: Accelerator, device: Device) -> DeviceReason | None
     return None
 
 
-def assumptions(wanted: Accelerator, device: Device) -> tuple[str, ...]:
+def assumptions(wanted: Accelerator, device: Device) -> tuple[Assumption, ...]:
     """What has to be assumed of one device that is not rejected."""
     assumed = []
     if wanted.kind != "gpu" and device.kind == "gpu":
-        assumed.append(f"that the GPUs are {wanted.kind}")
+        assumed.append(Assumption(Unstated.GPU_KIND, wanted.kind))
     if wanted.model and not device.model:
-        assumed.append(f"that the GPU model is {wanted.model}")
+        assumed.append(Assumption(Unstated.GPU_MODEL, wanted.model))
     if wanted.memory > min(device.possible_sizes, default=0):
-        assumed.append("GPU memory, which is not known")
+        assumed.append(Assumption(Unstated.GPU_MEMORY))
     return tuple(assumed)
 
 
@@ -73,7 +74,7 @@ def match_device(wanted: Accelerator, device: Device) -> DeviceMatch:
     """
     assumed = assumptions(wanted, device)
     if device.count is None:
-        assumed += ("the number of GPUs per node, which is not known",)
+        assumed += (Assumption(Unstated.GPU_COUNT),)
     memory = min((size for size in device.possible_sizes if size >= wanted.memory), default=wanted.memory)
     return DeviceMatch(memory - wanted.memory, assumed)
 

@@ -11,6 +11,8 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from launchers.offer.rules import LOCAL_RULES, SchedulerRules
+
 
 @frozen
 class Device:
@@ -186,9 +188,10 @@ class Partition:
 class Group:
     """A launcher group: one entry under `local:`, `slurm:` or `oar:` of launchers.yaml, ready to be matched.
 
-    `gres` is how this cluster wants GPUs written: gpus_per_node, gres or gres_typed. `levels` are the levels of OAR's
-    resources, hosts first. `unreachable` says why the cluster of the group could not be read. With `live`, the signals
-    of its partitions are read whenever a launcher is looked for; `signal_error` says why they could not be read.
+    `rules` are those of its scheduler. `gres` is how this cluster wants GPUs written: gpus_per_node, gres or
+    gres_typed. `levels` are the levels of OAR's resources, hosts first. `unreachable` says why the cluster of the group
+    could not be read. With `live`, the signals of its partitions are read whenever a launcher is looked for;
+    `signal_error` says why they could not be read.
     """
 
     name: str
@@ -197,6 +200,7 @@ class Group:
     weight: float = 0
     tags: frozenset[str] = frozenset()
     choose: str = "tightest"
+    rules: SchedulerRules = LOCAL_RULES
     gres: str = "gpus_per_node"
     memory_constraint: bool = True
     sbatch: tuple[tuple[str, str | int | float | bool], ...] = ()
@@ -224,6 +228,11 @@ class Offer:
     partition: Partition
     shape: Shape
     access: Access
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """Every limit that a job on this offer meets."""
+        return self.partition.limits + self.access.limits
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from launchers.launcher.find import summary
 from launchers.launcher.groups import load_groups
 from launchers.launcher.launcher import Launcher
 from launchers.matching import match
+from launchers.matching.words import assumption_text
 from launchers.offer.model import Group
 from launchers.plan.graph import Graph, graph_of
 from launchers.plan.tree import Need, Pinned, PlacementError, PlanError, Tree, UnreachableError
@@ -169,7 +170,7 @@ def placement_of(launcher: Launcher, options: Mapping[str, Any] | None = None) -
         seconds=launcher.backend.time_limit(selection),
         gpus=len(selection.alternative.accelerators) * selection.alternative.nodes,
         partition=",".join(name for name in selection.partitions if name) or launcher.group.name,
-        assumed=selection.assumed,
+        assumed=tuple(map(assumption_text, selection.assumed)),
     )
 
 

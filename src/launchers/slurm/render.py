@@ -10,17 +10,17 @@ from launchers.slurm.args import SlurmArgs
 
 def render(selection: Selection) -> SlurmArgs:
     """The arguments of sbatch that ask for what was selected."""
-    ask, access, group = selection.ask, selection.offers[0].access, selection.group
-    types = [str(number) if kind is None else f"{kind}:{number}" for kind, number in ask.devices]
+    request, access, group = selection.request, selection.offers[0].access, selection.group
+    types = [str(number) if kind is None else f"{kind}:{number}" for kind, number in request.devices]
     spelled = ",".join(types)
     args = SlurmArgs(
-        time=None if ask.duration is None else -(-ask.duration // 60),
+        time=None if request.duration is None else -(-request.duration // 60),
         partition=",".join(selection.partitions) or None,
-        nodes=ask.nodes,
-        cpus_per_task=ask.cores or None,
-        mem=ask.memory or None,
-        constraint=selection.formula.constraint or None,
-        exclude=",".join(selection.formula.exclude) or None,
+        nodes=request.nodes,
+        cpus_per_task=request.cores or None,
+        mem=request.memory or None,
+        constraint=selection.node_filter.constraint or None,
+        exclude=",".join(selection.node_filter.exclude) or None,
         qos=access.qos,
         account=access.account,
         additional_params=group.sbatch,

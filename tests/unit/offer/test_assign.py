@@ -14,6 +14,7 @@ from launchers.offer.assign import (
     device_rejection,
     match_device,
 )
+from launchers.offer.assumption import Assumption, Unstated
 from launchers.offer.model import Device
 from launchers.requirement import Accelerator
 
@@ -138,15 +139,15 @@ def test_why_a_device_cannot_serve(wanted, device, reason):
     ("wanted", "device", "assumed"),
     [
         (Accelerator("cuda", 40 * G, "A100"), A100, ()),
-        (Accelerator("cuda"), Device("gpu", 1), ("that the GPUs are cuda",)),
+        (Accelerator("cuda"), Device("gpu", 1), (Assumption(Unstated.GPU_KIND, "cuda"),)),
         (Accelerator("gpu"), Device("gpu", 1), ()),
-        (Accelerator("gpu", 0, "A100"), Device("cuda", 1), ("that the GPU model is A100",)),
-        (Accelerator("gpu", 1), Device("cuda", 1), ("GPU memory, which is not known",)),
+        (Accelerator("gpu", 0, "A100"), Device("cuda", 1), (Assumption(Unstated.GPU_MODEL, "A100"),)),
+        (Accelerator("gpu", 1), Device("cuda", 1), (Assumption(Unstated.GPU_MEMORY),)),
         (Accelerator("gpu", 16 * G), Device("cuda", 1, sizes=(16 * G, 32 * G)), ()),
         (
             Accelerator("cuda", 1, "A100"),
             Device(),
-            ("that the GPUs are cuda", "that the GPU model is A100", "GPU memory, which is not known"),
+            (Assumption(Unstated.GPU_KIND, "cuda"), Assumption(Unstated.GPU_MODEL, "A100"), Assumption(Unstated.GPU_MEMORY)),
         ),
     ],
 )
@@ -157,7 +158,7 @@ def test_what_has_to_be_assumed_of_a_device(wanted, device, assumed):
 def test_an_unknown_number_of_devices_is_an_assumption_of_the_match_only():
     device = Device("cuda", None, 40 * G)
     assert assumptions(Accelerator("cuda"), device) == ()
-    assert match_device(Accelerator("cuda"), device).assumed == ("the number of GPUs per node, which is not known",)
+    assert match_device(Accelerator("cuda"), device).assumed == (Assumption(Unstated.GPU_COUNT),)
 
 
 def test_a_known_device_goes_before_an_unknown_one_however_much_memory_it_wastes():
