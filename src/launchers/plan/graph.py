@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from reprlib import repr as short_repr
 
 from attrs import frozen
 
@@ -80,6 +81,8 @@ def graph_of(plan: Tree) -> Graph:
 
 def _walk(node: Node, parents: tuple[str, ...], on: Condition, tasks: list[Task]) -> Calls[tuple[str, ...]]:
     """Add the tasks of a node that comes after `parents`; what comes after it waits for the names returned."""
+    if not isinstance(node, Step | Chain | Parallel | Dag):
+        raise TypeError(f"a plan is made of Step, Map, Chain, Parallel and Dag, not {short_repr(node)}")
     on = node.on if node.on != "ok" else on
     if isinstance(node, Step):
         tasks.append(Task(node, tuple((name, on) for name in parents)))
@@ -89,12 +92,10 @@ def _walk(node: Node, parents: tuple[str, ...], on: Condition, tasks: list[Task]
     if isinstance(node, Chain):
         ends = yield _walk_chain(node, parents, on, tasks)
         return tuple(ends)
-    if isinstance(node, Parallel):
-        last: dict[str, None] = {}
-        for child in node.nodes:
-            last.update(dict.fromkeys((yield _walk(child, parents, on, tasks))))
-        return tuple(last) if node.nodes else parents
-    raise TypeError(f"a plan is made of Step, Map, Chain, Parallel and Dag, not {node!r}")
+    last: dict[str, None] = {}
+    for child in node.nodes:
+        last.update(dict.fromkeys((yield _walk(child, parents, on, tasks))))
+    return tuple(last) if node.nodes else parents
 
 
 def _walk_dag(node: Dag, parents: tuple[str, ...], on: Condition, tasks: list[Task]) -> tuple[str, ...]:

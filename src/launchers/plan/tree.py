@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from reprlib import repr as short_repr
 from typing import Any
 
 from attrs import frozen
@@ -59,7 +60,9 @@ def read_need(need: object) -> Need:
         return parse(need)
     if need is None or isinstance(need, Requirement | Pinned | SlurmArgs | Launcher | Mapping):
         return need
-    raise TypeError(f"a need is a requirement, SlurmArgs, a Launcher or a dict of submitit parameters, not {need!r}")
+    raise TypeError(
+        f"a need is a requirement, SlurmArgs, a Launcher or a dict of submitit parameters, not {short_repr(need)}"
+    )
 
 
 def _check_condition(on: str) -> None:
@@ -89,6 +92,7 @@ class Step(Node):
     identity: str = ""
     srun: bool = True
     rivals: tuple[str, ...] = ()
+    _usage = "Step(name, need, func, *args)"
 
     def __init__(
         self, name: str, need: Any, func: Callable[..., Any], /, *args: Any, on: Condition = "ok", **kwargs: Any
@@ -96,10 +100,13 @@ class Step(Node):
         _check_condition(on)
         if not callable(func):
             raise TypeError(
-                f"step {name}: {func!r} is not a function; write Step(name, need, func, *args), with None for the "
-                "plan's need"
+                f"step {name}: {short_repr(func)} is not a function; write {self._usage}, with None for the plan's need"
             )
-        self.name, self.need, self.func = name, read_need(need), func
+        try:
+            self.need = read_need(need)
+        except TypeError as error:
+            raise TypeError(f"step {name}: {error}; write {self._usage}") from None
+        self.name, self.func = name, func
         self.args, self.kwargs, self.on = args, kwargs, on
 
     @classmethod
@@ -124,6 +131,8 @@ class Map(Step):
     With `fail_fast` the first item that fails has those cancelled that have not ended, so that what hangs on them
     cannot start; what hangs on an item that has succeeded goes on.
     """
+
+    _usage = "Map(name, need, func, items)"
 
     def __init__(
         self,
