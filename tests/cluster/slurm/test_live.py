@@ -32,7 +32,7 @@ def test_convert_the_live_cluster(slurm, tmp_path, capsys):
     partitions = {partition.name: partition for partition in group.partitions}
     assert len(partitions) == 10
     assert partitions["offline"].closed_reason == "partition state is DOWN"
-    assert partitions["restricted"].closed_reason == "no account and QoS of yours may use it"
+    assert partitions["restricted"].closed_reason == "none of your accounts and QoS may use it"
     assert {access.qos for access in partitions["a100"].accesses} == {"normal", "gpu", "highprio"}
     gpus = {
         shape.name: [(d.model, d.memory and d.memory >> 30, d.count) for d in shape.devices]

@@ -95,7 +95,7 @@ def test_a_job_in_a_partition_that_is_not_for_it(slurm, capsys, flags, words):
             words = [
                 "does not allow: it can never start",
                 "can it ever start: no",
-                "no account and QoS of yours may use it",
+                "none of your accounts and QoS may use it",
             ]
         assert main(["explain", "--job", job]) == 0
         shown = capsys.readouterr().out

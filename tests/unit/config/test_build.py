@@ -89,7 +89,7 @@ def test_accesses(partition, found):
     text = "qos: {normal: {}, short: {}, other: {}}\naccounts: {a: {qos: [normal, short]}, b: {qos: [normal]}}\n"
     (built,) = slurm(f"{text}partitions: {{p: {partition}}}").partitions
     if found is None:
-        assert built.closed_reason == "no account and QoS of yours may use it"
+        assert built.closed_reason == "none of your accounts and QoS may use it"
     else:
         assert [(access.qos, access.account) for access in built.accesses] == found
 
