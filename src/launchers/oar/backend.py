@@ -29,7 +29,7 @@ from launchers.jobs.backend import (
 from launchers.jobs.state import ENDED
 from launchers.jobs.submission import PARENT_FAILED
 from launchers.oar.args import OarArgs, environment_prefix, option_words
-from launchers.oar.refusals import refusal_of_oarsub, without_noise
+from launchers.oar.refusals import is_transient, refusal_of_oarsub, without_noise
 from launchers.oar.render import render
 from launchers.oar.states import OarJob, arrays_condition, find_jobs, latest_jobs
 
@@ -47,13 +47,6 @@ SCRIPT_OUTPUT = "oar-%A_%a.out"
 """Where a script of the run folder writes, in sbatch's words: OAR's own names know nothing of arrays."""
 WARNING = 90
 """Seconds before its walltime at which a job that can go on from a checkpoint is told, as submitit has it on Slurm."""
-TRANSIENT = re.compile(
-    r"could not connect|connection to server|server closed the connection|too many (clients|connections)|"
-    r"Cannot connect|deadlock detected|Lost connection",
-    re.I,
-)
-"""What oarsub says when asking again is worth it.  With the server away it says that the job is killed, with status 9:
-the job is there all the same, and runs when the server is back, so its token is found (OAR 2.5.9)."""
 
 
 class OarBackend(Backend):
@@ -159,7 +152,7 @@ class OarBackend(Backend):
 
 def _refused(text: str) -> RefusedError:
     """What oarsub printed, as an error."""
-    return RefusedError(last_lines(text), refusal_of_oarsub(text), transient=TRANSIENT.search(text) is not None)
+    return RefusedError(last_lines(text), refusal_of_oarsub(text), transient=is_transient(text))
 
 
 def _unreachable(error: CommandError) -> RefusedError:

@@ -1,4 +1,4 @@
-"""Facts of an OAR cluster to an entry of launchers.yaml, with notes on where each inferred fact came from."""
+"""The facts of an OAR cluster as an entry of launchers.yaml, with notes on where each inferred fact comes from."""
 
 from __future__ import annotations
 
@@ -9,31 +9,18 @@ from launchers.config.emit import Converted, Notes
 from launchers.files import kinds
 from launchers.gpus.catalogue import identify, nominal_memory
 from launchers.oar.facts import OarFacts, OarNode
+from launchers.quantities.hosts import fold_hosts
 
 DEFAULT_WALLTIME = 2 * 3600
-"""What OAR's own admission rule gives a job that asks for none ("Set default walltime to 7200")."""
+"""Seconds that a job gets that asks for no walltime, by Debian's admission rule (docs/oar-facts.md#requests)."""
 
 
 def convert(facts: OarFacts, *, hosts: bool = True, id: str | None = None) -> Converted[schema.OarGroup]:
-    """Everything that facts say, as an entry; `hosts=False` leaves host names out.
+    """Convert the facts of a cluster; `hosts=False` leaves the names of hosts out.
 
-    ``oarnodes`` tells of no queues: there are the two that every OAR has.
+    ``oarnodes`` does not list the queues, so the entry has the two of every OAR (docs/oar-facts.md#resources).
     """
-    notes: Notes = {
-        ("queues",): "not told by oarnodes: add yours, with their limits",
-        ("queues", "default", "default_time"): "OAR's own rule; a site may have another",
-    }
-    alike: dict[OarNode, list[OarNode]] = {}
-    for node in facts.nodes:
-        key = evolve(node, name="", states=frozenset(), available_until=0)
-        alike.setdefault(key, []).append(node)
-    blocks = tuple(_block(group, hosts) for group in alike.values())
-    for index, group in enumerate(alike.values()):
-        down = [one for one in group if not one.alive]
-        if down:
-            states = sorted({state for one in down for state in one.states})
-            notes["nodes", index, "available"] = ", ".join(states)
-        _note_gpu(group[0], notes, index)
+    groups = _equal_nodes(facts)
     time = kinds.Duration(DEFAULT_WALLTIME)
     entry = schema.OarGroup(
         id=kinds.Line(id or "oar"),
@@ -43,14 +30,39 @@ def convert(facts: OarFacts, *, hosts: bool = True, id: str | None = None) -> Co
             kinds.Name("default"): schema.OarQueue(default_time=time),
             kinds.Name("besteffort"): schema.OarQueue(priority=-1, types=("besteffort",), default_time=time),
         },
-        nodes=blocks or None,
+        nodes=tuple(_nodes_spec(group, hosts) for group in groups) or None,
     )
-    return Converted(entry, notes)
+    return Converted(entry, _notes(groups))
 
 
-def _block(group: list[OarNode], hosts: bool) -> schema.OarNodes:
-    from ClusterShell.NodeSet import NodeSet
+def _equal_nodes(facts: OarFacts) -> list[list[OarNode]]:
+    """The nodes in groups that differ only in name and state."""
+    groups: dict[OarNode, list[OarNode]] = {}
+    for node in facts.nodes:
+        groups.setdefault(evolve(node, name="", states=frozenset(), available_until=0), []).append(node)
+    return list(groups.values())
 
+
+def _notes(groups: list[list[OarNode]]) -> Notes:
+    notes: Notes = {
+        ("queues",): "oarnodes does not list the queues: add yours, with their limits",
+        ("queues", "default", "default_time"): "OAR's own rule; your site may have another",
+    }
+    for index, group in enumerate(groups):
+        if states := {state for node in group if not node.alive for state in node.states}:
+            notes["nodes", index, "available"] = ", ".join(sorted(states))
+        if group[0].gpus:
+            notes["nodes", index, "accelerators", 0] = ", ".join(_gpu_properties(group[0]))
+    return notes
+
+
+def _gpu_properties(node: OarNode) -> list[str]:
+    """The properties that the accelerators were read from."""
+    stated = [("gpu_model", node.gpu_model), ("gpu_mem", node.gpu_memory)]
+    return [*(name for name, value in stated if value), "gpu_count"]
+
+
+def _nodes_spec(group: list[OarNode], hosts: bool) -> schema.OarNodes:
     node = group[0]
     alive = sum(one.alive for one in group)
     cpu = schema.CpuSpec(
@@ -58,16 +70,16 @@ def _block(group: list[OarNode], hosts: bool) -> schema.OarNodes:
         memory=None if node.memory is None else kinds.Memory(node.memory),
     )
     return schema.OarNodes(
-        hosts=kinds.Name(str(NodeSet.fromlist([one.name for one in group]))) if hosts else None,
+        hosts=kinds.Name(fold_hosts(one.name for one in group)) if hosts else None,
         count=kinds.Count(len(group)),
         available=kinds.Count(alive) if alive < len(group) else None,
         cpu=None if cpu == schema.CpuSpec() else cpu,
-        accelerators=(_accelerator(node),) if node.gpus else None,
+        accelerators=(_accelerator_spec(node),) if node.gpus else None,
         properties={kinds.Property(key): kinds.Value(value) for key, value in node.properties} or None,
     )
 
 
-def _accelerator(node: OarNode) -> schema.AcceleratorSpec:
+def _accelerator_spec(node: OarNode) -> schema.AcceleratorSpec:
     card = identify(node.gpu_model) if node.gpu_model else None
     memory = None if node.gpu_memory is None else nominal_memory(node.gpu_memory, node.gpu_model)
     if memory is None and card and len(card.memory) == 1:
@@ -78,9 +90,3 @@ def _accelerator(node: OarNode) -> schema.AcceleratorSpec:
         memory=None if memory is None else kinds.Memory(memory),
         count=kinds.Count(node.gpus),
     )
-
-
-def _note_gpu(node: OarNode, notes: Notes, index: int) -> None:
-    if node.gpus:
-        said = [name for name, one in (("gpu_model", node.gpu_model), ("gpu_mem", node.gpu_memory)) if one]
-        notes["nodes", index, "accelerators", 0] = ", ".join([*said, "gpu_count"])

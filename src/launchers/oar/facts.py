@@ -1,23 +1,28 @@
-"""What ``oarnodes -J`` prints, typed: one record per resource (a core, on most sites), gathered into nodes."""
+"""The facts of an OAR cluster: what ``oarnodes -J`` prints, typed, the resources of a host together as a node.
+
+On most sites a resource is a core (docs/oar-facts.md#resources).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from attrs import field, frozen
 
 MIB = 1024**2
 LEVELS = ("host", "network_address", "gpu", "core")
-"""Properties that number resources: what jobs can ask for by count."""
-NAMING = ("cluster", "gpu_model", "gpu_mem", "cputype", "memnode", "production", "deploy")
-"""Properties by which people, and the SQL of a job, name nodes: Grid'5000's."""
+"""The properties that number resources, so that a job can ask for some number of them."""
+NAMING_PROPERTIES = ("cluster", "gpu_model", "gpu_mem", "cputype", "memnode", "production", "deploy")
+"""The properties that name nodes in a job's SQL: those of Grid'5000."""
+
+Resource = Mapping[str, Any]
 
 
 @frozen
 class OarNode:
-    """A host and what its resources say together; memory in bytes, None where they say nothing."""
+    """A host with all its resources. Memory is in bytes; None where no resource states a value."""
 
     name: str
     cores: int | None
@@ -31,13 +36,13 @@ class OarNode:
 
     @property
     def alive(self) -> bool:
-        """Whether jobs can start there, now or when it is woken up."""
+        """Whether jobs can start there, now or once OAR has woken it up (docs/oar-facts.md#resources)."""
         return "Alive" in self.states or ("Absent" in self.states and self.available_until > 0)
 
 
 @frozen
 class OarFacts:
-    """The nodes of a cluster, the levels that its resources have, and what could not be understood."""
+    """The nodes of a cluster, the levels that its resources have, and the parts that could not be read."""
 
     nodes: tuple[OarNode, ...]
     levels: tuple[str, ...] = ()
@@ -45,70 +50,87 @@ class OarFacts:
 
 
 def is_oarnodes_output(text: str) -> bool:
-    """Whether this is what ``oarnodes -J`` prints."""
+    """Whether a text is what ``oarnodes -J`` prints."""
     try:
-        found = json.loads(text)
+        return _is_object_of_resources(json.loads(text))
     except (ValueError, RecursionError):
         return False
-    return (
-        isinstance(found, dict)
-        and bool(found)
-        and all(isinstance(one, dict) and "resource_id" in one and "network_address" in one for one in found.values())
-    )
 
 
 def read_oarnodes(text: str) -> OarFacts:
-    """The facts in what ``oarnodes -J`` printed; empty text is a cluster without resources.  Raises ValueError."""
+    """The facts in the output of ``oarnodes -J``, which is empty where there are no resources.
+
+    Raises ValueError for any other text.
+    """
     if not text.strip():
-        return OarFacts((), problems=("oarnodes printed nothing: there are no resources",))
-    found = json.loads(text)
-    if not is_oarnodes_output(text):
+        return OarFacts((), problems=("oarnodes printed nothing: the cluster has no resources",))
+    resources = json.loads(text)
+    if not _is_object_of_resources(resources):
         raise ValueError("this is not what oarnodes -J prints: an object of resources by their id")
-    hosts: dict[str, list[Mapping[str, Any]]] = {}
+    hosts: dict[str, list[Resource]] = {}
     problems = []
-    for key, resource in sorted(found.items(), key=lambda item: int(item[0]) if item[0].isdigit() else 0):
-        name = resource.get("host") or resource.get("network_address")
+    for id, resource in sorted(resources.items(), key=lambda item: int(item[0]) if item[0].isdigit() else 0):
+        host = resource.get("host") or resource.get("network_address")
         if resource.get("type", "default") != "default":
             continue  # licences, disks and networks are no places to run
-        if not name:
-            problems.append(f"resource {key} has no host")
-            continue
-        hosts.setdefault(str(name), []).append(resource)
-    levels = tuple(level for level in LEVELS if any(one.get(level) is not None for one in found.values()))
-    if "host" in levels:
-        levels = tuple(level for level in levels if level != "network_address")
-    nodes = tuple(_node(name, resources) for name, resources in sorted(hosts.items()))
-    return OarFacts(nodes, levels, tuple(problems))
+        if host:
+            hosts.setdefault(str(host), []).append(resource)
+        else:
+            problems.append(f"resource {id} has no host")
+    nodes = tuple(_node(name, of_host) for name, of_host in sorted(hosts.items()))
+    return OarFacts(nodes, _levels(resources.values()), tuple(problems))
 
 
-def _node(name: str, resources: list[Mapping[str, Any]]) -> OarNode:
-    cores = {one.get("core") for one in resources} - {None}
-    gpus = {one.get("gpu") for one in resources} - {None}
-    counts = [one["gpu_count"] for one in resources if isinstance(one.get("gpu_count"), int)]
-    known = {key: {one.get(key) for one in resources} for key in NAMING}
-    agreed = {key: values.pop() for key, values in known.items() if len(values) == 1}
-    memory = _whole(resources, "memnode")
-    models = {str(one["gpu_model"]) for one in resources if one.get("gpu_model")}
-    gpu_memory = _whole(resources, "gpu_mem")
-    return OarNode(
-        name=name,
-        cores=len(cores) or None,
-        memory=memory,
-        gpus=max(len(gpus), max(counts, default=0)),
-        gpu_model=models.pop() if len(models) == 1 else None,
-        gpu_memory=gpu_memory,
-        states=frozenset(str(one.get("state")) for one in resources),
-        available_until=max(int(one.get("available_upto") or 0) for one in resources),
-        properties=tuple((key, str(value)) for key, value in agreed.items() if _sayable(value)),
+def _is_object_of_resources(document: Any) -> bool:
+    return (
+        isinstance(document, dict)
+        and bool(document)
+        and all(isinstance(one, dict) and {"resource_id", "network_address"} <= one.keys() for one in document.values())
     )
 
 
-def _whole(resources: list[Mapping[str, Any]], key: str) -> int | None:
+def _levels(resources: Collection[Resource]) -> tuple[str, ...]:
+    """The levels that any resource has; host and network_address are names of one level."""
+    levels = [level for level in LEVELS if any(resource.get(level) is not None for resource in resources)]
+    return tuple(level for level in levels if level != "network_address" or "host" not in levels)
+
+
+def _node(name: str, resources: list[Resource]) -> OarNode:
+    cores = {resource.get("core") for resource in resources} - {None}
+    models = {str(resource["gpu_model"]) for resource in resources if resource.get("gpu_model")}
+    return OarNode(
+        name=name,
+        cores=len(cores) or None,
+        memory=_least_memory(resources, "memnode"),
+        gpus=_count_gpus(resources),
+        gpu_model=models.pop() if len(models) == 1 else None,
+        gpu_memory=_least_memory(resources, "gpu_mem"),
+        states=frozenset(str(resource.get("state")) for resource in resources),
+        available_until=max(int(resource.get("available_upto") or 0) for resource in resources),
+        properties=_common_properties(resources),
+    )
+
+
+def _count_gpus(resources: list[Resource]) -> int:
+    """The GPUs that the resources number, or the gpu_count that they state, whichever is more."""
+    numbered = {resource.get("gpu") for resource in resources} - {None}
+    counts = [resource["gpu_count"] for resource in resources if isinstance(resource.get("gpu_count"), int)]
+    return max(len(numbered), max(counts, default=0))
+
+
+def _least_memory(resources: list[Resource], key: str) -> int | None:
     """The least value in MiB that any resource states, in bytes."""
-    stated = [one[key] for one in resources if isinstance(one.get(key), int) and one[key] > 0]
+    stated = [resource[key] for resource in resources if isinstance(resource.get(key), int) and resource[key] > 0]
     return min(stated) * MIB if stated else None
 
 
-def _sayable(value: Any) -> bool:
-    """Whether a property can stand in a job's SQL."""
+def _common_properties(resources: list[Resource]) -> tuple[tuple[str, str], ...]:
+    """The naming properties that all resources of a host have with one value, as far as SQL can name that value."""
+    values = {key: {resource.get(key) for resource in resources} for key in NAMING_PROPERTIES}
+    common = {key: found.pop() for key, found in values.items() if len(found) == 1}
+    return tuple((key, str(value)) for key, value in common.items() if _can_stand_in_sql(value))
+
+
+def _can_stand_in_sql(value: Any) -> bool:
+    """Databases read a backslash differently (docs/oar-facts.md#requests)."""
     return value not in (None, "") and str(value).isprintable() and "\\" not in str(value)

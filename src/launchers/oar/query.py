@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from launchers.commands import CommandError, Connector, LocalConnector
-from launchers.config.cache import place, recall, remember
+from launchers.config.cache import cache_path, read_cache, write_cache
 from launchers.config.emit import to_yaml
 from launchers.config.reading import ClusterError, ClusterReading
 from launchers.config.schema import OarGroup
@@ -24,8 +24,8 @@ def query(*, refresh: bool = False, connector: Connector | None = None) -> Clust
     `refresh` reads the cluster even where a recent answer is kept. OAR's commands read one configuration file, so there
     is one OAR per machine.
     """
-    path = place("oar", os.uname().nodename)
-    kept = None if refresh else recall(path)
+    path = cache_path("oar", os.uname().nodename)
+    kept = None if refresh else read_cache(path)
     if kept is not None and kept[0].oar:
         return ClusterReading(kept[0].oar[0], kept[1])
     try:
@@ -33,7 +33,7 @@ def query(*, refresh: bool = False, connector: Connector | None = None) -> Clust
     except ClusterError as error:
         return f"query_oar: {error}"
     converted = convert(facts)
-    remember(path, to_yaml(converted, "The last answer for `query_oar: true`."))
+    write_cache(path, to_yaml(converted, "The last answer for `query_oar: true`."))
     return ClusterReading(converted.group, 0.0)
 
 

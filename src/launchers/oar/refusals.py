@@ -1,6 +1,6 @@
-"""What OAR says when it refuses: its words, and what they mean as reason codes of the matcher.
+"""What OAR's words mean: refusals of oarsub, as reason codes of the matcher.
 
-The texts are those of oarsub 2.5.9 and 2.6.1.
+The words are those of OAR 2.5.9 and 2.6.1 (docs/oar-facts.md#answers-of-oarsub).
 """
 
 from __future__ import annotations
@@ -17,20 +17,34 @@ _OARSUB = (
     (r"[Ww]alltime too big|walltime .* (?:exceed|too)", "duration"),
     (r'column "(?:gpu|gpu_\w+)" does not exist', "gpu-model"),
 )
+_TRANSIENT = re.compile(
+    r"could not connect|connection to server|server closed the connection|too many (clients|connections)|"
+    r"Cannot connect|deadlock detected|Lost connection",
+    re.I,
+)
 _PERL = re.compile(r"Possible precedence problem .* line \d+\.")
-"""What perl 5.42 says of the source of OAR 2.6.1, whenever oarstat starts."""
+"""The warning of perl 5.42 about the source of OAR 2.6.1, each time oarstat starts."""
 
 
-def without_noise(said: str) -> str:
-    """What OAR said, without the "# " that 2.6 begins its lines with, and without what perl says of OAR."""
-    return "\n".join(line.removeprefix("# ") for line in said.splitlines() if not _PERL.fullmatch(line))
+def without_noise(message: str) -> str:
+    """A message of OAR without the "# " with which 2.6 begins its lines, and without perl's warnings."""
+    return "\n".join(line.removeprefix("# ") for line in message.splitlines() if not _PERL.fullmatch(line))
 
 
 def oar_complaint(outcome: Outcome) -> str:
-    """What a command of OAR said went wrong, on one line."""
+    """Why a command of OAR failed, in its own words, on one line."""
     return evolve(outcome, stderr=without_noise(outcome.stderr)).complaint
 
 
-def refusal_of_oarsub(said: str) -> str:
-    """The reason code of a refusal; "" where there is none."""
-    return next((code for pattern, code in _OARSUB if re.search(pattern, said)), "")
+def is_transient(message: str) -> bool:
+    """Whether oarsub failed because the server or its database did not answer, so that it can be tried again.
+
+    oarsub says that the job is killed while the server is away, but the job exists, and runs when the server is back
+    (docs/oar-facts.md#answers-of-oarsub). So look for its token before submitting it again.
+    """
+    return _TRANSIENT.search(message) is not None
+
+
+def refusal_of_oarsub(message: str) -> str:
+    """The reason code of a refusal; "" where none fits."""
+    return next((code for pattern, code in _OARSUB if re.search(pattern, message)), "")

@@ -1,32 +1,40 @@
-"""Which accelerators a node has, from its GRES and features: kind, model, memory, and what each was read from.
+"""The accelerators of a node, from its GRES and features: kind, model, memory, and what each was read from.
 
-GPU memory is never a Slurm fact (facts/slurm.md): sites say it with a feature, a GRES of its own, a MIG name, the
-model's name, or not at all.  The evidence is kept, so that a person can judge it.
+Slurm never knows the memory of a GPU (docs/slurm-facts.md#gpus). A site states it with a feature, a GRES of its own,
+the name of a MIG slice, the model's name, or not at all. The evidence is kept, so that people can judge it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attrs import frozen
 
 from launchers.gpus.catalogue import Card, identify, nominal_memory
-from launchers.requirement import format_memory
-from launchers.slurm.facts import Node
-from launchers.slurm.gres import Gres
+from launchers.quantities.units import format_memory
+from launchers.slurm.facts import SlurmNode
+from launchers.slurm.gres import Gres, read_tres
 
 GIB = 1024**3
-SHARED = ("shard", "mps")
-"""GRES that share a GPU with others: not devices of one's own."""
-
-_STATED = re.compile(r"(?:gpu|gmem|vram|gpumem|gpu_mem|gpuram|gpu_ram|gpum)[-_]?(\d{1,3})(?:g|gb|gib)", re.I | re.ASCII)
-_BARE = re.compile(r"(\d{1,3})(?:g|gb|gib)", re.I | re.ASCII)
+SHARING_GRES = ("shard", "mps")
+"""GRES that let jobs share a GPU. They are not devices of their own."""
+_FAMILIES = {
+    *("TESLA", "GEFORCE", "QUADRO", "TITAN", "AMPERE", "HOPPER", "PASCAL", "KEPLER"),
+    *("VOLTA", "TURING", "BLACKWELL", "MAXWELL"),
+}
+"""Names that tell the kind of a GPU, but not its model."""
+_GPU_MEMORY = re.compile(
+    r"(?:gpu|gmem|vram|gpumem|gpu_mem|gpuram|gpu_ram|gpum)[-_]?(\d{1,3})(?:g|gb|gib)", re.I | re.ASCII
+)
+"""Features that can only mean the memory of a GPU: ``GPUM48G``."""
+_ANY_MEMORY = re.compile(r"(\d{1,3})(?:g|gb|gib)", re.I | re.ASCII)
+"""Features that may mean it: ``48gb``."""
 
 
 @frozen
 class Accelerators:
-    """Equal accelerators of a node; `memory` is nominal, in bytes.  `evidence` says where it was read."""
+    """Equal accelerators of a node. `memory` is nominal, in bytes; `evidence` says what it was read from."""
 
     kind: str | None
     model: str | None
@@ -36,76 +44,111 @@ class Accelerators:
     evidence: str
 
 
-def accelerators_of(node: Node) -> tuple[Accelerators, ...]:
-    """The accelerators of a node, class by class, in the order of its GRES."""
-    gpus = [one for one in node.gres if one.name.lower() == "gpu" and one.count > 0]
-    if not gpus and not node.gres:
-        gpus = list(_from_tres(node))
-    return tuple(_class(one, gpus, node) for one in gpus)
+def accelerators_of(node: SlurmNode) -> tuple[Accelerators, ...]:
+    """The accelerators of a node, in the order of its GRES."""
+    gpus = [gres for gres in node.gres if gres.name.lower() == "gpu" and gres.count > 0]
+    if not node.gres:
+        gpus = list(_gpus_of_cfg_tres(node))
+    return tuple(_describe(gres, node, alone=len(gpus) == 1) for gres in gpus)
 
 
-def _from_tres(node: Node) -> Iterator[Gres]:
-    """GPUs that only CfgTRES tells of (Gres=(null) while gres/gpu=8)."""
-    from launchers.slurm.gres import read_tres
-
+def _gpus_of_cfg_tres(node: SlurmNode) -> Iterator[Gres]:
+    """The GPUs of a node whose Gres is empty while its CfgTRES has some, as ``gres/gpu=8``."""
     try:
         tres = dict(read_tres(node.pairs.get("CfgTRES", "")))
     except ValueError:
         return
-    typed = {name.removeprefix("gres/gpu:"): number for name, number in tres.items() if name.startswith("gres/gpu:")}
-    for kind, number in typed.items():
-        yield Gres("gpu", kind, number)
+    typed = {name.removeprefix("gres/gpu:"): count for name, count in tres.items() if name.startswith("gres/gpu:")}
+    for type, count in typed.items():
+        yield Gres("gpu", type, count)
     if not typed and tres.get("gres/gpu"):
         yield Gres("gpu", None, tres["gres/gpu"])
 
 
-def _class(gres: Gres, gpus: list[Gres], node: Node) -> Accelerators:
+def _describe(gres: Gres, node: SlurmNode, *, alone: bool) -> Accelerators:
+    """The accelerators of one GRES; `alone` where the node has no others, so that its features are about these."""
     card = identify(gres.type) if gres.type else None
-    if card is None or (not card.memory and "MIG" not in card.model):
-        card = _from_features(node, len(gpus)) or card
-    memory, evidence = _memory(gres, card, node, alone=len(gpus) == 1)
-    model = card.model if card and card.model not in _VAGUE else None
+    if alone and (card is None or (not card.memory and not _is_slice(card))):
+        card = _card_of_features(node) or card
+    memory, evidence = _memory(card, node, alone=alone)
+    model = card.model if card and card.model not in _FAMILIES else None
     return Accelerators(card.kind if card else None, model, memory, gres.count, gres.type, evidence)
 
 
-_VAGUE = {
-    *("TESLA", "GEFORCE", "QUADRO", "TITAN", "AMPERE", "HOPPER", "PASCAL", "KEPLER"),
-    *("VOLTA", "TURING", "BLACKWELL", "MAXWELL"),
-}
-"""Names of families: they tell the kind, and no model."""
+def _is_slice(card: Card) -> bool:
+    return "MIG" in card.model
 
 
-def _from_features(node: Node, classes: int) -> Card | None:
-    """The one model that the features name, where the GRES itself names none."""
-    if classes != 1:
-        return None
+def _card_of_features(node: SlurmNode) -> Card | None:
+    """The model that the features name; None where they name none, or several."""
     cards: dict[str, Card] = {}
     for feature in node.features:
         card = identify(feature) if len(feature) > 2 and not feature.isdigit() else None
-        if card is not None and card.kind != "mps" and card.model not in _VAGUE:
+        if card is not None and card.kind != "mps" and card.model not in _FAMILIES:
             known = cards.get(card.model)
             if known is None or len(card.memory) < len(known.memory):
                 cards[card.model] = card
     return next(iter(cards.values())) if len(cards) == 1 else None
 
 
-def _memory(gres: Gres, card: Card | None, node: Node, *, alone: bool) -> tuple[int | None, str]:
-    """Memory of one device, and what says so: the most direct statement first."""
-    vram = next((one for one in node.gres if one.name.lower() == "vrampergpu" and one.count > 1), None)
-    if vram is not None and alone:
-        return nominal_memory(vram.count), f"GRES VramPerGpu of {format_memory(vram.count)}"
-    if card is not None and "MIG" in card.model:
-        return card.memory[0], card.evidence
-    stated = [(name, int(found[1]) * GIB) for name in node.features if (found := _STATED.fullmatch(name))]
-    if len({size for _, size in stated}) == 1 and (alone or (card and stated[0][1] in card.memory)):
-        return stated[0][1], f"feature {stated[0][0]}"
-    if card is not None and len(card.memory) == 1:
-        return card.memory[0], card.evidence
-    bare = [(name, int(found[1]) * GIB) for name in node.features if (found := _BARE.fullmatch(name))]
-    named = [(name, size) for name, size in bare if card is None or not card.memory or size in card.memory]
-    if alone and len({size for _, size in named}) == 1:
-        return named[0][1], f"feature {named[0][0]}"
+# -- memory ----------------------------------------------------------------------------------------------------
+
+Evidence = tuple[int, str]
+"""The memory of one device in bytes, and what says so."""
+
+
+def _memory(card: Card | None, node: SlurmNode, *, alone: bool) -> tuple[int | None, str]:
+    """The memory of one device and its evidence: the most direct statement counts."""
+    sources: tuple[Callable[[Card | None, SlurmNode, bool], Evidence | None], ...] = (
+        _memory_of_gres, _memory_of_slice, _memory_of_gpu_feature, _memory_of_model, _memory_of_feature,
+    )  # fmt: skip
+    for source in sources:
+        if (evidence := source(card, node, alone)) is not None:
+            return evidence
     if card is not None and card.memory:
         sizes = " or ".join(format_memory(size) for size in card.memory)
-        return None, f"memory not known: {card.model} has {sizes}, and nothing says which"
-    return None, "memory not known: no feature, GRES or model tells it; `launchers probe` can find out"
+        return None, f"memory unknown: {card.model} is sold with {sizes}, and nothing says which"
+    return None, "memory unknown: no feature, GRES or model states it; `launchers probe` can ask the driver"
+
+
+def _memory_of_gres(card: Card | None, node: SlurmNode, alone: bool) -> Evidence | None:
+    """VramPerGpu, a GRES that some sites define."""
+    vram = next((gres for gres in node.gres if gres.name.lower() == "vrampergpu" and gres.count > 1), None)
+    if vram is None or not alone:
+        return None
+    return nominal_memory(vram.count), f"GRES VramPerGpu of {format_memory(vram.count)}"
+
+
+def _memory_of_slice(card: Card | None, node: SlurmNode, alone: bool) -> Evidence | None:
+    return (card.memory[0], card.evidence) if card is not None and _is_slice(card) else None
+
+
+def _memory_of_gpu_feature(card: Card | None, node: SlurmNode, alone: bool) -> Evidence | None:
+    """A feature such as GPUM48G: about the only GPUs of the node, or about those that are sold with that memory."""
+    sizes = _sizes(_GPU_MEMORY, node)
+    if len(set(sizes.values())) != 1:
+        return None
+    feature, size = next(iter(sizes.items()))
+    belongs = alone or (card is not None and size in card.memory)
+    return (size, f"feature {feature}") if belongs else None
+
+
+def _memory_of_model(card: Card | None, node: SlurmNode, alone: bool) -> Evidence | None:
+    return (card.memory[0], card.evidence) if card is not None and len(card.memory) == 1 else None
+
+
+def _memory_of_feature(card: Card | None, node: SlurmNode, alone: bool) -> Evidence | None:
+    """A feature such as 48gb, where the model is sold with that memory or nothing is known of the model."""
+    sizes = _sizes(_ANY_MEMORY, node)
+    if card is not None and card.memory:
+        sizes = {feature: size for feature, size in sizes.items() if size in card.memory}
+    if not alone or len(set(sizes.values())) != 1:
+        return None
+    feature, size = next(iter(sizes.items()))
+    return size, f"feature {feature}"
+
+
+def _sizes(pattern: re.Pattern[str], node: SlurmNode) -> dict[str, int]:
+    """The sizes in bytes that the features matching a pattern name."""
+    matches = ((feature, pattern.fullmatch(feature)) for feature in node.features)
+    return {feature: int(match[1]) * GIB for feature, match in matches if match}

@@ -1,4 +1,4 @@
-"""What sbatch reads from its environment: it goes before what a file says (man sbatch, INPUT ENVIRONMENT VARIABLES)."""
+"""The environment variables that override a job's sbatch file (docs/slurm-facts.md#environment)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from launchers.variables import OF_A_JOB
 
 ACCOUNT = "SBATCH_ACCOUNT"
-DECIDED = tuple(
+OVERRIDES = tuple(
     f"SBATCH_{name}"
     for name in (
         "ARRAY_INX", "BATCH", "CLUSTERS", "CONSTRAINT", "CORE_SPEC", "CPUS_PER_GPU", "ERROR", "EXCLUSIVE", "GPUS",
@@ -18,29 +18,31 @@ DECIDED = tuple(
         "THREADS_PER_CORE", "THREAD_SPEC", "TIMELIMIT", "USE_MIN_NODES", "WAIT",
     )
 )  # fmt: skip
-"""What the broker, or a script of the user's, has decided.  A reservation or a WCKey is still the environment's."""
-SETTINGS = frozenset(
+"""Variables that would change what launchers, or the user's script, asks for. A reservation or a WCKey may still come
+from the environment."""
+CLIENT_SETTINGS = frozenset(
     f"SLURM_{name}"
     for name in (
         "BITSTR_LEN", "CLUSTERS", "CONF", "CONF_SERVER", "DEBUG_FLAGS", "EXIT_ERROR", "EXIT_IMMEDIATE", "JWT",
         "TIME_FORMAT", "UMASK",
     )
 )  # fmt: skip
-"""How Slurm's commands work.  Everything else that begins with SLURM_ is about a job, in a job: about this one."""
+"""Variables that say how Slurm's commands work. In a job, any other SLURM_ variable is about that job."""
 
 
 @contextmanager
 def without_sbatch_overrides(*, account: bool) -> Iterator[None]:
-    """A context in which sbatch does what it is told; `account` says whether that is about the account too.
+    """A context in which no variable of this process overrides a job that is submitted.
 
-    A job inherits the environment.  Where this process is in a job itself, the other one must not take its number in
-    an array, its tasks or its memory for its own: sbatch replaces only some of these variables (seen on 22.05).
+    `account=False` leaves SBATCH_ACCOUNT in place, for a job that names no account itself. Where this process is a job,
+    its own SLURM_ variables are hidden too: sbatch replaces only some of them, and the new job would take the number of
+    this job in its array, its tasks or its memory for its own.
     """
-    names = [*DECIDED, *OF_A_JOB, *([ACCOUNT] if account else [])]
+    names = [*OVERRIDES, *OF_A_JOB, *([ACCOUNT] if account else [])]
     if "SLURM_JOB_ID" in os.environ:
-        names += [name for name in os.environ if name.startswith("SLURM_") and name not in SETTINGS]
-    aside = {name: os.environ.pop(name) for name in names if name in os.environ}
+        names += [name for name in os.environ if name.startswith("SLURM_") and name not in CLIENT_SETTINGS]
+    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
         yield
     finally:
-        os.environ.update(aside)
+        os.environ.update(hidden)

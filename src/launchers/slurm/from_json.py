@@ -1,6 +1,6 @@
-"""JSON that Slurm prints (openapi v0.0.37 to data_parser v0.0.44) as the same keys and values that scontrol prints.
+"""JSON that Slurm prints (openapi v0.0.37 to data_parser v0.0.44), as the keys and values that scontrol prints.
 
-So there is one reading of facts, whatever form they came in.  Keys that scontrol has no word for are kept as they are.
+A key for which scontrol has no name keeps its path in the JSON, such as ``maximums.shares``.
 """
 
 from __future__ import annotations
@@ -9,8 +9,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-UNSET = (4294967294, 4294967295, 18446744073709551614, 18446744073709551615)
-"""NO_VAL and INFINITE of slurm.h, which older versions print as numbers."""
+LISTS = ("nodes", "partitions", "sinfo", "reservations", "qos", "associations")
+"""The keys of a document that hold records."""
+MAIN_LISTS = ("nodes", "partitions", "sinfo", "qos")
+"""Those that make a document one of Slurm's even where they are empty."""
+_UNSET = (4294967294, 4294967295, 18446744073709551614, 18446744073709551615)
+"""NO_VAL and INFINITE of slurm.h, which older versions print as numbers (docs/slurm-facts.md#what-slurm-prints)."""
 
 _NODE = {
     "name": "NodeName", "cpus": "CPUTot", "effective_cpus": "CPUEfctv", "threads": "ThreadsPerCore",
@@ -41,6 +45,15 @@ _PARTITION = {
     "maximum_nodes_per_job": "MaxNodes", "min nodes per job": "MinNodes", "priority_tier": "PriorityTier",
     "priority_job_factor": "PriorityJobFactor", "state": "State",
 }  # fmt: skip
+_RESERVATION = {
+    "name": "ReservationName", "node_list": "Nodes", "users": "Users", "accounts": "Accounts", "flags": "Flags",
+    "start_time": "StartTime", "end_time": "EndTime",
+}  # fmt: skip
+_SINFO = {
+    "cpus.maximum": "CPUTot", "memory.maximum": "RealMemory", "threads.maximum": "ThreadsPerCore",
+    "gres.total": "Gres", "features.total": "AvailableFeatures", "features.active": "ActiveFeatures",
+    "node.state": "State", "weight.maximum": "Weight",
+}  # fmt: skip
 _QOS = {
     "max.tres.per.job": "MaxTRES", "max.tres.per.node": "MaxTRESPerNode", "max.tres.per.user": "MaxTRESPU",
     "max.tres.per.account": "MaxTRESPA", "max.tres.total": "GrpTRES", "max.tres.minutes.per.job": "MaxTRESMins",
@@ -68,73 +81,38 @@ _ASSOCIATION = {
 }  # fmt: skip
 
 
-def records(data: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Every record of a document, as (kind, keys and values); kind is scontrol's, or "Qos" or "Association"."""
-    for entry in _list(data, "nodes"):
+def records(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every record of a document: its kind (scontrol's key, "Qos" or "Association"), its keys and values."""
+    for entry in _entries(document, "nodes"):
         yield "NodeName", _node(entry)
-    for entry in _list(data, "partitions"):
+    for entry in _entries(document, "partitions"):
         yield "PartitionName", _partition(entry)
-    for entry in _list(data, "sinfo"):
+    for entry in _entries(document, "sinfo"):
         yield from _sinfo(entry)
-    for entry in _list(data, "reservations"):
-        yield "ReservationName", _reservation(entry)
-    for entry in _list(data, "qos"):
-        flags = [_QOS_FLAGS.get(flag, flag) for flag in entry.get("flags") or ()]
-        name = {"Name": str(entry.get("name", "")), "Flags": _text(flags)}
-        name["Priority"] = _text(entry.get("priority"))
-        yield "Qos", {**name, **_mapped(entry.get("limits") or {}, _QOS)}
-    for entry in _list(data, "associations"):
-        yield "Association", _mapped(entry, _ASSOCIATION)
+    for entry in _entries(document, "reservations"):
+        yield "ReservationName", _by_scontrol_keys(entry, _RESERVATION)
+    for entry in _entries(document, "qos"):
+        yield "Qos", _qos(entry)
+    for entry in _entries(document, "associations"):
+        yield "Association", _by_scontrol_keys(entry, _ASSOCIATION)
 
 
-def odd(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What stands in the lists of records and is none, with the key of its list."""
-    for key in ("nodes", "partitions", "sinfo", "reservations", "qos", "associations"):
-        entries = data.get(key)
-        yield from ((key, one) for one in (entries if isinstance(entries, list) else ()) if not isinstance(one, dict))
+def malformed_records(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The entries in the lists of records that are no objects, each with the key of its list."""
+    for key in LISTS:
+        entries = document.get(key)
+        for entry in entries if isinstance(entries, list) else ():
+            if not isinstance(entry, dict):
+                yield key, entry
 
 
-def _list(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    found = data.get(key)
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
-
-
-def _text(value: Any) -> str:
-    """A value as scontrol would print it; the wrapped numbers of newer versions unwrapped."""
-    if isinstance(value, Mapping) and "number" in value:
-        if value.get("infinite"):
-            return "UNLIMITED"
-        return _text(value["number"]) if value.get("set") else ""
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and (value < 0 or value in UNSET)):
-        return ""
-    if isinstance(value, list):
-        if value and all(isinstance(item, Mapping) and "type" in item for item in value):
-            return ",".join(f"{_tres(item)}={_text(item.get('count'))}" for item in value)
-        return ",".join(_text(item) for item in value)
-    if isinstance(value, Mapping):
-        return json.dumps(value, sort_keys=True)
-    return str(value)
-
-
-def _tres(item: Mapping[str, Any]) -> str:
-    return f"{item['type']}/{item['name']}" if item.get("name") else str(item["type"])
-
-
-def _mapped(entry: Mapping[str, Any], names: Mapping[str, str], prefix: str = "") -> dict[str, str]:
-    """Values by scontrol's keys; what has none keeps its own path."""
-    found: dict[str, str] = {}
-    for key, value in entry.items():
-        path = f"{prefix}{key}"
-        if isinstance(value, Mapping) and "number" not in value:
-            for name, text in _mapped(value, names, f"{path}.").items():
-                found.setdefault(name, text)
-        elif (text := _text(value)) or path in names:
-            found[names.get(path, path)] = text
-    return found
+def _entries(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    entries = document.get(key)
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
 def _node(entry: Mapping[str, Any]) -> dict[str, str]:
-    pairs = _mapped({key: value for key, value in entry.items() if key not in ("state", "state_flags")}, _NODE)
+    pairs = _by_scontrol_keys({key: entry[key] for key in entry if key not in ("state", "state_flags")}, _NODE)
     states = entry.get("state")
     flags = entry.get("state_flags") or []
     pairs["State"] = "+".join([*(states if isinstance(states, list) else [str(states or "UNKNOWN")]), *flags])
@@ -142,23 +120,18 @@ def _node(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _partition(entry: Mapping[str, Any]) -> dict[str, str]:
-    pairs = _mapped(entry, _PARTITION)
+    pairs = _by_scontrol_keys(entry, _PARTITION)
     flags = {str(flag).lower() for flag in entry.get("flags") or []}
     pairs["Default"] = "YES" if "default" in flags else "NO"
     pairs["Hidden"] = "YES" if "hidden" in flags else "NO"
     shares = entry.get("maximums", {}).get("oversubscribe", {})
     if exclusive := entry.get("partition", {}).get("exclusive"):
         pairs["Exclusive"] = exclusive
-    elif shares.get("jobs") == 0:  # where partitions say `exclusive`, 0 says nothing
+    elif shares.get("jobs") == 0:  # with `exclusive` (26.05) every partition has 0 here, and it means nothing
         pairs["OverSubscribe"] = "EXCLUSIVE"
-    if units := [one for one in entry.get("select_type") or () if one != "NONE"]:
+    if units := [unit for unit in entry.get("select_type") or () if unit != "NONE"]:
         pairs["SelectTypeParameters"] = "_".join(["CR", *units])
     return pairs
-
-
-def _reservation(entry: Mapping[str, Any]) -> dict[str, str]:
-    names = {"name": "ReservationName", "node_list": "Nodes", "users": "Users", "accounts": "Accounts"}
-    return _mapped(entry, {**names, "flags": "Flags", "start_time": "StartTime", "end_time": "EndTime"})
 
 
 def _sinfo(entry: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -166,13 +139,60 @@ def _sinfo(entry: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
     partition = _partition(entry.get("partition") or {})
     if partition.get("PartitionName"):
         yield "PartitionName", partition
-    names = {
-        "cpus.maximum": "CPUTot", "memory.maximum": "RealMemory", "threads.maximum": "ThreadsPerCore",
-        "gres.total": "Gres", "features.total": "AvailableFeatures", "features.active": "ActiveFeatures",
-        "node.state": "State", "weight.maximum": "Weight",
-    }  # fmt: skip
-    pairs = _mapped({key: value for key, value in entry.items() if key != "partition"}, names)
+    pairs = _by_scontrol_keys({key: value for key, value in entry.items() if key != "partition"}, _SINFO)
     pairs["State"] = pairs.get("State", "UNKNOWN").replace(",", "+")
     pairs["Partitions"] = partition.get("PartitionName", "")
     for name in (entry.get("nodes") or {}).get("nodes") or ():
         yield "NodeName", {"NodeName": str(name), **pairs}
+
+
+def _qos(entry: Mapping[str, Any]) -> dict[str, str]:
+    flags = [_QOS_FLAGS.get(flag, flag) for flag in entry.get("flags") or ()]
+    own = {
+        "Name": str(entry.get("name", "")),
+        "Flags": _text_of(flags),
+        "Priority": _text_of(entry.get("priority")),
+    }
+    return own | _by_scontrol_keys(entry.get("limits") or {}, _QOS)
+
+
+def _by_scontrol_keys(entry: Mapping[str, Any], names: Mapping[str, str], prefix: str = "") -> dict[str, str]:
+    """The values of an entry and of all objects in it, as text; `names` has scontrol's keys by path."""
+    pairs: dict[str, str] = {}
+    for key, value in entry.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping) and "number" not in value:
+            for name, text in _by_scontrol_keys(value, names, f"{path}.").items():
+                pairs.setdefault(name, text)
+        elif (text := _text_of(value)) or path in names:
+            pairs[names.get(path, path)] = text
+    return pairs
+
+
+def _text_of(value: Any) -> str:
+    """A value as scontrol would print it; "" where it is not set."""
+    if isinstance(value, Mapping):
+        return _text_of_number(value) if "number" in value else json.dumps(value, sort_keys=True)
+    if isinstance(value, list):
+        return ",".join(_text_of_tres(item) for item in value) if _is_tres(value) else ",".join(map(_text_of, value))
+    return "" if value is None or _is_unset(value) else str(value)
+
+
+def _text_of_number(value: Mapping[str, Any]) -> str:
+    """A number in the wrapping of newer versions: ``{"set": true, "infinite": false, "number": 8}``."""
+    if value.get("infinite"):
+        return "UNLIMITED"
+    return _text_of(value["number"]) if value.get("set") else ""
+
+
+def _is_unset(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and (value < 0 or value in _UNSET)
+
+
+def _is_tres(items: list[Any]) -> bool:
+    return bool(items) and all(isinstance(item, Mapping) and "type" in item for item in items)
+
+
+def _text_of_tres(item: Mapping[str, Any]) -> str:
+    name = f"{item['type']}/{item['name']}" if item.get("name") else str(item["type"])
+    return f"{name}={_text_of(item.get('count'))}"

@@ -1,4 +1,4 @@
-"""GRES and TRES: the little languages in which Slurm lists what a node has (man gres.conf, man slurm.conf)."""
+"""GRES and TRES: the two forms in which Slurm lists resources (man gres.conf, man slurm.conf)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from attrs import frozen
 
-_NOTHING = {"", "(null)", "n/a", "none"}
+_EMPTY = {"", "(null)", "n/a", "none"}
 _SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4, "P": 1024**5}
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)([KMGTP]?)[Bb]?", re.ASCII)
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([KMGTP]?)[Bb]?", re.ASCII)
 
 
 @frozen
@@ -25,14 +25,14 @@ class Gres:
 
 @lru_cache(maxsize=8192)
 def read_gres(text: str) -> tuple[Gres, ...]:
-    """The resources of a GRES list.  Raises ValueError for an item that is none."""
-    if text.strip().lower() in _NOTHING:
+    """The resources of a GRES list. Raises ValueError for an item that is no GRES."""
+    if text.strip().lower() in _EMPTY:
         return ()
-    return tuple(_item(item) for item in _items(text.strip()))
+    return tuple(_read_item(item) for item in _split_items(text.strip()))
 
 
-def _items(text: str) -> list[str]:
-    """Split at commas, but not at those inside parentheses: ``gpu:2(S:0,2),shard:4``."""
+def _split_items(text: str) -> list[str]:
+    """Split a list at its commas, except those in parentheses: ``gpu:2(S:0,2),shard:4`` has two items."""
     items, depth, start = [], 0, 0
     for index, letter in enumerate(text):
         depth += (letter == "(") - (letter == ")")
@@ -43,7 +43,8 @@ def _items(text: str) -> list[str]:
     return [item for item in items if item]
 
 
-def _item(item: str) -> Gres:
+def _read_item(item: str) -> Gres:
+    """Read ``name[:no_consume][:type][:count][(S:sockets)]``; the count is 1 where it is left out."""
     bare, _, inside = item.partition("(")
     if ")" in inside and inside.partition(")")[2]:
         raise ValueError(f"{item!r} is not a GRES: something follows the parenthesis")
@@ -55,7 +56,7 @@ def _item(item: str) -> Gres:
     sockets = inside.rstrip(")").removeprefix("S:") if inside.startswith("S:") else None
     if len(parts) == 1:
         return Gres(parts[0], None, 1, sockets, no_consume)
-    number = _NUMBER.fullmatch(parts[-1])
+    number = _AMOUNT.fullmatch(parts[-1])
     if number is None:
         return Gres(parts[0], ":".join(parts[1:]), 1, sockets, no_consume)
     count = int(float(number[1]) * _SIZES[number[2]])
@@ -64,23 +65,26 @@ def _item(item: str) -> Gres:
 
 @lru_cache(maxsize=8192)
 def read_tres(text: str) -> tuple[tuple[str, int], ...]:
-    """The pairs of a TRES list such as ``cpu=128,mem=1000G,gres/gpu:a100=8``; memory in bytes.
+    """The amounts of a TRES list such as ``cpu=128,mem=1000G,gres/gpu:a100=8``; memory in bytes, MiB without a unit.
 
-    Raises ValueError for an item that is none.
+    Raises ValueError for an item that is no TRES.
     """
-    if text.strip().lower() in _NOTHING:
+    if text.strip().lower() in _EMPTY:
         return ()
-    found = []
-    for item in text.strip().split(","):
-        name, _, value = item.rpartition("=")
-        if not name or value == "":
-            if item and not name:
-                raise ValueError(f"{item!r} is not a TRES")
-            continue
-        number = _NUMBER.fullmatch(value)
-        if number is None:
-            raise ValueError(f"{item!r} is not a TRES: {value!r} is no number")
-        low = name.lower() if name.lower().startswith("gres/") and ":" not in name else name
-        scale = _SIZES[number[2]] if number[2] or low != "mem" else 1024**2
-        found.append((low, int(float(number[1]) * scale)))
-    return tuple(found)
+    return tuple(amount for item in text.strip().split(",") if (amount := _read_amount(item)) is not None)
+
+
+def _read_amount(item: str) -> tuple[str, int] | None:
+    """Read ``name=amount``; None for an empty item, or one without an amount, as in ``cpu=``."""
+    name, _, value = item.rpartition("=")
+    if item and not name:
+        raise ValueError(f"{item!r} is not a TRES: it has no name and amount")
+    if not name or not value:
+        return None
+    amount = _AMOUNT.fullmatch(value)
+    if amount is None:
+        raise ValueError(f"{item!r} is not a TRES: {value!r} is not a number")
+    if name.lower().startswith("gres/") and ":" not in name:  # a type after the colon keeps its case
+        name = name.lower()
+    unit = _SIZES[amount[2]] if amount[2] or name != "mem" else 1024**2
+    return name, int(float(amount[1]) * unit)

@@ -1,4 +1,4 @@
-"""What a cluster is doing now: idle nodes and waiting jobs per partition, to order what is equal otherwise."""
+"""What a cluster does now: idle nodes and waiting jobs of each partition, to order offers that are equal otherwise."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from launchers.commands import CommandError, Connector
 from launchers.offer.model import Signal
 
 SINFO = ("sinfo", "-h", "-a", "-o", "%R|%t|%D")
-"""Grouped: ``sinfo -N`` does not come back on ten thousand nodes (facts/slurm.md)."""
+"""Asks for groups of nodes: ``sinfo -N`` does not end on 10,000 nodes (docs/slurm-facts.md#how-long-commands-take)."""
 SQUEUE = ("squeue", "-h", "-a", "-t", "PD", "-r", "-o", "%P")
 TIMEOUT = 10.0
+"""Seconds that each command may take."""
+_POWER_MARKS = "~#-"
+"""Marks behind the state of a node that jobs can have: powered down, powering up, planned (man sinfo)."""
+_UNUSABLE_MARKS = set("*$@^!")
 
 
 def live_signals(connector: Connector) -> dict[str, Signal] | str:
-    """A signal per partition, or why there is none."""
-    texts = []
+    """A signal for each partition, or a message that says why there are none."""
+    outputs = []
     for argv in (SINFO, SQUEUE):
         try:
             outcome = connector.run(argv, timeout=TIMEOUT)
@@ -23,21 +27,22 @@ def live_signals(connector: Connector) -> dict[str, Signal] | str:
             return str(error)
         if outcome.status:
             return f"{argv[0]}: {outcome.complaint}"
-        texts.append(outcome.stdout)
-    return read_signals(*texts)
+        outputs.append(outcome.stdout)
+    return read_signals(*outputs)
 
 
 def read_signals(sinfo: str, squeue: str) -> dict[str, Signal]:
-    """Signals from what the two commands print; a job that names several partitions waits in each."""
+    """Signals from the output of both commands. A job that names several partitions waits in each."""
     idle: Counter[str] = Counter()
     mixed: Counter[str] = Counter()
-    names: dict[str, None] = {}
+    partitions: dict[str, None] = {}
     for line in sinfo.splitlines():
-        name, state, number = ([*line.split("|"), "", ""])[:3]
-        names[name] = None
-        if not number.isdigit() or set(state) & set("*$@^!"):
+        partition, state, count = ([*line.split("|"), "", ""])[:3]
+        partitions[partition] = None
+        if not count.isdigit() or set(state) & _UNUSABLE_MARKS:
             continue
-        idle[name] += int(number) if state.rstrip("~#-") == "idle" else 0
-        mixed[name] += int(number) if state.rstrip("~#-") == "mix" else 0
+        bare = state.rstrip(_POWER_MARKS)
+        idle[partition] += int(count) if bare == "idle" else 0
+        mixed[partition] += int(count) if bare == "mix" else 0
     waiting = Counter(name for line in squeue.splitlines() for name in line.strip().split(",") if name)
-    return {name: Signal(idle[name], mixed[name], waiting[name]) for name in names}
+    return {name: Signal(idle[name], mixed[name], waiting[name]) for name in partitions}

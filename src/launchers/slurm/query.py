@@ -1,8 +1,8 @@
-"""Ask the live cluster, and remember the answer for a while.
+"""Read the live cluster, and keep the answer for a while.
 
-What is remembered is the very file that `launchers convert` would have written, so there is one way from a cluster to
-offers.  A command that is not there, not allowed or hangs costs its facts and no more: without slurmdbd there are no
-accounts, without scontrol there is nothing.
+The answer is kept as the file that `launchers convert` would write, so there is one way from a cluster to offers. A
+command that does not exist, is not allowed or hangs costs only its own facts: without slurmdbd there are no accounts.
+Only nodes and partitions are needed.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ import pwd
 from attrs import field, frozen
 
 from launchers.commands import CommandError, Connector, LocalConnector
-from launchers.config.cache import place, recall, remember
-from launchers.config.emit import Converted, to_yaml
+from launchers.config.cache import cache_path, read_cache, write_cache
+from launchers.config.emit import to_yaml
+from launchers.config.reading import ClusterError, ClusterReading
 from launchers.config.schema import SlurmGroup
-from launchers.slurm.convert import Person, convert
-from launchers.slurm.facts import Facts
+from launchers.slurm.accounts import Person
+from launchers.slurm.convert import convert
+from launchers.slurm.facts import SlurmFacts
 from launchers.slurm.read import read
 
 TIMEOUT = 30.0
+"""Seconds that each command may take."""
 
 NODES = ("scontrol", "-a", "show", "nodes")
 PARTITIONS = ("scontrol", "-a", "show", "partitions")
@@ -37,39 +40,54 @@ ASSOCIATIONS = (
 
 @frozen
 class LiveCluster:
-    """What a live cluster said: its facts, for whom, and what could not be asked."""
+    """The facts of a live cluster, the person who asked, and the commands that failed."""
 
-    facts: Facts
+    facts: SlurmFacts
     person: Person
     failed: tuple[str, ...] = field(default=())
 
 
-class ClusterError(RuntimeError):
-    """A cluster that cannot be read at all; the message says what was tried."""
+def query(*, refresh: bool = False, connector: Connector | None = None) -> ClusterReading[SlurmGroup] | str:
+    """The entry of the live cluster, a few minutes old at most; or a message that says why it cannot be read.
+
+    `refresh` reads the cluster even where a recent answer is kept.
+    """
+    path = cache_path("slurm", os.environ.get("SLURM_CONF", "") + "|" + os.environ.get("SLURM_CONF_SERVER", ""))
+    kept = None if refresh else read_cache(path)
+    if kept is not None and kept[0].slurm:
+        return ClusterReading(kept[0].slurm[0], kept[1])
+    try:
+        cluster = read_live_cluster(connector)
+    except ClusterError as error:
+        return f"query_slurm: {error}"
+    converted = convert(cluster.facts, cluster.person)
+    write_cache(path, to_yaml(converted, "The last answer for `query_slurm: true`."))
+    return ClusterReading(converted.group, 0.0, cluster.failed)
 
 
 def read_live_cluster(connector: Connector | None = None) -> LiveCluster:
-    """Ask everything that helps; raises ClusterError when not even nodes and partitions can be had."""
+    """Ask the cluster for everything that helps. Raises ClusterError without nodes or partitions."""
     connector = connector or LocalConnector()
     failed: list[str] = []
     texts = []
     for argv in (NODES, PARTITIONS):
-        texts.append(_run(connector, argv, failed))
+        texts.append(_output(connector, argv, failed))
         if not texts[-1]:
             raise ClusterError("; ".join(failed) or f"{' '.join(argv)} printed nothing")
     user = pwd.getpwuid(os.getuid()).pw_name
-    config = _run(connector, CONFIG, failed)
-    more = [config, _run(connector, RESERVATIONS, failed)]
-    default = ""
+    config = _output(connector, CONFIG, failed)
+    more = [config, _output(connector, RESERVATIONS, failed)]
+    default_account = ""
     if "accounting_storage/none" not in config:
-        more += [_run(connector, QOS, failed), _run(connector, ASSOCIATIONS, failed)]
-        default = _run(connector, ("sacctmgr", "-nP", "show", "user", user, "format=DefaultAccount"), failed).strip()
+        more += [_output(connector, QOS, failed), _output(connector, ASSOCIATIONS, failed)]
+        show_default = ("sacctmgr", "-nP", "show", "user", user, "format=DefaultAccount")
+        default_account = _output(connector, show_default, failed).strip()
     facts = read(*texts, *(text for text in more if text and "No reservations" not in text))
-    return LiveCluster(facts, Person(user, default or None, _groups(user)), tuple(failed))
+    return LiveCluster(facts, Person(user, default_account or None, _unix_groups(user)), tuple(failed))
 
 
-def _run(connector: Connector, argv: tuple[str, ...], failed: list[str]) -> str:
-    """What a command says; "" with a note in `failed` when it cannot say anything."""
+def _output(connector: Connector, argv: tuple[str, ...], failed: list[str]) -> str:
+    """What a command prints; "" and a message in `failed` where the command fails."""
     try:
         outcome = connector.run(argv, timeout=TIMEOUT)
     except CommandError as error:
@@ -81,44 +99,12 @@ def _run(connector: Connector, argv: tuple[str, ...], failed: list[str]) -> str:
     return outcome.stdout
 
 
-def _groups(user: str) -> frozenset[str]:
-    """The names of this process's Unix groups."""
+def _unix_groups(user: str) -> frozenset[str]:
+    """The names of this process's Unix groups. A group without a name cannot be in AllowGroups."""
     names = {"root"} if user == "root" else set()
     for number in os.getgroups():
         try:
             names.add(grp.getgrgid(number).gr_name)
         except KeyError:
-            continue  # a group without a name cannot be in AllowGroups
+            continue
     return frozenset(names)
-
-
-def converted(asked: LiveCluster) -> Converted[SlurmGroup]:
-    """The live cluster as an entry of launchers.yaml."""
-    return convert(asked.facts, asked.person)
-
-
-# -- remembered ------------------------------------------------------------------------------------------------
-
-
-@frozen
-class Answer:
-    """What a cluster says, how old that is (seconds), and what could not be asked."""
-
-    group: SlurmGroup
-    age: float
-    failed: tuple[str, ...] = ()
-
-
-def query(*, refresh: bool = False, connector: Connector | None = None) -> Answer | str:
-    """What the live cluster says, a few minutes old at most; or why it cannot be read, with what was tried."""
-    path = place("slurm", os.environ.get("SLURM_CONF", "") + "|" + os.environ.get("SLURM_CONF_SERVER", ""))
-    known = None if refresh else recall(path)
-    if known is not None and known[0].slurm:
-        return Answer(known[0].slurm[0], known[1])
-    try:
-        asked = read_live_cluster(connector)
-    except ClusterError as error:
-        return f"query_slurm: {error}"
-    found = converted(asked)
-    remember(path, to_yaml(found, "What `query_slurm: true` read last."))
-    return Answer(found.group, 0.0, asked.failed)

@@ -1,157 +1,184 @@
-"""Read what Slurm prints, whatever it is: scontrol records, sacctmgr and sinfo tables, JSON, in any order and mixed."""
+"""Read what Slurm prints: scontrol records, sacctmgr and sinfo tables, JSON, in any order and mixed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from launchers.slurm import facts as fact
-from launchers.slurm import from_json, tables
-from launchers.slurm.facts import Facts
-from launchers.slurm.records import Problem, read_records
+from attrs import evolve, field, frozen
 
-_BUILD: dict[str, tuple[str, Callable[[Mapping[str, str], int, list[Problem]], Any]]] = {
-    "NodeName": ("nodes", fact.node),
-    "PartitionName": ("partitions", fact.partition),
-    "ReservationName": ("reservations", fact.reservation),
-    "Qos": ("qos", fact.qos),
-    "Association": ("associations", fact.association),
+from launchers.slurm import from_json, from_pairs, tables
+from launchers.slurm.facts import SlurmFacts, SlurmNode
+from launchers.slurm.records import ReadProblem, read_records
+
+_LISTS: dict[str, tuple[str, Callable[[Mapping[str, str], int, list[ReadProblem]], Any]]] = {
+    "NodeName": ("nodes", from_pairs.read_node),
+    "PartitionName": ("partitions", from_pairs.read_partition),
+    "ReservationName": ("reservations", from_pairs.read_reservation),
+    "Qos": ("qos", from_pairs.read_qos),
+    "Association": ("associations", from_pairs.read_association),
 }
+"""By kind of record: the list of `SlurmFacts` that it goes to, and how it is read."""
 
 
-def read(*texts: str) -> Facts:
-    """The facts of one or several texts together; what cannot be understood is in `problems`; never raises."""
-    found = Facts()
-    seen: dict[tuple[str, str], tuple[int, Mapping[str, str]]] = {}
+def read(*texts: str) -> SlurmFacts:
+    """The facts of several texts together. Never raises: what cannot be read is in `problems`."""
+    reading = _Reading()
     for text in texts:
         if text.lstrip()[:1] in ("{", "["):
-            _read_json(text, found, seen)
+            reading.add_json(text)
         else:
-            _read_text(text, found, seen)
-    _merge_partitions(found)
-    return found
+            reading.add_text(text)
+    reading.add_named_partitions()
+    return reading.facts
 
 
-Seen = dict[tuple[str, str], tuple[int, Mapping[str, str]]]
+@frozen
+class _Reading:
+    """The facts so far, and of each record the line where it stands and its keys and values."""
 
+    facts: SlurmFacts = field(factory=SlurmFacts)
+    seen: dict[tuple[str, str], tuple[int, Mapping[str, str]]] = field(factory=dict)
 
-def _add(kind: str, pairs: Mapping[str, str], line: int, found: Facts, seen: Seen) -> None:
-    """Turn one record into its fact, unless it says again what is known."""
-    listed, build = _BUILD[kind]
-    name = pairs.get(kind) or pairs.get("Name") or ""
-    if kind == "Association":
-        name = "|".join(pairs.get(key, "") for key in ("Cluster", "Account", "User", "Partition"))
-    if not name.strip() or name == "(null)":
-        found.problems.append(Problem(line, str(dict(pairs))[:80], f"a record without {kind}"))
-        return
-    before = seen.get((kind, name))
-    if before is None:
-        seen[kind, name] = (line, pairs)
-        getattr(found, listed).append(build(pairs, line, found.problems))
-        return
-    if kind == "NodeName" and pairs.get("Partitions", "") not in before[1].get("Partitions", "").split(","):
-        found.nodes[:] = [one if one.name != name else _also_in(one, pairs["Partitions"]) for one in found.nodes]
-        return
-    differing = [key for key, value in pairs.items() if before[1].get(key, value) != value and key != "Partitions"]
-    if differing and kind != "PartitionName":
-        message = f"{name} is described twice, first on line {before[0]}, and differs in {', '.join(differing[:3])}"
-        found.problems.append(Problem(line, name, message))
+    def problem(self, line: int, text: str, reason: str) -> None:
+        self.facts.problems.append(ReadProblem(line, text, reason))
 
+    # -- records -----------------------------------------------------------------------------------------------
 
-def _also_in(node: fact.Node, partition: str) -> fact.Node:
-    from attrs import evolve
+    def add_record(self, kind: str, pairs: Mapping[str, str], line: int) -> None:
+        """Add the fact of one record, unless the record repeats what is known."""
+        name = _name_of(kind, pairs)
+        if not name.strip() or name == "(null)":
+            self.problem(line, str(dict(pairs))[:80], f"this record has no {kind}")
+        elif (kind, name) in self.seen:
+            self.add_repeated_record(kind, name, pairs, line)
+        else:
+            self.seen[kind, name] = (line, pairs)
+            attribute, read_fact = _LISTS[kind]
+            getattr(self.facts, attribute).append(read_fact(pairs, line, self.facts.problems))
 
-    names = tuple(dict.fromkeys([*node.partitions, *partition.split(",")]))
-    return evolve(node, partitions=names)
-
-
-# -- text ------------------------------------------------------------------------------------------------------
-
-
-def _read_text(text: str, found: Facts, seen: Seen) -> None:
-    records = read_records(text)
-    found.problems.extend(records.problems)
-    for record in records.records:
-        _add(record.kind, record.pairs, record.line, found, seen)
-    rest = [(number, line) for number, line in records.rest if not tables.is_noise(line) or set(line) <= {"-", " "}]
-    index = 0
-    while index < len(rest):
-        if tables.header(rest[index][1]):
-            end = index + 1
-            while end < len(rest) and not tables.header(rest[end][1]) and rest[end][0] <= rest[end - 1][0] + 1:
-                end += 1
-            for kind, number, pairs in tables.rows(rest[index:end], found.problems):
-                _add(kind, pairs, number, found, seen)
-            index = end
-            continue
-        number, line = rest[index]
-        if (pair := tables.config_pair(line)) is not None:
-            found.config.setdefault(*pair)
-        elif line.lstrip().startswith("{"):
-            _read_json(line, found, seen, number)
-        elif not set(line) <= {"-", " ", "="}:
-            end = index + 1
-            while end < len(rest) and _same_kind(rest[end - 1], rest[end]):
-                end += 1
-            lines = f"{end - index} lines" if end > index + 1 else "a line"
-            found.problems.append(Problem(number, line, f"{lines} not understood (a table needs its header)"))
-            index = end
-            continue
-        index += 1
-
-
-def _same_kind(above: tuple[int, str], below: tuple[int, str]) -> bool:
-    """Whether a line goes on with what the line above began, as far as can be told: nothing known starts there."""
-    number, line = below
-    starts = tables.header(line) or tables.config_pair(line) is not None or line.lstrip().startswith("{")
-    return number == above[0] + 1 and not starts
-
-
-# -- JSON ------------------------------------------------------------------------------------------------------
-
-
-def _read_json(text: str, found: Facts, seen: Seen, line: int = 1) -> None:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        lines = text.splitlines()
-        if len(lines) > 1 and all(one.strip()[:1] in ("{", "") for one in lines):
-            for number, one in enumerate(lines, line):
-                if one.strip():
-                    _read_json(one, found, seen, number)
+    def add_repeated_record(self, kind: str, name: str, pairs: Mapping[str, str], line: int) -> None:
+        """sinfo names a node once for each of its partitions; any other difference is a problem."""
+        first_line, known = self.seen[kind, name]
+        if kind == "NodeName" and pairs.get("Partitions", "") not in known.get("Partitions", "").split(","):
+            nodes = self.facts.nodes
+            nodes[:] = [_also_in(node, pairs["Partitions"]) if node.name == name else node for node in nodes]
             return
-        where = getattr(error, "lineno", 1) + line - 1
-        found.problems.append(Problem(where, text[:80], f"not JSON: {error}"))
-        return
-    if not isinstance(data, dict):
-        found.problems.append(Problem(line, text[:80], "JSON that is not an object"))
-        return
-    if isinstance(data.get("stdout"), str):
-        _read_text(data["stdout"], found, seen)
-        return
-    found.problems.extend(
-        Problem(line, json.dumps(odd)[:80], f"an entry of {key} that is not an object")
-        for key, odd in from_json.odd(data)
-    )
-    known = False
-    for kind, pairs in from_json.records(data):
-        known = True
-        _add(kind, pairs, line, found, seen)
-    if not known and not any(isinstance(data.get(key), list) for key in ("nodes", "partitions", "sinfo", "qos")):
-        found.problems.append(Problem(line, text[:80], f"JSON about nothing known here: {', '.join(list(data)[:5])}"))
+        differing = [key for key, value in pairs.items() if known.get(key, value) != value and key != "Partitions"]
+        if differing and kind != "PartitionName":
+            keys = ", ".join(differing[:3])
+            message = f"{name} is described on line {first_line} too, and differs in {keys}; line {first_line} is used"
+            self.problem(line, name, message)
+
+    def add_named_partitions(self) -> None:
+        """Add the partitions that only nodes name; nothing else is known of them."""
+        known = {partition.name for partition in self.facts.partitions}
+        for node in self.facts.nodes:
+            for name in node.partitions:
+                if name not in known:
+                    known.add(name)
+                    partition = from_pairs.read_partition({"PartitionName": name}, node.line, self.facts.problems)
+                    self.facts.partitions.append(partition)
+
+    # -- text --------------------------------------------------------------------------------------------------
+
+    def add_text(self, text: str) -> None:
+        """Add records, tables, settings and lines of JSON."""
+        records = read_records(text)
+        self.facts.problems.extend(records.problems)
+        for record in records.records:
+            self.add_record(record.kind, record.pairs, record.line)
+        rest = [(number, line) for number, line in records.rest if not tables.is_noise(line) or set(line) <= {"-", " "}]
+        index = 0
+        while index < len(rest):
+            index = self.add_lines_from(rest, index)
+
+    def add_lines_from(self, lines: Sequence[tables.Line], index: int) -> int:
+        """Add what begins at `lines[index]`; the index behind it."""
+        number, line = lines[index]
+        if tables.header(line):
+            end = _end_of_table(lines, index)
+            for kind, row_number, pairs in tables.rows(lines[index:end], self.facts.problems):
+                self.add_record(kind, pairs, row_number)
+            return end
+        if (setting := tables.config_pair(line)) is not None:
+            self.facts.config.setdefault(*setting)
+            return index + 1
+        if line.lstrip().startswith("{"):
+            self.add_json(line, number)
+            return index + 1
+        if set(line) <= {"-", " ", "="}:
+            return index + 1
+        end = _end_of_unknown(lines, index)
+        which = f"these {end - index} lines" if end > index + 1 else "this line"
+        self.problem(number, line, f"cannot read {which} (a table needs the line with its header)")
+        return end
+
+    # -- JSON --------------------------------------------------------------------------------------------------
+
+    def add_json(self, text: str, line: int = 1) -> None:
+        """Add a JSON document that begins on `line`, or several, one a line."""
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            if _has_one_document_a_line(text):
+                for number, part in enumerate(text.splitlines(), line):
+                    if part.strip():
+                        self.add_json(part, number)
+            else:
+                self.problem(getattr(error, "lineno", 1) + line - 1, text[:80], f"cannot be read as JSON: {error}")
+            return
+        if not isinstance(document, dict):
+            self.problem(line, text[:80], "this JSON is not an object")
+        elif isinstance(document.get("stdout"), str):
+            self.add_text(document["stdout"])
+        else:
+            self.add_document(document, text, line)
+
+    def add_document(self, document: Mapping[str, Any], text: str, line: int) -> None:
+        """Add the records of a JSON document."""
+        for key, malformed in from_json.malformed_records(document):
+            self.problem(line, json.dumps(malformed)[:80], f"an entry of {key} is not an object")
+        records = list(from_json.records(document))
+        for kind, pairs in records:
+            self.add_record(kind, pairs, line)
+        if not records and not any(isinstance(document.get(key), list) for key in from_json.MAIN_LISTS):
+            keys = ", ".join(list(document)[:5])
+            self.problem(line, text[:80], f"this JSON has nothing that launchers knows; its keys are {keys}")
 
 
-# -- what records say of each other ----------------------------------------------------------------------------
+def _name_of(kind: str, pairs: Mapping[str, str]) -> str:
+    """What tells a record from others of its kind."""
+    if kind == "Association":
+        return "|".join(pairs.get(key, "") for key in ("Cluster", "Account", "User", "Partition"))
+    return pairs.get(kind) or pairs.get("Name") or ""
 
 
-def _merge_partitions(found: Facts) -> None:
-    """Nodes say which partitions they are in, partitions which nodes they have; a partition that only nodes name is
-    one of which nothing else is known.
-    """
-    known = {partition.name for partition in found.partitions}
-    for node in found.nodes:
-        for name in node.partitions:
-            if name not in known:
-                known.add(name)
-                found.partitions.append(fact.partition({"PartitionName": name}, node.line, found.problems))
+def _also_in(node: SlurmNode, partitions: str) -> SlurmNode:
+    return evolve(node, partitions=tuple(dict.fromkeys([*node.partitions, *partitions.split(",")])))
+
+
+def _end_of_table(lines: Sequence[tables.Line], start: int) -> int:
+    """The index behind a table: it ends at a blank line or at the header of another one."""
+    end = start + 1
+    while end < len(lines) and not tables.header(lines[end][1]) and lines[end][0] <= lines[end - 1][0] + 1:
+        end += 1
+    return end
+
+
+def _end_of_unknown(lines: Sequence[tables.Line], start: int) -> int:
+    """The index behind lines that cannot be read: they end at a blank line or where something known begins."""
+    end = start + 1
+    while end < len(lines) and lines[end][0] == lines[end - 1][0] + 1 and not _begins_something(lines[end][1]):
+        end += 1
+    return end
+
+
+def _begins_something(line: str) -> bool:
+    return bool(tables.header(line)) or tables.config_pair(line) is not None or line.lstrip().startswith("{")
+
+
+def _has_one_document_a_line(text: str) -> bool:
+    lines = text.splitlines()
+    return len(lines) > 1 and all(line.strip()[:1] in ("{", "") for line in lines)

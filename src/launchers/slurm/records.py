@@ -1,7 +1,7 @@
-"""The records that scontrol prints, as keys and values: ``NodeName=... Key=Value ...``, on one line or on many.
+"""The records that scontrol prints, ``NodeName=... Key=Value ...``, as keys and values.
 
-Written for the texts of Slurm 15 to 25: values with blanks in them (OS, Reason, Comment), records that are indented,
-keys apart by two blanks, several kinds of record in any order, shell prompts in between.
+Reads the texts of Slurm 15 to 26: a record on one line or on many, values with blanks in them (OS, Reason, Comment),
+kinds of record in any order, shell prompts in between (docs/slurm-facts.md#what-slurm-prints).
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from attrs import field, frozen
 
 STARTS = ("NodeName", "PartitionName", "ReservationName")
-FREE = frozenset({"OS", "Reason", "Comment", "Extra", "AdminComment"})
-"""Keys whose values may hold blanks and equals signs; only a key that Slurm prints after them ends them."""
-AFTER_FREE = frozenset(
+"""The keys that begin a record."""
+FREE_TEXT = frozenset({"OS", "Reason", "Comment", "Extra", "AdminComment"})
+"""Keys whose values may hold blanks and equals signs. Such a value ends at a key of AFTER_FREE_TEXT."""
+AFTER_FREE_TEXT = frozenset(
     {
         "RealMemory", "AllocMem", "FreeMem", "Sockets", "Boards", "State", "ThreadsPerCore", "TmpDisk", "Weight",
         "Owner", "MCS_label", "Partitions", "BootTime", "SlurmdStartTime", "LastBusyTime", "CfgTRES", "AllocTRES",
@@ -21,11 +22,14 @@ AFTER_FREE = frozenset(
         "GresUsed", "BcastAddr", "Topology", "ResCoresPerGPU",
     }
 )  # fmt: skip
+"""The keys that Slurm prints behind free text."""
+_IGNORED = " "
+"""Stands for the key of a value that is given twice: no real key is a blank."""
 
 
 @frozen
-class Problem:
-    """Something in a text that is not understood; the rest goes on."""
+class ReadProblem:
+    """A part of a text that cannot be read: the line, that part, and why. The rest of the text is read."""
 
     line: int
     text: str
@@ -36,75 +40,72 @@ class Problem:
 
 
 @frozen
-class Record:
-    """One record: what it is about (NodeName, ...), its keys and values as they were printed, where it starts."""
+class ScontrolRecord:
+    """One record: its kind (NodeName, ...), its keys and values as they were printed, the line where it begins."""
 
     kind: str
     pairs: dict[str, str]
     line: int
 
-    @property
-    def name(self) -> str:
-        """The name of the node, partition or reservation."""
-        return self.pairs[self.kind]
-
 
 @frozen
-class Records:
-    """All records of a text, what could not be understood, and the lines that belong to no record."""
+class ScontrolRecords:
+    """The records of a text, the parts that cannot be read, and the lines that belong to no record."""
 
-    records: list[Record] = field(factory=list)
-    problems: list[Problem] = field(factory=list)
+    records: list[ScontrolRecord] = field(factory=list)
+    problems: list[ReadProblem] = field(factory=list)
     rest: list[tuple[int, str]] = field(factory=list)
 
 
-def read_records(text: str) -> Records:
-    """Every record of a text, in order; never raises."""
-    found = Records()
-    current: Record | None = None
+def read_records(text: str) -> ScontrolRecords:
+    """Every record of a text, in order. Never raises."""
+    found = ScontrolRecords()
+    record: ScontrolRecord | None = None
     key = ""
     for number, line in enumerate(text.split("\n"), 1):
         words = line.split()
         if not words:
-            current = None
+            record = None
             continue
-        head = words[0].partition("=")
-        if head[1] and head[0] in STARTS and not (head[0] == "ReservationName" and _indented_in(current, line)):
-            current, key = Record(head[0], {}, number), ""
-            found.records.append(current)
-        elif current is None or not line[0].isspace():
-            current = None
+        if kind := _begun_record(line, words[0], record):
+            record, key = ScontrolRecord(kind, {}, number), ""
+            found.records.append(record)
+        elif record is None or not line[0].isspace():
+            record = None
             found.rest.append((number, line))
             continue
-        key = _take(current, words, key, number, found.problems)
+        key = _add_words(record, words, key, number, found.problems)
     return found
 
 
-def _indented_in(current: Record | None, line: str) -> bool:
-    """Whether a line that names a reservation only says that the node above is in it."""
-    return current is not None and current.kind == "NodeName" and line[0].isspace()
+def _begun_record(line: str, word: str, record: ScontrolRecord | None) -> str:
+    """The kind of the record that this line begins; "" where it begins none."""
+    key, equals, _ = word.partition("=")
+    if not equals or key not in STARTS:
+        return ""
+    # an indented ReservationName in a node's record only says which reservation the node is in
+    names_reservation = key == "ReservationName" and record is not None and record.kind == "NodeName"
+    return "" if names_reservation and line[0].isspace() else key
 
 
-def _is_compound(name: str) -> bool:
-    """A key with a colon in it: S:C:T in older versions."""
-    return name.replace(":", "").isidentifier()
-
-
-def _take(record: Record, words: list[str], key: str, number: int, problems: list[Problem]) -> str:
-    """Put the words of one line into a record; the key that a following line may go on with."""
+def _add_words(record: ScontrolRecord, words: list[str], key: str, number: int, problems: list[ReadProblem]) -> str:
+    """Put the words of one line into a record. Returns the key whose value the next line may continue."""
     pairs = record.pairs
     for word in words:
         name, equals, value = word.partition("=")
-        if equals and (key not in FREE or name in AFTER_FREE) and (name.isidentifier() or _is_compound(name)):
-            if name in pairs:
-                if pairs[name] != value:
-                    problems.append(Problem(number, word, f"{name} is given twice, the first is kept"))
-                key = f"{name} again"
-                continue
-            pairs[name] = value
-            key = name
-        elif key in pairs and (key in FREE or record.kind == "ReservationName"):
+        if equals and (key not in FREE_TEXT or name in AFTER_FREE_TEXT) and _is_key(name):
+            key = _IGNORED if name in pairs else name
+            if name not in pairs:
+                pairs[name] = value
+            elif pairs[name] != value:
+                problems.append(ReadProblem(number, word, f"{name} is given twice; the first value is used"))
+        elif key in pairs and (key in FREE_TEXT or record.kind == "ReservationName"):
             pairs[key] = f"{pairs[key]} {word}" if pairs[key] else word
-        elif not key.endswith(" again"):
-            problems.append(Problem(number, word, "a word that belongs to no key"))
+        elif key != _IGNORED:
+            problems.append(ReadProblem(number, word, "this word belongs to no key"))
     return key
+
+
+def _is_key(name: str) -> bool:
+    """Whether this can be a key; older versions have one with colons, S:C:T."""
+    return name.isidentifier() or name.replace(":", "").isidentifier()

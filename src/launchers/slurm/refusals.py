@@ -1,6 +1,7 @@
-"""What Slurm's own words mean: sbatch's refusals and the reasons of pending jobs, as reason codes of the matcher.
+"""What Slurm's words mean: refusals of sbatch and reasons of waiting jobs, as reason codes of the matcher.
 
-The texts are those of facts/slurm-verdicts.tsv and of man squeue, JOB REASON CODES.
+sbatch has no codes for its refusals, only words (docs/slurm-facts.md#refusals-and-reasons). This module knows the words
+of 22.05, and the reasons of man squeue, JOB REASON CODES.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from attrs import frozen
 
 @frozen
 class Refusal:
-    """A reason code (of matching's STAGES; "" where there is none), and whether the job can never start."""
+    """A reason code (one of matching's STAGES, or "" where none fits), and whether the job can never start."""
 
     code: str
     never: bool
@@ -41,7 +42,8 @@ _PENDING = (
     (r"PartitionConfig", "limit", True),
     (r"DependencyNeverSatisfied|AccountingPolicy", "", True),
 )
-_AWAY = re.compile(
+"""Pattern of a reason, reason code, whether the job can never start. The first pattern that matches counts."""
+_UNREACHABLE = re.compile(
     r"Socket timed out|Unable to contact slurm controller|Zero Bytes were transmitted|Connection refused|"
     r"Resource temporarily unavailable|Transport endpoint|try again later|Communication connection failure|"
     r"gave no answer within",
@@ -50,8 +52,8 @@ _AWAY = re.compile(
 
 
 def is_controller_unreachable(message: str) -> bool:
-    """Whether slurmctld could not be asked: asking again is worth it, and a job may have been accepted all the same."""
-    return _AWAY.search(message) is not None
+    """Whether sbatch failed because slurmctld did not answer: it can be tried again, but may have accepted the job."""
+    return _UNREACHABLE.search(message) is not None
 
 
 def refusal_of_sbatch(message: str) -> Refusal:
@@ -63,9 +65,9 @@ def refusal_of_sbatch(message: str) -> Refusal:
 
 
 def refusal_of_reason(reason: str) -> Refusal:
-    """What the reason of a pending job is about."""
-    bare = reason.strip("() ").replace("_", " ")
+    """What the reason of a waiting job is about. Details behind a comma do not matter."""
+    words = reason.strip("() ").replace("_", " ")
     for pattern, code, never in _PENDING:
-        if re.fullmatch(pattern, bare) or re.fullmatch(pattern, bare.split(",")[0]):
+        if re.fullmatch(pattern, words) or re.fullmatch(pattern, words.split(",")[0]):
             return Refusal(code, never)
     return Refusal("", never=False)

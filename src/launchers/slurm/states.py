@@ -1,16 +1,21 @@
-"""States of jobs and nodes, in Slurm's words (man squeue, man sinfo; facts/slurm.md)."""
+"""The state of one job, in Slurm's words (man squeue, man sacct; docs/slurm-facts.md#accounting)."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from attrs import frozen
 
 from launchers.commands import CommandError, Connector
 from launchers.jobs.state import ENDED, UNKNOWN, base
 
+TIMEOUT = 20.0
+"""Seconds that each command may take."""
+
 
 @frozen
 class JobState:
-    """What Slurm says of one job: its state (UNKNOWN where nobody knows it any more), reason, nodes, exit code."""
+    """The state of a job (UNKNOWN where no command knows the job any more), its reason, nodes and exit code."""
 
     state: str
     reason: str = ""
@@ -19,29 +24,29 @@ class JobState:
 
     @property
     def ended(self) -> bool:
-        """Whether it will never change again."""
+        """Whether the state will never change again."""
         return self.state in ENDED
 
 
 def job_state(connector: Connector, job: str) -> JobState:
-    """Ask for one job: squeue first, then the controller's memory, then accounting; none of them need exist."""
-    tries = (
-        (("squeue", "-h", "-a", "-j", job, "-o", "%T|%r|%N|"), _bars),
-        (("scontrol", "show", "job", "-o", job), _pairs),
-        (("sacct", "-X", "-n", "-P", "-j", job, "-o", "State,Reason,NodeList,ExitCode"), _bars),
+    """Ask squeue, then the controller, then accounting; a site may lack any of them."""
+    sources: tuple[tuple[tuple[str, ...], Callable[[str], JobState | None]], ...] = (
+        (("squeue", "-h", "-a", "-j", job, "-o", "%T|%r|%N|"), _read_columns),
+        (("scontrol", "show", "job", "-o", job), _read_pairs),
+        (("sacct", "-X", "-n", "-P", "-j", job, "-o", "State,Reason,NodeList,ExitCode"), _read_columns),
     )
-    for argv, read in tries:
+    for argv, read in sources:
         try:
-            outcome = connector.run(argv, timeout=20)
+            outcome = connector.run(argv, timeout=TIMEOUT)
         except CommandError:
-            continue  # a site without slurmdbd has no sacct that answers; the next source is asked
-        found = read(outcome.stdout) if outcome.status == 0 else None
-        if found is not None:
-            return found
+            continue  # without slurmdbd, for instance, sacct does not answer
+        state = read(outcome.stdout) if outcome.status == 0 else None
+        if state is not None:
+            return state
     return JobState(UNKNOWN)
 
 
-def _bars(text: str) -> JobState | None:
+def _read_columns(text: str) -> JobState | None:
     line = text.strip().splitlines()[:1]
     if not line or "|" not in line[0]:
         return None
@@ -49,10 +54,10 @@ def _bars(text: str) -> JobState | None:
     return JobState(base(state), reason, nodes, exit)
 
 
-def _pairs(text: str) -> JobState | None:
-    found = dict(word.split("=", 1) for word in text.split() if "=" in word)
-    if "JobState" not in found:
+def _read_pairs(text: str) -> JobState | None:
+    pairs = dict(word.split("=", 1) for word in text.split() if "=" in word)
+    if "JobState" not in pairs:
         return None
     return JobState(
-        base(found["JobState"]), found.get("Reason", ""), found.get("NodeList", ""), found.get("ExitCode", "")
+        base(pairs["JobState"]), pairs.get("Reason", ""), pairs.get("NodeList", ""), pairs.get("ExitCode", "")
     )

@@ -1,45 +1,43 @@
-"""Time limits as Slurm writes and reads them (man sbatch, --time; man slurm.conf, MaxTime)."""
+"""Time limits as Slurm prints and reads them (man sbatch, --time; man slurm.conf, MaxTime)."""
 
 from __future__ import annotations
 
 import re
 
-_UNLIMITED = {"unlimited", "infinite"}
+_UNLIMITED = {"unlimited", "infinite", "-1"}
 _UNSET = {"", "none", "n/a", "(null)", "partition_limit", "invalid", "not_set"}
 _FORM = re.compile(r"(?:(\d{1,6})-)?(\d{1,9})(?::(\d{1,9}))?(?::(\d{1,9}))?", re.ASCII)
 
 
 def parse_time(text: str) -> int | None:
-    """Seconds of a time limit; None for UNLIMITED.
+    """The seconds of a time limit; None for no limit: ``UNLIMITED``, ``-1`` and ``0``.
 
     The forms are minutes, minutes:seconds, hours:minutes:seconds, days-hours, days-hours:minutes and
-    days-hours:minutes:seconds; ``0`` asks for no limit as UNLIMITED does.  Raises ValueError for anything else.
+    days-hours:minutes:seconds. Raises ValueError for anything else.
     """
-    low = text.strip().lower()
-    if low in _UNLIMITED or low == "-1":
+    limit = text.strip().lower()
+    if limit in _UNLIMITED:
         return None
-    found = _FORM.fullmatch(low)
-    if not found:
+    form = _FORM.fullmatch(limit)
+    if not form:
         raise ValueError(
             f"{text!r} is not a time limit: Slurm takes minutes, minutes:seconds, hours:minutes:seconds, "
             "days-hours, days-hours:minutes, days-hours:minutes:seconds and UNLIMITED"
         )
-    days, first, second, third = (None if part is None else int(part) for part in found.groups())
-    if days is not None:
-        seconds = days * 86400 + (first or 0) * 3600 + (second or 0) * 60 + (third or 0)
-    elif second is None:
-        seconds = (first or 0) * 60
-    elif third is None:
-        seconds = (first or 0) * 60 + second
-    else:
-        seconds = (first or 0) * 3600 + second * 60 + third
-    return seconds or None
+    days, first, second, third = (None if part is None else int(part) for part in form.groups())
+    if days is not None:  # days-hours[:minutes[:seconds]]
+        hours, minutes, seconds = first or 0, second or 0, third or 0
+    elif third is not None:
+        hours, minutes, seconds = first or 0, second or 0, third
+    else:  # minutes[:seconds]
+        hours, minutes, seconds = 0, first or 0, second or 0
+    return (days or 0) * 86400 + hours * 3600 + minutes * 60 + seconds or None
 
 
 def read_limit(text: str | None) -> int | None:
-    """Seconds of a limit that Slurm printed; None where it set none (UNLIMITED, NONE, empty).
+    """The seconds of a limit that Slurm printed; None for no limit (UNLIMITED, NONE, empty).
 
-    Raises ValueError for text that is no time at all.
+    Raises ValueError for text that is no time limit.
     """
     if text is None or text.strip().lower() in _UNSET:
         return None

@@ -3,8 +3,7 @@
 import pytest
 
 from launchers.commands import Outcome
-from launchers.oar.query import ask
-from launchers.oar.refusals import refusal_of_oarsub, without_noise
+from launchers.oar.refusals import is_transient, oar_complaint, refusal_of_oarsub, without_noise
 
 REFUSED = "# There are not enough resources for your request\n# Error: please verify your job submission syntax.\n"
 PERL = "Possible precedence problem between ! and pattern match (m//) at /usr/share/perl5/OAR/IO.pm line {}.\n"
@@ -12,18 +11,35 @@ WARNINGS = "".join(PERL.format(line) for line in (1963, 2170, 2442))
 
 
 @pytest.mark.parametrize(
-    ("said", "code"),
+    ("message", "code"),
     [
         ("There are not enough resources for your request\n", "limit"),
         (REFUSED, "limit"),
         ("ERROR : The queue nosuch does not exist\n", "closed"),
         ("# Error: queue 'nosuch' does not exist\n", "closed"),
+        ("Walltime too big for this queue\n", "duration"),
+        ("the walltime will exceed the limit\n", "duration"),
         ('# Bad resource request (ERROR:  column "gpu_model" does not exist\n', "gpu-model"),
+        ('# Bad resource request (ERROR:  column "gpus" does not exist\n', ""),
         ("# Error: please verify your job submission syntax.\n", ""),
     ],
 )
-def test_what_a_refusal_is_about(said, code):
-    assert refusal_of_oarsub(said) == refusal_of_oarsub(without_noise(said)) == code
+def test_what_a_refusal_is_about(message, code):
+    assert refusal_of_oarsub(message) == refusal_of_oarsub(without_noise(message)) == code
+
+
+@pytest.mark.parametrize(
+    ("message", "transient"),
+    [
+        ("[ERROR] Cannot connect to executor localhost:6666. Job is killed.", True),
+        ("[error] [IOlib] Cannot connect to database (type=Pg, host=127.0.0.1): Connection refused", True),
+        ("FATAL: too many clients already", True),
+        ("There are not enough resources for your request", False),
+        ("/!\\ Invalid stdout file name (bad character)", False),
+    ],
+)
+def test_what_can_be_tried_again(message, transient):
+    assert is_transient(message) is transient
 
 
 def test_the_marks_of_2_6_are_left_out():
@@ -31,9 +47,6 @@ def test_the_marks_of_2_6_are_left_out():
     assert without_noise("There are # two\n") == "There are # two"
 
 
-def test_what_perl_says_of_oar_is_left_out():
-    class Broken:
-        def run(self, argv, **_):
-            return Outcome(tuple(argv), 1, "", WARNINGS + "cannot connect to the database\n")
-
-    assert ask(Broken()) == "oarnodes: cannot connect to the database"
+def test_the_warnings_of_perl_are_left_out():
+    outcome = Outcome(("oarnodes",), 1, "", WARNINGS + "# cannot connect to the database\n")
+    assert oar_complaint(outcome) == "cannot connect to the database"

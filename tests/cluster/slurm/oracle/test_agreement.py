@@ -11,7 +11,8 @@ import slurm_testbed
 from launchers.config.emit import to_yaml
 from launchers.requirement import parse
 from launchers.slurm import query
-from launchers.slurm.convert import Person, convert
+from launchers.slurm.accounts import Person
+from launchers.slurm.convert import convert
 from launchers.slurm.read import read
 from slurm_oracle.__main__ import case_of, tried
 from slurm_oracle.clusters import USER

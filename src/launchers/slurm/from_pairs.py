@@ -1,0 +1,259 @@
+"""Records of Slurm, as keys and values under scontrol's and sacctmgr's names, to typed facts.
+
+A value that cannot be read becomes a problem, and counts as not stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+from attrs import frozen
+
+from launchers.quantities.hosts import count_hosts
+from launchers.slurm.facts import (
+    Association,
+    Bounds,
+    Qos,
+    Reservation,
+    SlurmNode,
+    SlurmPartition,
+    Tres,
+    read_node_state,
+)
+from launchers.slurm.gres import read_gres, read_tres
+from launchers.slurm.records import ReadProblem
+from launchers.slurm.times import read_limit
+
+MIB = 1024**2
+_UNSET = {"", "(null)", "n/a", "none", "unlimited", "infinite"}
+T = TypeVar("T")
+
+
+def read_node(pairs: Mapping[str, str], line: int, problems: list[ReadProblem]) -> SlurmNode:
+    """A node from the keys of ``scontrol show node``."""
+    values = Values(pairs, line, problems)
+    threads = values.number("ThreadsPerCore") or 1
+    return SlurmNode(
+        name=pairs["NodeName"],
+        cpus=_cpus_for_jobs(values, threads),
+        memory=_memory_for_jobs(values),
+        threads_per_core=threads,
+        gres=values.read(read_gres, "Gres") or (),
+        features=tuple(dict.fromkeys(values.names("ActiveFeatures", "AvailableFeatures", "Features"))),
+        state=read_node_state(values.text("State") or "UNKNOWN"),
+        partitions=values.names("Partitions"),
+        weight=values.number("Weight") or 1,
+        line=line,
+        pairs=pairs,
+    )
+
+
+def read_partition(pairs: Mapping[str, str], line: int, problems: list[ReadProblem]) -> SlurmPartition:
+    """A partition from the keys of ``scontrol show partition``."""
+    values = Values(pairs, line, problems)
+    nodes = values.text("Nodes") or ""
+    _check_host_list(nodes, pairs["PartitionName"], line, problems)
+    settings = dict(item.split("=", 1) for item in (values.text("JobDefaults") or "").split(",") if "=" in item)
+    job_defaults = Values(settings, line, problems)
+    return SlurmPartition(
+        name=pairs["PartitionName"],
+        nodes=nodes,
+        state=(values.text("State") or "UP").upper(),
+        default=values.is_yes("Default"),
+        hidden=values.is_yes("Hidden"),
+        max_time=values.seconds("MaxTime"),
+        default_time=values.seconds("DefaultTime"),
+        min_nodes=values.number("MinNodes") or 0,
+        max_nodes=values.number("MaxNodes"),
+        max_cpus_per_node=values.number("MaxCPUsPerNode"),
+        max_cpus_per_socket=values.number("MaxCPUsPerSocket"),
+        def_mem_per_cpu=values.mebibytes("DefMemPerCPU"),
+        def_mem_per_node=values.mebibytes("DefMemPerNode"),
+        def_mem_per_gpu=job_defaults.mebibytes("DefMemPerGPU"),
+        def_cpu_per_gpu=job_defaults.number("DefCpuPerGPU"),
+        max_mem_per_cpu=values.mebibytes("MaxMemPerCPU"),
+        max_mem_per_node=values.mebibytes("MaxMemPerNode"),
+        allow_accounts=values.names_or_all("AllowAccounts"),
+        deny_accounts=values.names("DenyAccounts"),
+        allow_qos=values.names_or_all("AllowQos"),
+        deny_qos=values.names("DenyQos"),
+        allow_groups=values.names_or_all("AllowGroups"),
+        qos=values.text("QoS"),
+        oversubscribe=_oversubscribe(values),
+        root_only=values.is_yes("RootOnly"),
+        req_resv=values.is_yes("ReqResv"),
+        priority_tier=values.number("PriorityTier", "Priority") or 0,
+        line=line,
+        pairs=pairs,
+    )
+
+
+def read_reservation(pairs: Mapping[str, str], line: int, problems: list[ReadProblem]) -> Reservation:
+    """A reservation from the keys of ``scontrol show reservation``."""
+    values = Values(pairs, line, problems)
+    return Reservation(
+        name=pairs["ReservationName"],
+        nodes=values.text("Nodes") or "",
+        state=(values.text("State") or "").upper(),
+        users=values.names("Users"),
+        accounts=values.names("Accounts"),
+        flags=values.names("Flags"),
+        start=values.text("StartTime") or "",
+        end=values.text("EndTime") or "",
+        line=line,
+        pairs=pairs,
+    )
+
+
+def read_qos(pairs: Mapping[str, str], line: int, problems: list[ReadProblem]) -> Qos:
+    """A QoS from the columns of ``sacctmgr show qos``."""
+    values = Values(pairs, line, problems)
+    priority = values.number("Priority") or 0
+    return Qos(pairs["Name"], priority, values.names("Flags"), _read_bounds(values), line, pairs)
+
+
+def read_association(pairs: Mapping[str, str], line: int, problems: list[ReadProblem]) -> Association:
+    """An association from the columns of ``sacctmgr show assoc`` (or ``show user withassoc``)."""
+    values = Values(pairs, line, problems)
+    account = values.text("Account") or ""
+    default = values.text("DefaultAccount", "Def Acct")
+    return Association(
+        cluster=values.text("Cluster") or "",
+        account=account,
+        parent=values.text("ParentName", "Par Name") or "",
+        user=values.text("User") or "",
+        partition=values.text("Partition") or "",
+        qos=values.names("QOS"),
+        default_qos=values.text("Def QOS", "DefaultQOS") or "",
+        default=default == account if default else False,
+        bounds=_read_bounds(values),
+        line=line,
+        pairs=pairs,
+    )
+
+
+@frozen
+class Values:
+    """The values of one record by their keys. Several keys are names of one value: the first that is set counts.
+
+    A value that cannot be read is added to `problems`, and is None.
+    """
+
+    pairs: Mapping[str, str]
+    line: int
+    problems: list[ReadProblem]
+
+    def text(self, *keys: str) -> str | None:
+        """The value as text; None where it is not set, or is a word for "no limit"."""
+        for key in keys:
+            value = self.pairs.get(key, "").strip()
+            if value.lower() not in _UNSET:
+                return value
+        return None
+
+    def read(self, convert: Callable[[str], T], *keys: str) -> T | None:
+        """The value as `convert` reads it, which raises ValueError for what it cannot read."""
+        value = self.text(*keys)
+        if value is None:
+            return None
+        try:
+            return convert(value)
+        except ValueError as error:
+            self.problems.append(ReadProblem(self.line, f"{keys[0]}={value}", str(error)))
+            return None
+
+    def number(self, *keys: str) -> int | None:
+        """A whole number."""
+        return self.read(_read_whole_number, *keys)
+
+    def mebibytes(self, *keys: str) -> int | None:
+        """An amount of memory that Slurm prints in MiB, in bytes. None for 0, which means no limit."""
+        value = self.number(*keys)
+        return value * MIB if value else None
+
+    def seconds(self, *keys: str) -> int | None:
+        """A time limit, in seconds."""
+        return self.read(read_limit, *keys)
+
+    def names(self, *keys: str) -> tuple[str, ...]:
+        """A list of names, separated by commas or plus signs."""
+        value = self.text(*keys)
+        return tuple(name for name in (value or "").replace("+", ",").split(",") if name)
+
+    def names_or_all(self, *keys: str) -> tuple[str, ...] | None:
+        """A list of names; None for ALL."""
+        value = self.text(*keys)
+        return None if value is None or value.upper() == "ALL" else tuple(value.split(","))
+
+    def is_yes(self, key: str) -> bool:
+        """Whether the value is YES; NO where it is not set."""
+        return (self.text(key) or "NO").upper().startswith("YES")
+
+    def tres(self, *keys: str) -> Tres:
+        """A TRES list."""
+        return self.read(read_tres, *keys) or ()
+
+
+def _read_whole_number(text: str) -> int:
+    try:
+        return int(text.replace(",", ""))
+    except ValueError:
+        raise ValueError(f"{text!r} is not a whole number") from None
+
+
+def _cpus_for_jobs(values: Values, threads: int) -> int | None:
+    """CPUEfctv where scontrol prints it, else CPUTot without the specialised cores (docs/slurm-facts.md#cpus)."""
+    effective = values.number("CPUEfctv")
+    if effective is not None:
+        return effective
+    total = values.number("CPUTot", "CPUs")
+    if total is None:
+        return None
+    return total - (values.number("CoreSpecCount") or 0) * threads
+
+
+def _memory_for_jobs(values: Values) -> int | None:
+    """RealMemory without MemSpecLimit, in bytes; RealMemory=1 is Slurm's default: nobody configured it."""
+    total = values.number("RealMemory")
+    kept_back = values.number("MemSpecLimit") or 0
+    return None if total is None or total <= 1 else (total - kept_back) * MIB
+
+
+def _check_host_list(hosts: str, partition: str, line: int, problems: list[ReadProblem]) -> None:
+    try:
+        if hosts:
+            count_hosts(hosts)
+    except ValueError as error:
+        problems.append(ReadProblem(line, str(error), f"cannot read the Nodes of partition {partition}"))
+
+
+def _oversubscribe(values: Values) -> str:
+    """OverSubscribe, for which 26.05 has Exclusive=NODE in place of EXCLUSIVE (docs/slurm-facts.md#partitions)."""
+    if (values.text("Exclusive") or "NO").upper() == "NODE":
+        return "EXCLUSIVE"
+    return (values.text("OverSubscribe", "Shared") or "NO").upper()
+
+
+def _read_bounds(values: Values) -> Bounds:
+    """The limits among the columns of ``sacctmgr show qos`` or ``show assoc``."""
+    return Bounds(
+        max_wall=values.seconds("MaxWall"),
+        max_tres=values.tres("MaxTRES"),
+        max_tres_per_node=values.tres("MaxTRESPerNode"),
+        max_tres_per_user=values.tres("MaxTRESPU"),
+        max_tres_per_account=values.tres("MaxTRESPA"),
+        min_tres=values.tres("MinTRES"),
+        grp_tres=values.tres("GrpTRES"),
+        max_tres_mins=values.tres("MaxTRESMins"),
+        grp_tres_mins=values.tres("GrpTRESMins"),
+        grp_tres_run_mins=values.tres("GrpTRESRunMins"),
+        max_tres_run_mins_per_user=values.tres("MaxTRESRunMinsPU"),
+        max_tres_run_mins_per_account=values.tres("MaxTRESRunMinsPA"),
+        max_jobs=_lowest(values.number(key) for key in ("GrpJobs", "MaxJobs", "MaxJobsPU", "MaxJobsPA")),
+        max_submit=_lowest(values.number(key) for key in ("GrpSubmit", "MaxSubmit", "MaxSubmitPU", "MaxSubmitPA")),
+    )
+
+
+def _lowest(limits: Iterable[int | None]) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
