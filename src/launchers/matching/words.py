@@ -40,7 +40,7 @@ def skipped_text(skipped: Skipped) -> str:
 
 def rejections_text(offer: Offer, rejections: Iterable[Rejection]) -> str:
     """Why an offer does not fit, on one line."""
-    return "; ".join(rejection_text(offer, rejection) for rejection in rejections)
+    return ". Also ".join(rejection_text(offer, rejection) for rejection in rejections)
 
 
 def rejection_text(offer: Offer, rejection: Rejection) -> str:
@@ -56,7 +56,7 @@ def rejection_text(offer: Offer, rejection: Rejection) -> str:
     texts = {
         Reason.GPU_KIND: f"needs a {_gpu_name(asked)}; {_owner(offer)} {_gpu_kinds(offered)}",
         Reason.GPU_MODEL: f"needs GPU model {asked}; {_owner(offer)} {offered}",
-        Reason.GPU_MEMORY: f"needs {asked} of GPU memory; {_owner(offer)} {offered}",
+        Reason.GPU_MEMORY: f"needs {asked} of GPU memory; the GPUs have {offered}",
         Reason.GPU_MIN_MEMORY: f"needs {asked} of GPU memory; {rejection.rule} keeps this GPU for jobs that need "
         f"{offered} or more",
         Reason.GPU_COUNT: f"needs {asked} GPU{plural} per node; {_owner(offer)} {offered}",

@@ -102,7 +102,7 @@ def test_a_walltime_beyond_the_queue(oar):
     Path("launchers.yaml").write_text(
         "oar: [{id: grid, query_oar: true, queues: {default: {limits: {max_duration: 1h}}, besteffort: {disabled: true}}}]\n"
     )
-    with pytest.raises(LauncherNotFoundError, match="asked 2h, allows 1h"):
+    with pytest.raises(LauncherNotFoundError, match="needs 2 hours; queue default allows 1 hour"):
         find_launcher("cpu(cores=1) & duration=2h")
 
 
