@@ -29,7 +29,11 @@ class Plan(Tree):
     def __repr__(self) -> str:
         from launchers.plan.graph import graph_of
 
-        return f"Plan({self.name!r}, {len(graph_of(self).tasks)} steps)"
+        try:
+            count = len(graph_of(self).tasks)
+        except TypeError:  # the tree has a part that is none
+            return f"Plan({self.name!r})"
+        return f"Plan({self.name!r}, {count} {'step' if count == 1 else 'steps'})"
 
     def result_of(self, step: Step | str) -> ResultOf:
         """What stands for a step's result in the arguments of a later one."""

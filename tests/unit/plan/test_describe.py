@@ -3,7 +3,7 @@
 from xml.etree import ElementTree
 
 import pytest
-from configs import local_group, partition, slurm_group, write_config
+from config_files import local_entry, partition, slurm_entry, write_config
 from plans import CPU, GPU, work
 
 from launchers import SlurmArgs, find_launcher
@@ -80,7 +80,7 @@ def test_places_mark_the_critical_path():
 
 def test_the_group_and_what_was_assumed_stand_below(tmp_path):
     """No file says whether these nodes are up, nor how long their jobs may take."""
-    config = write_config(tmp_path, slurm=[slurm_group("far", {"g": partition(gpu={"count": 2})})])
+    config = write_config(tmp_path, slurm=[slurm_entry("far", {"g": partition(gpu={"count": 2})})])
     plan = Plan("p", Chain(Step("a", "cuda(mem=4G)*2", work), Step("b", "cuda(mem=4G)", work)))
     lines = describe_plan(plan, place_plan(plan, config=config)).splitlines()
     assert "├── ● a* [--:--]  g 2 GPUs" in lines[2] or "● a* [" in lines[2]
@@ -94,7 +94,7 @@ def test_the_group_and_what_was_assumed_stand_below(tmp_path):
 
 def test_without_a_place_it_is_the_tree_alone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    write_config(tmp_path, local=[local_group(cores=2)])
+    write_config(tmp_path, local=[local_entry(cores=2)])
     too_much = Plan("p", Step("a", "cpu(cores=99) & duration=1h", work))
     assert too_much.describe() == (
         "Plan: p\n└── ● a [01:00:00]\nTime Estimate (not taking queuing into account): 1:00:00"
@@ -102,7 +102,7 @@ def test_without_a_place_it_is_the_tree_alone(tmp_path, monkeypatch, capsys):
 
 
 def test_each_kind_of_need_has_its_time(tmp_path):
-    config = write_config(tmp_path, local=[local_group()])
+    config = write_config(tmp_path, local=[local_entry()])
     steps = {
         "requirement": "cpu(cores=1) & duration=2h",
         "args": SlurmArgs(time="03:00:00"),
