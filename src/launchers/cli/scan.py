@@ -59,10 +59,10 @@ def _identity(command: argparse.ArgumentParser) -> None:
 
 
 def _family(options: argparse.Namespace) -> tuple[Family, Identity]:
-    from launchers.scan.definition import find
-    from launchers.scan.identity import family
+    from launchers.scan.definition import find_definition
+    from launchers.scan.identity import read_family
 
-    found = family(find(options.scan), esis=options.esis_identity)
+    found = read_family(find_definition(options.scan), esis=options.esis_identity)
     return found, found.identities[found.target]
 
 
@@ -81,7 +81,7 @@ def _setup_arguments(command: argparse.ArgumentParser) -> None:
         command.add_argument(f"--{role}", metavar="FILE", help=f"the {role}, by name instead of by place")
     command.add_argument("--needs", metavar="EXPR", help="a requirement, instead of a template")
     command.add_argument(
-        "-m", "--max-parallel", metavar="N", type=shared.positive, help="tasks that may run at once; default 10"
+        "-m", "--max-parallel", metavar="N", type=shared.positive_number, help="tasks that may run at once; default 10"
     )
     command.add_argument(
         "-o", "--out", metavar="FILE", default="scan.yaml", help="default scan.yaml; .json writes ESIS's own"
@@ -93,7 +93,7 @@ def _setup_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _setup(options: argparse.Namespace) -> int:
-    from launchers.scan.edit import ROLES, setup
+    from launchers.scan.edit import ROLES, write_definition
 
     scripts = {role: getattr(options, role) for role in ROLES}
     includes = options.files
@@ -104,7 +104,7 @@ def _setup(options: argparse.Namespace) -> int:
             return 2
         scripts, includes = dict(zip(order, options.files, strict=False)), options.files[len(order) :]
     file = Path(options.out)
-    setup(
+    write_definition(
         file,
         scripts,
         includes,
@@ -124,10 +124,10 @@ def _require_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _require(options: argparse.Namespace) -> int:
-    from launchers.scan.definition import find
-    from launchers.scan.edit import require
+    from launchers.scan.definition import find_definition
+    from launchers.scan.edit import add_requirement
 
-    done = require(find(options.scan), Path(options.other), options.name)
+    done = add_requirement(find_definition(options.scan), Path(options.other), options.name)
     print(f"{done.name} requires {', '.join(one.name for one in done.requires)}")
     return 0
 
@@ -139,10 +139,10 @@ def _freeze_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _freeze(options: argparse.Namespace) -> int:
-    from launchers.scan.definition import find
-    from launchers.scan.edit import freeze
+    from launchers.scan.definition import find_definition
+    from launchers.scan.edit import freeze_requirement
 
-    done = freeze(find(options.scan), options.name, options.hash)
+    done = freeze_requirement(find_definition(options.scan), options.name, options.hash)
     (hash,) = (one.frozen for one in done.requires if one.name == options.name)
     print(f"{options.name} is frozen to {hash}")
     return 0
@@ -154,10 +154,10 @@ def _unfreeze_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _unfreeze(options: argparse.Namespace) -> int:
-    from launchers.scan.definition import find
-    from launchers.scan.edit import unfreeze
+    from launchers.scan.definition import find_definition
+    from launchers.scan.edit import unfreeze_requirement
 
-    unfreeze(find(options.scan), options.name)
+    unfreeze_requirement(find_definition(options.scan), options.name)
     print(f"{options.name} follows its files again")
     return 0
 
@@ -169,7 +169,7 @@ def _run_arguments(command: argparse.ArgumentParser) -> None:
     _scan(command)
     command.add_argument("--force", action="store_true", help="run it again though nothing has changed")
     _identity(command)
-    shared.tags(command)
+    shared.add_tags(command)
     command.add_argument("--config", metavar="FILE", help="the launchers.yaml to place it with")
 
 
@@ -210,17 +210,17 @@ def _told(outcomes: list[LaunchOutcome]) -> int:
 def _show_arguments(command: argparse.ArgumentParser) -> None:
     _scan(command)
     _identity(command)
-    shared.as_json(command)
+    shared.add_json(command)
 
 
 def _show(options: argparse.Namespace) -> int:
-    from launchers.scan.runs import requirements, state
+    from launchers.scan.runs import required_runs, run_state
 
     family, identity = _family(options)
-    required = requirements(family, identity.definition)
-    there = state(identity.folder)
+    required = required_runs(family, identity.definition)
+    there = run_state(identity.folder)
     if options.json:
-        show.emit(
+        show.print_json(
             {
                 "version": VERSION,
                 "scan": identity.definition.name,
@@ -236,7 +236,7 @@ def _show(options: argparse.Namespace) -> int:
         )
         return 0
     print(f"{identity.folder.name} {there}")
-    show.table([(f"  {one.role}", one.written or "-", one.digest[:SHORT]) for one in identity.parts])
+    show.print_table([(f"  {one.role}", one.written or "-", one.digest[:SHORT]) for one in identity.parts])
     _requirements(required)
     return 0
 
@@ -248,7 +248,7 @@ def _requirements(required: tuple[RequiredRun, ...]) -> None:
     ]
     if rows:
         print()
-        show.table(rows, ("REQUIRES", "RUN", "STATE", "FROZEN", "SCAN"))
+        show.print_table(rows, ("REQUIRES", "RUN", "STATE", "FROZEN", "SCAN"))
 
 
 def _requirement_json(one: RequiredRun) -> dict[str, Any]:
@@ -271,14 +271,14 @@ def _list_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from launchers.scan.runs import requirements, runs, state
+    from launchers.scan.runs import required_runs, run_folders, run_state
 
     family, identity = _family(options)
-    found = [_run_json(path, identity, state(path)) for path in runs(identity.definition.workdir)]
-    required = requirements(family, identity.definition)
+    found = [_run_json(path, identity, run_state(path)) for path in run_folders(identity.definition.workdir)]
+    required = required_runs(family, identity.definition)
     if options.json:
         asked = [_requirement_json(one) for one in required]
-        show.emit({"version": VERSION, "scan": identity.definition.name, "runs": found, "requires": asked})
+        show.print_json({"version": VERSION, "scan": identity.definition.name, "runs": found, "requires": asked})
         return 0
     rows = []
     for one in found:
@@ -288,7 +288,7 @@ def _list(options: argparse.Namespace) -> int:
         rows.append(
             (mark, _hash(Path(one["folder"]))[:SHORT] + one["copy"], one["state"], tasks, made, one["scan"] or "-")
         )
-    show.table(rows, ("", "RUN", "STATE", "TASKS", "MADE", "SCAN"))
+    show.print_table(rows, ("", "RUN", "STATE", "TASKS", "MADE", "SCAN"))
     _requirements(required)
     return 0
 
@@ -321,11 +321,11 @@ def _clean_arguments(command: argparse.ArgumentParser) -> None:
 def _clean(options: argparse.Namespace) -> int:
     """Remove runs that have ended; the current one, frozen ones, and those of other scans only when they are named."""
     from launchers.scan.errors import DefinitionError
-    from launchers.scan.runs import requirements, runs, state
+    from launchers.scan.runs import required_runs, run_folders, run_state
 
     family, identity = _family(options)
-    there = runs(identity.definition.workdir)
-    used = {identity.folder, *(one.folder for one in requirements(family, identity.definition))}
+    there = run_folders(identity.definition.workdir)
+    used = {identity.folder, *(one.folder for one in required_runs(family, identity.definition))}
     chosen = []
     for hash in options.run:
         found = [path for path in there if _hash(path).startswith(hash.removeprefix("wrkdir."))]
@@ -337,7 +337,7 @@ def _clean(options: argparse.Namespace) -> int:
         ours = [path for path in there if path not in used]
         chosen = [path for path in ours if _run_json(path, identity, "")["scan"] == identity.definition.name]
     for path in chosen:
-        if state(path) == "RUNNING":
+        if run_state(path) == "RUNNING":
             print(f"kept, its tasks have not ended: {path}", file=sys.stderr)
             continue
         if options.yes:

@@ -10,16 +10,15 @@ from attrs import field, frozen
 
 from launchers.files.problems import ConfigError
 from launchers.files.structure import read_text, structure_text
-from launchers.files.tree import KeyPath as Place
-from launchers.files.tree import Tree
+from launchers.files.tree import KeyPath, Tree
 from launchers.requirement import Requirement, parse
 from launchers.scan import space
-from launchers.scan.check import problems
+from launchers.scan.check import definition_problems
 from launchers.scan.errors import DefinitionError
-from launchers.scan.names import workdir
+from launchers.scan.names import run_root
 from launchers.scan.schema import EsisDocument, ScanDocument
 
-FILES = ("scan.yaml", "wf.esis2.json", "wf.esis.json")
+DEFINITION_FILES = ("scan.yaml", "wf.esis2.json", "wf.esis.json")
 """Names of definition files, in the order in which they are looked for."""
 AT_ONCE = 10
 _ESIS_KEYS = {
@@ -64,26 +63,27 @@ class Definition:
         return self.workdir / f"wrkdir.{hash}"
 
 
-def find(name: str | None) -> Path:
+def find_definition(name: str | None) -> Path:
     """The definition file of a name, or the one in this folder; DefinitionError when there is none, or several."""
     if name:
         return Path(name)
-    there = [one for one in FILES if Path(one).exists()]
-    if len(there) != 1:
-        what = f"say which of {', '.join(there)}" if there else f"there is no {' or '.join(FILES)} here"
-        raise DefinitionError(f"{what} (launchers scan setup makes one)" if not there else what)
-    return Path(there[0])
+    present = [file for file in DEFINITION_FILES if Path(file).exists()]
+    if not present:
+        raise DefinitionError(f"there is no {' or '.join(DEFINITION_FILES)} here (launchers scan setup makes one)")
+    if len(present) > 1:
+        raise DefinitionError(f"this folder has several definitions: name one of {', '.join(present)}")
+    return Path(present[0])
 
 
-def load(path: str | Path, *, files: bool = True) -> Definition:
+def load_definition(path: str | Path, *, files: bool = True) -> Definition:
     """Read a definition; raises ConfigError with everything that is wrong.
 
     `files=False` leaves the files that it names out of it: for a frozen run they do not matter.
     """
-    return loads(read_text(Path(path)), Path(path), files=files)
+    return parse_definition(read_text(Path(path)), Path(path), files=files)
 
 
-def loads(text: str, path: Path, *, files: bool = True) -> Definition:
+def parse_definition(text: str, path: Path, *, files: bool = True) -> Definition:
     """The same for the text of a file that is, or will be, at `path`."""
     if path.suffix == ".json":
         document, tree, keys = _esis(*structure_text(text, str(path), EsisDocument, "a wf.esis.json is a JSON object"))
@@ -91,15 +91,17 @@ def loads(text: str, path: Path, *, files: bool = True) -> Definition:
         document, tree = structure_text(text, str(path), ScanDocument, "a scan.yaml is a mapping with worker:")
         keys = {}
     file = path.resolve()
-    found = [tree.problem(code, keys.get(at[0], at) if at else at, message, hint)
-             for code, at, message, hint in problems(document, file.parent, files)]  # fmt: skip
-    if found:
-        raise ConfigError(found)
+    problems = [
+        tree.problem(fault.code, keys.get(fault.path[0], fault.path) if fault.path else (), fault.message, fault.hint)
+        for fault in definition_problems(document, file.parent, files)
+    ]
+    if problems:
+        raise ConfigError(problems)
     return _definition(document, file)
 
 
 def _definition(document: ScanDocument, file: Path) -> Definition:
-    stem = file.parent.name if file.name in FILES else file.stem
+    stem = file.parent.name if file.name in DEFINITION_FILES else file.stem
     frozen = document.frozen or {}
     return Definition(
         file=file,
@@ -108,11 +110,11 @@ def _definition(document: ScanDocument, file: Path) -> Definition:
         setup=document.setup,
         generator=document.generator,
         template=document.template,
-        rows=space.rows(document.parameters) if document.parameters else None,
+        rows=space.space_rows(document.parameters) if document.parameters else None,
         need=parse(document.needs) if document.needs else None,
         includes=document.includes or (),
         at_once=AT_ONCE if document.at_once is None else document.at_once,
-        workdir=workdir(file.parent, document.workdir),
+        workdir=run_root(file.parent, document.workdir),
         requires=tuple(
             Required(name, written, (file.parent / written).resolve(), frozen.get(name))
             for name, written in (document.requires or {}).items()
@@ -120,18 +122,18 @@ def _definition(document: ScanDocument, file: Path) -> Definition:
     )
 
 
-def _esis(document: EsisDocument, tree: Tree) -> tuple[ScanDocument, Tree, Mapping[str | int, Place]]:
+def _esis(document: EsisDocument, tree: Tree) -> tuple[ScanDocument, Tree, Mapping[str | int, KeyPath]]:
     """ESIS's file in our words, and where in it each of them stands."""
-    keys: dict[str | int, Place] = {ours: (theirs,) for ours, theirs in _ESIS_KEYS.items()}
+    keys: dict[str | int, KeyPath] = {ours: (theirs,) for ours, theirs in _ESIS_KEYS.items()}
     names = document.requires_names or {}
     frozen = {**(document.freeze_requirements or {}), **(document.freezes or {})}
-    requires = {names.get(one, one): one for one in document.requires or ()}
+    requires = {names.get(written, written): written for written in document.requires or ()}
     at_once = str(document.maxparallel if document.maxparallel is not None else AT_ONCE)
     if not at_once.isdigit():
         raise ConfigError([tree.problem("LC102", ("maxparallel",), f"a whole number is expected here, not {at_once}")])
     missing = [theirs for theirs in list(_ESIS_KEYS.values())[:4] if not getattr(document, theirs)]
     if missing:
-        raise ConfigError([tree.problem("LC114", (), f"{one} is missing: ESIS has four scripts") for one in missing])
+        raise ConfigError([tree.problem("LC114", (), f"{key} is missing: ESIS has four scripts") for key in missing])
     return (
         ScanDocument(
             setup=document.setupscript,
@@ -142,7 +144,7 @@ def _esis(document: EsisDocument, tree: Tree) -> tuple[ScanDocument, Tree, Mappi
             at_once=int(at_once),
             workdir=document.workdirpath,
             requires=requires,
-            frozen={name: frozen[one] for name, one in requires.items() if one in frozen},
+            frozen={name: frozen[written] for name, written in requires.items() if written in frozen},
         ),
         tree,
         keys,

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from launchers.files.atomic import write_atomically
-from launchers.scan.check import HASH
-from launchers.scan.definition import AT_ONCE, Definition, Required, load, loads
+from launchers.scan.check import RUN_HASH
+from launchers.scan.definition import AT_ONCE, Definition, Required, load_definition, parse_definition
 from launchers.scan.errors import DefinitionError
-from launchers.scan.identity import family
+from launchers.scan.identity import read_family
 
 ROLES = ("setup", "generator", "template", "worker")
 """The scripts of a scan, in the order of ESIS's documentation."""
 
 
-def setup(
+def write_definition(
     file: Path,
     scripts: Mapping[str, str | None],
     includes: list[str],
@@ -63,9 +63,9 @@ def _esis(named: Mapping[str, str], includes: list[str], at_once: int, workdir: 
     return json.dumps(entry)
 
 
-def require(file: Path, other: Path, name: str) -> Definition:
+def add_requirement(file: Path, other: Path, name: str) -> Definition:
     """Write down that a scan requires another one under a name; raises DefinitionError where it cannot."""
-    before = load(file)
+    before = load_definition(file)
     if not other.is_file():
         raise DefinitionError(f"there is no definition file {other}")
     if any(one.name == name for one in before.requires):
@@ -86,25 +86,25 @@ def require(file: Path, other: Path, name: str) -> Definition:
 
 
 def _no_cycle(file: Path, other: Path) -> None:
-    reached = family(other).identities
+    reached = read_family(other).identities
     if file.resolve() in reached:
         names = ", ".join(one.definition.name for one in reached.values())
         raise DefinitionError(f"{other} requires {file} itself, so that would be a cycle ({names})")
 
 
-def freeze(file: Path, name: str, hash: str) -> Definition:
+def freeze_requirement(file: Path, name: str, hash: str) -> Definition:
     """Freeze a required scan to one of its runs, named by its hash or the beginning of it.
 
     Raises DefinitionError when there is no such requirement, or no such run.
     """
     required = _required(file, name)
-    workdir = load(required.file, files=False).workdir
+    workdir = load_definition(required.file, files=False).workdir
     start = hash.removeprefix("wrkdir.")
     there = [one.name.removeprefix("wrkdir.") for one in workdir.glob("wrkdir.*") if (one / "__esis__").is_dir()]
-    found = sorted(one for one in there if HASH.fullmatch(one) and start and one.startswith(start))
+    found = sorted(one for one in there if RUN_HASH.fullmatch(one) and start and one.startswith(start))
     if len(found) != 1:
         what = f"{len(found)} runs begin with it" if found else f"there is no such run in {workdir}"
-        known = ", ".join(sorted(one for one in there if HASH.fullmatch(one))) or "none"
+        known = ", ".join(sorted(one for one in there if RUN_HASH.fullmatch(one))) or "none"
         raise DefinitionError(f"cannot freeze {name} to {hash!r}: {what}; runs there: {known}")
 
     def ours(data: Any) -> None:
@@ -116,7 +116,7 @@ def freeze(file: Path, name: str, hash: str) -> Definition:
     return _edit(file, ours, esis)
 
 
-def unfreeze(file: Path, name: str) -> Definition:
+def unfreeze_requirement(file: Path, name: str) -> Definition:
     """Let a requirement follow its files again; raises DefinitionError when it is not frozen."""
     required = _required(file, name)
     if required.frozen is None:
@@ -135,7 +135,7 @@ def unfreeze(file: Path, name: str) -> Definition:
 
 
 def _required(file: Path, name: str) -> Required:
-    names = {one.name: one for one in load(file).requires}
+    names = {one.name: one for one in load_definition(file).requires}
     if name not in names:
         raise DefinitionError(f"{file} requires nothing called {name}: {', '.join(names) or 'it requires nothing'}")
     return names[name]
@@ -162,6 +162,6 @@ def _edit(file: Path, ours: Callable[[Any], None], esis: Callable[[Any], None]) 
 
 def _written(file: Path, text: str) -> Definition:
     """Write a definition that can be used, and only then; raises ConfigError."""
-    definition = loads(text, file)
+    definition = parse_definition(text, file)
     write_atomically(file, text)
     return definition

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from launchers.commands import CommandError, LocalConnector, Outcome
 from launchers.scan.errors import ScanError
-from launchers.scan.identity import Identity, Part, digest
+from launchers.scan.identity import Identity, Part, sha256_of
 from launchers.scan.names import script_name
 
 FOLDERS = ("cwd", "parameters", "includes", "__esis__")
@@ -65,7 +65,7 @@ OAR_README = {
 }  # fmt: skip
 
 
-def fill(
+def fill_run_folder(
     folder: Path, identity: Identity, required: Mapping[str, Path], readme: Mapping[str, str] = SLURM_README
 ) -> int:
     """Make everything but what is submitted in an empty folder: copy, generate, set up; how many tasks there are.
@@ -102,7 +102,7 @@ def _copy(part: Part, folder: Path) -> None:
         shutil.copytree(part.source, target, dirs_exist_ok=True, ignore_dangling_symlinks=True)
     else:
         shutil.copy(part.source, target)
-    if digest(target) != part.digest:
+    if sha256_of(target) != part.digest:
         raise ScanError(f"{part.source} changed while it was copied: run this again")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from attrs import frozen
 
 from launchers.files.problems import ConfigError, Problem
-from launchers.scan.definition import Definition, load
+from launchers.scan.definition import Definition, load_definition
 from launchers.scan.errors import DefinitionError
 from launchers.scan.names import include_names, script_name
 
@@ -35,7 +35,7 @@ class Part:
     digest: str
 
 
-def parts(definition: Definition) -> tuple[Part, ...]:
+def collect_parts(definition: Definition) -> tuple[Part, ...]:
     """Everything that goes into a run but other runs; raises OSError for a file that cannot be read."""
     found: list[Part] = []
     for role in ("setup", "template", "worker", "generator"):
@@ -43,27 +43,27 @@ def parts(definition: Definition) -> tuple[Part, ...]:
         if written is not None:
             source = definition.path(written)
             target = None if role == "template" else script_name(written)
-            found.append(Part(role, written, source, target, digest(source)))
+            found.append(Part(role, written, source, target, sha256_of(source)))
     if definition.rows is not None:
         text = json.dumps(definition.rows, sort_keys=True, separators=(",", ":"))
         found.append(Part("parameters", "", None, None, hashlib.sha256(text.encode()).hexdigest()))
     for written, name in zip(definition.includes, include_names(definition.includes), strict=True):
         source = definition.path(written)
-        found.append(Part("include", written, source, f"includes/{name}", digest(source)))
+        found.append(Part("include", written, source, f"includes/{name}", sha256_of(source)))
     return tuple(found)
 
 
-def digest(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     """The sha256 of a file's bytes; of a folder, of the names and bytes of all files in it."""
     if not path.is_dir():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     files = sorted(one for one in path.rglob("*") if one.is_file())
-    lines = (f"{one.relative_to(path).as_posix()}\0{digest(one)}\n" for one in files)
+    lines = (f"{one.relative_to(path).as_posix()}\0{sha256_of(one)}\n" for one in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def content(found: tuple[Part, ...], requires: Mapping[str, str]) -> str:
+def identity_text(found: tuple[Part, ...], requires: Mapping[str, str]) -> str:
     """What is hashed: a line for each part, the includes by their names, then required runs by theirs."""
     lines = [f"{part.role} {part.digest}" for part in found if part.role not in ("template", "include")]
     lines += sorted(f"include {(part.target or '')[9:]} {part.digest}" for part in found if part.role == "include")
@@ -71,7 +71,7 @@ def content(found: tuple[Part, ...], requires: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def esis_content(definition: Definition, found: tuple[Part, ...], requires: Mapping[str, str]) -> str:
+def esis_identity_text(definition: Definition, found: tuple[Part, ...], requires: Mapping[str, str]) -> str:
     """What ESIS 0.0.4 hashes (its command `status`); raises DefinitionError for what it does not know."""
     by_role = {part.role: part.digest for part in found}
     roles = {
@@ -126,7 +126,7 @@ class Family:
         return freeze or self.identities[file].hash
 
 
-def family(path: Path, *, esis: bool = False) -> Family:
+def read_family(path: Path, *, esis: bool = False) -> Family:
     """Read a definition and all that it requires.
 
     Raises ConfigError with the problems of all of them, DefinitionError that names a cycle.
@@ -143,9 +143,9 @@ def family(path: Path, *, esis: bool = False) -> Family:
     identities: dict[Path, Identity] = {}
     for file in order:
         each = definitions[file]
-        found = parts(each)
+        found = collect_parts(each)
         requires = {one.name: one.frozen or identities[one.file].hash for one in each.requires}
-        text = esis_content(each, found, requires) if esis else content(found, requires)
+        text = esis_identity_text(each, found, requires) if esis else identity_text(found, requires)
         identities[file] = Identity(each, found, text)
     return Family(target, identities, frozen)
 
@@ -161,7 +161,7 @@ def _read(path: Path) -> tuple[dict[Path, Definition], dict[Path, Definition]]:
         if file in definitions:
             continue
         try:
-            definitions[file] = load(shown)
+            definitions[file] = load_definition(shown)
         except ConfigError as error:
             problems += error.problems
             continue
@@ -169,7 +169,7 @@ def _read(path: Path) -> tuple[dict[Path, Definition], dict[Path, Definition]]:
             if one.frozen is None:
                 left.append((one.file, shown.parent / one.written))
             elif one.file not in frozen:
-                frozen[one.file] = load(one.file, files=False)
+                frozen[one.file] = load_definition(one.file, files=False)
     if problems:
         raise ConfigError(set(problems))
     return definitions, frozen

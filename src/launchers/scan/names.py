@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from launchers.schedulers import SCHEDULERS
 
-OURS = {
+RUN_FILES = {
     *("cwd", "parameters", "includes", "__esis__", "sbatch.sh", "oarsub.sh", "README"),
     *("plan.json", "journal.jsonl", "lock", "seen.json", "jobs", "steps"),
     *SCHEDULERS,  # each has a folder of its name
@@ -15,7 +15,7 @@ OURS = {
 """What a run folder has by itself: no script of these names is copied into it."""
 
 
-def workdir(folder: Path, written: str | None) -> Path:
+def run_root(folder: Path, written: str | None) -> Path:
     """Where the run folders of a definition in `folder` are."""
     return Path(os.path.normpath(folder / Path(written or ".").expanduser()))
 

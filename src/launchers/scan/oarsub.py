@@ -22,7 +22,7 @@ from launchers.schedulers import OAR
 
 UNQUOTED = set("'\"\\$`\n")
 """What OAR's own scripts on the node do not quote in the path of a job's folder (oarexec, OAR 2.5.9)."""
-LOOKS = """
+REQUIRED_LOOP = """
 # OAR starts this when the jobs before it have ended, however they did
 for run in {runs}; do
     tasks=$(cat "$run/oar/tasks") || exit {failed}
@@ -32,7 +32,7 @@ for run in {runs}; do
     done
 done
 """
-RUNS = """
+TASK_SCRIPT = """
 rm -f "../oar/ok.$1"
 {worker}
 status=$?
@@ -42,7 +42,7 @@ exit $status
 """
 
 
-def write(folder: Path, definition: Definition, args: OarArgs, count: int, after: Sequence[str]) -> None:
+def write_oarsub(folder: Path, definition: Definition, args: OarArgs, count: int, after: Sequence[str]) -> None:
     """Write oarsub.sh and the list of its tasks; `after` are the folders of runs that have to succeed first.
 
     Raises ScanError for a line break in something that the file has to hold, and for a folder that OAR cannot enter.
@@ -54,11 +54,11 @@ def write(folder: Path, definition: Definition, args: OarArgs, count: int, after
     (folder / OAR).mkdir(mode=0o700)
     (folder / OAR / "tasks").write_text("".join(f"{number}\n" for number in range(count)))
     script = folder / "oarsub.sh"
-    script.write_text(text(definition, args, count, after), encoding="utf-8", errors="surrogateescape")
+    script.write_text(render_oarsub(definition, args, count, after), encoding="utf-8", errors="surrogateescape")
     script.chmod(0o700)
 
 
-def text(definition: Definition, args: OarArgs, count: int, after: Sequence[str]) -> str:
+def render_oarsub(definition: Definition, args: OarArgs, count: int, after: Sequence[str]) -> str:
     """The file, whose first argument is the number of the task."""
     variables = environment_prefix(os.environ)[1:]
     for one in (*variables, *after):
@@ -70,6 +70,6 @@ def text(definition: Definition, args: OarArgs, count: int, after: Sequence[str]
     head += ["# of the environment OAR passes on nothing", *(f"export {shlex.quote(one)}" for one in variables)]
     head += [f"export SLURM_ARRAY_TASK_ID=$1 SLURM_ARRAY_TASK_COUNT={count}"]
     head += [f"export SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_MAX={count - 1}", ""]
-    looks = LOOKS.format(runs=shlex.join(after), patience=int(PATIENCE), failed=PARENT_FAILED) if after else ""
+    looks = REQUIRED_LOOP.format(runs=shlex.join(after), patience=int(PATIENCE), failed=PARENT_FAILED) if after else ""
     worker = shlex.quote(f"../{script_name(definition.worker)}")
-    return "\n".join(head) + looks + RUNS.format(worker=worker, failed=PARENT_FAILED)
+    return "\n".join(head) + looks + TASK_SCRIPT.format(worker=worker, failed=PARENT_FAILED)

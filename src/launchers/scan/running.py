@@ -13,10 +13,10 @@ from launchers.runs.folder import RunFolder
 from launchers.runs.run import PlanRun, open_run
 from launchers.runs.send import SubmitError, resume, submit_pending
 from launchers.runs.stored import StoredRun
-from launchers.scan.definition import Definition
+from launchers.scan.definition import Definition, find_definition
 from launchers.scan.errors import ScanError
-from launchers.scan.identity import Family, Identity
-from launchers.scan.runs import COMPLETED, FAILED, MISSING, RUNNING, UNSUBMITTED, RequiredRun, requirements, state
+from launchers.scan.identity import Family, Identity, read_family
+from launchers.scan.runs import COMPLETED, FAILED, MISSING, RUNNING, UNSUBMITTED, RequiredRun, required_runs, run_state
 from launchers.scan.submission import find_scan_launcher, note_job, write_scan
 
 
@@ -28,6 +28,33 @@ class LaunchOutcome:
     submitted: bool
     state: str
     run: PlanRun | None
+
+
+def run_scan(
+    definition: str | Path | None = None,
+    *,
+    dependencies: bool = False,
+    force: bool = False,
+    esis_identity: bool = False,
+    config: str | Path | None = None,
+    tags: Iterable[str] = (),
+) -> list[LaunchOutcome]:
+    """Run a scan unless its run is there already, as ``launchers scan run`` does; what came of it.
+
+    `definition` is a file, by default the one of this folder.  `dependencies` runs first what is missing of all that
+    it requires, and gives an outcome for each.  `force` runs the scan again though nothing has changed.
+    `esis_identity` names runs by ESIS's own rule.  `config` is the launchers.yaml, `tags` keep the groups that carry
+    any of them.  Raises ConfigError and DefinitionError for definitions that cannot be used, ScanError when a required
+    run is missing or failed or a script fails, LauncherNotFoundError, SubmitError and RunError.
+
+        (outcome,) = launchers.run_scan("scan.yaml")
+        outcome.run.wait()
+    """
+    path = find_definition(str(definition) if definition is not None else None)
+    family = read_family(path, esis=esis_identity)
+    if dependencies:
+        return launch_all(family, force=force, config=config, tags=tags)
+    return [launch(family, family.identities[family.target], force=force, config=config, tags=tags)]
 
 
 def launch(
@@ -43,17 +70,17 @@ def launch(
     Raises ScanError when a required run is missing or failed, or a script fails; SubmitError, LauncherNotFoundError.
     """
     folder = identity.folder
-    there = state(folder)
-    if there == UNSUBMITTED and not force:
+    present = run_state(folder)
+    if present == UNSUBMITTED and not force:
         run = resume(folder)
         note_job(run.record)
-        return LaunchOutcome(identity, True, there, run)
-    if there != MISSING and not force:
-        return LaunchOutcome(identity, False, there, open_run(folder) if (folder / "plan.json").exists() else None)
-    required = requirements(family, identity.definition)
+        return LaunchOutcome(identity, True, present, run)
+    if present != MISSING and not force:
+        return LaunchOutcome(identity, False, present, open_run(folder) if (folder / "plan.json").exists() else None)
+    required = required_runs(family, identity.definition)
     _refuse(identity.definition, required)
     launcher = find_scan_launcher(identity.definition, config, tags)
-    aside = _move_aside(folder, there) if there != MISSING else None
+    aside = _move_aside(folder, present) if present != MISSING else None
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -100,32 +127,32 @@ def launch_all(family: Family, *, force: bool = False, config: str | Path | None
 
 def _refuse(definition: Definition, required: Sequence[RequiredRun]) -> None:
     """Raise ScanError unless everything required is good, or on its way."""
-    bad = [one for one in required if one.state not in (COMPLETED, RUNNING)]
+    bad = [run for run in required if run.state not in (COMPLETED, RUNNING)]
     if not bad:
         return
-    lines = [f"{definition.name} requires runs that are not there, or not good:"]
-    for one in bad:
-        lines.append(f"  {one.name}{' (frozen)' if one.frozen else ''} {one.state}: {one.folder}")
-        lines.append(f"    {_advice(one)}")
-    if any(one.state == MISSING and not one.frozen for one in bad):
+    lines = [f"{definition.name} requires runs that are missing or did not succeed:"]
+    for run in bad:
+        lines.append(f"  {run.name}{' (frozen)' if run.frozen else ''} {run.state}: {run.folder}")
+        lines.append(f"    {_advice(run)}")
+    if any(run.state == MISSING and not run.frozen for run in bad):
         lines.append("launchers scan dependency runs what is missing")
     raise ScanError("\n".join(lines))
 
 
-def _advice(one: RequiredRun) -> str:
-    """What to do about a required run that is no good."""
-    if one.state == MISSING:
-        return "it is gone" if one.frozen else f"launchers scan run {one.file}"
-    if one.state == FAILED:
-        return f"launchers retry {one.folder}"
-    if one.state == UNSUBMITTED:
-        return f"launchers resume {one.folder}"
-    return f"no scheduler knows it any more; if it is good, write 1 into {one.folder}/__esis__/completed.state"
+def _advice(run: RequiredRun) -> str:
+    """What to do about a required run that is missing or did not succeed."""
+    if run.state == MISSING:
+        return "it is gone" if run.frozen else f"launchers scan run {run.file}"
+    if run.state == FAILED:
+        return f"launchers retry {run.folder}"
+    if run.state == UNSUBMITTED:
+        return f"launchers resume {run.folder}"
+    return f"no scheduler knows it any more; if it succeeded, write 1 into {run.folder}/__esis__/completed.state"
 
 
-def _move_aside(folder: Path, there: str) -> Path:
+def _move_aside(folder: Path, state: str) -> Path:
     """Keep an old run under another name, which is given back."""
-    if there == RUNNING:
+    if state == RUNNING:
         raise ScanError(f"{folder} is still running: launchers cancel {folder}")
     number = 1
     while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
@@ -137,8 +164,8 @@ def _clear(folder: Path) -> None:
     """Remove what a client left here that was killed; nobody else works here, as we hold the lock."""
     if (folder / "plan.json").exists():
         raise ScanError(f"{folder} was made by another process just now")
-    for one in folder.iterdir():
-        if one.is_dir():
-            shutil.rmtree(one)
-        elif one.name.partition(".")[0] != "lock":
-            one.unlink()
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name.partition(".")[0] != "lock":
+            path.unlink()

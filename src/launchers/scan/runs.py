@@ -30,7 +30,7 @@ class RequiredRun:
     state: str
 
 
-def state(folder: Path) -> str:
+def run_state(folder: Path) -> str:
     """The state of a run, from the scheduler's states of all its tasks.
 
     A folder that ESIS made is judged by its job and, where no scheduler knows that any more, its completed.state.
@@ -55,18 +55,19 @@ def state(folder: Path) -> str:
     return COMPLETED if seen == {COMPLETED} else RUNNING
 
 
-def requirements(family: Family, scan: Definition) -> tuple[RequiredRun, ...]:
+def required_runs(family: Family, scan: Definition) -> tuple[RequiredRun, ...]:
     """The runs that a scan of a family requires, and their states."""
-    found = []
-    for one in scan.requires:
-        definition = family.frozen[one.file] if one.frozen else family.identities[one.file].definition
-        folder = definition.run_folder(one.frozen or family.identities[one.file].hash)
-        found.append(RequiredRun(one.name, one.file, folder, one.frozen is not None, state(folder)))
-    return tuple(found)
+    runs = []
+    for required in scan.requires:
+        file = required.file
+        definition = family.frozen[file] if required.frozen else family.identities[file].definition
+        folder = definition.run_folder(required.frozen or family.identities[file].hash)
+        runs.append(RequiredRun(required.name, file, folder, required.frozen is not None, run_state(folder)))
+    return tuple(runs)
 
 
-def runs(workdir: Path) -> list[Path]:
+def run_folders(workdir: Path) -> list[Path]:
     """All run folders in a place, the oldest first."""
-    found = [one / "__esis__" / "wf_status" for one in workdir.glob("wrkdir.*")]
-    there = [one for one in found if one.exists()]
-    return [one.parents[1] for one in sorted(there, key=lambda one: one.stat().st_mtime_ns)]
+    marks = [folder / "__esis__" / "wf_status" for folder in workdir.glob("wrkdir.*")]
+    present = [mark for mark in marks if mark.exists()]
+    return [mark.parents[1] for mark in sorted(present, key=lambda mark: mark.stat().st_mtime_ns)]

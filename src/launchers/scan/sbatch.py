@@ -8,7 +8,7 @@ from launchers.scan.names import script_name
 from launchers.slurm.args import SlurmArgs
 
 
-def text(definition: Definition, template: str, count: int, dependency: str) -> str:
+def render_sbatch(definition: Definition, template: str, count: int, dependency: str) -> str:
     """The file: `count` tasks, after what sbatch's --dependency says, from a template in ESIS's words."""
     after = f"SBATCH --dependency={dependency}" if dependency else ""
     return (
@@ -18,14 +18,14 @@ def text(definition: Definition, template: str, count: int, dependency: str) -> 
     )
 
 
-def made(definition: Definition, args: SlurmArgs) -> str:
+def template_for(definition: Definition, args: SlurmArgs) -> str:
     """A template that asks for what the broker chose."""
     head = ["#!/bin/sh", f"#SBATCH --job-name={definition.name}", *args.directives()]
     start = "srun " if args.nodes > 1 else ""  # one node needs none, and then the file runs anywhere
     return "\n".join([*head, "#SBATCH --array=TASKARRAYDEFINITION", "#ESIS_PRIVATE", "", f"{start}WORKERSCRIPT", ""])
 
 
-def asked(need: Requirement) -> SlurmArgs:
+def args_for_need(need: Requirement) -> SlurmArgs:
     """What a need asks of any Slurm: for a run on this machine, whose folder may go to a cluster one day."""
     wanted = need.alternatives[0]
     return SlurmArgs(

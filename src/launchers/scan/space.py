@@ -13,11 +13,11 @@ from launchers.files.tree import KeyPath
 from launchers.scan.schema import ParametersSpec
 
 Row = dict[str, Any]
-MOST = 1_000_000
+MAX_TASKS = 1_000_000
 """Parameter files of one scan: more is a mistake in a product."""
 
 
-def problems(spec: ParametersSpec) -> Iterator[tuple[KeyPath, str]]:
+def space_problems(spec: ParametersSpec) -> Iterator[tuple[KeyPath, str]]:
     """What is wrong with a space, each with its place in it."""
     lengths = {name: len(values) for name, values in (spec.zip or {}).items()}
     if len(set(lengths.values())) > 1:
@@ -30,15 +30,15 @@ def problems(spec: ParametersSpec) -> Iterator[tuple[KeyPath, str]]:
     size *= min(lengths.values(), default=1) * (1 if spec.list is None else len(spec.list))
     if not (spec.product or spec.zip or spec.list) or size == 0:
         yield (), "there is nothing in it: give product, zip or list, none of them empty"
-    if size > MOST:
-        yield (), f"it has {size} combinations, more than {MOST}"
+    if size > MAX_TASKS:
+        yield (), f"it has {size} combinations, more than {MAX_TASKS}"
     try:
         json.dumps([spec.product, spec.zip, spec.list], allow_nan=False)
     except ValueError:
         yield (), "a number in it is not finite, which JSON cannot say"
 
 
-def rows(spec: ParametersSpec) -> tuple[Row, ...]:
+def space_rows(spec: ParametersSpec) -> tuple[Row, ...]:
     """The parameter files of a right space, the last name of the product changing fastest."""
     listed = spec.list or ({},)
     zipped = (

@@ -25,7 +25,7 @@ from launchers.runs.stored import StoredRun, write_run
 from launchers.scan import oarsub, sbatch
 from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
-from launchers.scan.folder import OAR_README, SLURM_README, fill
+from launchers.scan.folder import OAR_README, SLURM_README, fill_run_folder
 from launchers.scan.identity import Identity
 from launchers.scan.runs import RUNNING, RequiredRun
 from launchers.schedulers import SLURM, backend
@@ -62,9 +62,9 @@ def write_scan(
     jobs = _jobs_before(after, scheduler)
     args = launcher.oar_args if launcher else None
     readme = OAR_README if args is not None else SLURM_README
-    count = fill(folder.path, identity, {run.name: run.folder for run in required}, readme)
+    count = fill_run_folder(folder.path, identity, {run.name: run.folder for run in required}, readme)
     if args is not None:
-        oarsub.write(folder.path, definition, args, count, after)
+        oarsub.write_oarsub(folder.path, definition, args, count, after)
     else:
         _check_array_size(backend(scheduler), count)
         _write_sbatch(folder.path, definition, launcher, count, jobs)
@@ -111,10 +111,12 @@ def _write_sbatch(
         template = definition.path(definition.template).read_text(encoding="utf-8", errors="surrogateescape")
     else:
         args = launcher.slurm_args if launcher else None
-        template = sbatch.made(definition, args or sbatch.asked(definition.need or ANYTHING))
+        template = sbatch.template_for(definition, args or sbatch.args_for_need(definition.need or ANYTHING))
     after = dependency(Wait("afterok", job) for job in jobs)
     script = folder / "sbatch.sh"
-    script.write_text(sbatch.text(definition, template, count, after), encoding="utf-8", errors="surrogateescape")
+    script.write_text(
+        sbatch.render_sbatch(definition, template, count, after), encoding="utf-8", errors="surrogateescape"
+    )
     script.chmod(0o700)
 
 

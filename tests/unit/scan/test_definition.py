@@ -8,7 +8,7 @@ from scans import GENERATOR, YAML, executable, scan
 
 from launchers.cli import main
 from launchers.files.problems import ConfigError
-from launchers.scan import ScanError, load
+from launchers.scan import ScanError, load_definition
 from launchers.scan.folder import counted
 from launchers.scan.names import include_names
 
@@ -25,7 +25,7 @@ def scans(words):
 def said(text):
     Path("scan.yaml").write_text(text)
     with pytest.raises(ConfigError) as caught:
-        load("scan.yaml")
+        load_definition("scan.yaml")
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -99,7 +99,7 @@ def test_parameter_spaces():
     text = "worker: work.py\nparameters:\n  product: {a: [1, 2], b: [x]}\n  zip: {c: [1, 2], d: [3, 4]}\n  list: [{e: {f: [0]}}]\n"
     Path("scan.yaml").write_text(text)
     common = {"b": "x", "e": {"f": [0]}}
-    assert load("scan.yaml").rows == (
+    assert load_definition("scan.yaml").rows == (
         {**common, "c": 1, "d": 3, "a": 1},
         {**common, "c": 1, "d": 3, "a": 2},
         {**common, "c": 2, "d": 4, "a": 1},
@@ -191,7 +191,7 @@ def test_require_freeze_and_unfreeze(name, capsys):
     before = b.read_text()
     assert main(["scan", "require", f"A/{name}", "data", str(b)]) == 0
     required = b.read_text()
-    assert [(one.name, one.written) for one in load(b).requires] == [("data", f"../A/{name}")]
+    assert [(one.name, one.written) for one in load_definition(b).requires] == [("data", f"../A/{name}")]
     assert main(["scan", "require", f"A/{name}", "again", str(b)]) == 2
     assert main(["scan", "require", str(b), "data", f"A/{name}"]) == 2
     assert "that would be a cycle (A, B)" in capsys.readouterr().err
@@ -201,10 +201,10 @@ def test_require_freeze_and_unfreeze(name, capsys):
     old = Path("A", "wrkdir." + "ab" * 32, "__esis__")
     old.mkdir(parents=True)
     assert main(["scan", "freeze", "data", "abab", str(b)]) == 0
-    assert load(b).requires[0].frozen == "ab" * 32
+    assert load_definition(b).requires[0].frozen == "ab" * 32
     assert main(["scan", "unfreeze", "data", str(b)]) == 0
     assert main(["scan", "unfreeze", "data", str(b)]) == 2
-    assert load(b).requires[0].frozen is None
+    assert load_definition(b).requires[0].frozen is None
     if name == "scan.yaml":
         assert b.read_text() == required == before + f"requires:\n  data: ../A/{name}\n"
 
@@ -219,6 +219,6 @@ def test_which_definition_is_meant(capsys):
     assert main(["scan", "show"]) == 0
     Path("wf.esis.json").write_text("{}")
     assert main(["scan", "show"]) == 2
-    assert "say which of scan.yaml, wf.esis.json" in capsys.readouterr().err
+    assert "name one of scan.yaml, wf.esis.json" in capsys.readouterr().err
     assert main(["scan", "show", "gone.yaml"]) == 2
     assert "gone.yaml:1:1: error LC100: No such file" in capsys.readouterr().err

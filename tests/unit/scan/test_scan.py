@@ -308,7 +308,7 @@ def test_dependency_submits_what_is_missing_in_order_and_once(tmp_path, capfd):
     d = diamond(worker=WAITS.format(gate=gate) + WORKER)
     assert main(["scan", "run", d]) == 1
     told = capfd.readouterr().err
-    assert "D requires runs that are not there" in told
+    assert "D requires runs that are missing" in told
     for name in "BC":
         assert f"{name.lower()} MISSING: {folder_of(capfd, f'{name}/scan.yaml')}" in told
     assert not list(Path().rglob("wrkdir.*"))
