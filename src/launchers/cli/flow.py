@@ -73,7 +73,7 @@ def _assignment(text: str) -> tuple[str, str]:
 
 
 def _places(verb: argparse.ArgumentParser) -> None:
-    shared.tags(verb)
+    shared.add_tags(verb)
     verb.add_argument("--config", metavar="FILE", help="the launchers.yaml to use (see: launchers where)")
 
 
@@ -106,9 +106,11 @@ def _run_arguments(verb: argparse.ArgumentParser) -> None:
     _repeated(verb, "--to", "JOB", "run this job and the jobs that it depends on", dest="end")
     verb.add_argument("--resume", action="store_true", help="leave out jobs that are up to date")
     verb.add_argument(
-        "--max-parallel", metavar="N", type=shared.positive, help="run at most N cells of a sweep at once"
+        "--max-parallel", metavar="N", type=shared.positive_number, help="run at most N cells of a sweep at once"
     )
-    verb.add_argument("--jobs", metavar="N", type=shared.positive, help="run at most N jobs at once on this machine")
+    verb.add_argument(
+        "--jobs", metavar="N", type=shared.positive_number, help="run at most N jobs at once on this machine"
+    )
     _repeated(verb, "--notify", "URL", "also send messages to this apprise URL")
     verb.add_argument("--detach", action="store_true", help="submit the flow and do not wait for it")
     _places(verb)
@@ -164,18 +166,18 @@ def _detach(plan_run: PlanRun) -> int:
 
 
 def _check_arguments(verb: argparse.ArgumentParser) -> None:
-    shared.as_json(verb)
+    shared.add_json(verb)
 
 
 def _check(options: argparse.Namespace) -> int:
-    from launchers.cli.check import reported
+    from launchers.cli.check import print_problems
     from launchers.files.problems import ConfigError
 
     try:
         _read(options)
     except ConfigError as error:
-        return reported(list(error.problems), options.json)
-    return reported([], options.json)
+        return print_problems(list(error.problems), options.json)
+    return print_problems([], options.json)
 
 
 # -- graph -----------------------------------------------------------------------------------------------------
@@ -221,7 +223,7 @@ def _png(plan: Plan, output: str | None) -> int:
 
 def _show_arguments(verb: argparse.ArgumentParser) -> None:
     _places(verb)
-    shared.as_json(verb)
+    shared.add_json(verb)
 
 
 SHOW_HEAD = ("JOB", "CELLS", "AFTER", "NEED", "PLACE", "COMMAND")
@@ -238,10 +240,10 @@ def _show(options: argparse.Namespace) -> int:
     group = placed.group.name if placed.group else None
     if options.json:
         cells = [dict(cell.values) for cell in flow.cells]
-        show.emit({"version": VERSION, "name": flow.name, "group": group, "cells": cells, "jobs": jobs})
+        show.print_json({"version": VERSION, "name": flow.name, "group": group, "cells": cells, "jobs": jobs})
         return 0
     print(f"{flow.name} on {group or 'Slurm'}")
-    show.table([_show_row(job) for job in jobs], SHOW_HEAD)
+    show.print_table([_show_row(job) for job in jobs], SHOW_HEAD)
     for index, cell in enumerate(flow.cells):
         if cell.values:
             print(f"cell {index}: {cell.label}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from launchers.files.problems import Problem
@@ -13,6 +12,7 @@ from launchers.flow.model import DEPENDENCY_KINDS, Cell, FlowJob, read_dependenc
 from launchers.flow.notify import FINISHED, STARTED
 from launchers.flow.templates import OWN_NAMES
 from launchers.jobs.submission import STEP_NAME
+from launchers.order import CircularWaitError, sort_by_waits
 
 
 def suggest_name(name: str, known: Iterable[str]) -> str:
@@ -90,11 +90,10 @@ def _circle_problems(names: Sequence[str | None], depends_on: Sequence[Any], tre
         if name:
             parents[name] += [parent for parent, _ in read_dependencies(value) if parent in names]
     try:
-        TopologicalSorter(parents).prepare()
-    except CycleError as error:
-        circle: list[str] = error.args[1][::-1]  # graphlib puts each job behind those that wait for it
-        first = names.index(circle[0])
-        message = f"these jobs wait for each other: {' -> '.join(circle)}"
+        sort_by_waits(parents, parents)
+    except CircularWaitError as error:
+        first = names.index(error.path[0])
+        message = f"these jobs wait for each other: {' -> '.join(error.path)}"
         yield tree.problem("LC116", ("jobs", first, "depends_on"), message)
 
 

@@ -91,7 +91,7 @@ def _needs_problems(job: FlowJob, path: KeyPath, tree: Tree) -> Iterator[Problem
     timed = requirement is not None and any(alternative.duration for alternative in requirement.alternatives)
     for key in (*AMOUNT_KEYS, "time_limit") if timed else AMOUNT_KEYS:
         if getattr(job.resources, key) is not None:
-            message = f"needs says already what the job asks for: {needs}"
+            message = f"needs already states what the job asks for: {needs}"
             place = place_of_setting(tree, path, key)
             yield tree.problem("LC114", place, message, f"leave out {key} or needs", key=True)
 

@@ -202,7 +202,7 @@ jobs:
     run = last()
     until(lambda: run["a-1"].state == "RUNNING")
     assert states(run)["a-2"] == "PENDING"
-    assert not run.wait(60)
+    assert not run.wait(60, check=False)
     assert states(run) == {"a-0": "CANCELLED", "a-1": "FAILED", "a-2": "CANCELLED", "a-3": "CANCELLED"}
 
 
@@ -255,7 +255,7 @@ def test_a_cancelled_job_is_an_end(slurm):
     assert main(["flow", "run", write(text), "--detach"]) == 0
     run = last()
     until(lambda: states(run)["a"] == "RUNNING")
-    slurm.command("scancel", run.store.submitted()["a"])
+    slurm.command("scancel", run.record.submitted()["a"])
     assert main(["wait", run.folder.name, "--timeout", "60"]) == 1
     assert states(run) == {"a": "CANCELLED", "b": "CANCELLED"}
 
@@ -298,9 +298,9 @@ def test_from_slices_the_graph_and_its_jobs_wait_for_each_other(diamond):
     assert main(["flow", "run", diamond, "--from", "clean", "--to", "evaluate"]) == 0
     again = last()
     assert again.folder != first.folder
-    names = [task.name for task in again.store.tasks]
+    names = [task.name for task in again.record.steps]
     assert names == ["clean", "train", "evaluate"]
-    assert {task.name: dict(task.waits) for task in again.store.tasks}["evaluate"] == {"train": "ok"}
+    assert {task.name: dict(task.waits) for task in again.record.steps}["evaluate"] == {"train": "ok"}
 
 
 def test_unknown_keys_are_refused_before_anything_is_submitted(sbatches, capsys):
@@ -396,7 +396,7 @@ jobs:
     assert main(["flow", "run", write(text), "--detach"]) == 0
     assert "a asks for mem*3 when it fails: launchers status or wait submits that" in capsys.readouterr().err
     run = last()
-    assert not run.wait(60)
+    assert not run.wait(60, check=False)
     assert main(["status", run.folder.name]) == 0
     assert "a failed: submitted again with mem*3" in capsys.readouterr().err
     assert main(["wait", run.folder.name, "--timeout", "60"]) == 0
@@ -416,8 +416,8 @@ jobs:
     run = last()
     until(lambda: len(webhook.heard) == 2)
     started, failed = webhook.heard
-    assert started["title"] == f"told {run.store.id} started"
-    assert failed["title"] == f"told {run.store.id} failed"
+    assert started["title"] == f"told {run.record.id} started"
+    assert failed["title"] == f"told {run.record.id} failed"
     assert "bad: FAILED" in failed["message"]
-    assert run.wait(60) is False
+    assert run.wait(60, check=False) is False
     webhook.nowhere_in(run.folder)

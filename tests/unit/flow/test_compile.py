@@ -1,310 +1,244 @@
-"""A flow as a plan: what becomes one job, an array or many, what waits for what, and how it runs on this machine."""
+"""A flow as a plan: what becomes one job, an array or many jobs, what waits for what, and what each job needs."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from flows import flow, job, only_job, plan_of, steps_of, sweep, tasks_of
 
-from launchers.cli import main
-from launchers.flow.compile import compile_plan, job_identities, lay_out
-from launchers.flow.read import loads
-from launchers.plan.graph import graph_of
-from launchers.plan.tree import Map
-from launchers.runs.run import open_run
+from launchers.flow.compile import RETRY_DELAY, job_identities, job_need, lay_out
+from launchers.flow.on_node import run_cell
+from launchers.plan.tree import Map, Pinned
 
+N = "ls {{ n }}"
 
-def plan(text):
-    flow = loads(text)
-    return compile_plan(lay_out(flow), job_identities(flow))
+# -- steps and what they wait for --------------------------------------------------------------------------------
 
 
-def tasks(text):
-    """Per step how many jobs it is, and what it waits for."""
-    found = graph_of(plan(text)).tasks
-    return {task.name: (task.count, dict(task.waits)) for task in found}
-
-
-SWEEP = "name: x\nargs: {n: 0}\nsweep: {matrix: {n: [1, 2, 3]}, max_parallel: 2, fail_fast: true}\njobs:\n"
-
-
-def test_what_is_alike_in_all_cells_runs_once_and_the_others_are_arrays():
-    text = (
-        SWEEP
-        + """
-- {name: a, command: [ls]}
-- {name: b, command: [ls, "{{ n }}"], depends_on: [a]}
-- {name: c, command: [ls], depends_on: [b]}
-- {name: d, command: [ls], depends_on: ["afterany:c"], once: true}
-"""
+def test_what_is_the_same_in_all_cells_runs_once_and_the_others_are_arrays():
+    found = flow(
+        job("a"),
+        job("b", N, depends_on="a"),
+        job("c", depends_on="b"),
+        job("d", depends_on="afterany:c", once=True),
+        **sweep(max_parallel=2, fail_fast=True),
     )
-    assert tasks(text) == {"a": (1, {}), "b": (3, {"a": "ok"}), "c": (3, {"b": "each"}), "d": (1, {"c": "any"})}
-    b = next(task.step for task in graph_of(plan(text)).tasks if task.name == "b")
-    assert isinstance(b, Map)
-    assert (b.at_once, b.fail_fast) == (2, True)
+    assert tasks_of(found) == {
+        "a": (1, {}), "b": (3, {"a": "ok"}), "c": (3, {"b": "each"}), "d": (1, {"c": "any"}),
+    }  # fmt: skip
+    step = steps_of(found)["b"]
+    assert isinstance(step, Map)
+    assert (step.func, step.at_once, step.fail_fast, step.srun) == (run_cell, 2, True, False)
 
 
-def test_cells_that_ask_for_different_things_are_jobs_each_that_wait_their_turn():
-    text = (
-        SWEEP
-        + """
-- {name: a, command: [ls]}
-- {name: b, command: [ls], cpus_per_task: "{{ n }}", depends_on: [a]}
-- {name: c, command: [ls], depends_on: [b]}
-- {name: d, command: [ls], depends_on: [c], once: true}
-"""
-    )
-    assert tasks(text) == {
+def test_an_array_without_bounds():
+    step = steps_of(flow(job("b", N), **sweep(max_parallel=0)))["b"]
+    assert (step.at_once, step.fail_fast) == (None, False)
+
+
+def test_the_same_job_after_a_job_that_differs_has_cells_too():
+    assert tasks_of(flow(job("a", N), job("b", depends_on="a"), **sweep()))["b"] == (3, {"a": "each"})
+
+
+def test_a_job_that_differs_in_the_last_cell_only_has_cells():
+    assert tasks_of(flow(job("a", "ls {{ n > 2 }}"), **sweep()))["a"] == (3, {})
+
+
+def test_jobs_differ_by_what_they_need_read_and_write_too():
+    for keys in ({"inputs": ["{{ n }}"]}, {"outputs": ["{{ n }}"]}, {"account": "a{{ n }}"}):
+        assert len(lay_out(flow(job(**keys), **sweep())).shared) == 0, keys
+    assert lay_out(flow(job(exports={"A": "{{ n }}"}), **sweep())).shared == {"a"}
+
+
+def apart(**more):
+    """Cells that ask for different things, so that they are jobs of their own."""
+    jobs = [
+        job("a"),
+        job("b", cpus_per_task="{{ n }}", depends_on="a"),
+        job("c", depends_on="b"),
+        job("d", depends_on="c", once=True),
+    ]
+    return flow(*jobs, **sweep(**more))
+
+
+def test_cells_that_ask_for_different_things_are_jobs_of_their_own():
+    assert tasks_of(apart()) == {
         "a": (1, {}),
-        "b-0": (1, {"a": "ok"}), "b-1": (1, {"a": "ok"}), "b-2": (1, {"b-0": "any", "c-0": "any", "a": "ok"}),
+        "b-0": (1, {"a": "ok"}), "b-1": (1, {"a": "ok"}), "b-2": (1, {"a": "ok"}),
         "c-0": (1, {"b-0": "ok"}), "c-1": (1, {"b-1": "ok"}), "c-2": (1, {"b-2": "ok"}),
         "d": (1, {"c-0": "ok", "c-1": "ok", "c-2": "ok"}),
     }  # fmt: skip
-    b = next(task.step for task in graph_of(plan(text)).tasks if task.name == "b-1")
-    assert b.rivals == ("b-0", "b-2")
 
 
-def test_aftercorr_is_of_the_same_cell_where_there_are_cells():
-    jobs = """
-- {name: a, command: [ls]}
-- {name: b, command: [ls, "{{ n }}"], depends_on: ["aftercorr:a"]}
-- {name: c, command: [ls], depends_on: ["aftercorr:b"]}
-- {name: d, command: [ls], depends_on: ["aftercorr:c"], once: true}
-"""
-    assert tasks(SWEEP + jobs) == {"a": (1, {}), "b": (3, {"a": "ok"}), "c": (3, {"b": "each"}), "d": (1, {"c": "ok"})}
-    assert tasks("name: x\nargs: {n: 0}\njobs:\n" + jobs)["c"] == (1, {"b": "ok"})
+@pytest.mark.parametrize(
+    ("most", "turns"),
+    [(1, {1: 0, 2: 1}), (2, {2: 0}), (3, {}), (0, {})],
+)
+def test_jobs_of_a_cell_wait_until_an_earlier_cell_has_ended(most, turns):
+    tasks = tasks_of(apart(max_parallel=most))
+    for cell in range(3):
+        before = turns.get(cell)
+        waits = {} if before is None else {f"b-{before}": "any", f"c-{before}": "any"}
+        assert tasks[f"b-{cell}"][1] == {**waits, "a": "ok"}
+        assert tasks[f"c-{cell}"][1] == {f"b-{cell}": "ok"}, "the first job of the cell has waited"
 
 
-def test_typed_dependencies_within_a_cell_are_of_that_cell():
-    text = (
-        SWEEP
-        + """
-- {name: a, command: [ls, "{{ n }}"]}
-- {name: b, command: [ls], depends_on: ["afternotok:a"]}
-"""
-    )
-    assert tasks(text)["b-1"] == (1, {"a-1": "failed"})
+def test_turns_are_of_the_jobs_that_run():
+    tasks = tasks_of(apart(max_parallel=2), {"a": None, "b": None})
+    assert tasks["c-2"][1] == {"c-0": "any"}
+
+
+def test_the_first_failure_cancels_the_other_cells():
+    steps = steps_of(apart(fail_fast=True))
+    assert steps["b-1"].rivals == ("b-0", "b-2")
+    assert steps["d"].rivals == ()
+    assert steps_of(apart())["b-1"].rivals == ()
+
+
+def test_aftercorr_is_about_the_same_cell_where_there_are_cells():
+    jobs = [
+        job("a"),
+        job("b", N, depends_on="aftercorr:a"),
+        job("c", depends_on="aftercorr:b"),
+        job("d", depends_on="aftercorr:c", once=True),
+    ]
+    assert tasks_of(flow(*jobs, **sweep())) == {
+        "a": (1, {}), "b": (3, {"a": "ok"}), "c": (3, {"b": "each"}), "d": (1, {"c": "ok"}),
+    }  # fmt: skip
+    assert tasks_of(flow(*jobs, args={"n": 0}))["c"] == (1, {"b": "ok"})
+
+
+def test_other_kinds_of_dependency_within_a_cell_make_jobs_of_the_cells():
+    found = flow(job("a", N), job("b", depends_on="afternotok:a"), **sweep())
+    assert tasks_of(found)["b-1"] == (1, {"a-1": "failed"})
+    found = flow(job("a"), job("b", N, depends_on="afternotok:a"), **sweep())
+    assert tasks_of(found)["b"] == (3, {"a": "failed"}), "that is not within a cell"
+
+
+def test_jobs_that_are_left_out_are_not_waited_for():
+    found = flow(job("a"), job("b", depends_on="a"), job("c", depends_on=["a", "b"]))
+    assert tasks_of(found, {"a": None}) == {"b": (1, {}), "c": (1, {"b": "ok"})}
+
+
+def test_the_step_of_a_job_in_a_cell():
+    mapped = lay_out(flow(job("a"), job("b", N), **sweep()))
+    assert (mapped.steps("a"), mapped.step("a", 2)) == (["a"], ("a", None))
+    assert (mapped.steps("b"), mapped.step("b", 2)) == (["b"], ("b", 2))
+    single = lay_out(apart())
+    assert (single.steps("b"), single.step("b", 2)) == (["b-0", "b-1", "b-2"], ("b-2", None))
 
 
 def test_a_thousand_cells_are_compiled_in_seconds():
-    text = "name: x\nargs: {n: 0}\nsweep: {matrix: {n: [" + ", ".join(map(str, range(1000))) + "]}}\njobs:\n"
-    text += "- {name: a, command: [ls, '{{ n }}'], exports: {X: '{{ n }}'}}\n- {name: b, command: 'echo {{ deps.a.X }}', depends_on: a}\n"
-    started = time.monotonic()
-    assert tasks(text)["b"] == (1000, {"a": "each"})
-    assert time.monotonic() - started < 20
-
-
-# -- on this machine ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "launchers.yaml").write_text("local: [{id: here}]\n")
-
-
-def flow(text, *options):
-    """Run it; the run and the exit status."""
-    Path("f.yaml").write_text(text)
-    status = main(["flow", "run", "f.yaml", *options])
-    runs = sorted(Path("runs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    return open_run(runs[-1]), status
-
-
-def states(run):
-    return {step.name: step.state for step in run.status()}
-
-
-def log(run, step, number=None):
-    """What a job wrote, without the lines of submitit's logger, which name it."""
-    lines = "".join(path.read_text() for path in run.logs(step, number)).splitlines(True)
-    return "".join(line for line in lines if "submitit" not in line)
-
-
-DIAMOND = """
-name: diamond
-jobs:
-  - {name: a, command: "echo A=1 >> $LAUNCHERS_OUTPUT"}
-  - {name: b, command: "echo B=$((A + 1)) >> $LAUNCHERS_OUTPUT", depends_on: [a]}
-  - {name: c, command: "echo C=$((A + 2)) >> $LAUNCHERS_OUTPUT", depends_on: [a]}
-  - {name: d, command: 'echo "sum $B $C, not ${A:-there}"', depends_on: [b, c]}
-  - {name: e, command: [cat, "{{ run.dir }}/steps/d/script.sh"], depends_on: [d]}
-"""
-
-
-def test_values_that_jobs_hand_on_reach_those_that_wait_for_them():
-    run, status = flow(DIAMOND)
-    assert status == 0
-    assert log(run, "d") == "sum 2 3, not there\n"
-    assert "sum $B $C" in log(run, "e")
-
-
-def test_a_bad_line_among_the_values_fails_the_job_that_wrote_it():
-    run, status = flow("name: x\njobs:\n- {name: a, command: 'echo what is this >> $LAUNCHERS_OUTPUT'}\n")
-    assert status == 1
-    assert "'what is this' is not KEY=VALUE (what is written to $LAUNCHERS_OUTPUT)" in log(run, "a")
-
-
-def test_max_parallel_holds_here_too():
-    text = (
-        SWEEP.replace(", fail_fast: true", "").replace("[1, 2, 3]", "[1, 2, 3, 4, 5, 6]")
-        + """
-- {name: a, command: "touch on.{{ n }}; ls on.* | wc -l; sleep 0.3; rm on.{{ n }}"}
-"""
+    found = flow(
+        job("a", N, exports={"X": "{{ n }}"}), job("b", "echo {{ deps.a.X }}", depends_on="a"), **sweep(range(1000))
     )
-    run, status = flow(text)
-    assert status == 0
-    seen = [int(log(run, "a", number)) for number in range(6)]
-    assert max(seen) == 2
+    assert tasks_of(found)["b"] == (1000, {"a": "each"})
 
 
-@pytest.mark.parametrize("needs", ["", ', needs: "cpu(mem={{ n }}M, cores=1)"'])
-def test_fail_fast_here(needs):
-    """Alike or not: the first failure cancels the other cells, and nothing else."""
-    text = (
-        SWEEP.replace("max_parallel: 2, ", "")
-        + f"""
-- {{name: a, command: "[ {{{{ n }}}} = 2 ] && sleep 1 && exit 1; sleep 60"{needs}}}
-- {{name: other, command: "sleep 2"}}
-"""
+# -- what runs on the node ---------------------------------------------------------------------------------------
+
+
+def shell_of(found, name, left_out=None):
+    return steps_of(found, left_out)[name].func
+
+
+def test_a_job_gets_the_values_of_the_jobs_that_it_waits_for():
+    found = flow(job("a"), job("b"), job("c", depends_on=["a", "afterany:b"]))
+    assert shell_of(found, "c").parents == (("", "a", None), ("", "b", None))
+    assert shell_of(found, "c", {"a": Path("/old"), "b": None}).parents == (("/old", "a", None),)
+
+
+def test_a_cell_gets_the_values_of_its_own_cell():
+    jobs = [job("a"), job("b", N, depends_on="a"), job("c", depends_on="b"), job("d", depends_on=["a", "b"], once=True)]
+    steps = steps_of(flow(*jobs, **sweep()))
+    assert [shell.parents for shell in steps["c"].items] == [(("", "b", 0),), (("", "b", 1),), (("", "b", 2),)]
+    assert steps["b"].items[1].parents == (("", "a", None),)
+    assert steps["d"].func.parents == (("", "a", None),), "values of several cells cannot be variables of one job"
+    assert "ls 2" in steps["b"].items[1].script
+
+
+def test_retries_in_the_same_allocation():
+    shell = shell_of(flow(job("a", retry=2, retry_delay=0)), "a")
+    assert (shell.retry, shell.delay) == (2, 0)
+    shell = shell_of(flow(job("a")), "a")
+    assert (shell.retry, shell.delay) == (0, RETRY_DELAY)
+    assert RETRY_DELAY == 60
+
+
+def test_a_job_that_escalates_is_submitted_again_instead():
+    steps = steps_of(flow(job("a", retry=2, escalate="mem*2"), job("b", escalate="mem*3"), job("c", retry=2)))
+    assert (steps["a"].func.retry, steps["a"].retry.times, steps["a"].retry.escalate) == (0, 2, "mem*2")
+    assert (steps["b"].func.retry, steps["b"].retry.times) == (0, 1)
+    assert steps["c"].retry is None
+
+
+# -- what is the same job ----------------------------------------------------------------------------------------
+
+
+def test_a_job_is_another_job_when_its_definition_changes():
+    identity = job_identities(flow(job()))["a"]
+    assert identity == job_identities(flow(job(), job("b")))["a"]
+    for keys in ({"command": "ls -l"}, {"account": "x"}, {"inputs": ["i"]}, {"outputs": ["o"]}, {"setup": "x"}):
+        assert job_identities(flow(job(**keys)))["a"] != identity, keys
+    assert job_identities(flow(job(depends_on="b"), job("b")))["a"] != identity
+
+
+def test_the_definition_of_all_cells_counts():
+    assert (
+        job_identities(flow(job("a", N), **sweep([1, 2])))["a"]
+        != job_identities(flow(job("a", N), **sweep([1, 3])))["a"]
     )
-    run, status = flow(text)
-    assert status == 1
-    counts = {}
-    for step in run.status():
-        for one in step.members:
-            counts.setdefault(step.name.partition("-")[0], []).append(one.info.state)
-    assert {name: sorted(found) for name, found in counts.items()} == {
-        "a": ["CANCELLED", "CANCELLED", "FAILED"], "other": ["COMPLETED"],
-    }  # fmt: skip
 
 
-@pytest.mark.parametrize("needs", ["", ', needs: "cpu(mem={{ n }}M, cores=1)"'])
-def test_fail_fast_spares_what_hangs_on_cells_that_succeeded(needs):
-    text = (
-        SWEEP.replace("max_parallel: 2, ", "")
-        + f"""
-- {{name: a, command: "case {{{{ n }}}} in 1) ;; 2) sleep 1.5; exit 1;; 3) sleep 60;; esac"{needs}}}
-- {{name: b, command: "sleep 3", depends_on: [a]}}
-"""
-    )
-    run, status = flow(text)
-    assert status == 1
-    found = {name: [] for name in ("a", "b")}
-    for step in run.status():
-        found[step.name.partition("-")[0]] += [one.info.state for one in step.members]
-    assert found["a"] == ["COMPLETED", "FAILED", "CANCELLED"]
-    assert found["b"] == ["COMPLETED", "CANCELLED", "CANCELLED"]
+def test_steps_know_what_they_are_made_of():
+    found = flow(job("a"), job("b", N), **sweep())
+    identities = job_identities(found)
+    assert {name: step.identity for name, step in steps_of(found).items()} == identities
+    assert plan_of(found).name == "x"
 
 
-def test_retry_is_in_the_job():
-    text = "name: x\njobs:\n- {name: a, command: 'echo x >> tries; test $(wc -l < tries) -ge 3', retry: 3, retry_delay: 0}\n"
-    run, status = flow(text)
-    assert status == 0
-    assert "exit status 1, tried again in 0 s, 2 times left" in log(run, "a")
-    assert Path("tries").read_text() == "x\n" * 3
-    _, status = flow(text.replace("-ge 3", "-ge 30").replace("tries", "more"))
-    assert status == 1
-    assert Path("more").read_text() == "x\n" * 4
+# -- what a job needs --------------------------------------------------------------------------------------------
 
 
-def test_more_is_asked_for_after_a_failure_and_what_hung_on_it_runs(capsys):
-    text = """
-name: x
-jobs:
-- {name: a, needs: "cpu(cores=1, mem=20M)", escalate: "mem*2", retry: 2, command: "echo x >> tries; test $(wc -l < tries) -ge 3"}
-- {name: b, command: [echo, b], depends_on: [a]}
-"""
-    run, status = flow(text)
-    assert status == 0
-    assert states(run) == {"a": "COMPLETED", "b": "COMPLETED"}
-    assert capsys.readouterr().err.count("a failed: submitted again with mem*2") == 2
+@pytest.mark.parametrize(
+    ("keys", "requirement"),
+    [
+        ({}, "cpu(cores=1)"),
+        ({"cpus_per_task": 3}, "cpu(cores=3)"),
+        ({"cpus_per_task": 3, "gpus_per_node": 1}, "cpu(cores=3) & gpu()"),
+        ({"gpus_per_node": 2}, "gpu() * 2"),
+        ({"gpus_per_node": 0}, "cpu(cores=1)"),
+        ({"nodes": 2, "memory_per_node": "1G"}, "nodes=2 & cpu(mem=1G, cores=1)"),
+        ({"nodes": 1}, "cpu(cores=1)"),
+        ({"time_limit": 30}, "duration=30m & cpu(cores=1)"),
+        ({"time_limit": "1-00:00:00"}, "duration=1d & cpu(cores=1)"),
+        ({"time_limit": 0}, "cpu(cores=1)"),
+        ({"needs": "cuda()|mps()", "time_limit": "30"}, "duration=30m & cuda() | duration=30m & mps()"),
+        ({"needs": "cuda() & duration=1h"}, "duration=1h & cuda()"),
+    ],
+)
+def test_the_requirement_of_a_job(keys, requirement):
+    assert str(job_need(only_job(**keys))) == requirement
 
 
-def test_after_a_failure_what_waits_for_it_runs_and_other_branches_go_on(capsys):
-    text = """
-name: typed
-jobs:
-  - {name: bad, command: "echo last words; exit 3", exports: {KEY: value}}
-  - {name: anyway, command: [echo, "{{ deps.bad.KEY }}"], depends_on: ["afterany:bad"]}
-  - {name: rescue, command: [echo, "{{ deps.bad.KEY }}"], depends_on: ["afternotok:bad"]}
-  - {name: never, command: [echo, never], depends_on: [bad]}
-  - {name: other, command: [echo, other]}
-  - {name: further, command: [echo, further], depends_on: [other]}
-"""
-    run, status = flow(text)
-    assert status == 1
-    assert states(run) == {
-        "bad": "FAILED", "anyway": "COMPLETED", "rescue": "COMPLETED", "never": "CANCELLED", "other": "COMPLETED",
-        "further": "COMPLETED",
-    }  # fmt: skip
-    said = capsys.readouterr()
-    assert f"---- the end of: launchers logs {run.folder.name} bad\nlast words\n" in said.err
-    assert said.out.splitlines()[2].split()[:2] == ["bad", "FAILED"]
+@pytest.mark.parametrize(
+    ("keys", "requirement", "options"),
+    [
+        ({"ntasks_per_node": 2}, "cpu(cores=2)", {"ntasks_per_node": 2, "cpus_per_task": 1}),
+        ({"ntasks_per_node": 2, "cpus_per_task": 3}, "cpu(cores=6)", {"ntasks_per_node": 2, "cpus_per_task": 3}),
+        (
+            {"ntasks_per_node": 2, "gpus_per_node": 1},
+            "cpu(cores=2) & gpu()",
+            {"ntasks_per_node": 2, "cpus_per_task": 1},
+        ),
+        ({"gres": "gpu:a100:2,tmp:5"}, "gpu() * 2", {"gres": "gpu:a100:2,tmp:5"}),
+        ({"gres": "tmp:5"}, "cpu(cores=1)", {"gres": "tmp:5"}),
+        ({"account": "a", "mail_user": "u"}, "cpu(cores=1)", {"account": "a", "mail_user": "u"}),
+    ],
+)
+def test_options_that_are_passed_on(keys, requirement, options):
+    need = job_need(only_job(**keys))
+    assert (str(need.requirement), dict(need.options)) == (requirement, options)
 
 
-HANDLED = """
-name: handled
-jobs:
-  - {name: a, command: "STATUS"}
-  - {name: rescue, command: "echo rescued", depends_on: ["afternotok:a"]}
-  - {name: tell, command: "echo told", depends_on: [rescue]}
-  - {name: last, command: "echo over", depends_on: ["afterany:rescue"]}
-"""
-
-
-def test_a_handler_that_nobody_needed_is_no_failure(capsys):
-    run, status = flow(HANDLED.replace("STATUS", "true"))
-    assert status == 0
-    assert states(run) == {"a": "COMPLETED", "rescue": "CANCELLED", "tell": "CANCELLED", "last": "COMPLETED"}
-    assert {step.name for step in run.status() if step.left_out} == {"rescue", "tell"}
-    capsys.readouterr()
-    assert main(["wait", str(run.folder)]) == 0
-    assert capsys.readouterr().err == ""
-    assert main(["status", "--json", str(run.folder)]) == 0
-    assert json.loads(capsys.readouterr().out)["succeeded"] is True
-    assert main(["flow", "run", "f.yaml", "--resume"]) == 0
-    assert "everything is up to date" in capsys.readouterr().out
-
-
-def test_a_handler_whose_parent_failed_is_not_left_out(capsys):
-    run, status = flow(HANDLED.replace("STATUS", "false"))
-    assert status == 1
-    assert states(run) == {"a": "FAILED", "rescue": "COMPLETED", "tell": "COMPLETED", "last": "COMPLETED"}
-    assert not any(step.left_out for step in run.status())
-    run, status = flow("name: x\njobs:\n- {name: a, command: 'false'}\n- {name: b, command: ls, depends_on: [a]}\n")
-    assert states(run)["b"] == "CANCELLED"
-    assert not any(step.left_out for step in run.status())
-
-
-def test_the_client_is_killed_and_the_rest_runs():
-    Path("f.yaml").write_text(
-        "name: x\njobs:\n- {name: a, command: 'touch on; sleep 2'}\n- {name: b, command: [touch, done], depends_on: [a]}\n"
-    )
-    client = subprocess.Popen([sys.executable, "-m", "launchers", "flow", "run", "f.yaml"], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
-    while not Path("on").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.kill(client.pid, signal.SIGKILL)
-    client.wait()
-    while not Path("done").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert open_run(next(Path("runs").iterdir())).wait(10)
-
-
-def test_a_flow_from_stdin(monkeypatch):
-    done = subprocess.run(
-        [sys.executable, "-m", "launchers", "flow", "run", "-"],
-        input=DIAMOND,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "e     COMPLETED" in done.stdout
+def test_one_task_is_no_option():
+    assert not isinstance(job_need(only_job(ntasks_per_node=1)), Pinned)
