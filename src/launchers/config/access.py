@@ -1,8 +1,8 @@
-"""Who is let in and up to where: QoS and accounts of a partition as Accesses, their limits merged as Slurm does.
+"""The QoS and accounts that may be used in a partition, with the limits that hold for each.
 
-Slurm takes each limit from the first place that sets it: partition QoS, job QoS (swapped by OverPartQOS), then the
-association (https://slurm.schedmd.com/resource_limits.html, "Hierarchy").  The partition's own time and node limits
-bound all of them, unless a QoS flag lifts them.
+Slurm takes each limit from the first place that sets it: partition QoS, job QoS, association. OverPartQOS puts the job
+QoS first (https://slurm.schedmd.com/resource_limits.html, "Hierarchy"). The partition's own time and node limits bound
+all of them, unless a flag of the job QoS lifts them (docs/slurm-facts.md, "QoS and associations").
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _TRES_LIMITS = {
 """Fields of LimitsSpec that bound a TRES each, per what, and Slurm's name for the rule."""
 _MINIMUMS = ("min_nodes", "min_tres")
 JUDGED = ("cpu", "mem", "node", "gres/gpu")
-"""The TRES that a requirement says something about (and gres/gpu:TYPE)."""
+"""The TRES that a requirement asks for (and gres/gpu:TYPE)."""
 _LIFTS = {
     "PartitionTimeLimit": ("duration", False),
     "PartitionMaxNodes": ("nodes", False),
@@ -67,7 +67,7 @@ def limits_of(spec: LimitsSpec | None, source: Source) -> dict[Key, Limit]:
 
 
 def is_judged(tres: str) -> bool:
-    """Whether a requirement can be held against a limit on this TRES."""
+    """Whether a job can be checked against a limit on this TRES."""
     return tres in JUDGED or tres.startswith("gres/gpu:")
 
 
@@ -82,45 +82,45 @@ def _qos_limits(name: str, qos: QosSpec) -> dict[Key, Limit]:
 
 
 def _first(sources: Iterable[Mapping[Key, Limit]]) -> dict[Key, Limit]:
-    """For each limit the first source that sets it."""
+    """Each limit from the first source that sets it."""
     merged: dict[Key, Limit] = {}
     for source in sources:
-        for key, limit in source.items():
-            merged.setdefault(key, limit)
+        merged |= {key: limit for key, limit in source.items() if key not in merged}
     return merged
 
 
-def _closed_reason(spec: LimitsSpec | None, by: str) -> str | None:
-    """Why limits on numbers of jobs let none in."""
-    for name, word in (("max_jobs", "MaxJobs"), ("max_submit", "MaxSubmitJobs")):
-        if spec is not None and getattr(spec, name) == 0:
-            return f"{by} has {word}=0"
+def _closed_reason(spec: LimitsSpec | None, source: Source) -> str | None:
+    """Why no job at all may use this QoS or account; None: jobs may."""
+    for field, rule in (("max_jobs", "MaxJobs"), ("max_submit", "MaxSubmitJobs")):
+        if spec is not None and getattr(spec, field) == 0:
+            return f"{source} has {rule}=0"
     return None
 
 
 def accesses(group: SlurmGroup, partition: str, spec: PartitionSpec, limits: tuple[Limit, ...]) -> tuple[Access, ...]:
-    """Every (QoS, account) that may be used in a partition; `limits` are the partition's own, lifted by some QoS."""
-    found = []
-    for account_name, account in _accounts(group, partition, spec):
-        for qos_name in _qos_names(group, spec, account):
-            qos = (group.qos or {}).get(qos_name, QosSpec()) if qos_name else QosSpec()
-            found.append(_access(group, spec, account_name, account, qos_name, qos, limits))
-    return tuple(found)
+    """Every pair of QoS and account that may be used in a partition; `limits` are the partition's own."""
+    return tuple(
+        _access(group, spec, account_name, account, qos_name, limits)
+        for account_name, account in _accounts(group, partition, spec)
+        for qos_name in _qos_names(spec, account)
+    )
 
 
 def _accounts(group: SlurmGroup, partition: str, spec: PartitionSpec) -> Iterator[tuple[Any, AccountSpec]]:
-    known = group.accounts or {}
-    names: list[Any] = list(spec.accounts) if spec.accounts is not None else list(known) or [None]
-    if spec.accounts is not None and known:
-        names = [name for name in names if name in known]
+    """The accounts that may be used in a partition, by name; None is Slurm's default account."""
+    defined = group.accounts or {}
+    names: list[Any] = list(defined) or [None]
+    if spec.accounts is not None:
+        names = [name for name in spec.accounts if name in defined or not defined]
     for name in names:
-        account = known.get(name, AccountSpec())
-        good_for = account.partition is None or partition in account.partition
-        if name not in (spec.deny_accounts or ()) and good_for:
+        account = defined.get(name, AccountSpec())
+        is_for_partition = account.partition is None or partition in account.partition
+        if is_for_partition and name not in (spec.deny_accounts or ()):
             yield name, account
 
 
-def _qos_names(group: SlurmGroup, spec: PartitionSpec, account: AccountSpec) -> list[Any]:
+def _qos_names(spec: PartitionSpec, account: AccountSpec) -> list[Any]:
+    """The QoS that may be used in a partition with an account; None is Slurm's default QoS."""
     names: list[Any] = [None]
     if spec.qos is not None:
         names = list(spec.qos)
@@ -137,29 +137,29 @@ def _access(
     account_name: Any,
     account: AccountSpec,
     qos_name: Any,
-    qos: QosSpec,
     limits: tuple[Limit, ...],
 ) -> Access:
-    table: dict[Any, QosSpec] = dict(group.qos or {})
-    own = _qos_limits(qos_name, qos) if qos_name else {}
-    sources = [own, limits_of(account.limits, Source(SourceKind.ACCOUNT, account_name))]
-    if spec.partition_qos and spec.partition_qos in table:
-        over = "OverPartQOS" in (qos.flags or ())
-        sources.insert(1 if over else 0, _qos_limits(spec.partition_qos, table[spec.partition_qos]))
-    lifted = {_LIFTS[flag] for flag in qos.flags or () if flag in _LIFTS}  # those of the partition's QoS lift nothing
-    merged = tuple(_first(sources).values())
+    defined: dict[Any, QosSpec] = dict(group.qos or {})
+    qos = defined.get(qos_name, QosSpec())
+    qos_source, account_source = Source(SourceKind.QOS, qos_name), Source(SourceKind.ACCOUNT, account_name)
+    sources = [_qos_limits(qos_name, qos), limits_of(account.limits, account_source)]
+    if spec.partition_qos and spec.partition_qos in defined:
+        job_qos_first = "OverPartQOS" in (qos.flags or ())
+        sources.insert(1 if job_qos_first else 0, _qos_limits(spec.partition_qos, defined[spec.partition_qos]))
+    lifted = {_LIFTS[flag] for flag in qos.flags or () if flag in _LIFTS}  # flags of the partition's QoS lift nothing
     kept = tuple(limit for limit in limits if (limit.quantity, limit.is_minimum) not in lifted)
-    closed_reason = _closed_reason(qos.limits, f"QoS {qos_name}") or _closed_reason(
-        account.limits, f"account {account_name}"
-    )
-    priority = (qos.priority or 0) + (account.priority or 0)
     return Access(
-        qos_name, account_name, priority, kept + merged, _rank(group, account_name, account, qos_name), closed_reason
+        qos=qos_name,
+        account=account_name,
+        priority=(qos.priority or 0) + (account.priority or 0),
+        limits=kept + tuple(_first(sources).values()),
+        rank=_rank(group, account_name, account, qos_name),
+        closed_reason=_closed_reason(qos.limits, qos_source) or _closed_reason(account.limits, account_source),
     )
 
 
 def _rank(group: SlurmGroup, account_name: Any, account: AccountSpec, qos_name: Any) -> int:
-    """0 for what the user gets without asking; each departure from it counts one."""
+    """0 for the user's default QoS and account, 1 if one of them is another, 2 if both are."""
     defaults = group.defaults
     default_account = defaults.account if defaults and defaults.account else None
     default_qos = account.default_qos or (defaults.qos if defaults else None)

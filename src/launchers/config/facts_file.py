@@ -1,4 +1,4 @@
-"""Facts files: launchers.yaml files with the one entry of a cluster that `launchers convert` wrote."""
+"""Facts files: launchers.yaml files with one entry, which `launchers convert` wrote for a cluster."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ G = TypeVar("G", SlurmGroup, OarGroup)
 
 
 def load_facts_for(file: Path, entry: G) -> G | None:
-    """What the `facts:` of an entry of `file` has, None when it names none; raises ConfigError when it has nothing."""
+    """The facts that an entry of `file` is laid over; None for an entry without `facts:`. Raises ConfigError."""
     if entry.facts is None:
         return None
     path = file.parent / Path(entry.facts).expanduser()
-    found: Any = load_slurm_facts(path) if isinstance(entry, SlurmGroup) else load_oar_facts(path)
-    if found.facts is not None:
+    facts: Any = load_slurm_facts(path) if isinstance(entry, SlurmGroup) else load_oar_facts(path)
+    if facts.facts is not None:
         hint = "name a file that launchers convert -o wrote"
         raise ConfigError([Problem(str(path), 1, 1, "LC111", "", "its entry has a facts: of its own", hint)])
-    return cast(G, found)
+    return cast(G, facts)
 
 
 def load_slurm_facts(path: Path) -> SlurmGroup:
-    """The Slurm entry of a facts file.  Raises ConfigError when it is not one."""
+    """The one Slurm entry of a facts file. Raises ConfigError."""
     return _only(load(path).document.slurm or (), "slurm", path)
 
 
 def load_oar_facts(path: Path) -> OarGroup:
-    """The OAR entry of a facts file.  Raises ConfigError when it has none."""
+    """The one OAR entry of a facts file. Raises ConfigError."""
     return _only(load(path).document.oar or (), "oar", path)
 
 
 def _only(groups: Sequence[T], kind: str, path: Path) -> T:
     if len(groups) != 1:
-        message = f"a facts file has one {kind}: entry, this has {len(groups)}"
+        message = f"a facts file has one {kind}: entry, but this file has {len(groups)}"
         raise ConfigError([Problem(str(path), 1, 1, "LC111", kind, message)])
     return groups[0]

@@ -12,16 +12,16 @@ CONFIG_NAME = "launchers.yaml"
 
 @frozen
 class Located:
-    """The file that is used (None: there is none) and every place looked at before, in order, with its reason."""
+    """The file that is used (None: there is no file), and the places in the order of the search, with reasons."""
 
     used: Path | None
     looked_for: tuple[tuple[Path, str], ...]
 
 
 def locate(explicit: str | Path | None, environ: Mapping[str, str], cwd: Path) -> Located:
-    """`--config`, `$LAUNCHERS_CONFIG`, `./launchers.yaml`, the user's folder, the site's; the first that is there.
+    """The first file of: `--config`, `$LAUNCHERS_CONFIG`, `./launchers.yaml`, the user's and the site's launchers.yaml.
 
-    A file that was named is used whether it exists or not, so that a wrong name is an error and not a surprise.
+    A file that is named is used whether it exists or not: a wrong name is an error and not a surprise.
     """
     if explicit:
         path = Path(explicit).expanduser()

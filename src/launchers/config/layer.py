@@ -1,4 +1,4 @@
-"""Lay a hand-written entry over the facts of its cluster: what a person wrote wins, key by key."""
+"""Lay a hand-written entry over the facts of its cluster: the hand-written keys win."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from launchers.quantities.hosts import join_hosts
 
 
 def overlay_group(facts: SlurmGroup, own: SlurmGroup) -> SlurmGroup:
-    """The entry `own` with everything it does not say taken from `facts`.
+    """The entry `own`, with every key that it does not have taken from `facts`.
 
-    Partitions are combined by name and node blocks by host (a block without hosts speaks of all nodes that have its
-    features), so that one line about three nodes is enough.
+    Partitions are combined by name and node blocks by host, so a line about three nodes changes those three only. A
+    block without hosts is about all nodes that have its features.
     """
     merged: SlurmGroup = overlay(facts, own)
     both = {name: spec for name, spec in (facts.partitions or {}).items() if name in (own.partitions or {})}
@@ -29,7 +29,7 @@ def overlay_group(facts: SlurmGroup, own: SlurmGroup) -> SlurmGroup:
 
 
 def overlay(below: Any, above: Any) -> Any:
-    """attrs objects field by field, mappings key by key; otherwise the upper one, if it says anything."""
+    """`above` over `below`: attrs objects field by field, mappings key by key; else `above`, unless it is None."""
     if above is None:
         return below
     if isinstance(below, dict) and isinstance(above, dict):
@@ -47,28 +47,29 @@ def _nodes(facts: PartitionSpec, own: PartitionSpec) -> tuple[NodesSpec, ...] | 
     extra: list[NodesSpec] = []
     for written in own.nodes:
         if written.hosts is None:
-            blocks = [_onto(block, written) if _has(block, written) else block for block in blocks]
+            blocks = [_onto(block, written) if _is_about(written, block) else block for block in blocks]
         else:
             blocks, unknown = _split(blocks, written)
             extra += unknown
     return (*blocks, *extra)
 
 
-def _has(block: NodesSpec, written: NodesSpec) -> bool:
+def _is_about(written: NodesSpec, block: NodesSpec) -> bool:
+    """Whether a block without hosts is about the nodes of `block`: they have all its features."""
     return set(written.features or ()) <= set(block.features or ())
 
 
 def _onto(block: NodesSpec, written: NodesSpec) -> NodesSpec:
-    """What is written about some nodes, over their facts; who they are and what Slurm calls them stays."""
-    short = _short(written)
+    """What is written about the nodes of `block`, laid over their facts. Their hosts, count and features stay."""
+    short = _short_form(written)
     result: NodesSpec = overlay(block, attrs.evolve(short, hosts=None, count=None, features=None))
     if short.gpu is None or short.accelerators is not None:
         return result
-    return attrs.evolve(result, accelerators=_told(block.accelerators or (), short.gpu))
+    return attrs.evolve(result, accelerators=_with_gpu(block.accelerators or (), short.gpu))
 
 
-def _short(written: NodesSpec) -> NodesSpec:
-    """The same in the short form, which is what facts are written in: their words would win over a `configuration`."""
+def _short_form(written: NodesSpec) -> NodesSpec:
+    """A block with its `configuration` in the short form: facts have that form, and it wins over `configuration`."""
     if written.configuration is None:
         return written
     both: NodeConfiguration = overlay(
@@ -77,24 +78,26 @@ def _short(written: NodesSpec) -> NodesSpec:
     return attrs.evolve(written, configuration=None, cpu=both.cpu, gpu=both.gpu, accelerators=both.accelerators)
 
 
-def _told(listed: Sequence[AcceleratorSpec], gpu: GpuSpec) -> tuple[AcceleratorSpec, ...] | None:
-    """The accelerators of the facts with what `gpu` says, which keeps the rest; None where `gpu` is all there is.
+def _with_gpu(listed: Sequence[AcceleratorSpec], gpu: GpuSpec) -> tuple[AcceleratorSpec, ...] | None:
+    """The accelerators of the facts, changed as `gpu` says; None where `gpu` replaces them all.
 
-    That is so where the facts have several classes and `gpu` says which one there is.  Another model takes the memory
-    with it: the catalogue knows that of the new one.
+    It does so where the facts have several classes and `gpu` has a count, a memory or a model. With another model the
+    memory in the facts is dropped: the catalogue knows that of the new model.
     """
-    said = {key: value for key, value in attrs.asdict(gpu).items() if value is not None}
-    if not listed or (len(listed) > 1 and said.keys() & {"count", "memory", "model"}):
+    changes = {key: value for key, value in attrs.asdict(gpu).items() if value is not None}
+    if not listed or (len(listed) > 1 and changes.keys() & {"count", "memory", "model"}):
         return None
-    other = [bool(gpu.model and one.model and not same_model(gpu.model, one.model)) for one in listed]
     return tuple(
-        attrs.evolve(one, **({"memory": None, **said} if changed else said))
-        for one, changed in zip(listed, other, strict=True)
+        attrs.evolve(spec, **({"memory": None} if _is_other_model(spec, gpu) else {}) | changes) for spec in listed
     )
 
 
+def _is_other_model(spec: AcceleratorSpec, gpu: GpuSpec) -> bool:
+    return bool(gpu.model and spec.model and not same_model(gpu.model, spec.model))
+
+
 def _split(blocks: Sequence[NodesSpec], written: NodesSpec) -> tuple[list[NodesSpec], list[NodesSpec]]:
-    """Cut the hosts written about out of the blocks that have them; hosts that no block has make one of their own."""
+    """The blocks, with the hosts of `written` in blocks of their own, and a block of the hosts that are in no block."""
     from ClusterShell.NodeSet import NodeSet
 
     hosts = NodeSet(join_hosts(written.hosts))

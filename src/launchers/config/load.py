@@ -1,4 +1,4 @@
-"""launchers.yaml as schema objects, with every problem and its place in the file."""
+"""Load a launchers.yaml as objects of its schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from launchers.files.tree import Tree
 
 @attrs.frozen
 class Config:
-    """A loaded launchers.yaml: the schema objects, and the tree that knows where everything stands."""
+    """A loaded launchers.yaml: the schema objects, and the tree that knows the place of every value."""
 
     document: schema.Document
     tree: Tree = attrs.field(repr=False)
@@ -25,11 +25,11 @@ class Config:
 
 
 def load(path: FilePath) -> Config:
-    """Read and structure a file; raises ConfigError with all its problems, also when it cannot be read."""
+    """Load a file. Raises ConfigError with all its problems, also when it cannot be read."""
     return loads(read_text(path), str(path))
 
 
 def loads(text: str, file: str = "<text>") -> Config:
-    """The same for text; `file` is how messages name it."""
+    """Load a text; `file` names it in messages. Raises ConfigError with all its problems."""
     what = "a launchers.yaml is a mapping with local:, slurm: and oar:"
     return Config(*structure_text(text, file, schema.Document, what))

@@ -1,7 +1,7 @@
-"""The schema of launchers.yaml: these classes are it.  The loader structures into them, the JSON Schema is made from
-them, and `doc` in a field's metadata is its documentation.
+"""The schema of launchers.yaml, as classes. The loader reads into them, and the JSON Schema is made from them.
 
-None always means "not said".  Memory is in bytes, durations in seconds.
+`doc` in a field's metadata documents its key. None always means that the file does not have the key. Memory is in
+bytes, durations in seconds.
 """
 
 from typing import Literal
@@ -35,16 +35,16 @@ State = Literal["UP", "DOWN", "DRAIN", "INACTIVE"]
 class AcceleratorSpec:
     """Equal accelerators of one node."""
 
-    kind: Kind | None = documented("cuda, rocm, mps, or gpu when not known")
+    kind: Kind | None = documented("cuda, rocm, mps, or gpu if it is not known")
     model: Line | None = documented(
         "the model, such as A100; the catalogue then knows kind and, where it is certain, memory"
     )
     memory: Memory | None = documented("memory of one device; 24564 MiB counts as 24G")
-    count: Count | None = documented("how many on a node")
-    type: Name | None = documented("the GRES type under which Slurm knows it; leave out for an untyped GRES")
-    min_mem_ratio: Ratio | None = documented("share of the memory that a job must ask for")
-    min_memory: Memory | None = documented("memory that a job must ask for")
-    probed: Name | None = documented("the node whose driver told model and memory (written by `launchers probe`)")
+    count: Count | None = documented("number of them on a node")
+    type: Name | None = documented("its GRES type in Slurm; leave out for an untyped GRES")
+    min_mem_ratio: Ratio | None = documented("least share of the memory that a job must ask for, from 0 to 1")
+    min_memory: Memory | None = documented("least memory that a job must ask for")
+    probed: Name | None = documented("the node whose driver reported model and memory (written by `launchers probe`)")
 
 
 @frozen
@@ -54,7 +54,7 @@ class CpuSpec:
     cores: Count | None = documented("CPUs as Slurm counts them: hardware threads where a core has several")
     memory: Memory | None = documented("memory that jobs can have")
     mem_per_cpu: Memory | None = documented(
-        "memory that comes with one core, used where memory itself cannot be asked for"
+        "memory that comes with one core, for clusters on which jobs cannot ask for memory"
     )
     threads_per_core: Count | None = documented("hardware threads per core: Slurm allocates whole cores")
     cpus_per_socket: Count | None = documented("CPUs per socket, where Slurm allocates whole sockets (CR_Socket)")
@@ -62,18 +62,18 @@ class CpuSpec:
 
 @frozen
 class GpuSpec:
-    """The accelerators of a node when all are alike."""
+    """The accelerators of a node, all alike."""
 
     kind: Kind | None = documented("cuda (the default), rocm or mps")
     model: Line | None = documented("the model, such as A100")
     memory: Memory | None = documented("memory of one device")
-    count: Count | None = documented("how many on a node")
-    min_mem_ratio: Ratio | None = documented("share of the memory that a job must ask for")
+    count: Count | None = documented("number of them on a node")
+    min_mem_ratio: Ratio | None = documented("least share of the memory that a job must ask for, from 0 to 1")
 
 
 @frozen
 class NodeConfiguration:
-    """What nodes are like; layers of these are laid over each other, key by key."""
+    """A layer of what nodes are like. Layers are combined key by key, the last one wins."""
 
     cpu: CpuSpec | None = documented("processors and memory")
     gpu: GpuSpec | None = documented("accelerators, all alike")
@@ -84,9 +84,9 @@ class NodeConfiguration:
 class NodesSpec:
     """Nodes of a partition that are alike."""
 
-    hosts: tuple[Hosts, ...] | Hosts | None = documented("their names: a list, or a folded list such as rtx-[01-02]")
-    count: Count | None = documented("how many there are; 0 where no hosts are named means that nobody knows")
-    available: Count | None = documented("how many of them were neither down nor drained")
+    hosts: tuple[Hosts, ...] | Hosts | None = documented("host names: a list, or a folded list such as rtx-[01-02]")
+    count: Count | None = documented("number of nodes; 0 without hosts means that it is not known")
+    available: Count | None = documented("number of nodes that were neither down nor drained")
     features: tuple[Name, ...] | None = documented("their features in Slurm")
     configuration: NodeConfiguration | None = documented("what they are like")
     cpu: CpuSpec | None = documented("short for configuration.cpu")
@@ -106,12 +106,12 @@ class LimitsSpec:
     max_nodes: Count | None = documented("MaxNodes")
     max_cpus_per_node: Count | None = documented("MaxCPUsPerNode")
     max_mem_per_node: Memory | None = documented("MaxMemPerNode")
-    max_mem_per_cpu: Memory | None = documented("MaxMemPerCPU: more memory costs more CPUs")
+    max_mem_per_cpu: Memory | None = documented("MaxMemPerCPU: a job that asks for more memory gets more CPUs")
     max_tres: Tres | None = documented("MaxTRESPerJob")
     max_tres_per_node: Tres | None = documented("MaxTRESPerNode")
     max_tres_per_user: Tres | None = documented("MaxTRESPerUser")
     max_tres_per_account: Tres | None = documented("MaxTRESPerAccount")
-    grp_tres: Tres | None = documented("GrpTRES: of all jobs together, so no job can have more")
+    grp_tres: Tres | None = documented("GrpTRES: of all jobs together; no job can have more")
     min_tres: Tres | None = documented("MinTRESPerJob")
     max_tres_mins: Tres | None = documented("MaxTRESMinsPerJob: TRES times minutes")
     max_tres_run_mins_per_user: Tres | None = documented(
@@ -120,8 +120,8 @@ class LimitsSpec:
     max_tres_run_mins_per_account: Tres | None = documented("MaxTRESRunMinsPerAccount: of an account's running jobs")
     grp_tres_run_mins: Tres | None = documented("GrpTRESRunMins: TRES times minutes of all running jobs")
     grp_tres_mins: Tres | None = documented("GrpTRESMins: TRES times minutes, used up over time")
-    max_jobs: Count | None = documented("MaxJobs or GrpJobs; 0 lets no job run")
-    max_submit: Count | None = documented("MaxSubmitJobs or GrpSubmitJobs; 0 lets nobody submit")
+    max_jobs: Count | None = documented("MaxJobs or GrpJobs; with 0 no job can run")
+    max_submit: Count | None = documented("MaxSubmitJobs or GrpSubmitJobs; with 0 no job can be submitted")
 
 
 @frozen
@@ -139,33 +139,33 @@ class QosSpec:
 class AccountSpec:
     """An account (association) that the user may charge."""
 
-    qos: tuple[Name, ...] | None = documented("the QoS that it may use; left out: any")
-    default_qos: Name | None = documented("the QoS that a job gets when it names none")
+    qos: tuple[Name, ...] | None = documented("the QoS that it may use; default: any")
+    default_qos: Name | None = documented("the QoS of a job that names none")
     default: bool | None = documented("whether it is the user's default account")
     priority: float | None = documented("added to the partition's priority")
-    partition: tuple[Name, ...] | None = documented("the partitions it is good for; left out: all")
-    limits: LimitsSpec | None = documented("its limits, its parents' included")
+    partition: tuple[Name, ...] | None = documented("the partitions in which it may be used; default: all")
+    limits: LimitsSpec | None = documented("its limits, with those of its parent accounts")
 
 
 @frozen
 class PartitionSpec:
     """A partition."""
 
-    disabled: bool | None = documented("true: never chosen")
-    state: State | None = documented("State in Slurm; only UP takes jobs that start")
-    hidden: bool | None = documented("Hidden in Slurm; it can be used all the same")
-    default: bool | None = documented("whether jobs go here when they name no partition")
-    priority: float | None = documented("higher is chosen first")
-    qos: tuple[Name, ...] | None = documented("the QoS that must be used here, one of them")
-    accounts: tuple[Name, ...] | None = documented("the accounts that must be used here, one of them")
-    deny_qos: tuple[Name, ...] | None = documented("QoS that cannot be used here")
-    deny_accounts: tuple[Name, ...] | None = documented("accounts that cannot be used here")
+    disabled: bool | None = documented("true: never choose it")
+    state: State | None = documented("State in Slurm; jobs start only in UP")
+    hidden: bool | None = documented("Hidden in Slurm; launchers may choose it nevertheless")
+    default: bool | None = documented("whether it is the partition of jobs that name none")
+    priority: float | None = documented("a higher number is chosen first")
+    qos: tuple[Name, ...] | None = documented("jobs here must use one of these QoS")
+    accounts: tuple[Name, ...] | None = documented("jobs here must use one of these accounts")
+    deny_qos: tuple[Name, ...] | None = documented("jobs here cannot use these QoS")
+    deny_accounts: tuple[Name, ...] | None = documented("jobs here cannot use these accounts")
     partition_qos: Name | None = documented("QoS= in Slurm: a QoS whose limits apply to every job here")
     configuration: NodeConfiguration | None = documented("what its nodes are like")
-    nodes: tuple[NodesSpec, ...] | None = documented("its nodes, those that are alike together")
+    nodes: tuple[NodesSpec, ...] | None = documented("its nodes, in blocks of nodes that are alike")
     limits: LimitsSpec | None = documented("its limits")
     exclusive: bool | None = documented("OverSubscribe=EXCLUSIVE: jobs get whole nodes")
-    default_time: Duration | None = documented("DefaultTime: what a job gets that asks for no time")
+    default_time: Duration | None = documented("DefaultTime: the time limit of a job that asks for none")
     def_mem_per_cpu: Memory | None = documented("DefMemPerCPU")
     def_mem_per_node: Memory | None = documented("DefMemPerNode")
     def_mem_per_gpu: Memory | None = documented("DefMemPerGPU")
@@ -174,7 +174,7 @@ class PartitionSpec:
 
 @frozen
 class DefaultsSpec:
-    """What the user gets without asking."""
+    """The user's account and QoS for jobs that name none."""
 
     account: Name | None = documented("the default account")
     qos: Name | None = documented("the default QoS")
@@ -185,13 +185,13 @@ class LocalGroup:
     """This machine, described by hand or probed."""
 
     id: Line | None = documented("a name for it")
-    connector: Literal["local"] | None = documented("nothing yet: commands run on this machine")
-    weight: float | None = documented("higher is chosen first; default 0")
-    tags: tuple[Line, ...] | None = documented("for --tag and find_launcher(tags=...)")
+    connector: Literal["local"] | None = documented("no effect yet: commands always run on this machine")
+    weight: float | None = documented("a higher number is chosen first; default 0")
+    tags: tuple[Line, ...] | None = documented("select the group with --tag or find_launcher(tags=...)")
     choose: Choose | None = documented("tightest (default), widest or random")
-    disabled: bool | None = documented("true: never chosen")
-    probe: bool | None = documented("take what is not said from this machine")
-    tokens: dict[Name, Count] | None = documented("at most so many jobs at once hold each token, across processes")
+    disabled: bool | None = documented("true: never choose it")
+    probe: bool | None = documented("read what the file leaves out from this machine")
+    tokens: dict[Name, Count] | None = documented("for each token, how many jobs at once may hold it, across processes")
     cpu: CpuSpec | None = documented("processors and memory that jobs can have")
     gpu: tuple[GpuSpec, ...] | GpuSpec | None = documented("accelerators: one entry, or a list")
     accelerators: tuple[AcceleratorSpec, ...] | None = documented("accelerators, class by class")
@@ -202,28 +202,28 @@ class SlurmGroup:
     """A Slurm cluster, or a part of one."""
 
     id: Line | None = documented("a name for it")
-    connector: Literal["local"] | None = documented("nothing yet: commands run on this machine")
-    weight: float | None = documented("higher is chosen first; default 0")
-    tags: tuple[Line, ...] | None = documented("for --tag and find_launcher(tags=...)")
+    connector: Literal["local"] | None = documented("no effect yet: commands always run on this machine")
+    weight: float | None = documented("a higher number is chosen first; default 0")
+    tags: tuple[Line, ...] | None = documented("select the group with --tag or find_launcher(tags=...)")
     choose: Choose | None = documented("tightest (default), widest or random")
-    disabled: bool | None = documented("true: never chosen")
-    facts: Line | None = documented("a launchers.yaml written by `launchers convert` that this entry is laid over")
-    query_slurm: bool | None = documented("read the live cluster, and lay this entry over what it says")
-    live: bool | None = documented("let idle nodes and waiting jobs order what is equal otherwise")
+    disabled: bool | None = documented("true: never choose it")
+    facts: Line | None = documented("a file written by `launchers convert`; this entry overrides it key by key")
+    query_slurm: bool | None = documented("read the live cluster; this entry overrides it key by key")
+    live: bool | None = documented("order otherwise equal offers by idle nodes and waiting jobs")
     features_regex: tuple[Regex, ...] | None = documented(
         "regular expressions for features; groups: cuda_count, cuda_memory, rocm_count, rocm_memory, gpu_count, "
         "gpu_memory, gpu_model"
     )
-    features: dict[Name, NodeConfiguration] | None = documented("what a feature says about the nodes that have it")
-    use_memory_constraint: bool | None = documented("false: ask for cores that bring the memory (mem_per_cpu)")
-    use_memory_contraint: bool | None = documented("the same, as it is spelled in older files")
+    features: dict[Name, NodeConfiguration] | None = documented("what the nodes with a feature are like")
+    use_memory_constraint: bool | None = documented("false: ask for the cores that come with the memory (mem_per_cpu)")
+    use_memory_contraint: bool | None = documented("the same, as older files spell it")
     qos: dict[Name, QosSpec] | None = documented("qualities of service")
-    accounts: dict[Name, AccountSpec] | None = documented("accounts that the user may charge")
-    configuration: NodeConfiguration | None = documented("what nodes are like unless said otherwise")
+    accounts: dict[Name, AccountSpec] | None = documented("the accounts of the user")
+    configuration: NodeConfiguration | None = documented("what the nodes of all partitions are like")
     partitions: dict[Name, PartitionSpec] | None = documented("the partitions")
-    gres: Gres | None = documented("how GPUs are spelled: gpus_per_node (default), gres, gres_typed")
+    gres: Gres | None = documented("how sbatch is asked for GPUs: gpus_per_node (default), gres, gres_typed")
     sbatch: dict[Option, Scalar] | None = documented(
-        "sbatch options that are always passed; not those that a requirement decides"
+        "sbatch options for every job; launchers sets those of the requirement itself"
     )
     limits: LimitsSpec | None = documented("limits of every partition")
     defaults: DefaultsSpec | None = documented("the user's default account and QoS")
@@ -234,11 +234,13 @@ class OarNodes:
     """Nodes of an OAR cluster that are alike."""
 
     hosts: tuple[Hosts, ...] | Hosts | None = documented("their names: a list, or a folded list such as chifflot-[1-8]")
-    count: Count | None = documented("how many there are")
-    available: Count | None = documented("how many of them were alive")
+    count: Count | None = documented("number of nodes")
+    available: Count | None = documented("number of nodes that were alive")
     cpu: CpuSpec | None = documented("processors and memory")
     accelerators: tuple[AcceleratorSpec, ...] | None = documented("accelerators, class by class")
-    properties: dict[Property, Value] | None = documented("properties that all of them have, to name them by")
+    properties: dict[Property, Value] | None = documented(
+        "properties that all of them have; jobs ask for the nodes by these"
+    )
 
 
 @frozen
@@ -253,12 +255,12 @@ class OarLimits:
 class OarQueue:
     """A queue of an OAR cluster."""
 
-    disabled: bool | None = documented("true: never chosen")
-    priority: float | None = documented("higher is chosen first")
+    disabled: bool | None = documented("true: never choose it")
+    priority: float | None = documented("a higher number is chosen first")
     types: tuple[JobType, ...] | None = documented(
-        "job types that are always asked for: besteffort, idempotent, deploy, container"
+        "job types that every job here asks for: besteffort, idempotent, deploy, container"
     )
-    properties: dict[Property, Value] | None = documented("only nodes that have these")
+    properties: dict[Property, Value] | None = documented("only nodes with these properties")
     limits: OarLimits | None = documented("its limits")
     default_time: Duration | None = documented("the walltime of a job that asks for none")
 
@@ -268,24 +270,24 @@ class OarGroup:
     """An OAR cluster, or a part of one."""
 
     id: Line | None = documented("a name for it")
-    connector: Literal["local"] | None = documented("nothing yet: commands run on this machine")
-    weight: float | None = documented("higher is chosen first; default 0")
-    tags: tuple[Line, ...] | None = documented("for --tag and find_launcher(tags=...)")
+    connector: Literal["local"] | None = documented("no effect yet: commands always run on this machine")
+    weight: float | None = documented("a higher number is chosen first; default 0")
+    tags: tuple[Line, ...] | None = documented("select the group with --tag or find_launcher(tags=...)")
     choose: Choose | None = documented("tightest (default), widest or random")
-    disabled: bool | None = documented("true: never chosen")
-    facts: Line | None = documented("a launchers.yaml written by `launchers convert` that this entry is laid over")
-    query_oar: bool | None = documented("read the live cluster, and lay this entry over what it says")
+    disabled: bool | None = documented("true: never choose it")
+    facts: Line | None = documented("a file written by `launchers convert`; this entry overrides it key by key")
+    query_oar: bool | None = documented("read the live cluster; this entry overrides it key by key")
     resources: tuple[Property, ...] | None = documented(
         "the levels that jobs ask for, hosts first; default [host, gpu, core]; without core, jobs get whole nodes"
     )
     project: Line | None = documented("the project that jobs belong to")
-    queues: dict[Name, OarQueue] | None = documented("the queues; left out: one, called default")
-    nodes: tuple[OarNodes, ...] | None = documented("its nodes, those that are alike together")
+    queues: dict[Name, OarQueue] | None = documented("the queues; default: one, called default")
+    nodes: tuple[OarNodes, ...] | None = documented("its nodes, in blocks of nodes that are alike")
 
 
 @frozen
 class GpuModel:
-    """A GPU model that the catalogue does not know, or knows otherwise."""
+    """A GPU model that is not in the catalogue, or differs from it."""
 
     kind: Kind = field(default="cuda", metadata={"doc": "cuda, rocm or mps"})
     memory: Memory | None = documented("memory of one device")
