@@ -1,5 +1,6 @@
 """docs/messages.md is what the source says, and every message is plain English as far as a machine can tell."""
 
+import ast
 import re
 import sys
 from pathlib import Path
@@ -37,7 +38,6 @@ BANNED = {
 PENDING = {
     "asks {number} of token {name}, of which there are {tokens}",
     "read the live cluster, and lay this entry over what it says",
-    "needs says already what the job asks for: {needs}",
     "template: says already what jobs ask for",
     "{members} of {members} jobs of {folder} go on",
     "nobody can select the tag {tag}",
@@ -124,3 +124,34 @@ def test_quotes_and_other_signs_are_ascii():
 
 def test_no_line_is_too_long():
     assert offenders(lambda line: len(line) > LONGEST) == []
+
+
+WRITES_TO_STDOUT = {
+    "plan/plan.py": "describe",  # prints and returns its text
+    "launcher/follow.py": "follow",  # copies what the command of `launchers run` writes
+    "flow/on_node.py": "__call__",  # runs in a job, and writes to its log
+}
+"""The functions outside of the command line that write to stdout."""
+
+
+def functions_that_write_to_stdout(path):
+    """Those with a print without a file, or with sys.stdout, but for asking whether it is a terminal."""
+    for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(function, ast.FunctionDef):
+            text = ast.unparse(function)
+            calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+            prints = [call for call in calls if ast.unparse(call.func) == "print"]
+            to_stdout = [call for call in prints if "file" not in {word.arg for word in call.keywords}]
+            if to_stdout or re.search(r"sys\.stdout(?!\.isatty)", text):
+                yield function.name
+
+
+def test_only_the_command_line_writes_to_stdout():
+    source = message_list.SOURCE
+    found = {
+        str(path.relative_to(source)): name
+        for path in source.rglob("*.py")
+        if path.relative_to(source).parts[0] != "cli"
+        for name in functions_that_write_to_stdout(path)
+    }
+    assert found == WRITES_TO_STDOUT

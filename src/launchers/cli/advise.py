@@ -20,7 +20,7 @@ HEAD = ("STEP", "JOBS", "TIME", "MEMORY", "CORES", "ENOUGH")
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
     add_run(command)
-    shared.as_json(command)
+    shared.add_json(command)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -30,13 +30,13 @@ def run(options: argparse.Namespace) -> int:
     plan_run = find_run(options.run)
     steps = advise(plan_run)
     if options.json:
-        show.emit(advice_json(plan_run, steps))
+        show.print_json(advice_json(plan_run, steps))
         return 0
     if all(step.enough is None for step in steps):
         notes = dict.fromkeys(note for step in steps for note in step.notes)
         print(f"{plan_run.folder}: {'; '.join(notes)}")
         return 0
-    show.table([_row(step) for step in steps], HEAD)
+    show.print_table([_row(step) for step in steps], HEAD)
     for step in steps:
         for note in step.notes:
             print(f"{step.step}: {note}")

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from launchers.cli import options as shared
 from launchers.cli import show
 from launchers.cli.selection import VERSION
 from launchers.config.check import check
@@ -20,19 +21,19 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "file", metavar="FILE", nargs="?", help="the file to check, - for stdin (default: the one in use)"
     )
-    command.add_argument("--json", action="store_true", help="print JSON (its shape: docs/json.md)")
+    shared.add_json(command)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print every problem; status 1 when one of them is an error."""
-    return reported(_problems(options.file), options.json)
+    return print_problems(_problems(options.file), options.json)
 
 
-def reported(problems: list[Problem], as_json: bool) -> int:
+def print_problems(problems: list[Problem], as_json: bool) -> int:
     """Print problems, for people or as JSON; 1 when one of them is an error."""
     errors = sum(problem.is_error for problem in problems)
     if as_json:
-        show.emit({"version": VERSION, "errors": errors, "problems": [_json(problem) for problem in problems]})
+        show.print_json({"version": VERSION, "errors": errors, "problems": [_json(problem) for problem in problems]})
     else:
         for problem in problems:
             print(problem)
@@ -47,18 +48,20 @@ def _problems(file: str | None) -> list[Problem]:
         if file == "-":
             text = sys.stdin.read()
             if not text.strip():
-                return [
-                    Problem("<stdin>", 1, 1, "LC100", "", "there is nothing in it", "see what should have written it")
-                ]
+                return [_unreadable("<stdin>", "the input is empty", "check the command that should have written it")]
             config = loads(text, "<stdin>")
         else:
             path = Path(file) if file else locate(None, os.environ, Path.cwd()).used
             if path is None:
-                return [Problem("launchers.yaml", 1, 1, "LC100", "", "there is none", "see: launchers where")]
+                return [_unreadable("launchers.yaml", "launchers finds no such file", "see: launchers where")]
             config = load(path)
     except ConfigError as error:
         return list(error.problems)
     return check(config)
+
+
+def _unreadable(file: str, message: str, hint: str) -> Problem:
+    return Problem(file, 1, 1, "LC100", "", message, hint)
 
 
 def _json(problem: Problem) -> dict[str, object]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
     shared.add_requirement(command, nargs="*")
-    shared.as_json(command)
+    shared.add_json(command)
     command.add_argument("--job", metavar="ID", help="explain a job that is in Slurm's queue instead")
 
 
@@ -42,11 +42,11 @@ def run(options: argparse.Namespace) -> int:
         return _explain_job(options)
     requirement = combined(options.expr)
     groups, located = load_groups(options.config, refresh=options.refresh, live=options.live)
-    shared.quiet_signals(groups)
+    shared.warn_of_missing_signals(groups)
     answer = match(requirement, groups, tags=options.tag, widest=options.widest, thorough=True)
-    shared.warn(answer)
+    shared.warn_of_skipped_groups(answer)
     if options.json:
-        show.emit(explanation_json(answer))
+        show.print_json(explanation_json(answer))
     else:
         _print_answer(answer)
     try:
@@ -88,7 +88,7 @@ def _print_verdicts(trials: Iterable[Trial]) -> None:
 
 def _print_selection(selection: Selection) -> None:
     print("chosen:")
-    show.table([(f"  {name}", value) for name, value in selection_rows(selection)])
+    show.print_table([(f"  {name}", value) for name, value in selection_rows(selection)])
     for candidate, rank in selection.passed_over:
         offer = candidate.best.offer
         print(f"passed over: {offer.group.name}: {offer.name} (decided by {rank})")
@@ -117,7 +117,7 @@ def _explain_job(options: argparse.Namespace) -> int:
     refusal = refusal_of_reason(job.reason)
     answer = _match_job(job, refresh=options.refresh)
     if options.json:
-        show.emit(job_json(job, refusal, answer))
+        show.print_json(job_json(job, refusal, answer))
     else:
         _print_job(job, refusal, answer)
     return 0
@@ -128,13 +128,14 @@ def _match_job(job: QueuedJob, *, refresh: bool) -> Answer | None:
     from launchers.config.build import slurm_group
     from launchers.launcher.groups import ask_cluster
     from launchers.requirement import Requirement
+    from launchers.schedulers import SLURM
     from launchers.slurm.options import keep_partitions
 
     facts, _ = ask_cluster(refresh=refresh)
     if isinstance(facts, str):
         print(f"launchers: warning: {facts}", file=sys.stderr)
         return None
-    group = keep_partitions(slurm_group(facts, facts.id or "slurm"), job.partitions, job.qos, job.account)
+    group = keep_partitions(slurm_group(facts, facts.id or SLURM), job.partitions, job.qos, job.account)
     return match(Requirement((job.need,)), [group])
 
 

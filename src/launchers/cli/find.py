@@ -12,13 +12,11 @@ from launchers.launcher.groups import load_groups
 from launchers.launcher.launcher import Launcher
 from launchers.matching import match
 
-_IS = {"local": "this machine", "slurm": "a Slurm cluster", "oar": "an OAR cluster"}
-
 
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
-    shared.requirement(command)
-    shared.as_json(command)
+    shared.add_requirement(command)
+    shared.add_json(command)
     command.add_argument("--sbatch", action="store_true", help="print the #SBATCH lines")
     command.add_argument("--oarsub", action="store_true", help="print the #OAR lines, as oarsub -S reads them")
 
@@ -27,9 +25,9 @@ def find(options: argparse.Namespace) -> Launcher:
     """The launcher that the options ask for, with warnings about what could not be read."""
     requirement = combined(options.expr)
     groups, located = load_groups(options.config, refresh=options.refresh, live=options.live)
-    shared.quiet_signals(groups)
+    shared.warn_of_missing_signals(groups)
     answer = match(requirement, groups, tags=options.tag, widest=options.widest)
-    shared.warn(answer)
+    shared.warn_of_skipped_groups(answer)
     return chosen(answer, located)
 
 
@@ -37,10 +35,10 @@ def run(options: argparse.Namespace) -> int:
     """Print the selection."""
     launcher = find(options)
     if options.json:
-        show.emit(selection_json(launcher.answer, launcher.selection))
+        show.print_json(selection_json(launcher.answer, launcher.selection))
     elif options.sbatch or options.oarsub:
-        lines, name = (launcher.sbatch(), "Slurm") if options.sbatch else (launcher.oarsub(), "OAR")
-        print(lines or f"# {launcher.group.name} is {_IS[launcher.group.scheduler]}: nothing is sent to {name}")
+        lines, sign = (launcher.sbatch(), "#SBATCH") if options.sbatch else (launcher.oarsub(), "#OAR")
+        print(lines or f"# {launcher.group.name} runs jobs on {launcher.backend.title}: it has no {sign} lines")
     else:
-        show.table(selection_rows(launcher.selection))
+        show.print_table(selection_rows(launcher.selection))
     return 0

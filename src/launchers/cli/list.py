@@ -17,8 +17,8 @@ from launchers.quantities.units import format_memory, format_timespan
 
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
-    shared.places(command)
-    shared.as_json(command)
+    shared.add_places(command)
+    shared.add_json(command)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     wanted = [group for group in groups if not options.tag or set(options.tag) & group.tags]
     if options.json:
         config = str(located.used) if located.used else None
-        show.emit({"version": VERSION, "config": config, "groups": [_json(group) for group in wanted]})
+        show.print_json({"version": VERSION, "config": config, "groups": [_json(group) for group in wanted]})
         return 0
     for group in wanted:
         tags = f" tags={','.join(sorted(group.tags))}" if group.tags else ""
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         rows = [] if group.unreachable else [_row(offer) for offer in _distinct(group)]
         if rows:
             head = ("  PARTITION", "NODES", "CORES", "MEMORY", "GPUS", "TIME", "QOS", "ACCOUNTS", "STATE")
-            show.table(rows, head)
+            show.print_table(rows, head)
     return 0
 
 

@@ -15,7 +15,7 @@ EXAMPLE = "launchers run 'cpu(cores=2)' -- make"
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command; the command to run follows ``--``."""
     command.usage = "launchers run EXPR [EXPR...] [options] -- CMD..."
-    shared.requirement(command)
+    shared.add_requirement(command)
     command.add_argument("--detach", action="store_true", help="print the job id and do not wait for the job")
     command.add_argument("--quiet", action="store_true", help="do not print on stderr where the command runs")
 

@@ -24,16 +24,16 @@ VERSION = 1
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
     command.add_argument("folder", metavar="FOLDER", nargs="?", default=str(ROOT), help=ROOT_HELP)
-    shared.as_json(command)
+    shared.add_json(command)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print each run with the states of its steps."""
     runs = list(read_runs(Path(options.folder), _run_json))
     if options.json:
-        show.emit({"version": VERSION, "runs": runs})
+        show.print_json({"version": VERSION, "runs": runs})
     elif runs:
-        show.table([_row(entry) for entry in runs], ("RUN", "SUBMITTED", "STEPS"))
+        show.print_table([_row(entry) for entry in runs], ("RUN", "SUBMITTED", "STEPS"))
     return 0
 
 

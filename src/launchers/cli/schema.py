@@ -18,9 +18,9 @@ def run(options: argparse.Namespace) -> int:
     if options.flow:
         from launchers.flow.schema import FlowDocument
 
-        show.emit(json_schema(FlowDocument, "flow", templates=True))
+        show.print_json(json_schema(FlowDocument, "flow", templates=True))
     else:
         from launchers.config.schema import Document
 
-        show.emit(json_schema(Document, "launchers.yaml"))
+        show.print_json(json_schema(Document, "launchers.yaml"))
     return 0

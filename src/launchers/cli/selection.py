@@ -6,68 +6,93 @@ from typing import Any
 
 from attrs import asdict
 
+from launchers.jobs.backend import Resources
 from launchers.matching import Answer, Selection
 from launchers.matching.words import assumption_text, skipped_text
 from launchers.oar.args import OarArgs
 from launchers.offer.model import Device, Offer
 from launchers.quantities.units import format_memory, format_timespan
 from launchers.requirement import Alternative
-from launchers.schedulers import render
+from launchers.schedulers import OAR, SLURM, render
 from launchers.slurm.args import SlurmArgs
 
 VERSION = 1
 
 
-def selection_rows(selection: Selection) -> list[tuple[str, str]]:
-    """A selection as name and value."""
-    need, request, args = selection.alternative, selection.request, render(selection)
+Rows = list[tuple[str, str]]
+"""Lines of a table: a name and a value."""
+
+
+def selection_rows(selection: Selection) -> Rows:
+    """A selection as lines of a table."""
+    need, args = selection.alternative, render(selection)
     rows = [("launcher", selection.group.name), ("need", str(need))]
     if isinstance(args, SlurmArgs):
-        rows.append(("partition", ", ".join(selection.partitions)))
-        rows += [
-            (name, value)
-            for name, value in (
-                ("account", args.account),
-                ("QoS", args.qos),
-                ("constraint", args.constraint),
-                ("exclude", args.exclude),
-            )
-            if value
-        ]
-    if isinstance(args, OarArgs):
-        rows += [("queue", str(args.queue)), ("resources", args.resources)]
-        rows += [("properties", args.properties)] if args.properties else []
-        rows += [("types", ", ".join(args.types))] if args.types else []
-    if request.nodes > 1:
-        rows.append(("nodes", str(request.nodes)))
-    if need.accelerators:
-        rows.append(("GPUs per node", _devices(selection)))
-    if request.cores:
-        rows.append(("cores", str(request.cores)))
-    memory = request.memory or need.cpu_memory
-    if memory:
-        rows.append(("memory", format_memory(memory)))
-    if request.duration:
-        rows.append(("time", f"{format_timespan(request.duration)} ({request.duration / 3600:g} hours)"))
-    elif args is not None:
-        default = selection.offers[0].partition.defaults.duration
-        rows.append(("time", f"not asked: {format_timespan(default)} by default" if default else "not asked"))
-    seen = {offer.partition.name: offer.partition.signal for offer in selection.offers}
-    rows += [
-        (
-            "live",
-            f"{name}: {one.idle} idle and {one.mixed} partly idle nodes, {one.waiting} jobs wait (sinfo, squeue; now)",
-        )
-        for name, one in seen.items()
-        if one
-    ]
+        rows += _slurm_rows(selection, args)
+    elif isinstance(args, OarArgs):
+        rows += _oar_rows(args)
+    rows += _request_rows(selection)
+    rows += _time_rows(selection, args)
+    rows += _live_rows(selection)
     rows += [("assumed", assumption_text(assumption)) for assumption in selection.assumed]
     rows += [("offers", offer.name) for offer in selection.offers if offer.partition.name]
     return rows
 
 
+def _slurm_rows(selection: Selection, args: SlurmArgs) -> Rows:
+    named = (
+        ("account", args.account),
+        ("QoS", args.qos),
+        ("constraint", args.constraint),
+        ("exclude", args.exclude),
+    )
+    return [("partition", ", ".join(selection.partitions)), *((name, value) for name, value in named if value)]
+
+
+def _oar_rows(args: OarArgs) -> Rows:
+    rows = [("queue", str(args.queue)), ("resources", args.resources)]
+    rows += [("properties", args.properties)] if args.properties else []
+    return rows + ([("types", ", ".join(args.types))] if args.types else [])
+
+
+def _request_rows(selection: Selection) -> Rows:
+    request, need = selection.request, selection.alternative
+    rows = [("nodes", str(request.nodes))] if request.nodes > 1 else []
+    if need.accelerators:
+        rows.append(("GPUs per node", _devices(selection)))
+    if request.cores:
+        rows.append(("cores", str(request.cores)))
+    if memory := request.memory or need.cpu_memory:
+        rows.append(("memory", format_memory(memory)))
+    return rows
+
+
+def _time_rows(selection: Selection, args: Resources) -> Rows:
+    """The time limit, or what a batch scheduler gives a job that asks for none."""
+    seconds = selection.request.duration
+    if seconds:
+        return [("time", f"{format_timespan(seconds)} ({seconds / 3600:g} hours)")]
+    if not isinstance(args, SlurmArgs | OarArgs):
+        return []
+    default = selection.offers[0].partition.defaults.duration
+    return [("time", f"not asked: {format_timespan(default)} by default" if default else "not asked")]
+
+
+def _live_rows(selection: Selection) -> Rows:
+    signals = {offer.partition.name: offer.partition.signal for offer in selection.offers}
+    return [
+        (
+            "live",
+            f"{name}: {signal.idle} idle and {signal.mixed} partly idle nodes, {signal.waiting} jobs wait "
+            "(sinfo, squeue; now)",
+        )
+        for name, signal in signals.items()
+        if signal
+    ]
+
+
 def _devices(selection: Selection) -> str:
-    parts = [f"{number} x {kind}" if kind else str(number) for kind, number in selection.request.devices]
+    parts = [f"{number} x {gres_type}" if gres_type else str(number) for gres_type, number in selection.request.devices]
     models = sorted({describe(device) for offer in selection.offers for device in offer.shape.devices})
     return f"{' + '.join(parts)} (of {', '.join(models)})"
 
@@ -96,12 +121,18 @@ def offer_json(offer: Offer) -> dict[str, Any]:
         "memory": shape.memory,
         "features": sorted(shape.features),
         "accelerators": [
-            {"kind": one.kind, "model": one.model, "memory": one.memory, "count": one.count, "type": one.type}
-            for one in shape.devices
+            {
+                "kind": device.kind,
+                "model": device.model,
+                "memory": device.memory,
+                "count": device.count,
+                "type": device.type,
+            }
+            for device in shape.devices
         ],
         "limits": [
             {"what": limit.subject, "value": limit.value, "minimum": limit.is_minimum, "by": limit.origin}
-            for limit in (*offer.partition.limits, *offer.access.limits)
+            for limit in offer.limits
         ],
         "closed": offer.partition.closed_reason or offer.access.closed_reason,
         "live": asdict(offer.partition.signal) if offer.partition.signal else None,
@@ -117,7 +148,8 @@ def need_json(need: Alternative) -> dict[str, Any]:
         "cores": need.cores or None,
         "memory": need.cpu_memory or None,
         "accelerators": [
-            {"kind": one.kind, "model": one.model, "memory": one.memory or None} for one in need.accelerators
+            {"kind": accelerator.kind, "model": accelerator.model, "memory": accelerator.memory or None}
+            for accelerator in need.accelerators
         ],
     }
 
@@ -136,9 +168,9 @@ def selection_json(answer: Answer, selection: Selection) -> dict[str, Any]:
         "partitions": [name for name in selection.partitions if name],
         "qos": selection.offers[0].access.qos,
         "account": selection.offers[0].access.account,
-        "slurm": dict(slurm.options()) if slurm else None,
+        SLURM: dict(slurm.options()) if slurm else None,
         "sbatch": slurm.directives() if slurm else None,
-        "oar": oar.options() if oar else None,
+        OAR: oar.options() if oar else None,
         "oarsub": oar.directives() if oar else None,
         "assumed": list(map(assumption_text, selection.assumed)),
         "offers": [offer_json(offer) for offer in selection.offers],

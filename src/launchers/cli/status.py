@@ -28,7 +28,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
     add_run(command)
     command.add_argument("--watch", action="store_true", help="update the table until all jobs have ended")
-    shared.as_json(command)
+    shared.add_json(command)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,17 +41,17 @@ def run(options: argparse.Namespace) -> int:
     resubmit_due(plan_run)
     steps = plan_run.status()
     if options.json:
-        show.emit(status_json(plan_run, steps))
+        show.print_json(status_json(plan_run, steps))
         return 0
     print(headline(plan_run))
-    show.table(status_rows(steps), HEAD)
+    show.print_table(status_rows(steps), HEAD)
     return 0
 
 
 def headline(plan_run: PlanRun) -> str:
     """Which run it is, where it runs, and its folder."""
-    store = plan_run.record
-    return f"{store.plan} {store.id} on {store.group or store.scheduler}: {plan_run.folder}"
+    record = plan_run.record
+    return f"{record.plan} {record.id} on {record.group or record.scheduler}: {plan_run.folder}"
 
 
 def resubmit_due(plan_run: PlanRun) -> bool:

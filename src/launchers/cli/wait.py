@@ -39,7 +39,7 @@ def wait_and_summarise(plan_run: PlanRun) -> int:
     """Wait for a run, print a table of its steps and the ends of the logs of failed ones; the exit status."""
     succeeded = _wait(plan_run)
     steps = plan_run.status()
-    show.table(status_rows(steps), HEAD)
+    show.print_table(status_rows(steps), HEAD)
     for step in steps:
         if step.state not in ("COMPLETED", "CANCELLED"):
             for line in last_lines(plan_run, step):
@@ -69,7 +69,7 @@ def _print_unsent(plan_run: PlanRun) -> None:
 
 def last_lines(plan_run: PlanRun, step: StepState, count: int = LINES) -> list[str]:
     """A heading and the last lines of the log of a step's first job that failed; nothing if no job did."""
-    failed = next((job for job in step.members if job.ended and job.info.state != "COMPLETED"), None)
+    failed = next((job for job in step.members if job.failed), None)
     if failed is None:
         return []
     lines: list[str] = []

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from launchers.cli import options as shared
 from launchers.cli import show
 from launchers.cli.selection import VERSION
 from launchers.config.find import locate
@@ -13,8 +14,8 @@ from launchers.config.find import locate
 
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
-    command.add_argument("--config", metavar="FILE", help="as for the other commands")
-    command.add_argument("--json", action="store_true", help="print JSON (its shape: docs/json.md)")
+    command.add_argument("--config", metavar="FILE", help="the launchers.yaml to use, as for other commands")
+    shared.add_json(command)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,9 +27,9 @@ def run(options: argparse.Namespace) -> int:
     ]
     if options.json:
         places = [{"path": path, "why": why, "exists": Path(path).exists()} for _, path, why in rows]
-        show.emit({"version": VERSION, "used": str(located.used) if located.used else None, "looked_for": places})
+        show.print_json({"version": VERSION, "used": str(located.used) if located.used else None, "looked_for": places})
         return 0
-    show.table(rows)
+    show.print_table(rows)
     if located.used is None:
-        print("none of these is there: the one launcher is this machine")
+        print("none of these files exists: the only launcher is this machine")
     return 0

@@ -49,19 +49,19 @@ def page(run: PlanRun) -> str:
 def view(run: PlanRun, steps: Sequence[StepState]) -> dict[str, Any]:
     """Everything that the page shows, as report.html takes it."""
     now = time.time()
-    store = run.record
-    spans = make_spans(store.steps, steps, now)
-    rows = make_rows(store.steps, steps)
-    begin = min((span.begin for span in spans.values()), default=store.created)
+    record = run.record
+    spans = make_spans(record.steps, steps, now)
+    rows = make_rows(record.steps, steps)
+    begin = min((span.begin for span in spans.values()), default=record.created)
     end = max((span.end for span in spans.values()), default=now)
     advice = advise_steps(run, steps)
     jobs = [job for step in steps for job in step.members]
     overall = overall_class(steps)
     failed = [step for step in steps if state_class(step.state) in ("bad", "lost")]
     return {
-        "plan": store.plan,
-        "id": store.id,
-        "folder": store.folder,
+        "plan": record.plan,
+        "id": record.id,
+        "folder": record.folder,
         "class": overall,
         "word": WORDS[overall],
         "counts": _counts(jobs),
@@ -112,20 +112,20 @@ class Reserved:
 
 
 def _facts(run: PlanRun, steps: Sequence[StepState], begin: float, end: float) -> Iterator[tuple[str, str]]:
-    store = run.record
+    record = run.record
     ended = all(step.ended for step in steps)
-    yield "Submitted", _when(store.created)
+    yield "Submitted", _when(record.created)
     yield "Ended" if ended else "As of", _when(end)
     yield "Took" if ended else "So far", rough_time(end - begin)
-    yield "Where", store.group or store.scheduler
+    yield "Where", record.group or record.scheduler
     reserved = _reserved(job.info for step in steps for job in step.members)
     if reserved.cpu:
         busy = f", {reserved.busy / reserved.cpu:.0%} of it busy" if reserved.busy else ""
         yield "CPU time reserved", f"{rough_time(reserved.cpu)}{busy}"
     if reserved.gpu:
         yield "GPU time reserved", rough_time(reserved.gpu)
-    if store.source:
-        yield "Source", f"{store.source.commit[:10]}{' and changes' if store.source.changed else ''}"
+    if record.source:
+        yield "Source", f"{record.source.commit[:10]}{' and changes' if record.source.changed else ''}"
 
 
 def _reserved(infos: Iterable[JobInfo]) -> Reserved:

@@ -38,7 +38,7 @@ def test_what_was_measured_here(capsys):
         ),
     )
     run = plan.submit()
-    run.wait(60)
+    run.wait(60, check=False)
     holds, some, bad, never = advise(run)
     assert 150e6 < holds.used.memory < 300e6  # what the step holds, and Python
     assert 0.5 < holds.used.seconds < 60
