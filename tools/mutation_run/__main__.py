@@ -8,6 +8,7 @@ Which mutations are tried depends on the code, --seed and --count only.
 import argparse
 import difflib
 import queue
+import signal
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ class Trial:
 def main() -> int:
     """Try the mutations and print what survives. Return 1 when too many do."""
     options = parse_options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the temporary folder is removed then, too
     rooms = [room for room in options.room or ROOMS if sources_of(room) and tests_of(room)]
     for room in options.room or ROOMS:
         if room not in rooms:
@@ -92,10 +94,12 @@ def try_all(mutations: dict[str, list[Mutation]], jobs: int) -> list[Trial]:
                 print(f"mutants: {test} fails without a mutation: it is NOT used", file=sys.stderr)
         futures = [pool.submit(try_one, room, each, notes[room]) for room in mutations for each in mutations[room]]
         trials = []
-        for future in as_completed(futures):
-            trial = future.result()
-            trials.append(trial)
-            print_progress(trial, len(trials), len(futures))
+        try:
+            for future in as_completed(futures):
+                trials.append(future.result())
+                print_progress(trials[-1], len(trials), len(futures))
+        finally:
+            pool.shutdown(cancel_futures=True)  # when interrupted, only what has begun is waited for
     return sorted(trials, key=lambda trial: (trial.room, trial.mutation.path, trial.mutation.lines[0].start))
 
 
