@@ -196,7 +196,7 @@ def test_setup_runs_once_though_tasks_run_again(capfd):
     assert main(["retry", str(folder)]) == 0
     assert main(["wait", str(folder)]) == 0
     assert (folder / "setup.log").read_text() == "set up\n"
-    assert [len(unit.members) for unit in open_run(folder).store.units if unit.attempt == 2] == [1]
+    assert [len(unit.members) for unit in open_run(folder).record.submissions if unit.attempt == 2] == [1]
     assert shown(capfd, file)["state"] == "COMPLETED"
 
 
@@ -383,13 +383,13 @@ def test_a_second_run_submits_nothing(tmp_path, capfd):
     assert f"{folder} is still running: launchers cancel {folder}" in capfd.readouterr().err
     gate.touch()
     assert main(["wait", str(folder)]) == 0
-    id = open_run(folder).store.id
+    id = open_run(folder).record.id
     assert main(["scan", "run", file]) == 0
     assert "its run is COMPLETED" in capfd.readouterr().out
-    assert open_run(folder).store.id == id
+    assert open_run(folder).record.id == id
     assert main(["scan", "run", file, "--force"]) == 0
     assert main(["wait", str(folder)]) == 0
-    assert open_run(folder).store.id != id
+    assert open_run(folder).record.id != id
     runs = listed(capfd, file)["runs"]
     assert sorted((one["copy"], one["current"], one["state"]) for one in runs) == [
         ("", True, "COMPLETED"), (".1", False, "COMPLETED"),
@@ -414,7 +414,7 @@ def test_a_template_cannot_be_escalated(capfd):
     folder = folder_of(capfd, file)
     assert main(["wait", str(folder)]) == 1
     assert main(["retry", str(folder), "--escalate", "mem*2"]) == 2
-    assert "sbatch.sh says itself what it asks for" in capfd.readouterr().err
+    assert "sbatch.sh; change them there, then run retry again" in capfd.readouterr().err
 
 
 def test_completed_is_what_all_tasks_are_whatever_one_of_them_writes(capfd):
