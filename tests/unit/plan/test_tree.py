@@ -30,7 +30,9 @@ def test_what_a_need_may_be(need):
 
 @pytest.mark.parametrize("need", [5, ["cpu()"], work, ("cpu()",)])
 def test_what_a_need_may_not_be(need):
-    with pytest.raises(TypeError, match=r"step a: a need is .* SlurmArgs, .* or a dict .*; write Step\(name, need, func"):
+    with pytest.raises(
+        TypeError, match=r"step a: a need is .* SlurmArgs, .* or a dict .*; write Step\(name, need, func"
+    ):
         Step("a", need, work)
 
 
