@@ -1,17 +1,13 @@
-"""Layers, devices and accesses: what a launchers.yaml means."""
+"""Groups from a launchers.yaml: their own keys, which are left out, and where facts come from."""
 
 import pytest
+from configs import config, slurm_config, slurm_group
 
 from launchers.config.build import build
-from launchers.config.load import load, loads
-from launchers.offer.model import Device, Limit, Source, SourceKind
+from launchers.config.load import load
+from launchers.offer.model import Defaults, Device, Limit, Source, SourceKind
 
 G = 1024**3
-
-
-def slurm(text, facts=None):
-    (group,) = build(loads("slurm:\n- " + text.replace("\n", "\n  ")).document, facts)
-    return group
 
 
 def test_the_reference(shared):
@@ -27,7 +23,7 @@ def test_the_reference(shared):
     assert big.shapes[0].devices[0].min_memory == round(0.7 * 48 * G)
     assert small.shapes[0].count == 4
     assert p4.shapes[0].devices == (Device("cuda", 8, 40 * G, "A100", round(0.7 * 40 * G), "min_mem_ratio 0.7"),)
-    assert p4.shapes[0].count is None  # `count: 0` with no hosts: nobody knows
+    assert p4.shapes[0].count is None  # `count: 0` without hosts
     assert p4.priority == 1
     assert [(a.qos, a.account, a.priority) for a in p4.accesses] == [
         ("qos_gpu-t3", "iea@a100", 1),
@@ -38,157 +34,187 @@ def test_the_reference(shared):
         Limit("gres/gpu", 1, Source(SourceKind.QOS, "qos_gpu-t3"), "min_gpu", is_minimum=True),
     }
     assert [p.accesses[0].limits for p in (big, small)] == [(), ()]  # one partition's QoS does not leak into another
-    assert auto.unreachable
+    assert auto.unreachable == "query_slurm: the cluster was not read"
 
 
-def test_layers_go_key_by_key():
-    group = slurm(
-        r"""configuration: {cpu: {cores: 8, memory: 10G}, gpu: {min_mem_ratio: 0.5, count: 1}}
-features: {fat: {cpu: {memory: 99G}}}
-features_regex: ['M(?P<cuda_memory>\d+G)', 'C(?P<cuda_count>\d+)']
-partitions:
-  p:
-    configuration: {gpu: {memory: 16G}}
-    nodes:
-    - {hosts: [a], features: [fat, M32G]}
-    - {hosts: [b], cpu: {cores: 4}, gpu: {count: 3}}
-    - {hosts: [c], features: [C2]}
-"""
-    )
-    a, b, c = group.partitions[0].shapes
-    assert (a.cores, a.memory // G, a.devices[0].memory // G, a.devices[0].count) == (8, 99, 32, 1)
-    assert a.hints == {"fat", "M32G"}
-    assert (b.cores, b.memory // G, b.devices[0].memory // G, b.devices[0].count) == (4, 10, 16, 3)
-    assert b.features == set()  # nothing is inherited from the node before
-    assert c.devices[0].count == 2
-    assert c.devices[0].min_memory == 8 * G
+def test_groups_come_in_the_order_of_the_file_without_those_that_are_disabled():
+    groups = [{"id": "a"}, {"disabled": True}, {}]
+    names = [group.name for group in build(config(local=groups, slurm=groups, oar=groups).document)]
+    assert names == ["a", "local[2]", "a", "slurm[2]", "a", "oar[2]"]
 
 
-def test_gpus_exist_where_something_says_so():
-    group = slurm(
-        "partitions: {none: {}, some: {configuration: {gpu: {memory: 8G}}}, no: {nodes: [{gpu: {count: 0}}]}}"
-    )
-    none, some, no = (partition.shapes[0].devices for partition in group.partitions)
-    assert none == no == ()
-    assert some == (Device("cuda", None, 8 * G),)
+@pytest.mark.parametrize(("key", "scheduler"), [("local", "local"), ("slurm", "slurm"), ("oar", "oar")])
+def test_what_all_groups_have(key, scheduler):
+    entry = {"id": "x", "weight": 2, "tags": ["a", "b"], "choose": "widest"}
+    (group,) = build(config(**{key: [entry]}).document)
+    assert (group.name, group.scheduler, group.weight, group.tags) == ("x", scheduler, 2, {"a", "b"})
+    assert group.choose == "widest"
+    (plain,) = build(config(**{key: [{}]}).document)
+    assert (plain.weight, plain.tags, plain.choose, plain.unreachable) == (0, set(), "tightest", None)
+
+
+# -- this machine ----------------------------------------------------------------------------------------------
+
+
+def test_a_machine_is_one_node():
+    (group,) = build(config(local=[{"cpu": {"cores": 4, "memory": "8G"}, "tokens": {"t": 2}}]).document)
+    (partition,) = group.partitions
+    (shape,) = partition.shapes
+    assert (partition.name, shape.cores, shape.memory, shape.count, shape.available) == ("", 4, 8 * G, 1, 1)
+    assert (len(partition.accesses), group.tokens) == (1, (("t", 2),))
 
 
 @pytest.mark.parametrize(
-    ("partition", "found"),
+    ("keys", "devices"),
     [
-        ("{}", [("normal", "a"), ("short", "a"), ("normal", "b")]),
-        ("{qos: [short]}", [("short", "a")]),
-        ("{accounts: [b]}", [("normal", "b")]),
-        ("{deny_accounts: [a]}", [("normal", "b")]),
-        ("{deny_qos: [normal]}", [("short", "a")]),
-        ("{accounts: [c]}", None),
-        ("{qos: [other]}", None),
+        ({"gpu": {"count": 2, "memory": "8G"}}, (Device("cuda", 2, 8 * G),)),
+        ({"gpu": [{"count": 1}, {"count": 0}, {"count": 2}]}, (Device("cuda", 1), Device("cuda", 2))),
+        ({"gpu": {"count": 1}, "accelerators": [{"kind": "mps"}]}, (Device("cuda", 1), Device("mps"))),
+        ({"accelerators": [{"count": 1}]}, (Device("cuda", 1),)),
     ],
 )
-def test_accesses(partition, found):
-    text = "qos: {normal: {}, short: {}, other: {}}\naccounts: {a: {qos: [normal, short]}, b: {qos: [normal]}}\n"
-    (built,) = slurm(f"{text}partitions: {{p: {partition}}}").partitions
-    if found is None:
-        assert built.closed_reason == "none of your accounts and QoS may use it"
-    else:
-        assert [(access.qos, access.account) for access in built.accesses] == found
+def test_the_devices_of_a_machine(keys, devices):
+    (group,) = build(config(local=[keys]).document)
+    assert group.partitions[0].shapes[0].devices == devices
 
 
-def test_each_limit_comes_from_the_first_place_that_sets_it():
-    """https://slurm.schedmd.com/resource_limits.html: partition QoS, job QoS, association; OverPartQOS swaps."""
-    text = """qos:
-  part: {limits: {max_duration: 3h, max_tres: {cpu: 30}}}
-  job: {limits: {max_duration: 2h, max_tres: {cpu: 20, mem: 20G}}}
-  over: {limits: {max_duration: 1h}, flags: [OverPartQOS, PartitionTimeLimit]}
-accounts: {a: {qos: [job, over], limits: {max_duration: 4h, max_tres: {mem: 10G, node: 4}}}}
-partitions: {p: {partition_qos: part, limits: {max_duration: 9h, max_nodes: 7}}}
-"""
-    job, over = slurm(text).partitions[0].accesses
-    assert {(limit.subject, limit.value) for limit in job.limits} == {
-        ("duration", 9 * 3600), ("nodes", 7), ("duration", 3 * 3600), ("cpu", 30), ("mem", 20 * G), ("node", 4),
-    }  # fmt: skip
-    assert {(limit.subject, limit.value) for limit in over.limits} == {
-        ("nodes", 7), ("duration", 3600), ("cpu", 30), ("mem", 10 * G), ("node", 4),
-    }  # fmt: skip
+# -- Slurm -----------------------------------------------------------------------------------------------------
 
 
-def test_only_the_qos_of_the_job_lifts_the_limits_of_a_partition():
-    """So 22.05 and 24.11 have it: the flags of the partition's own QoS do nothing (man sacctmgr: "jobs using this QOS")."""
-    text = """qos:
-  lifts: {flags: [PartitionTimeLimit, PartitionMaxNodes, PartitionMinNodes]}
-  plain: {}
-partitions: {p: {qos: [plain, lifts], partition_qos: lifts, limits: {max_duration: 1h, min_nodes: 2, max_nodes: 7}}}
-"""
-    plain, lifts = slurm(text).partitions[0].accesses
-    assert {limit.subject for limit in plain.limits} == {"duration", "nodes"}
-    assert len(plain.limits) == 3
-    assert lifts.limits == ()
+def test_the_keys_of_a_cluster():
+    sbatch = {"mail-type": "FAIL", "nice": 5}
+    group = slurm_group({"p": {}}, gres="gres", sbatch=sbatch, live=True)
+    assert (group.gres, group.sbatch, group.live) == ("gres", (("mail-type", "FAIL"), ("nice", 5)), True)
+    plain = slurm_group({"p": {}})
+    assert (plain.gres, plain.sbatch, plain.live, plain.memory_constraint) == ("gpus_per_node", (), False, True)
 
 
-def test_what_is_written_by_hand_is_laid_over_the_facts():
-    facts = loads(
-        """slurm:
-- id: cluster
-  gres: gres_typed
-  partitions:
-    gpu:
-      limits: {max_duration: 1 day, max_nodes: 4}
-      nodes:
-      - {hosts: "n[1-4]", count: 4, features: [x], accelerators: [{type: a100, count: 2}]}
-    cpu: {nodes: [{hosts: c1, count: 1}]}
-"""
-    ).document.slurm[0]
-    group = slurm(
-        """id: mine
-facts: cluster.yaml
-weight: 7
-partitions:
-  gpu:
-    priority: 3
-    limits: {max_duration: 2h}
-    nodes:
-    - {hosts: "n[2-3]", accelerators: [{type: a100, count: 2, memory: 80G}]}
-  cpu: {disabled: true}
-""",
-        {0: facts},
-    )
-    gpu, cpu = group.partitions
-    assert (group.name, group.weight, group.gres, gpu.priority) == ("mine", 7, "gres_typed", 3)
-    assert cpu.closed_reason == "disabled in launchers.yaml"
-    assert [(s.hosts, s.count, s.devices[0].memory) for s in gpu.shapes] == [
-        ("n[1,4]", 2, None),
-        ("n[2-3]", 2, 80 * G),
+@pytest.mark.parametrize(
+    ("keys", "constraint"),
+    [
+        ({"use_memory_constraint": False}, False),
+        ({"use_memory_constraint": True}, True),
+        ({"use_memory_contraint": False}, False),
+        ({"use_memory_constraint": True, "use_memory_contraint": False}, True),
+    ],
+)
+def test_the_memory_constraint_however_it_is_spelled(keys, constraint):
+    assert slurm_group({"p": {}}, **keys).memory_constraint is constraint
+
+
+def test_the_keys_of_a_partition():
+    spec = {
+        "priority": 3,
+        "exclusive": True,
+        "default_time": "1h",
+        "def_mem_per_cpu": "1G",
+        "def_mem_per_node": "2G",
+        "def_mem_per_gpu": "3G",
+        "def_cpu_per_gpu": 4,
+    }
+    full, plain = slurm_group({"full": spec, "plain": {}}).partitions
+    assert (full.name, full.priority, full.exclusive) == ("full", 3, True)
+    assert full.defaults == Defaults(G, 2 * G, 3 * G, 4, 3600)
+    assert (plain.priority, plain.exclusive, plain.defaults) == (0, False, Defaults())
+
+
+@pytest.mark.parametrize(("nodes", "number"), [({}, 1), ({"nodes": []}, 0), ({"nodes": [{}, {}]}, 2)])
+def test_a_partition_that_says_nothing_of_its_nodes_has_one_unknown_shape(nodes, number):
+    assert len(slurm_group({"p": nodes}).partitions[0].shapes) == number
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({}, None),
+        ({"state": "UP"}, None),
+        ({"state": "DRAIN"}, "partition state is DRAIN"),
+        ({"disabled": True, "state": "DOWN"}, "disabled in launchers.yaml"),
+        ({"accounts": ["x"]}, "none of your accounts and QoS may use it"),
+    ],
+)
+def test_why_a_partition_is_closed(spec, reason):
+    (partition,) = slurm_group({"p": spec}, accounts={"a": {}}).partitions
+    assert partition.closed_reason == reason
+    assert partition.accesses
+
+
+# -- facts -----------------------------------------------------------------------------------------------------
+
+
+def test_facts_belong_to_the_entry_with_their_number():
+    facts = slurm_config({"p": {}}).document.slurm[0]
+    first, second = build(config(slurm=[{"facts": "a"}, {"facts": "b"}]).document, {1: facts})
+    assert ([p.name for p in first.partitions], [p.name for p in second.partitions]) == ([], ["p"])
+
+
+@pytest.mark.parametrize("key", ["slurm", "oar"])
+def test_a_cluster_that_could_not_be_read(key):
+    document = config(**{key: [{f"query_{key}": True}]}).document
+    (unread,) = build(document)
+    assert unread.unreachable == f"query_{key}: the cluster was not read"
+    (failed,) = build(document, **{key: {0: "no scontrol on PATH"}})
+    assert failed.unreachable == "no scontrol on PATH"
+    (read,) = build(document, **{key: {0: getattr(config(**{key: [{}]}).document, key)[0]}})
+    assert read.unreachable is None
+
+
+# -- OAR -------------------------------------------------------------------------------------------------------
+
+
+def oar(**entry):
+    (group,) = build(config(oar=[entry]).document)
+    return group
+
+
+def test_an_oar_cluster_has_one_queue_where_it_names_none():
+    group = oar(project="x")
+    assert [partition.name for partition in group.partitions] == ["default"]
+    assert (group.levels, group.project, group.gres) == (("host", "gpu", "core"), "x", "gres")
+    assert oar(queues={}).partitions == ()
+
+
+def test_the_keys_of_a_queue():
+    limits = {"max_duration": "2h", "max_nodes": 3}
+    queue = {"priority": 2, "types": ["besteffort"], "limits": limits, "default_time": "1h"}
+    full, off = oar(queues={"full": queue, "off": {"disabled": True}}).partitions
+    assert (full.priority, full.types, full.defaults.duration) == (2, ("besteffort",), 3600)
+    assert [(limit.subject, limit.value, limit.origin) for limit in full.limits] == [
+        ("duration", 7200, "queue full MaxWall"),
+        ("nodes", 3, "queue full MaxNodes"),
     ]
-    assert {(limit.subject, limit.value) for limit in gpu.accesses[0].limits} == {("duration", 7200), ("nodes", 4)}
+    assert (full.closed_reason, off.closed_reason) == (None, "disabled in launchers.yaml")
 
 
 @pytest.mark.parametrize(
-    ("said", "device"),
+    ("keys", "exclusive"),
     [
-        ("gpu: {memory: 80G}", ("cuda", "A100", 2, 80 * G, "a100", 0)),
-        ("gpu: {count: 1}", ("cuda", "A100", 1, 40 * G, "a100", 0)),
-        ("gpu: {min_mem_ratio: 0.5}", ("cuda", "A100", 2, 40 * G, "a100", 20 * G)),
-        ("gpu: {model: L4}", ("cuda", "L4", 2, 24 * G, "a100", 0)),
-        ("configuration: {gpu: {memory: 80G}}", ("cuda", "A100", 2, 80 * G, "a100", 0)),
-        ("accelerators: [{memory: 80G}]", ("gpu", None, None, 80 * G, None, 0)),
+        ({}, False),
+        ({"resources": ["host", "core"]}, False),
+        ({"resources": ["host"]}, True),
+        ({"queues": {"q": {"types": ["deploy"]}}}, True),
+        ({"queues": {"q": {"types": ["besteffort"]}}}, False),
     ],
 )
-def test_a_layer_about_gpus_keeps_what_it_does_not_say(said, device):
-    gpu = "{kind: cuda, model: A100, memory: 40G, count: 2, type: a100}"
-    nodes = f"[{{hosts: 'n[1-2]', count: 2, accelerators: [{gpu}]}}]"
-    facts = loads(f"slurm: [{{partitions: {{p: {{nodes: {nodes}}}}}}}]").document.slurm[0]
-    group = slurm(f"{{facts: c.yaml, partitions: {{p: {{nodes: [{{hosts: n2, {said}}}]}}}}}}", {0: facts})
-    one = group.partitions[0].shapes[1].devices[0]
-    assert (one.kind, one.model, one.count, one.memory, one.type, one.min_memory) == device
+def test_jobs_get_whole_nodes_without_a_level_of_cores_and_when_they_deploy(keys, exclusive):
+    assert oar(**keys).partitions[0].exclusive is exclusive
 
 
-def test_of_several_classes_a_layer_replaces_all_or_says_what_holds_for_each():
-    both = "[{type: a, model: A40, count: 1}, {type: b, model: L4, count: 3}]"
-    facts = loads(f"slurm: [{{partitions: {{p: {{nodes: [{{hosts: n1, accelerators: {both}}}]}}}}}}]").document.slurm[0]
-
-    def types(said):
-        group = slurm(f"{{facts: c.yaml, partitions: {{p: {{nodes: [{{hosts: n1, gpu: {said}}}]}}}}}}", {0: facts})
-        return [(one.type, one.count, bool(one.min_memory)) for one in group.partitions[0].shapes[0].devices]
-
-    assert types("{min_mem_ratio: 0.5}") == [("a", 1, True), ("b", 3, True)]
-    assert types("{count: 2, memory: 8G}") == [(None, 2, False)]
+def test_a_queue_has_the_nodes_with_its_properties():
+    nodes = [
+        {"hosts": "a1", "properties": {"cluster": "a", "gpu_model": "A100"}, "cpu": {"cores": 4, "memory": "1G"}},
+        {"hosts": "b1", "properties": {"cluster": "b"}, "accelerators": [{"count": 1}], "available": 0},
+        {"hosts": "x1"},
+    ]
+    (every, some) = oar(nodes=nodes, queues={"every": {}, "some": {"properties": {"cluster": "a"}}}).partitions
+    assert [shape.hosts for shape in every.shapes] == ["a1", "b1", "x1"]
+    assert [shape.hosts for shape in some.shapes] == ["a1", "x1"]
+    assert (every.node_properties, some.node_properties) == ((), ("cluster=a",))
+    first, second, _ = every.shapes
+    assert (first.cores, first.memory, first.features, first.hints) == (
+        4,
+        G,
+        {"cluster=a", "gpu_model=A100"},
+        {"gpu_model=A100"},
+    )
+    assert (second.devices, second.available, second.count) == ((Device("gpu", 1),), 0, 1)
