@@ -1,11 +1,14 @@
 """Flows for tests: pages made of Python values, plans of them, and what is wrong with a page."""
 
+from pathlib import Path
+
 import yaml
 
 from launchers.files.problems import ConfigError
 from launchers.flow.compile import compile_plan, job_identities, lay_out
 from launchers.flow.read import loads
 from launchers.plan.graph import graph_of
+from launchers.runs.run import open_run
 
 
 def job(name="a", command="ls", **keys):
@@ -69,6 +72,23 @@ def codes(*jobs, **keys):
 def with_keys(keys):
     """The text of a flow of one job that has these keys, too, from line 5, column 3 on."""
     return f"name: x\njobs:\n- name: a\n  command: [ls]\n  {keys}\n"
+
+
+def write_page(text, name="f.yaml"):
+    """Write a page into the current folder; its name."""
+    Path(name).write_text(text)
+    return name
+
+
+def newest_run():
+    """The newest run in ./runs."""
+    return open_run(max(Path("runs").iterdir(), key=lambda path: path.stat().st_mtime_ns))
+
+
+def log(run, step, item=None):
+    """What a job wrote, without the lines of submitit's logger."""
+    lines = "".join(path.read_text() for path in run.logs(step, item)).splitlines(True)
+    return "".join(line for line in lines if "submitit" not in line)
 
 
 EVERYTHING = """

@@ -30,7 +30,7 @@ def test_five_jobs(oar, tag, capfd):
 
 @pytest.mark.parametrize("tag", ["here", "grid"])
 def test_the_diamond_of_the_examples(oar, tag, capfd):
-    """The file that tests/slurm/test_flow.py and docs/flows.md run."""
+    """The file that tests/cluster/slurm/test_flow.py and docs/flows.md run."""
     Path("diamond.yaml").write_text((Path(__file__).parents[3] / "examples" / "diamond.yaml").read_text())
     assert main(["flow", "run", "diamond.yaml", "--tag", tag]) == 0, capfd.readouterr().err
 
@@ -42,7 +42,7 @@ def test_a_job_that_fails(oar, tag, capfd):
     assert main(["flow", "run", "five.yaml", "--tag", tag]) == 1
     capfd.readouterr()
     assert main(["status", "--json"]) == 0
-    told = json.loads(capfd.readouterr().out)
-    assert {step["name"]: step["state"] for step in told["steps"]} == {
+    status = json.loads(capfd.readouterr().out)
+    assert {step["name"]: step["state"] for step in status["steps"]} == {
         "fetch": "COMPLETED", "left": "FAILED", "right": "COMPLETED", "join": "CANCELLED", "clean": "COMPLETED",
     }  # fmt: skip

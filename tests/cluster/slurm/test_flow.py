@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from flows import log, newest_run, write_page
+from following import states, until
 
 from launchers.cli import main
-from launchers.runs.run import open_run
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -29,32 +30,6 @@ def sbatches(slurm, tmp_path, monkeypatch):
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     return lambda: len((tmp_path / "sbatch.log").read_text().split())
-
-
-def write(text, name="f.yaml"):
-    Path(name).write_text(text)
-    return name
-
-
-def last():
-    return open_run(max(Path("runs").iterdir(), key=lambda path: path.stat().st_mtime_ns))
-
-
-def states(run):
-    return {step.name: step.state for step in run.status()}
-
-
-def log(run, step, number=None):
-    """What a job wrote, without the lines of submitit's logger, which name it."""
-    lines = [path.read_text() for path in run.logs(step, number)]
-    return "".join(line for line in "".join(lines).splitlines(True) if "submitit" not in line)
-
-
-def until(happened, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.3)
 
 
 PIPELINE = """
@@ -91,8 +66,8 @@ def test_a_page_with_templates_exports_and_a_container_runs_as_it_is(sbatches, c
     """The shape of srunx's README: nothing but names differ."""
     monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{Path(sys.executable).parent}")
     Path("tell.py").write_text("import os, sys\nprint(sys.argv[1:], os.environ.get('SLURM_GPUS_ON_NODE'))\n")
-    assert main(["flow", "run", write(PIPELINE)]) == 0
-    run = last()
+    assert main(["flow", "run", write_page(PIPELINE)]) == 0
+    run = newest_run()
     assert log(run, "prepare") == "['--out', 'out/small-model/data'] None\n"
     assert log(run, "fit") == "['--model', 'small-model', '--data', 'out/small-model/data/done.txt'] 2\n"
     assert log(run, "score") == "['--model', 'out/small-model/best.pt'] None\n"
@@ -118,9 +93,9 @@ jobs:
   - {name: preprocess, command: [sh, -c, "echo $SLURM_JOB_NUM_NODES"], nodes: 1}
   - {name: train, command: [sh, -c, "echo $IN_ENV $SLURM_GPUS_ON_NODE"], depends_on: [preprocess], gpus_per_node: 2, conda: ml_env}
 """
-    assert main(["flow", "run", write(text)]) == 0
-    assert log(last(), "preprocess") == "1\n"
-    assert log(last(), "train") == "ml_env 2\n"
+    assert main(["flow", "run", write_page(text)]) == 0
+    assert log(newest_run(), "preprocess") == "1\n"
+    assert log(newest_run(), "train") == "ml_env 2\n"
 
 
 @pytest.fixture
@@ -131,7 +106,7 @@ def diamond(slurm):
 
 def test_the_diamond(diamond, capsys):
     assert main(["flow", "run", diamond]) == 0
-    run = last()
+    run = newest_run()
     assert set(states(run).values()) == {"COMPLETED"}
     assert len(states(run)) == 5
 
@@ -162,9 +137,9 @@ jobs:
 
 def test_a_sweep_of_nine_is_arrays(sbatches):
     """28 jobs of other tools are four calls of sbatch: what is alike in all cells is one job, the others are arrays."""
-    assert main(["flow", "run", write(GRID)]) == 0
+    assert main(["flow", "run", write_page(GRID)]) == 0
     assert sbatches() == 4
-    run = last()
+    run = newest_run()
     assert {step.name: len(step.members) for step in run.status()} == {"data": 1, "train": 9, "test": 9, "best": 1}
     assert log(run, "test", 5) == "0.01 3 0.01:3:7\n"
     assert len(log(run, "best").splitlines()) == 9
@@ -183,9 +158,9 @@ jobs:
   - {name: b, command: [echo, b], depends_on: [a]}
 """
     started = time.monotonic()
-    assert main(["flow", "run", write(text)]) == 1
+    assert main(["flow", "run", write_page(text)]) == 1
     assert time.monotonic() - started < 50
-    counts = {step.name: dict(step.counts) for step in last().status()}
+    counts = {step.name: dict(step.counts) for step in newest_run().status()}
     assert counts == {"a": {"FAILED": 1, "CANCELLED": 2}, "b": {"CANCELLED": 3}}
 
 
@@ -198,9 +173,9 @@ sweep: {matrix: {n: [1, 2, 3, 4]}, max_parallel: 2, fail_fast: true}
 jobs:
   - {name: a, command: "[ {{ n }} = 2 ] && sleep 5 && exit 1; sleep 30", needs: "cpu(cores={{ n }})"}
 """
-    assert main(["flow", "run", write(text), "--detach"]) == 0
-    run = last()
-    until(lambda: run["a-1"].state == "RUNNING")
+    assert main(["flow", "run", write_page(text), "--detach"]) == 0
+    run = newest_run()
+    until(lambda: run["a-1"].state == "RUNNING", 60)
     assert states(run)["a-2"] == "PENDING"
     assert not run.wait(60, check=False)
     assert states(run) == {"a-0": "CANCELLED", "a-1": "FAILED", "a-2": "CANCELLED", "a-3": "CANCELLED"}
@@ -218,14 +193,14 @@ jobs:
   - {name: c, command: [touch, c.done], depends_on: [b]}
 """
     client = subprocess.Popen(
-        [sys.executable, "-m", "launchers", "flow", "run", write(text)], stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "launchers", "flow", "run", write_page(text)], stdout=subprocess.DEVNULL
     )
-    until(lambda: any(path.read_text().count('"submitted"') == 3 for path in Path("runs").glob("*/journal.jsonl")))
+    until(lambda: any(path.read_text().count('"submitted"') == 3 for path in Path("runs").glob("*/journal.jsonl")), 60)
     os.kill(client.pid, signal.SIGKILL)
     client.wait()
     assert not (tmp_path / "b.done").exists()
-    until(lambda: (tmp_path / "c.done").exists())
-    assert last().wait(30)
+    until(lambda: (tmp_path / "c.done").exists(), 60)
+    assert newest_run().wait(30)
 
 
 def test_running_out_of_memory_is_an_end(slurm, capsys, tmp_path, monkeypatch):
@@ -244,17 +219,17 @@ jobs:
   - {name: after, command: [ls], depends_on: [eats]}
   - {name: told, command: [echo, told], depends_on: ["afternotok:eats"]}
 """
-    assert main(["flow", "run", write(text)]) == 1
-    run = last()
+    assert main(["flow", "run", write_page(text)]) == 1
+    run = newest_run()
     assert states(run) == {"eats": "OUT_OF_MEMORY", "after": "CANCELLED", "told": "COMPLETED"}
     assert "Exceeded job memory limit" in capsys.readouterr().err
 
 
 def test_a_cancelled_job_is_an_end(slurm):
     text = "name: x\njobs:\n- {name: a, command: 'sleep 60'}\n- {name: b, command: [ls], depends_on: [a]}\n"
-    assert main(["flow", "run", write(text), "--detach"]) == 0
-    run = last()
-    until(lambda: states(run)["a"] == "RUNNING")
+    assert main(["flow", "run", write_page(text), "--detach"]) == 0
+    run = newest_run()
+    until(lambda: states(run)["a"] == "RUNNING", 60)
     slurm.command("scancel", run.record.submitted()["a"])
     assert main(["wait", run.folder.name, "--timeout", "60"]) == 1
     assert states(run) == {"a": "CANCELLED", "b": "CANCELLED"}
@@ -272,8 +247,8 @@ jobs:
   - {name: other, command: [echo, other]}
   - {name: further, command: [echo, further], depends_on: ["afterok:other"]}
 """
-    assert main(["flow", "run", write(text)]) == 1
-    run = last()
+    assert main(["flow", "run", write_page(text)]) == 1
+    run = newest_run()
     assert states(run) == {
         "bad": "FAILED", "anyway": "COMPLETED", "rescue": "COMPLETED", "begun": "COMPLETED", "never": "CANCELLED",
         "other": "COMPLETED", "further": "COMPLETED",
@@ -286,17 +261,17 @@ jobs:
 
 def test_more_in_flight_than_eight(slurm):
     jobs = "\n".join(f"- {{name: j{n}, command: 'sleep 4', cpus_per_task: 1}}" for n in range(12))
-    assert main(["flow", "run", write(f"name: many\njobs:\n{jobs}\n"), "--detach"]) == 0
-    run = last()
-    until(lambda: sum(one == "RUNNING" for one in states(run).values()) > 8)
+    assert main(["flow", "run", write_page(f"name: many\njobs:\n{jobs}\n"), "--detach"]) == 0
+    run = newest_run()
+    until(lambda: sum(one == "RUNNING" for one in states(run).values()) > 8, 60)
     run.cancel()
 
 
 def test_from_slices_the_graph_and_its_jobs_wait_for_each_other(diamond):
     assert main(["flow", "run", diamond]) == 0
-    first = last()
+    first = newest_run()
     assert main(["flow", "run", diamond, "--from", "clean", "--to", "evaluate"]) == 0
-    again = last()
+    again = newest_run()
     assert again.folder != first.folder
     names = [task.name for task in again.record.steps]
     assert names == ["clean", "train", "evaluate"]
@@ -304,83 +279,12 @@ def test_from_slices_the_graph_and_its_jobs_wait_for_each_other(diamond):
 
 
 def test_unknown_keys_are_refused_before_anything_is_submitted(sbatches, capsys):
-    assert main(["flow", "run", write("name: x\njobs:\n- {name: a, command: [ls], dependson: [b]}\n")]) == 2
+    assert main(["flow", "run", write_page("name: x\njobs:\n- {name: a, command: [ls], dependson: [b]}\n")]) == 2
     assert "unknown key 'dependson' (did you mean depends_on?)" in capsys.readouterr().err
     assert not Path("runs").exists()
 
 
-def test_account_qos_constraint_and_typed_gres_are_passed(slurm):
-    text = """
-name: exact
-jobs:
-  - name: a
-    command: [sh, -c, "scontrol show job $SLURM_JOB_ID"]
-    resources: {gres: "gpu:v100:1", account: vision, qos: normal, constraint: "intel|amd", partition: gpu, time_limit: "0:10:00",
-                memory_per_node: 1G, mail_type: [END], mail_user: someone@example.org}
-"""
-    assert main(["flow", "run", write(text)]) == 0
-    said = log(last(), "a")
-    for part in (
-        "Account=vision",
-        "QOS=normal",
-        "Partition=gpu",
-        "TimeLimit=00:10:00",
-        "v100",
-        "MailUser=someone@example.org",
-    ):
-        assert part in said, (part, said)
-
-
-@pytest.mark.parametrize(
-    ("keys", "nodes"),
-    [
-        ("nodelist: cpu02", {"cpu02"}),
-        ("constraint: icelake", {"cpu01", "cpu02", "cpu03"}),
-        ("constraint: '(milan|v100)&amd'", {"cpu04"}),
-        ("partition: 'bigmem,debug', constraint: bigmem", {"mem01", "mem02"}),
-        ("gres: 'gpu:rtx3090:2'", {"rtx-01", "rtx-02"}),
-    ],
-)
-def test_the_broker_looks_only_where_the_options_leave(slurm, keys, nodes):
-    assert (
-        main(["flow", "run", write(f"name: x\njobs:\n- {{name: a, command: 'echo $SLURM_JOB_NODELIST', {keys}}}\n")])
-        == 0
-    )
-    assert log(last(), "a").strip() in nodes
-
-
-@pytest.mark.parametrize(
-    ("keys", "said"),
-    [
-        ("partition: nosuch", "testbed has no place for a (it has no partition nosuch)"),
-        ("nodelist: nosuch01", "testbed has no place for a (it has no node with nodelist=nosuch01 there)"),
-        ("constraint: nosuch", "testbed has no place for a (it has no node with constraint=nosuch there)"),
-        (
-            "partition: cpu, gres: 'gpu:a100:1'",
-            "testbed has no place for a (it has no node with gres=gpu:a100:1 there)",
-        ),
-        ("qos: nosuch", "sbatch refused a"),
-        ("constraint: '(a'", "'(a' is not a constraint: a parenthesis is not closed"),
-        ("nodelist: 'n['", "'n[' has a [ without its ]"),
-    ],
-)
-def test_options_that_leave_nothing_are_refused_at_once(slurm, capsys, keys, said):
-    assert main(["flow", "run", write(f"name: x\njobs:\n- {{name: a, command: [ls], {keys}}}\n")]) != 0
-    assert said in capsys.readouterr().err
-
-
-def test_several_nodes_and_tasks_and_one_script(slurm):
-    """The script runs once; srun inside it starts the tasks."""
-    text = """
-name: wide
-jobs:
-  - {name: a, command: "echo once; srun -l hostname | wc -l", nodes: 2, ntasks_per_node: 3, cpus_per_task: 2, partition: cpu}
-"""
-    assert main(["flow", "run", write(text)]) == 0
-    assert log(last(), "a") == "once\n6\n"
-
-
-# -- retries, resuming, telling ----------------------------------------------------------------------------------
+# -- retries and messages ---------------------------------------------------------------------------------------
 
 
 def test_retries_with_more_are_submitted_by_the_next_status(slurm, capsys, tmp_path):
@@ -393,14 +297,14 @@ jobs:
     command: ["sh", "-c", "echo $SLURM_MEM_PER_NODE; test $SLURM_MEM_PER_NODE -ge 300"]
   - {name: b, command: [echo, b], depends_on: [a]}
 """
-    assert main(["flow", "run", write(text), "--detach"]) == 0
-    assert "a asks for mem*3 when it fails: launchers status or wait submits that" in capsys.readouterr().err
-    run = last()
+    assert main(["flow", "run", write_page(text), "--detach"]) == 0
+    assert "if a fails, launchers status or launchers wait submits it again with mem*3" in capsys.readouterr().err
+    run = newest_run()
     assert not run.wait(60, check=False)
     assert main(["status", run.folder.name]) == 0
     assert "a failed: submitted again with mem*3" in capsys.readouterr().err
     assert main(["wait", run.folder.name, "--timeout", "60"]) == 0
-    assert states(open_run(run.folder)) == {"a": "COMPLETED", "b": "COMPLETED"}
+    assert states(newest_run()) == {"a": "COMPLETED", "b": "COMPLETED"}
 
 
 def test_the_webhook_hears_of_it_after_the_client_is_gone(slurm, webhook, monkeypatch):
@@ -412,9 +316,9 @@ jobs:
   - {name: a, command: "sleep 2"}
   - {name: bad, command: "exit 1", depends_on: [a]}
 """
-    assert main(["flow", "run", write(text), "--detach"]) == 0
-    run = last()
-    until(lambda: len(webhook.heard) == 2)
+    assert main(["flow", "run", write_page(text), "--detach"]) == 0
+    run = newest_run()
+    until(lambda: len(webhook.heard) == 2, 60)
     started, failed = webhook.heard
     assert started["title"] == f"told {run.record.id} started"
     assert failed["title"] == f"told {run.record.id} failed"

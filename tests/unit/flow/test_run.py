@@ -1,20 +1,17 @@
 """Running flows on this machine: `run_flow`, and what jobs do to each other."""
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from flows import job, page, sweep
+from flows import job, log, newest_run, page, sweep, write_page
+from following import states, until
 
 import launchers
 from launchers.files.problems import ConfigError
 from launchers.flow.run import PreparedFlow, plan_flow, prepare_flow, read_page, run_flow, submit_flow
 from launchers.plan.tree import PlanError
-from launchers.runs.run import open_run
 
 
 @pytest.fixture(autouse=True)
@@ -27,16 +24,6 @@ def ran(*jobs, **keys):
     """Run a flow to its end; the run, and whether it succeeded."""
     run = run_flow("f.yaml", text=page(*jobs, **keys))
     return run, run.wait(60, check=False)
-
-
-def states(run):
-    return {step.name: step.state for step in run.status()}
-
-
-def log(run, step, number=None):
-    """What a job wrote, without the lines of submitit's logger, which name it."""
-    lines = "".join(path.read_text() for path in run.logs(step, number)).splitlines(True)
-    return "".join(line for line in lines if "submitit" not in line)
 
 
 # -- the function ------------------------------------------------------------------------------------------------
@@ -285,15 +272,10 @@ def test_what_depends_on_a_cell_that_succeeded_goes_on(needs):
 
 
 def test_the_client_is_killed_and_the_rest_runs():
-    Path("f.yaml").write_text(page(job("a", "touch on; sleep 2"), job("b", ["touch", "done"], depends_on="a")))
-    client = subprocess.Popen([sys.executable, "-m", "launchers", "flow", "run", "f.yaml"], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
-    while not Path("on").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.kill(client.pid, signal.SIGKILL)
+    file = write_page(page(job("a", "touch on; sleep 2"), job("b", ["touch", "done"], depends_on="a")))
+    client = subprocess.Popen([sys.executable, "-m", "launchers", "flow", "run", file], stdout=subprocess.DEVNULL)
+    until(Path("on").exists)
+    client.kill()
     client.wait()
-    while not Path("done").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert open_run(next(Path("runs").iterdir())).wait(10)
+    until(Path("done").exists)
+    assert newest_run().wait(10)

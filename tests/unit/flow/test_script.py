@@ -1,4 +1,4 @@
-"""A job as a script: what bash does with it, with stand-ins on PATH that write down what they were given."""
+"""A job as a script: what bash does with it.  Stand-ins on PATH record how they are called."""
 
 import json
 import os
@@ -8,26 +8,26 @@ import sys
 import time
 
 import pytest
+import yaml
+from flows import only_job
 
-from launchers.flow.read import loads
 from launchers.flow.script import render_script
 
 RECORDS = """#!{python}
 import json, os, sys
-told = {{"argv": sys.argv[1:], "env": {{k: v for k, v in os.environ.items() if k.startswith("T_")}}, "cwd": os.getcwd()}}
-open({log!r}, "a").write(json.dumps(told) + "\\n")
+call = {{"argv": sys.argv[1:], "env": {{k: v for k, v in os.environ.items() if k.startswith("T_")}}, "cwd": os.getcwd()}}
+open({log!r}, "a").write(json.dumps(call) + "\\n")
 """
 
 
 def script_of(text):
     """The script of the only job of a flow, given its keys."""
-    lines = "\n".join(f"    {line}" for line in text.strip().splitlines())
-    return render_script(loads(f"name: x\njobs:\n  - name: a\n{lines}\n").jobs["a"])
+    return render_script(only_job(**{"command": None, **yaml.safe_load(text)}))
 
 
 @pytest.fixture
 def recorded(tmp_path, monkeypatch):
-    """Executables that record: `recorded("srun")` makes one, and gives what it is asked later."""
+    """Make executables that record their calls; `recorded("srun")` returns a function that gives those of srun."""
 
     def make(name, then=""):
         folder = tmp_path / "standins"
@@ -58,16 +58,16 @@ def run(text, **env):
 
 
 def test_the_words_of_a_list_reach_the_command_as_they_stand(recorded):
-    asked = recorded("tool")
+    calls = recorded("tool")
     words = ["a b", "$HOME", "`id`", "", "*", "'", '"', "two\nlines", "-n", "ünï"]
     assert run(f"command: {json.dumps(['tool', *words])}").returncode == 0
-    assert asked()[0]["argv"] == words
+    assert calls()[0]["argv"] == words
 
 
 def test_numbers_and_flags_are_words(recorded):
-    asked = recorded("tool")
+    calls = recorded("tool")
     run("command: [tool, 1, 0.5, true, 1e-3]")
-    assert asked()[0]["argv"] == ["1", "0.5", "true", "1e-3"]
+    assert calls()[0]["argv"] == ["1", "0.5", "true", "1e-3"]
 
 
 def test_text_is_for_the_shell():
@@ -135,9 +135,9 @@ def test_work_dir_may_be_under_the_home_folder(tmp_path):
 
 
 def test_variables_are_quoted(recorded):
-    asked = recorded("tool")
+    calls = recorded("tool")
     run('env: {T_A: "$(id) `id`", T_B: true, T_C: "", T_D: "x\\ny"}\ncommand: [tool]')
-    assert asked()[0]["env"] == {"T_A": "$(id) `id`", "T_B": "true", "T_C": "", "T_D": "x\ny"}
+    assert calls()[0]["env"] == {"T_A": "$(id) `id`", "T_B": "true", "T_C": "", "T_D": "x\ny"}
 
 
 # -- environments ------------------------------------------------------------------------------------------------
@@ -148,24 +148,24 @@ MAMBA_HOOK = 'if sys.argv[1] == "shell": print("micromamba() { export T_MAMBA=$2
 
 def test_conda_is_found_by_CONDA_EXE_and_on_PATH_wherever_it_is(recorded, tmp_path):
     recorded("conda", HOOK)
-    asked = recorded("tool")
+    calls = recorded("tool")
     elsewhere = tmp_path / "opt" / "forge" / "bin"
     elsewhere.mkdir(parents=True)
     (tmp_path / "standins" / "conda").rename(elsewhere / "conda")
     text = "environment: {conda: ml_env}\ncommand: [tool]"
     assert run(text, CONDA_EXE=str(elsewhere / "conda"), HOME=str(tmp_path / "nowhere")).returncode == 0
     assert run(text, PATH=f"{elsewhere}:{os.environ['PATH']}").returncode == 0
-    assert [one["env"] for one in asked()] == [{"T_CONDA": "ml_env"}] * 2
+    assert [call["env"] for call in calls()] == [{"T_CONDA": "ml_env"}] * 2
 
 
-def test_micromamba_will_do(recorded):
+def test_micromamba_is_used_where_there_is_no_conda(recorded):
     recorded("micromamba", MAMBA_HOOK)
-    asked = recorded("tool")
+    calls = recorded("tool")
     assert run("conda: ml_env\ncommand: [tool]").returncode == 0
-    assert asked()[0]["env"] == {"T_MAMBA": "ml_env"}
+    assert calls()[0]["env"] == {"T_MAMBA": "ml_env"}
 
 
-def test_no_conda_is_said(recorded):
+def test_without_conda_the_job_fails_and_says_why(recorded):
     recorded("tool")
     done = run("conda: ml_env\ncommand: [tool]")
     assert done.returncode == 127
@@ -202,7 +202,7 @@ environment:
 
 
 @pytest.mark.parametrize(
-    ("runtime", "name", "asked_for"),
+    ("runtime", "name", "argv"),
     [
         ("pyxis", "srun",
          ["--container-image=docker://py torch", "--container-workdir=/work", "--container-mounts=/data:/data,/a b:/c:ro,/r d:/r d"]),
@@ -214,24 +214,24 @@ environment:
          ["run", "--rm", "--env-host", "-v", "/data:/data", "-v", "/a b:/c:ro", "-w", "/work", "-e", "T_X=1 2", "-v", "/r d:/r d", "docker://py torch"]),
     ],
 )  # fmt: skip
-def test_containers(recorded, runtime, name, asked_for):
-    asked = recorded(name)
+def test_containers(recorded, runtime, name, argv):
+    calls = recorded(name)
     box = BOX.replace("RUNTIME", runtime)
     done = run(f'{box}command: [python, "a b.py", $HOME]')
     assert done.returncode == 0, done.stderr
     assert run(f'{box}command: "echo $T_X | cat"').returncode == 0
-    listed, text = asked()
-    assert listed["argv"] == [*asked_for, "python", "a b.py", "$HOME"]
-    assert text["argv"] == [*asked_for, "/bin/sh", "-c", "echo $T_X | cat"]
+    listed, text = calls()
+    assert listed["argv"] == [*argv, "python", "a b.py", "$HOME"]
+    assert text["argv"] == [*argv, "/bin/sh", "-c", "echo $T_X | cat"]
     if runtime == "pyxis":
         assert listed["env"]["T_X"] == "1 2"
 
 
 def test_switches_of_apptainer(recorded):
-    asked = recorded("apptainer")
+    calls = recorded("apptainer")
     switches = "nv: true, rocm: true, cleanenv: true, fakeroot: true, writable_tmpfs: true, overlay: o.img"
     run(f"environment: {{container: {{runtime: apptainer, image: x.sif, {switches}}}}}\ncommand: [ls]")
-    assert asked()[0]["argv"] == [
+    assert calls()[0]["argv"] == [
         "exec", "--nv", "--rocm", "--cleanenv", "--fakeroot", "--writable-tmpfs", "--overlay", "o.img", "--bind", "/r d", "x.sif", "ls",
     ]  # fmt: skip
 
@@ -241,3 +241,59 @@ def test_scripts_and_functions_in_a_container(recorded, tmp_path):
     (tmp_path / "s.sh").write_text("echo inside\n")
     box = "environment: {container: {runtime: podman, image: x}}"
     assert run(f"{box}\nscript: s.sh").stdout == "inside\n"
+
+
+@pytest.mark.parametrize(
+    ("keys", "name", "argv"),
+    [
+        ({}, "srun", ["--container-image=x", "--container-mounts=/r d:/r d"]),
+        ({"runtime": "apptainer"}, "apptainer", ["exec", "--bind", "/r d", "x"]),
+        ({"runtime": "podman"}, "podman", ["run", "--rm", "--env-host", "-v", "/r d:/r d", "x"]),
+    ],
+)
+def test_a_container_with_an_image_alone(recorded, keys, name, argv):
+    calls = recorded(name)
+    run(yaml.safe_dump({"container": {"image": "x", **keys}, "command": ["ls"]}))
+    assert calls()[0]["argv"] == [*argv, "ls"]
+
+
+# -- the text ----------------------------------------------------------------------------------------------------
+
+
+def test_the_order_of_a_script():
+    text = script_of("venv: /v\nenv: {A: 1}\nwork_dir: ~/w d\nteardown: down\nsetup: [one, two]\ncommand: main | tee")
+    assert text.splitlines() == [
+        "#!/bin/bash", "set -eo pipefail", ". /v/bin/activate", "export A=1", 'cd -- "$HOME"/\'w d\'',
+        "launchers_teardown() {", "down", "}", "trap launchers_teardown EXIT", "one", "two", "main | tee",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("keys", "python"),
+    [
+        ({}, sys.executable),
+        ({"venv": "/v"}, "python"),
+        ({"conda": "c"}, "python"),
+        ({"container": {"image": "x", "runtime": "podman"}}, "python"),
+    ],
+)
+def test_a_function_is_called_by_the_python_of_the_environment(keys, python):
+    last = script_of(yaml.safe_dump({"python": "m:f", **keys})).splitlines()[-1]
+    assert f" {python} -c 'import importlib" in f" {last}"
+
+
+@pytest.mark.parametrize(
+    ("script", "path"), [("s.sh", "./s.sh"), ("a/s.sh", "a/s.sh"), ("/s", "/s"), ("~/s", '"$HOME"/s')]
+)
+def test_the_path_of_a_script(script, path):
+    assert script_of(f"script: {script}").endswith(f" sh {path}\n")
+
+
+def test_a_method_may_be_called_and_what_is_no_dict_is_not_handed_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "steps.py").write_text(
+        "class A:\n    @staticmethod\n    def f():\n        print('called')\n        return 3\n"
+    )
+    done = run("python: steps:A.f", LAUNCHERS_OUTPUT=str(tmp_path / "out"))
+    assert (done.stdout, done.returncode) == ("called\n", 0)
+    assert not (tmp_path / "out").exists()
