@@ -195,7 +195,8 @@ jobs:
     client = subprocess.Popen(
         [sys.executable, "-m", "launchers", "flow", "run", write_page(text)], stdout=subprocess.DEVNULL
     )
-    until(lambda: any(path.read_text().count('"submitted"') == 3 for path in Path("runs").glob("*/journal.jsonl")), 60)
+    until(lambda: any(Path("runs").glob("*/plan.json")), 60)
+    until(lambda: len(newest_run().record.folder.journal.state().jobs) == 3, 60)
     os.kill(client.pid, signal.SIGKILL)
     client.wait()
     assert not (tmp_path / "b.done").exists()
@@ -230,7 +231,7 @@ def test_a_cancelled_job_is_an_end(slurm):
     assert main(["flow", "run", write_page(text), "--detach"]) == 0
     run = newest_run()
     until(lambda: states(run)["a"] == "RUNNING", 60)
-    slurm.command("scancel", run.record.submitted()["a"])
+    slurm.command("scancel", run.record.folder.journal.state().jobs["a"])
     assert main(["wait", run.folder.name, "--timeout", "60"]) == 1
     assert states(run) == {"a": "CANCELLED", "b": "CANCELLED"}
 
