@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from launchers.slurm.from_json import malformed_records, records
 from launchers.slurm.read import read
 
 
@@ -71,3 +72,83 @@ def test_json_of_24_11_in_the_words_of_text():
     assert limits.grp_tres_mins == limits.grp_tres_run_mins == (("cpu", 7),)
     (one,) = found.partitions
     assert (one.max_cpus_per_socket, one.pairs["SelectTypeParameters"]) == (2, "CR_SOCKET_MEMORY")
+
+
+def pairs(**document):
+    ((_, found),) = records(document)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (5, "5"), (0, "0"), (-1, None), (4294967294, None), (18446744073709551615, None), (None, None), (True, "True"), (1.5, "1.5"),
+        ("a", "a"), ("", None), (["a", 1], "a,1"), ([], None), ({"set": True, "infinite": False, "number": 5}, "5"),
+        ({"set": False, "infinite": False, "number": 5}, None), ({"set": False, "infinite": True, "number": 0}, "UNLIMITED"),
+        ([{"type": "cpu", "name": "", "count": 7}, {"type": "gres", "name": "gpu", "count": 2}], "cpu=7,gres/gpu=2"),
+    ],
+)  # fmt: skip
+def test_values_as_scontrol_prints_them(value, text):
+    assert pairs(reservations=[{"unheard_of": value}]).get("unheard_of") == text
+    assert pairs(reservations=[{"node_list": value}])["Nodes"] == (text or "")
+
+
+def test_keys_inside_of_objects_have_a_path():
+    found = pairs(partitions=[{"name": "p", "maximums": {"nodes": 4, "shares": 2}, "defaults": {"other": {"deep": 1}}}])
+    assert (found["MaxNodes"], found["maximums.shares"], found["defaults.other.deep"]) == ("4", "2", "1")
+
+
+def test_the_first_of_two_names_of_one_value_counts():
+    """A key outside of objects goes before one inside."""
+    assert pairs(partitions=[{"max_time_limit": 1, "maximums": {"time": 2}}])["MaxTime"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("entry", "state"),
+    [
+        ({"state": "IDLE"}, "IDLE"), ({"state": ["IDLE", "DRAIN"]}, "IDLE+DRAIN"), ({}, "UNKNOWN"),
+        ({"state": "idle", "state_flags": ["CLOUD"]}, "idle+CLOUD"), ({"state": ["DOWN"], "state_flags": None}, "DOWN"),
+    ],
+)  # fmt: skip
+def test_states_of_nodes(entry, state):
+    assert pairs(nodes=[entry])["State"] == state
+
+
+@pytest.mark.parametrize(
+    ("entry", "key", "value"),
+    [
+        ({}, "Default", "NO"), ({"flags": ["DEFAULT"]}, "Default", "YES"), ({}, "Hidden", "NO"), ({"flags": ["hidden"]}, "Hidden", "YES"),
+        ({"maximums": {"oversubscribe": {"jobs": 0}}}, "OverSubscribe", "EXCLUSIVE"),
+        ({"maximums": {"oversubscribe": {"jobs": 1}}}, "OverSubscribe", None),
+        ({"partition": {"exclusive": "NODE"}, "maximums": {"oversubscribe": {"jobs": 0}}}, "OverSubscribe", None),
+        ({"partition": {"exclusive": "NODE"}}, "Exclusive", "NODE"), ({"select_type": ["NONE"]}, "SelectTypeParameters", None),
+        ({"select_type": ["CPU"]}, "SelectTypeParameters", "CR_CPU"),
+    ],
+)  # fmt: skip
+def test_partitions(entry, key, value):
+    assert pairs(partitions=[entry]).get(key) == value
+
+
+def test_a_group_of_nodes_of_sinfo():
+    entry = {
+        "nodes": {"nodes": ["n1", "n2"]}, "cpus": {"maximum": 4}, "memory": {"maximum": 100}, "node": {"state": ["IDLE", "CLOUD"]},
+        "partition": {"name": "p", "flags": ["default"]},
+    }  # fmt: skip
+    (first, partition), (second, one), (_, two) = records({"sinfo": [entry]})
+    assert (first, partition["PartitionName"], partition["Default"]) == ("PartitionName", "p", "YES")
+    assert (second, one["NodeName"], two["NodeName"], one["Partitions"]) == ("NodeName", "n1", "n2", "p")
+    assert (one["CPUTot"], one["RealMemory"], one["State"]) == ("4", "100", "IDLE+CLOUD")
+    assert [kind for kind, _ in records({"sinfo": [{"nodes": {"nodes": ["n1"]}}, {"nodes": None}]})] == ["NodeName"]
+
+
+def test_a_qos():
+    found = pairs(
+        qos=[{"name": "q", "priority": {"set": True, "number": 5}, "flags": ["DENY_LIMIT", "NEW"], "limits": None}]
+    )
+    assert found == {"Name": "q", "Flags": "DenyOnLimit,NEW", "Priority": "5"}
+
+
+def test_what_is_no_record():
+    document = {"nodes": [1, {"name": "n"}, None], "qos": {"name": "q"}, "other": [2], "associations": ["a"]}
+    assert list(malformed_records(document)) == [("nodes", 1), ("nodes", None), ("associations", "a")]
+    assert [kind for kind, _ in records(document)] == ["NodeName"]

@@ -1,11 +1,13 @@
 """A job of `scontrol show job`, read back into its need."""
 
 import pytest
+from connectors import Answers
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from launchers.commands import CommandError
 from launchers.requirement import parse
-from launchers.slurm.pending import read_job
+from launchers.slurm.pending import NoSuchJobError, queued_job, read_job
 
 
 def test_a_queued_job_is_read_back_into_its_need():
@@ -97,3 +99,71 @@ def test_the_first_job_of_an_array_and_what_is_none():
     assert read_job(array) == read_job(RECORD.format(**PLAIN))
     with pytest.raises(ValueError, match="not a job"):
         read_job("Job 1 is well\n")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "need"),
+    [
+        ("NumNodes=2 NumCPUs=6 MinMemoryNode=5G", "nodes=2 & cpu(mem=5G, cores=3)"),
+        ("NumNodes=2-4 NumCPUs=7-9", "nodes=2 & cpu(cores=4)"),
+        ("NumNodes=0 NumCPUs=1", "cpu(cores=1)"),
+        ("", "cpu(cores=1)"),
+        ("NumCPUs=4 MinMemoryCPU=100M MinMemoryNode=5G", "cpu(mem=400M, cores=4)"),
+        ("TimeLimit=1-00:00:00", "duration=1 day & cpu(cores=1)"),
+        ("TimeLimit=Partition_Limit", "cpu(cores=1)"),
+        ("TresPerNode=gres/gpu", "cpu(cores=1) & gpu()"),
+        ("TresPerNode=gres:gpu:2,license:x:1", "cpu(cores=1) & gpu()*2"),
+        ("TresPerNode=gres/gpu:v100:2,gres/shard:3", "cpu(cores=1) & gpu(model=V100)*2"),
+        ("TresPerNode=gres/gpu:nosuch:1", "cpu(cores=1) & gpu()"),
+        ("NumNodes=2 NumCPUs=2 TresPerJob=gres:gpu:3", "nodes=2 & cpu(cores=1) & gpu()*2"),
+        ("TresPerNode=N/A", "cpu(cores=1)"),
+    ],
+)
+def test_needs(pairs, need):
+    assert str(read_job(f"JobId=7 {pairs}\n").need) == str(parse(need).alternatives[0])
+
+
+def test_what_is_not_set_is_empty():
+    job = read_job("JobId=7 QOS=N/A Account=(null) Partition=\n")
+    assert (job.qos, job.account, job.partitions, job.state, job.reason) == ("", "", (), "UNKNOWN", "None")
+
+
+# -- asking slurmctld ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("id", ["7", "7_3", "7+1"])
+def test_a_job_is_asked_for_by_its_id(id):
+    slurm = Answers({"scontrol show job -o": "JobId=7 JobState=PENDING\n"})
+    assert queued_job(slurm, id).state == "PENDING"
+    assert slurm.asked == [("scontrol", "show", "job", "-o", id)]
+
+
+@pytest.mark.parametrize("id", ["", "x", "7_", "7;8", "-7", "7_[1-2]", "٧"])
+def test_what_is_no_id_is_not_asked_for(id):
+    slurm = Answers()
+    with pytest.raises(NoSuchJobError, match="is not the id of a job, such as 1234 or 1234_5"):
+        queued_job(slurm, id)
+    assert slurm.asked == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (
+            (1, "slurm_load_jobs error: Invalid job id specified\n"),
+            NoSuchJobError,
+            "slurmctld does not know job 7 .* try: sacct -j 7",
+        ),
+        ("No jobs in the system\n", NoSuchJobError, "slurmctld does not know job 7 .No jobs in the system."),
+        (
+            (1, "Unable to contact slurm controller\n"),
+            CommandError,
+            "job 7: slurmctld cannot be asked: Unable to contact",
+        ),
+        ("JobId=7 NumNodes=x\n", CommandError, "job 7: launchers cannot read what scontrol printed: invalid literal"),
+        ("x JobId=7\n", CommandError, "this is not a job as scontrol prints it"),
+    ],
+)
+def test_why_there_is_no_job(answer, error, message):
+    with pytest.raises(error, match=message):
+        queued_job(Answers({"scontrol": answer}), "7")

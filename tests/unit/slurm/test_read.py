@@ -13,17 +13,80 @@ from hypothesis import strategies as st
 from launchers.slurm.read import read
 
 
-def test_problems_are_reported_and_the_rest_goes_on():
+def problems(*texts):
+    return [str(problem) for problem in read(*texts).problems]
+
+
+def test_problems_are_reported_and_the_rest_is_read():
     found = read("garbage here\nNodeName=a CPUTot=x\nNodeName=b CPUTot=4\n\nNodeName=b CPUTot=8\nmore garbage")
-    assert [node.name for node in found.nodes] == ["a", "b"]
-    assert found.nodes[0].cpus is None
-    assert "'x' is not a whole number" in {problem.reason for problem in found.problems}
-    assert [problem.line for problem in found.problems] == [1, 6, 2, 5] or {p.line for p in found.problems} == {
-        1,
-        2,
-        5,
-        6,
-    }
+    assert [(node.name, node.cpus) for node in found.nodes] == [("a", None), ("b", 4)]
+    assert [str(problem) for problem in found.problems] == [
+        "line 2: 'x' is not a whole number: CPUTot=x",
+        "line 5: b is described on line 3 too, and differs in CPUTot; line 3 is used: b",
+        "line 1: cannot read this line (a table needs the line with its header): garbage here",
+        "line 6: cannot read this line (a table needs the line with its header): more garbage",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\nb\nc\n\nd\n", ["line 1: cannot read these 3 lines (a table needs the line with its header): a",
+                              "line 5: cannot read this line (a table needs the line with its header): d"]),
+        ("a\nb\nKey = 1\nc\n", ["line 1: cannot read these 2 lines (a table needs the line with its header): a",
+                               "line 4: cannot read this line (a table needs the line with its header): c"]),
+        ("a\nName|Priority\nq|1\n\nb\n", ["line 1: cannot read this line (a table needs the line with its header): a",
+                                         "line 5: cannot read this line (a table needs the line with its header): b"]),
+        ("-----\n=====\n$ sinfo\n", []),
+        ("NodeName=(null)\n", ["line 1: this record has no NodeName: {'NodeName': '(null)'}"]),
+        ("[1, 2]", ["line 1: this JSON is not an object: [1, 2]"]),
+        ('{"a": 1, "b": 2}', ['line 1: this JSON has nothing that launchers knows; its keys are a, b: {"a": 1, "b": 2}']),
+        ('{"nodes": []}', []),
+        ('{"qos": {}}', ['line 1: this JSON has nothing that launchers knows; its keys are qos: {"qos": {}}']),
+    ],
+)  # fmt: skip
+def test_what_is_reported(text, expected):
+    assert problems(text) == expected
+
+
+def test_json_that_is_broken_names_its_line():
+    assert problems('{"nodes": [\n 1 2]}') == [
+        "line 2: cannot be read as JSON: Expecting ',' delimiter: line 2 column 4 (char 14): {\"nodes\": [\n 1 2]}"
+    ]
+
+
+def test_json_may_stand_in_lines_and_in_what_a_tool_recorded():
+    lines = '{"nodes": [{"name": "a"}]}\n\n{"nodes": [{"name": "b"}]}\n{"nodes": [3]}\n'
+    assert [node.name for node in read(lines).nodes] == ["a", "b"]
+    assert problems(lines) == ["line 4: an entry of nodes is not an object: 3"]
+    recorded = '{"stdout": "NodeName=a\\n", "rc": 0}'
+    assert [node.name for node in read(recorded).nodes] == ["a"]
+    assert [node.name for node in read("$ scontrol\n" + recorded + "\nNodeName=b\n").nodes] == ["b", "a"]
+
+
+def test_sinfo_names_a_node_once_for_each_of_its_partitions():
+    found = read("PARTITION NODELIST STATE\np n1 idle\nq n1 idle\nq n1 idle\n")
+    assert [(node.name, node.partitions) for node in found.nodes] == [("n1", ("p", "q"))]
+    assert found.problems == []
+
+
+def test_a_partition_may_be_described_twice():
+    assert problems("PartitionName=p MaxTime=1\n\nPartitionName=p MaxTime=2\n") == []
+
+
+def test_only_some_of_what_differs_is_named():
+    (problem,) = problems("NodeName=a A=1 B=1 C=1 D=1\n\nNodeName=a A=2 B=2 C=2 D=2\n")
+    assert problem == "line 3: a is described on line 1 too, and differs in A, B, C; line 1 is used: a"
+
+
+def test_a_partition_that_only_nodes_name():
+    found = read("NodeName=a Partitions=p,q\n\nPartitionName=p MaxTime=60\n")
+    assert [(one.name, one.max_time, one.line) for one in found.partitions] == [("p", 3600, 3), ("q", None, 1)]
+
+
+def test_associations_are_told_apart_by_all_that_they_are_for():
+    text = "Cluster|Account|User|Partition\nc|a|me|\nc|a|me|p\nc|a||\nc|a|me|\n"
+    assert len(read(text).associations) == 3
 
 
 @pytest.mark.no_coverage  # it measures time
@@ -106,4 +169,4 @@ def invented(name, text):
 @given(st.text(max_size=200))
 def test_any_text_is_read(text):
     found = read(text)
-    assert found.nodes or found.problems or not found.nodes
+    assert not found.nodes or "NodeName=" in text or "{" in text

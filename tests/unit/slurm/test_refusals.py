@@ -4,7 +4,37 @@ import csv
 
 import pytest
 
-from launchers.slurm.refusals import refusal_of_reason, refusal_of_sbatch
+from launchers.slurm.refusals import is_controller_unreachable, refusal_of_reason, refusal_of_sbatch
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("Requested time limit is invalid (missing or exceeds some limit)", "duration"), ("Invalid qos specification", "closed"),
+        ("Invalid account or account/partition combination specified", "closed"), ("Invalid partition name specified", "closed"),
+        ("Required partition not available (inactive or drain)", "closed"), ("Memory required by task is not available", "memory"),
+        ("Node count specification invalid", "nodes"), ("More processors requested than permitted", "cores"),
+        ("CPU count per node can not be satisfied", "cores"), ("Job violates accounting/QOS policy (job submit limit)", "limit"),
+        ("Invalid feature specification", "gpu-model"), ("Invalid generic resource (gres) specification", "gpu-model"),
+        ("Requested node configuration is not available", "limit"), ("Requested partition configuration not available now", "limit"),
+        ("Batch job submission failed: something new", ""),
+    ],
+)  # fmt: skip
+def test_refusals_of_sbatch(message, code):
+    found = refusal_of_sbatch(f"sbatch: error: {message}")
+    assert (found.code, found.never) == (code, True)
+
+
+@pytest.mark.parametrize(
+    ("message", "unreachable"),
+    [
+        ("Unable to contact slurm controller (connect failure)", True), ("Socket timed out on send/recv operation", True),
+        ("slurm_receive_msg: Zero Bytes were transmitted or received", True), ("connection refused", True),
+        ("sbatch gave no answer within 60 s", True), ("Invalid qos specification", False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_controller_that_does_not_answer(message, unreachable):
+    assert is_controller_unreachable(message) is unreachable
 
 
 @pytest.mark.parametrize(
@@ -30,6 +60,15 @@ from launchers.slurm.refusals import refusal_of_reason, refusal_of_sbatch
         ("Priority", "", False),
         ("QOSMaxJobsPerUserLimit", "", False),
         ("ReqNodeNotAvail, UnavailableNodes:n1", "", False),
+        ("(PartitionTimeLimit)", "duration", True),
+        ("PartitionDown, of late", "closed", False),
+        ("Job's account not permitted to use this partition (restricted allows physics not vision)", "closed", True),
+        ("Job's_QOS_not_permitted_to_use_this_partition", "closed", True),
+        ("InvalidAccount", "closed", True),
+        ("AssocGrpSubmitJobsLimit", "", False),
+        ("QOSMaxNodePerJobLimit", "nodes", True),
+        ("QOSMaxMemoryPerJob", "memory", True),
+        ("AssocMaxCpuPerJobLimit", "limit", True),
     ],
 )
 def test_pending_reasons(reason, code, never):
