@@ -163,3 +163,8 @@ def thesis():
 def variables(*_):
     """What this job is told in variables of ours."""
     return {name: value for name, value in os.environ.items() if name.startswith("LAUNCHERS_")}
+
+
+def submit_small(tags=()):
+    """What a client does."""
+    small().submit(tags=tags)

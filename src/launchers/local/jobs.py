@@ -98,7 +98,7 @@ class Status:
 
 
 @frozen
-class Event:
+class JobEvent:
     """What happened to a job, and when (seconds of the epoch)."""
 
     job: str = field(validator=_text)
@@ -106,7 +106,7 @@ class Event:
 
 
 @frozen
-class Intent(Event):
+class JobIntent(JobEvent):
     """It is about to be started, for the `tries`th time, on these devices."""
 
     tries: int = field(validator=_whole)
@@ -114,7 +114,7 @@ class Intent(Event):
 
 
 @frozen
-class Start(Event):
+class JobStart(JobEvent):
     """It runs as this process; `born` is None where that was gone at once."""
 
     pid: int = field(validator=_whole)
@@ -122,14 +122,14 @@ class Start(Event):
 
 
 @frozen
-class Requeue(Event):
+class JobRequeue(JobEvent):
     """It ended, and is queued again."""
 
     reason: str = field(default="", validator=_text)
 
 
 @frozen
-class End(Event):
+class JobEnd(JobEvent):
     """It has ended; `cpu` in seconds, `memory` in bytes."""
 
     state: str = field(validator=in_(ENDED))
@@ -139,7 +139,7 @@ class End(Event):
     memory: int | None = field(default=None, validator=optional(instance_of(int)))
 
 
-EVENTS: dict[str, type[Event]] = {"intent": Intent, "start": Start, "requeue": Requeue, "end": End}
+JOB_EVENTS: dict[str, type[JobEvent]] = {"intent": JobIntent, "start": JobStart, "requeue": JobRequeue, "end": JobEnd}
 
 
 def private(folder: Path) -> Path:
@@ -200,7 +200,7 @@ def read_statuses(folder: Path) -> dict[str, Status]:
     Raises BadLineError.
     """
     statuses: dict[str, Status] = {}
-    for event in read_events(folder / "events.jsonl", EVENTS):
+    for event in read_events(folder / "events.jsonl", JOB_EVENTS):
         apply(statuses.setdefault(event.job, Status()), event)
     return statuses
 
@@ -222,15 +222,15 @@ def outcome(attempts: Path) -> Status:
     return Status(bad)
 
 
-def apply(status: Status, event: Event) -> None:
+def apply(status: Status, event: JobEvent) -> None:
     """Bring a status up to date with one event of the journal."""
-    if isinstance(event, Intent):
+    if isinstance(event, JobIntent):
         status.tries, status.devices = event.tries, tuple(event.devices)
-    elif isinstance(event, Start):
+    elif isinstance(event, JobStart):
         status.state, status.pid, status.born, status.started = RUNNING, event.pid, event.born, event.time
-    elif isinstance(event, Requeue):
+    elif isinstance(event, JobRequeue):
         status.state, status.pid, status.reason = PENDING, None, event.reason
-    elif isinstance(event, End):
+    elif isinstance(event, JobEnd):
         status.state, status.exit, status.reason = event.state, event.exit, event.reason
         status.ended, status.pid, status.cpu, status.memory = event.time, None, event.cpu, event.memory
 

@@ -31,17 +31,17 @@ from launchers.local.jobs import (
     CANCELLED,
     COMPLETED,
     ENDED,
-    EVENTS,
+    JOB_EVENTS,
     FAILED,
     PENDING,
     TIMEOUT,
     Capacity,
-    End,
-    Event,
-    Intent,
+    JobEnd,
+    JobEvent,
+    JobIntent,
     LocalJob,
-    Requeue,
-    Start,
+    JobRequeue,
+    JobStart,
     Status,
     apply,
     impossible,
@@ -116,9 +116,9 @@ class Scheduler:
 
     # -- the journal -------------------------------------------------------------------------------------------
 
-    def record(self, event: Event, *, durable: bool = True) -> None:
+    def record(self, event: JobEvent, *, durable: bool = True) -> None:
         """Append to the journal (before acting, where it announces an act), and bring the status up to date."""
-        self.journal.write(line_of(event, EVENTS))
+        self.journal.write(line_of(event, JOB_EVENTS))
         self.journal.flush()
         if durable:
             os.fsync(self.journal.fileno())
@@ -143,7 +143,7 @@ class Scheduler:
             elif _number(place / "exit") is None and when is not None and status.born in (None, when):
                 self.watch(id, Process(pid, when, None, *self.deadlines(job, status.started or time.time())))
                 if status.state == PENDING:
-                    self.record(Start(id, pid, when))
+                    self.record(JobStart(id, pid, when))
             else:
                 self.finish(id, _number(place / "exit"), "")
 
@@ -159,7 +159,7 @@ class Scheduler:
             job = self.jobs[id]
             waits, never = unmet(job, self.statuses)
             if never or (reason := impossible(job, self.capacity)):
-                self.record(End(id, CANCELLED if never else FAILED, None, never or reason))
+                self.record(JobEnd(id, CANCELLED if never else FAILED, None, never or reason))
                 moved = True
             elif waits or scarce & _takes(job):
                 still.append(id)
@@ -179,11 +179,11 @@ class Scheduler:
             if isinstance(granted, Scarce):
                 return granted
             tries = self.statuses[job.id].tries + 1
-            self.record(Intent(job.id, tries, list(granted)))
+            self.record(JobIntent(job.id, tries, list(granted)))
             child = self.spawn(job, granted, tries)
             when = born(child.pid)
             ledger.claim(job, granted, child.pid, when)
-        self.record(Start(job.id, child.pid, when), durable=False)
+        self.record(JobStart(job.id, child.pid, when), durable=False)
         self.watch(job.id, Process(child.pid, when, child, *self.deadlines(job, time.time())))
         return None
 
@@ -259,18 +259,18 @@ class Scheduler:
         job = self.jobs[id]
         again = job.requeue is not None and status == job.requeue and self.statuses[id].tries <= job.requeues
         if again and doomed != CANCELLED:
-            self.record(Requeue(id, "requeued at its own wish"))
+            self.record(JobRequeue(id, "requeued at its own wish"))
             self.waiting.append(id)
             return
         if doomed:
             reason = "time limit reached" if doomed == TIMEOUT else "cancelled"
-            self.record(End(id, doomed, status, reason, **used))
+            self.record(JobEnd(id, doomed, status, reason, **used))
         elif status is None:
-            self.record(End(id, FAILED, None, "its process is gone and left no exit status"))
+            self.record(JobEnd(id, FAILED, None, "its process is gone and left no exit status"))
         else:
             code = 128 - status if status < 0 else status
             said = "" if code == 0 else f"exit status {code}"
-            self.record(End(id, COMPLETED if code == 0 else FAILED, code, said, **used))
+            self.record(JobEnd(id, COMPLETED if code == 0 else FAILED, code, said, **used))
 
     def enforce(self) -> None:
         """Warn and end jobs that are out of time, and insist where that was not enough."""
@@ -295,7 +295,7 @@ class Scheduler:
                 self.doom(self.running[id], CANCELLED)
             elif id in self.waiting:
                 self.waiting.remove(id)
-                self.record(End(id, CANCELLED, None, "cancelled"))
+                self.record(JobEnd(id, CANCELLED, None, "cancelled"))
         self.cancelled = len(lines)
 
 

@@ -1,0 +1,414 @@
+"""Each submission is sent once, with what it waits for; whatever the scheduler answers is written down."""
+
+import json
+import time
+
+import pytest
+from fake_backend import AWAY, LOST, TAKEN, after, refusal, step, stored_run, submission
+
+from launchers.commands import CommandError
+from launchers.jobs.backend import Wait
+from launchers.runs import send
+from launchers.runs.journal import Cancelled, Intent, Never, Refused, Submitted
+from launchers.runs.results import read_ticket
+from launchers.runs.send import SubmitError, live_jobs, resume, submit_pending, write_tickets
+
+BUSY = refusal("Socket timed out", transient=True)
+
+
+def sent(fake):
+    """The names of what was sent, request by request."""
+    return [[request.submission.name for request in requests] for requests in fake.requests]
+
+
+# -- once ------------------------------------------------------------------------------------------------------
+
+
+def test_one_request_for_each_submission_in_order(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"), submission("b", after("a")), submission("c"))
+    submit_pending(run)
+    assert sent(fake) == [["a"], ["b"], ["c"]]
+    assert run.folder.journal.state().jobs == {"a": "100", "b": "101", "c": "102"}
+    submit_pending(run)
+    assert len(fake.requests) == 3
+
+
+def test_the_intent_is_written_before_and_the_job_after(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"))
+    before = []
+    fake.before_send = lambda _: before.extend(run.folder.journal.events())
+    submit_pending(run)
+    (intent,), (_, submitted) = before, run.folder.journal.events()
+    assert (intent.submissions, submitted.jobs) == (["a"], {"a": "100"})
+    assert abs(intent.time - time.time()) < 60
+
+
+def test_all_of_an_attempt_is_one_request_where_the_scheduler_reads_the_folder(fake, tmp_path):
+    fake.sends_attempts_whole = True
+    again = [submission("b~2", attempt=2, steps=["b"]), submission("a~2", attempt=2, steps=["a"])]
+    run = stored_run(tmp_path, submission("a"), *again[:1], submission("b", after("a")), *again[1:])
+    submit_pending(run)
+    assert sent(fake) == [["a", "b"], ["b~2", "a~2"]]
+    first, second, *_ = run.folder.journal.events()
+    assert (first.submissions, second.jobs) == (["a", "b"], {"a": "100", "b": "101"})
+    assert [request.waits for requests in fake.requests for request in requests] == [()] * 4
+    assert fake.asked == []
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_was_sent_or_will_never_be_is_not_sent(fake, tmp_path, whole):
+    fake.sends_attempts_whole = whole
+    run = stored_run(tmp_path, submission("a"), submission("b"), submission("c"))
+    run.folder.journal.append(Submitted({"a": "7"}))
+    run.folder.journal.append(Never("b", "its parent failed"))
+    submit_pending(run)
+    assert sent(fake) == [["c"]]
+
+
+def test_a_request_says_what_it_is_of(fake, tmp_path):
+    one = submission("m", items=[0, 1])
+    run = stored_run(tmp_path, one, jobs=3)
+    submit_pending(run)
+    ((request,),) = fake.requests
+    assert (request.run, request.run_id, request.plan) == (run.folder.path, run.id, "p")
+    assert (request.submission, request.count, request.jobs, request.cwd) == (one, 2, 3, "/")
+
+
+# -- answers that are lost -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answers", "questions"),
+    [
+        ([LOST], []),  # the token says that it was taken
+        ([BUSY], []),  # the token says that it was not
+        ([BUSY, BUSY, BUSY], []),  # the last try succeeds
+        ([BUSY], [AWAY]),  # its queue cannot be asked either
+        ([BUSY, LOST], [AWAY]),
+    ],
+)
+def test_a_scheduler_that_is_away_for_a_while(fake, tmp_path, answers, questions):
+    fake.answers, fake.questions = list(answers), list(questions)
+    run = stored_run(tmp_path, submission("a"))
+    submit_pending(run)
+    assert sent(fake) == [["a"]]
+    assert run.folder.journal.state().jobs == {"a": "100"}
+    assert [type(event) for event in run.folder.journal.events()] == [Intent, Submitted]
+
+
+def test_a_scheduler_that_stays_away(fake, tmp_path):
+    fake.answers = [BUSY] * 10
+    run = stored_run(tmp_path, submission("a"))
+    with pytest.raises(SubmitError, match="fakesub refused a: Socket timed out") as caught:
+        submit_pending(run)
+    assert caught.value.transient
+    assert len(fake.answers) == 10 - len(send.PAUSES) - 1
+    assert run.folder.journal.state().intended.keys() == {"a"}
+
+
+# -- refusals --------------------------------------------------------------------------------------------------
+
+
+def test_a_refusal_is_final(fake, tmp_path):
+    fake.answers = [refusal("invalid qos", "batch job submission failed", code="qos")]
+    run = stored_run(tmp_path, submission("a", parameters={"time": 5}), submission("b"))
+    with pytest.raises(SubmitError) as caught:
+        submit_pending(run)
+    assert not caught.value.transient
+    assert str(caught.value).splitlines() == [
+        "fakesub refused a: invalid qos; batch job submission failed (reason code: qos)",
+        'it was asked: {"time": 5}',
+        f"run folder: {run.folder}",
+    ]
+    _, refused = run.folder.journal.events()
+    assert (refused.submission, refused.lines, refused.code) == (
+        "a", ["invalid qos", "batch job submission failed"], "qos",
+    )  # fmt: skip
+    assert (fake.requests, fake.cancelled) == ([], [])
+
+
+def test_a_refusal_half_way_cancels_what_is_queued(fake, tmp_path):
+    fake.answers = [TAKEN, TAKEN, refusal("no")]
+    run = stored_run(tmp_path, submission("b"), submission("a"), submission("c"), submission("d"))
+    with pytest.raises(SubmitError, match="the 2 submissions before it are cancelled") as caught:
+        submit_pending(run)
+    assert "reason code" not in str(caught.value)
+    assert fake.cancelled == [[("100", None), ("101", None)]]
+    *_, refused, cancelled = run.folder.journal.events()
+    assert isinstance(refused, Refused)
+    assert isinstance(cancelled, Cancelled)
+    assert cancelled.submissions == ["a", "b"]
+
+
+def test_a_refusal_half_way_leaves_what_is_queued(fake, tmp_path):
+    fake.answers = [TAKEN, refusal("no")]
+    run = stored_run(tmp_path, submission("a"), submission("b"))
+    with pytest.raises(
+        SubmitError, match=f"the 1 submissions before it are left queued: launchers cancel {run.folder}"
+    ):
+        submit_pending(run, on_refusal="leave")
+    assert fake.cancelled == []
+    assert isinstance(run.folder.journal.events()[-1], Refused)
+
+
+# -- intents without an end ------------------------------------------------------------------------------------
+
+
+def test_an_intent_whose_job_is_there(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"), submission("b"))
+    run.folder.journal.append(Intent(["a"]))
+    assert fake.take("token-a") == "100"
+    submit_pending(run)
+    assert sent(fake) == [["b"]]
+    assert run.folder.journal.state().jobs == {"a": "100", "b": "101"}
+
+
+def test_an_intent_whose_job_comes_in_time(fake, tmp_path):
+    fake.grace = 60.0
+    run = stored_run(tmp_path, submission("a"))
+    run.folder.journal.append(Intent(["a"]))
+    fake.questions = [None, None, "77"]
+    submit_pending(run)
+    assert fake.requests == []
+    assert run.folder.journal.state().jobs == {"a": "77"}
+
+
+def test_an_intent_whose_job_does_not_come(fake, tmp_path):
+    fake.grace = 0.05
+    run = stored_run(tmp_path, submission("a"))
+    run.folder.journal.append(Intent(["a"]))
+    started = time.monotonic()
+    submit_pending(run)
+    assert time.monotonic() - started >= 0.04
+    assert sent(fake) == [["a"]]
+    assert [type(event) for event in run.folder.journal.events()] == [Intent, Intent, Submitted]
+
+
+def test_an_intent_that_nobody_can_be_asked_of_is_not_sent_again(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"))
+    run.folder.journal.append(Intent(["a"]))
+    fake.questions = [AWAY]
+    with pytest.raises(CommandError):
+        submit_pending(run)
+    assert fake.requests == []
+
+
+def test_to_resume_finishes_and_has_jobs_worked_on(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"), submission("b"))
+    run.folder.journal.append(Submitted({"a": "7"}))
+    resumed = resume(run.folder.path)
+    assert resumed.record.folder == run.folder
+    assert sent(fake) == [["b"]]
+    assert fake.revived == [["7"]]
+    assert not run.folder.is_locked
+
+
+def test_to_resume_works_alone(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"))
+    locked = []
+    fake.before_send = lambda _: locked.append(run.folder.is_locked)
+    (run.folder.path / "lock").write_text("elsewhere 1 2 abc\n")
+    with pytest.raises(Exception, match="process 1 on elsewhere"):
+        resume(run.folder.path)
+    resume(run.folder.path, break_lock=True)
+    assert locked == [True]
+
+
+# -- dependencies ----------------------------------------------------------------------------------------------
+
+KEPT, MET, NEVER = "kept", "met", "never"
+
+
+def waits_of(fake, name):
+    """What a submission waits for as it was sent; "never" where it was not."""
+    for (request,) in fake.requests:
+        if request.submission.name == name:
+            return request.waits
+    return NEVER
+
+
+def test_parents_that_were_just_submitted_are_not_asked_for(fake, tmp_path):
+    """slurmctld still knows them."""
+    kinds = ("afterok", "afterany", "afternotok", "after", "aftercorr")
+    parents = [submission(f"a{number}", items=[0, 1]) for number in range(5)]
+    child = submission("b", *(after(f"a{number}", kind) for number, kind in enumerate(kinds)), after("a0", index=1))
+    submit_pending(stored_run(tmp_path, *parents, child))
+    waits = [Wait(kind, (str(100 + number), None)) for number, kind in enumerate(kinds)]
+    assert waits_of(fake, "b") == (*waits, Wait("afterok", ("100", 1)))
+    assert fake.asked == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "completed", "failed", "running", "unknown", "never_made"),
+    [
+        ("afterok", MET, NEVER, KEPT, KEPT, NEVER),
+        ("aftercorr", MET, NEVER, KEPT, KEPT, NEVER),
+        ("afterany", MET, MET, KEPT, KEPT, MET),
+        ("afternotok", NEVER, MET, KEPT, KEPT, MET),
+        ("after", MET, MET, KEPT, KEPT, MET),
+    ],
+)
+@pytest.mark.parametrize("case", ["completed", "failed", "running", "unknown", "never_made"])
+def test_a_parent_that_has_ended_is_judged_here(
+    fake, tmp_path, kind, case, completed, failed, running, unknown, never_made
+):
+    """afterok on an id that slurmctld has forgotten is refused or, worse, ignored."""
+    run = stored_run(tmp_path, submission("a"), submission("b", after("a", kind)))
+    if case == "never_made":
+        run.folder.journal.append(Intent(["x"]))
+        run.folder.journal.append(Never("a", "its parent failed"))
+    else:
+        run.folder.journal.append(Submitted({"a": "7"}))
+        if case != "unknown":
+            fake.end("7", case.upper())
+    submit_pending(run)
+    expected = {
+        "completed": completed, "failed": failed, "running": running, "unknown": unknown, "never_made": never_made,
+    }[case]  # fmt: skip
+    assert waits_of(fake, "b") == {KEPT: (Wait(kind, ("7", None)),), MET: (), NEVER: NEVER}[expected]
+    if expected == NEVER:
+        *_, never = run.folder.journal.events()
+        assert (never.submission, never.reason) == ("b", "what it waits for failed")
+
+
+def test_what_cannot_start_takes_along_what_waits_for_it(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"), submission("b", after("a")), submission("c", after("b")))
+    run.folder.journal.append(Submitted({"a": "7"}))
+    fake.end("7", "FAILED")
+    submit_pending(run)
+    assert fake.requests == []
+    assert list(run.folder.journal.state().never) == ["b", "c"]
+
+
+@pytest.mark.parametrize(("age", "asked"), [(70.0, [["7"]]), (50.0, [])])
+def test_parents_are_asked_for_only_when_they_may_be_forgotten(fake, tmp_path, age, asked):
+    created = time.time() - age
+    run = stored_run(tmp_path, submission("a"), submission("b", after("a")), created=created)
+    run.folder.journal.append(Submitted({"a": "7"}))
+    submit_pending(run)
+    assert fake.asked == asked
+
+
+def test_only_parents_are_asked_for(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"), submission("x"), submission("b", after("a")))
+    run.folder.journal.append(Submitted({"a": "7", "x": "8"}))
+    submit_pending(run)
+    assert fake.asked == [["7"]]
+
+
+@pytest.mark.parametrize(
+    ("ends", "index", "waits"),
+    [
+        ({0: "COMPLETED", 1: "COMPLETED"}, None, ()),
+        ({0: "COMPLETED", 1: "FAILED"}, None, NEVER),
+        ({0: "COMPLETED", 1: "RUNNING"}, None, (Wait("afterok", ("7", None)),)),
+        ({0: "COMPLETED", 1: "FAILED"}, 0, ()),
+        ({0: "COMPLETED", 1: "FAILED"}, 1, NEVER),
+        ({0: "COMPLETED"}, 1, (Wait("afterok", ("7", 1)),)),
+    ],
+)
+def test_an_array_or_one_element_of_it(fake, tmp_path, ends, index, waits):
+    run = stored_run(tmp_path, submission("a", items=[0, 1]), submission("b", after("a", index=index)))
+    run.folder.journal.append(Submitted({"a": "7"}))
+    for element, state in ends.items():
+        fake.end("7", state, element)
+    submit_pending(run)
+    assert waits_of(fake, "b") == waits
+
+
+@pytest.mark.parametrize(
+    ("ends", "waits"),
+    [
+        (("COMPLETED", "FAILED"), NEVER),  # each step has to fail
+        (("FAILED", "FAILED"), ()),
+        (("FAILED", "RUNNING"), (Wait("afternotok", ("8", None)),)),
+    ],
+)
+def test_of_several_steps_each_has_to_fail(fake, tmp_path, ends, waits):
+    both = [after("x", "afternotok"), after("y", "afternotok")]
+    run = stored_run(tmp_path, submission("x"), submission("y"), submission("b", *both))
+    run.folder.journal.append(Submitted({"x": "7", "y": "8"}))
+    fake.end("7", ends[0])
+    fake.end("8", ends[1])
+    submit_pending(run)
+    assert waits_of(fake, "b") == waits
+
+
+@pytest.mark.parametrize(("second", "waits"), [("FAILED", ()), ("COMPLETED", NEVER)])
+def test_of_a_map_that_is_two_arrays_one_item_has_to_fail(fake, tmp_path, second, waits):
+    arrays = [submission("m.0", steps=["m"]), submission("m.1", steps=["m"])]
+    run = stored_run(tmp_path, *arrays, submission("b", after("m.0", "afternotok"), after("m.1", "afternotok")))
+    run.folder.journal.append(Submitted({"m.0": "7", "m.1": "8"}))
+    fake.end("7", "COMPLETED")
+    fake.end("8", second)
+    submit_pending(run)
+    assert waits_of(fake, "b") == waits
+
+
+def test_steps_of_one_array_that_have_to_fail(fake, tmp_path):
+    array = submission("x", steps=["x", "y"])
+    both = [after("x", "afternotok", 0), after("x", "afternotok", 1)]
+    run = stored_run(tmp_path, array, submission("b", *both))
+    run.folder.journal.append(Submitted({"x": "7"}))
+    fake.end("7", "FAILED", 0)
+    fake.end("7", "COMPLETED", 1)
+    submit_pending(run)
+    assert waits_of(fake, "b") == NEVER
+
+
+# -- other runs ------------------------------------------------------------------------------------------------
+
+
+def other_run(fake, root, ends):
+    """A run whose array has elements in these states."""
+    run = stored_run(root, submission("m", items=list(range(len(ends)))))
+    run.folder.journal.append(Submitted({"m": "50"}))
+    for index, state in enumerate(ends):
+        fake.end("50", state, index)
+    return str(run.folder.path)
+
+
+@pytest.mark.parametrize(
+    ("ends", "live"),
+    [
+        (["PENDING", "RUNNING"], [("50", None)]),
+        (["COMPLETED", "RUNNING", "PENDING"], [("50", 1), ("50", 2)]),
+        (["COMPLETED", "COMPLETED"], []),
+        (["RUNNING", "FAILED"], None),
+        (["COMPLETED", "TIMEOUT"], None),
+    ],
+)
+def test_the_jobs_of_another_run_that_have_not_ended(fake, tmp_path, ends, live):
+    folder = other_run(fake, tmp_path, ends)
+    assert live_jobs([folder]) == live
+    assert live_jobs([]) == []
+    run = stored_run(tmp_path, submission("a", after=(folder,)))
+    submit_pending(run)
+    assert waits_of(fake, "a") == (NEVER if live is None else tuple(Wait("afterok", element) for element in live))
+
+
+def test_another_run_that_is_submitted_in_part(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"), submission("b", after("a")))
+    run.folder.journal.append(Submitted({"a": "50"}))
+    fake.end("50", "RUNNING")
+    assert live_jobs([run.folder.path]) == [("50", None)]
+
+
+# -- tickets ---------------------------------------------------------------------------------------------------
+
+
+def test_what_the_node_needs_to_know(fake, tmp_path):
+    steps = [step("x", rivals=("y", "z")), step("y"), step("m", count=2, fail_fast=True)]
+    barrier = submission("wait", after("x"), barrier=True)
+    submissions = [submission("x", steps=["x", "y"]), submission("m", after("wait"), items=[0, 1], attempt=3)]
+    run = stored_run(tmp_path, submissions[0], barrier, submissions[1], steps=steps)
+    write_tickets(run, run.submissions)
+    assert fake.prepared == [["x", "wait", "m"]]
+    tickets = {name: read_ticket(run.folder.path, name) for name in ("x", "wait", "m")}
+    assert tickets["x"]["rivals"] == {"x": ["y", "z"]}
+    assert [tickets[name]["fail_fast"] for name in ("x", "wait", "m")] == [False, False, True]
+    assert [tickets[name]["barrier"] for name in ("x", "wait", "m")] == [False, True, False]
+    assert tickets["m"]["members"] == [["m", 0], ["m", 1]]
+    assert (tickets["m"]["attempt"], tickets["x"]["attempt"]) == (3, 1)
+    assert tickets["m"]["parents"] == [{"submission": "wait", "kind": "afterok", "index": None}]
+    assert json.loads((run.folder.job_folder("x") / "ticket.json").read_text()) == tickets["x"]
