@@ -51,7 +51,7 @@ def test_what_is_reported(text, expected):
 
 def test_json_that_is_broken_names_its_line():
     assert problems('{"nodes": [\n 1 2]}') == [
-        "line 2: cannot be read as JSON: Expecting ',' delimiter: line 2 column 4 (char 14): {\"nodes\": [\n 1 2]}"
+        "line 2: cannot be read as JSON: Expecting ',' delimiter: line 2 column 4 (char 15): {\"nodes\": [\n 1 2]}"
     ]
 
 
