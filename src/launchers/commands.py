@@ -28,6 +28,8 @@ POLL = 0.1
 """Seconds between two looks at whether a command has ended while something else still holds its output open."""
 _LOG = logging.getLogger(__name__)
 _CREDENTIALS = re.compile(r"://[^/\s]+@")
+_ENVIRONMENT = re.compile(r"\benv(?: '\w+=[^']*'| \w+=[^\s']*)+")
+"""What env sets for a command, in a word that a shell reads: oarsub gets commands like this."""
 
 
 @frozen
@@ -86,8 +88,9 @@ def log_command(argv: Sequence[str], status: int | None, seconds: float) -> None
 
 
 def shown(argv: Sequence[str]) -> str:
-    """A command as a shell would take it, on one line, without credentials in URLs, and not too long."""
-    text = shlex.join(_CREDENTIALS.sub("://***@", word) for word in argv).replace("\n", "\\n")
+    """A command as a shell would take it, on one line and not too long, without passwords in URLs and environments."""
+    words = (_ENVIRONMENT.sub("env ...", _CREDENTIALS.sub("://***@", word)) for word in argv)
+    text = shlex.join(words).replace("\n", "\\n")
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 

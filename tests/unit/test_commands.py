@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -76,6 +77,12 @@ def test_the_log_has_no_secrets(logged):
     LocalConnector().run(("echo", "output", "see https://me:p@ss@host/x and http://host/a@b"))
     assert "secret" not in "".join(logged())
     assert logged()[1].startswith("echo output 'see https://***@host/x and http://host/a@b' (")
+
+
+def test_what_env_sets_for_a_job_is_not_shown():
+    command = f"{shlex.join(['env', 'PATH=/a b:/c', 'X='])} python -m module A=1"
+    assert shown(("oarsub", "-l", "cores=1", command)) == "oarsub -l cores=1 'env ... python -m module A=1'"
+    assert shown(("printenv", "A=1")) == "printenv A=1"
 
 
 def test_a_logged_command_is_one_line_and_not_endless():

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from launchers.cli import options as shared
@@ -204,13 +203,21 @@ def _graph(options: argparse.Namespace) -> int:
 
 
 def _png(plan: Plan, output: str | None) -> int:
+    from launchers.commands import CommandNotFoundError, LocalConnector
     from launchers.plan.tree import PlanError
 
-    if shutil.which("dot") is None:
-        raise PlanError(["Graphviz draws PNGs, and its command dot is not on PATH: install graphviz, or use svg"])
     if not output and sys.stdout.isatty():
         raise PlanError(["a terminal cannot show a PNG: use -o FILE"])
-    drawn = subprocess.run(["dot", "-Tpng"], input=plan.graph("dot").encode(), capture_output=True, check=True).stdout
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.png"
+        try:
+            outcome = LocalConnector().run(("dot", "-Tpng", "-o", str(path)), input=plan.graph("dot"))
+        except CommandNotFoundError:
+            missing = "Graphviz draws PNGs, and its command dot is not on PATH: install graphviz, or use svg"
+            raise PlanError([missing]) from None
+        if outcome.status:
+            raise PlanError([f"Graphviz cannot draw this graph: {outcome.complaint}"])
+        drawn = path.read_bytes()
     if output:
         Path(output).write_bytes(drawn)
     else:

@@ -142,10 +142,13 @@ def test_graph_as_png_is_drawn_by_graphviz(flow, scratch, monkeypatch):
         2,
         "launchers flow graph: Graphviz draws PNGs, and its command dot is not on PATH: install graphviz, or use svg\n",
     )
-    (scratch / "dot").write_text('#!/bin/sh\n/bin/echo "$@"; /bin/cat\n')
+    (scratch / "dot").write_text('#!/bin/sh\n{ echo "$1"; /bin/cat; } >"$3"\n')
     (scratch / "dot").chmod(0o755)
     assert flow("graph", "--format", "png", "-o", "f.png")[0] == 0
     assert (scratch / "f.png").read_text().startswith("-Tpng\ndigraph")
+    (scratch / "dot").write_text("#!/bin/sh\necho out of memory >&2; exit 1\n")
+    status, _, err = flow("graph", "--format", "png", "-o", "f.png")
+    assert (status, err) == (2, "launchers flow graph: Graphviz cannot draw this graph: out of memory\n")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     status, _, err = flow("graph", "--format", "png")
     assert (status, err) == (2, "launchers flow graph: a terminal cannot show a PNG: use -o FILE\n")
