@@ -14,6 +14,7 @@ from launchers.jobs.submission import NEEDS_SUCCESS, Member, Parent, Submission
 from launchers.launcher.groups import load_groups
 from launchers.plan.place import StepPlacement, place_need
 from launchers.plan.tree import Pinned
+from launchers.quantities.units import MIB, parse_memory
 from launchers.requirement import parse
 from launchers.runs.escalate import asked, asked_by_hand, escalated, factors, pointless, times
 from launchers.runs.record import StepRecord
@@ -318,10 +319,19 @@ def _escalate_by_hand(submission: Submission, by: Mapping[str, float]) -> Submis
         larger["time"] = times(larger["time"], by["duration"])
         seconds = larger["time"] * 60
     if larger.get("cpus_per_task") and "cores" in by:
-        larger["cpus_per_task"] = times(larger["cpus_per_task"], by["cores"])
+        larger["cpus_per_task"] = times(int(larger["cpus_per_task"]), by["cores"])
     for options in (larger, additional):
         if options.get("mem") and "mem" in by:
-            options["mem"] = f"{times(int(str(options['mem']).rstrip('M')), by['mem'])}M"
+            options["mem"] = f"{times(_megabytes(options['mem'], submission.steps[0]), by['mem'])}M"
     if additional:
         larger["additional_parameters"] = additional
     return evolve(submission, parameters=larger, seconds=seconds)
+
+
+def _megabytes(memory: object, step: str) -> int:
+    """An amount of memory as sbatch takes it, where a number is megabytes (man sbatch, --mem).  Raises RunError."""
+    text = str(memory)
+    try:
+        return int(text) if text.isdigit() else -(-parse_memory(text) // MIB)
+    except ValueError as error:
+        raise RunError(f"step {step}: mem={text} cannot be multiplied: {error}") from None
