@@ -111,8 +111,8 @@ def test_every_key_and_option_of_a_flow_is_documented():
     kinds = (
         schema.FlowDocument,
         schema.JobSpec,
-        schema.Resources,
-        schema.Environment,
+        schema.JobResources,
+        schema.JobEnvironment,
         schema.Container,
         schema.SweepSpec,
     )

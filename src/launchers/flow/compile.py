@@ -12,7 +12,7 @@ from attrs import evolve, field, frozen
 
 from launchers.flow.model import Flow, FlowJob
 from launchers.flow.on_node import Shell, run_cell
-from launchers.flow.schema import Resources
+from launchers.flow.schema import JobResources
 from launchers.flow.script import render_script
 from launchers.jobs.submission import Condition
 from launchers.plan.plan import Plan
@@ -122,7 +122,7 @@ def job_need(job: FlowJob) -> Requirement | Pinned:
     return Pinned(requirement, tuple(options.items())) if options else requirement
 
 
-def _requirement_of(resources: Resources, duration: int | None) -> Requirement:
+def _requirement_of(resources: JobResources, duration: int | None) -> Requirement:
     """The requirement that the amounts make; `duration` is in seconds.
 
     A job that asks for GPUs and for no CPUs gets the CPUs that the cluster gives with the GPUs.

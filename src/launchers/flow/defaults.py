@@ -8,7 +8,7 @@ from typing import Any
 from attrs import asdict, evolve, fields
 
 from launchers.flow.model import AMOUNT_KEYS, FlowJob, read_dependencies
-from launchers.flow.schema import Environment, FlowDocument, JobDefaults, JobSpec, Resources
+from launchers.flow.schema import FlowDocument, JobDefaults, JobEnvironment, JobResources, JobSpec
 
 
 def jobs_with_defaults(document: FlowDocument) -> dict[str, FlowJob]:
@@ -25,8 +25,8 @@ def jobs_with_defaults(document: FlowDocument) -> dict[str, FlowJob]:
 
 def _with_defaults(name: str, index: int, spec: JobSpec, defaults: JobDefaults) -> FlowJob:
     whole = overlay(JobSpec, spec, defaults)
-    resources = overlay(Resources, spec.resources, spec)
-    default_resources = overlay(Resources, defaults.resources, defaults)
+    resources = overlay(JobResources, spec.resources, spec)
+    default_resources = overlay(JobResources, defaults.resources, defaults)
     # A job says what it needs either way, and that replaces what the defaults say the other way.
     if any(getattr(resources, key) is not None for key in AMOUNT_KEYS):
         whole = evolve(whole, needs=spec.needs)
@@ -36,26 +36,26 @@ def _with_defaults(name: str, index: int, spec: JobSpec, defaults: JobDefaults) 
         name=name,
         index=index,
         spec=whole,
-        resources=overlay(Resources, resources, default_resources),
+        resources=overlay(JobResources, resources, default_resources),
         environment=_overlay_environment([spec.environment, spec, defaults.environment, defaults]),
         waits=tuple(read_dependencies(spec.depends_on)),
     )
 
 
-def _overlay_environment(layers: Iterable[Any]) -> Environment:
+def _overlay_environment(layers: Iterable[Any]) -> JobEnvironment:
     """The environment of several layers, the strongest first.
 
     The strongest layer with conda or venv gives both; the variables of all layers are combined.
     """
     layers = [layer for layer in layers if layer is not None]
-    settings = asdict(overlay(Environment, *layers), recurse=False)
+    settings = asdict(overlay(JobEnvironment, *layers), recurse=False)
     nearest = next((layer for layer in layers if layer.conda or layer.venv), None)
     if nearest is not None:
         settings |= {"conda": nearest.conda, "venv": nearest.venv}
     variables: dict[str, Any] = {}
     for layer in reversed(layers):
         variables |= {**(layer.env_vars or {}), **(layer.env or {})}
-    return Environment(**{**settings, "env": variables, "env_vars": None})
+    return JobEnvironment(**{**settings, "env": variables, "env_vars": None})
 
 
 def overlay(kind: type[Any], *layers: Any) -> Any:

@@ -31,8 +31,8 @@ class FlowJob:
     name: str
     index: int
     spec: schema.JobSpec
-    resources: schema.Resources
-    environment: schema.Environment
+    resources: schema.JobResources
+    environment: schema.JobEnvironment
     waits: tuple[tuple[str, Condition], ...]
 
 

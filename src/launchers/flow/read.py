@@ -20,7 +20,7 @@ from launchers.flow.check_job import job_problems
 from launchers.flow.defaults import jobs_with_defaults
 from launchers.flow.model import Cell, Flow, FlowJob, read_dependencies, sorted_jobs
 from launchers.flow.schema import FlowDocument, SweepSpec
-from launchers.flow.sweep import sweep_cells
+from launchers.flow.sweep import Values, sweep_cells
 from launchers.flow.templates import Renderer, TemplateScope, TemplateValues, new_scope
 
 RUN_FOLDER = "RUN_DIR"
@@ -52,24 +52,25 @@ def loads(
     tree = _read_mapping(text, file)
     own_args = tree.data.get("args")
     own_args = own_args if isinstance(own_args, dict) else {}
-    values_of_cells, problems = sweep_cells(tree, sweep or {})
-    problems += argument_problems(own_args, args or {}, sweep or {}, tree)
-    readings: list[_CellReading] = []
-    for values in values_of_cells or [{}]:
-        arguments = {**own_args, **(args or {}), **values}
-        scope = new_scope(arguments, values, str(run))
-        earlier = {name: new_scope(arguments, values, str(folder)) for name, folder in (done or {}).items()}
-        readings.append(_read_cell(tree, arguments, scope, earlier, with_sweep=not readings))
+    args, sweep = args or {}, sweep or {}
+    values_of_cells, problems = sweep_cells(tree, sweep)
+    problems += argument_problems(own_args, args, sweep, tree)
+    cells = values_of_cells or [{}]
+    readings = _read_cells(tree, {**own_args, **args}, cells, str(run), done or {})
     problems += [problem for reading in readings for problem in reading.problems]
-    cells = tuple(Cell(values, one.jobs) for values, one in zip(values_of_cells or [{}], readings, strict=True))
-    if not problems:
-        problems += cell_problems(cells, [one.document.name for one in readings], tree)
+    document = readings[0].document
+    flow = Flow(
+        name=document.name or "",
+        file=file,
+        cells=tuple(Cell(values, reading.jobs) for values, reading in zip(cells, readings, strict=True)),
+        sweep=document.sweep or (SweepSpec() if sweep else None),
+        notify=document.notify,
+        tree=tree,
+    )
+    problems = problems or list(cell_problems(flow.cells, [reading.document.name for reading in readings], tree))
     if problems:
         raise ConfigError(dict.fromkeys(problems))
-    document = readings[0].document
-    assert document.name is not None
-    spec = document.sweep or (SweepSpec() if sweep else None)
-    return Flow(document.name, file, cells, spec, document.notify, tree)
+    return flow
 
 
 def parse_value(text: str) -> Any:
@@ -98,6 +99,18 @@ class _CellReading:
     document: FlowDocument
     jobs: Mapping[str, FlowJob]
     problems: list[Problem]
+
+
+def _read_cells(
+    tree: Tree, args: Mapping[str, Any], cells: Sequence[Values], run: str, done: Mapping[str, FilePath]
+) -> list[_CellReading]:
+    readings: list[_CellReading] = []
+    for values in cells:
+        arguments = {**args, **values}
+        scope = new_scope(arguments, values, run)
+        earlier = {name: new_scope(arguments, values, str(folder)) for name, folder in done.items()}
+        readings.append(_read_cell(tree, arguments, scope, earlier, with_sweep=not readings))
+    return readings
 
 
 def _read_cell(

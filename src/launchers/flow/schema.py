@@ -33,7 +33,7 @@ class Container:
 
 
 @frozen(kw_only=True, slots=False)
-class Environment:
+class JobEnvironment:
     """The environment that a job runs in."""
 
     conda: Line | None = documented("a conda environment: its name or path; conda is found by CONDA_EXE or on PATH")
@@ -45,7 +45,7 @@ class Environment:
 
 
 @frozen(kw_only=True, slots=False)
-class Resources:
+class JobResources:
     """What a job asks for, in Slurm's words.  Amounts become a requirement; the rest is passed on unchanged."""
 
     nodes: Count | None = documented("how many nodes")
@@ -65,12 +65,12 @@ class Resources:
 
 
 @frozen(kw_only=True)
-class JobDefaults(Resources, Environment):
+class JobDefaults(JobResources, JobEnvironment):
     """The keys that a job may have and that `defaults` may have for all jobs."""
 
     needs: Line | None = documented("a requirement, such as 'cuda(mem=24G)*2 & duration=4h'")
-    resources: Resources | None = documented("what the job asks for, in Slurm's words")
-    environment: Environment | None = documented("the environment that the job runs in")
+    resources: JobResources | None = documented("what the job asks for, in Slurm's words")
+    environment: JobEnvironment | None = documented("the environment that the job runs in")
     setup: tuple[str, ...] | str | None = documented("shell commands that run before the job, in the same shell")
     teardown: tuple[str, ...] | str | None = documented("shell commands that run after the job, however it ends")
     work_dir: Line | None = documented("the folder that the job runs in; by default where it was submitted")

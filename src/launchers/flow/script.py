@@ -62,7 +62,7 @@ def _lines(commands: Sequence[str] | str | None) -> list[str]:
     return [commands] if isinstance(commands, str) else list(commands or ())
 
 
-def _environment(environment: schema.Environment) -> Iterator[str]:
+def _environment(environment: schema.JobEnvironment) -> Iterator[str]:
     if environment.modules:
         loads = "\n".join(f"module load {shlex.quote(name)}" for name in environment.modules)
         yield FIND_MODULE_COMMAND + loads

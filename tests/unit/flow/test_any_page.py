@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from launchers.files.problems import ConfigError
 from launchers.flow.read import loads
-from launchers.flow.schema import Environment, FlowDocument, JobDefaults, JobSpec, Resources
+from launchers.flow.schema import FlowDocument, JobDefaults, JobEnvironment, JobResources, JobSpec
 
 pytestmark = pytest.mark.no_cover
 
 KEYS = sorted(
     {
         field.name.rstrip("_")
-        for kind in (FlowDocument, JobSpec, JobDefaults, Environment, Resources)
+        for kind in (FlowDocument, JobSpec, JobDefaults, JobEnvironment, JobResources)
         for field in kind.__attrs_attrs__
     }
 )
