@@ -5,7 +5,7 @@ from plans import CPU, work
 
 from launchers import Plan, SlurmArgs, cpu, parse
 from launchers.plan import Chain, Dag, Map, Parallel, PlanError, ResultOf, Step, result_of
-from launchers.plan.tree import Pinned, RetryPolicy, Tree, read_need
+from launchers.plan.tree import Pinned, RetryPolicy, StepTree, read_need
 from launchers.requirement import RequirementSyntaxError
 
 
@@ -137,8 +137,8 @@ def test_a_circle_is_named_from_end_to_end():
 
 
 def test_a_tree_reads_its_need():
-    assert Tree("p", Chain(), need="cpu(cores=2)").need == parse("cpu(cores=2)")
-    assert Tree("p", Chain()).need is None
+    assert StepTree("p", Chain(), need="cpu(cores=2)").need == parse("cpu(cores=2)")
+    assert StepTree("p", Chain()).need is None
     with pytest.raises(TypeError, match="a need is"):
         Plan("p", Chain(), need=3)
 
