@@ -54,7 +54,7 @@ def rejection_text(offer: Offer, rejection: Rejection) -> str:
     plural = "" if rejection.asked == 1 else "s"
     rule = f" ({rejection.rule})" if rejection.rule else ""
     texts = {
-        Reason.GPU_KIND: f"needs a {_gpu_name(asked)}; {_owner(offer)} {_gpu_kinds(offered)}",
+        Reason.GPU_KIND: f"needs {_article(asked)} {_gpu_name(asked)}; {_owner(offer)} {_gpu_kinds(offered)}",
         Reason.GPU_MODEL: f"needs GPU model {asked}; {_owner(offer)} {offered}",
         Reason.GPU_MEMORY: f"needs {asked} of GPU memory; the GPUs have {offered}",
         Reason.GPU_MIN_MEMORY: f"needs {asked} of GPU memory; {rejection.rule} keeps this GPU for jobs that need "
@@ -77,6 +77,10 @@ def _owner(offer: Offer) -> str:
 
 def _gpu_name(kind: str) -> str:
     return GPU_NAMES.get(kind, f"{kind} GPU")
+
+
+def _article(kind: str) -> str:
+    return "an" if kind == "mps" else "a"
 
 
 def _gpu_kinds(kinds: str) -> str:
