@@ -140,16 +140,18 @@ def made_here(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
         parts = [*node.exc.args, *(word.value for word in node.exc.keywords)]
         yield from (("problem" if any(map(is_code, parts)) else "error", part) for part in parts)
-    if not isinstance(node, ast.Call):
-        return
+    elif isinstance(node, ast.Call):
+        kind = kind_of_call(node)
+        yield from ((kind, part) for part in node.args if kind and not isinstance(part, ast.Tuple))
+        yield from (("help", word.value) for word in node.keywords if word.arg in ("help", "description"))
+
+
+def kind_of_call(node: ast.Call) -> str:
+    """The kind of the messages that a function is given; empty for others."""
     name = ast.unparse(node.func)
-    if name == "print":
-        yield from (("output", part) for part in node.args)
-    elif name == "super().__init__":
-        yield from (("error", part) for part in node.args)
-    elif any(map(is_code, node.args)):
-        yield from (("problem", part) for part in node.args if not isinstance(part, ast.Tuple))
-    yield from (("help", word.value) for word in node.keywords if word.arg in ("help", "description"))
+    if any(map(is_code, node.args)):
+        return "problem"
+    return {"print": "output", "super().__init__": "error"}.get(name, "")
 
 
 def is_code(node: ast.expr) -> bool:
@@ -194,28 +196,22 @@ def part_shown(node: ast.expr) -> str:
 
 
 def name_of(node: ast.expr) -> str:
-    """A short name for an expression."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    if isinstance(node, ast.Subscript | ast.Starred | ast.FormattedValue):
-        return name_of(node.value)
-    if isinstance(node, ast.Call):
-        is_join = isinstance(node.func, ast.Attribute) and node.func.attr == "join"
-        if node.args and (is_join or isinstance(node.func, ast.Name)):
-            return name_of(node.args[-1])
-        return name_of(node.func.value if isinstance(node.func, ast.Attribute) else node.func)
-    if isinstance(node, ast.BoolOp):
-        return name_of(node.values[0])
-    if isinstance(node, ast.BinOp):
-        return name_of(node.left)
-    if isinstance(node, ast.UnaryOp):
-        return name_of(node.operand)
-    if isinstance(node, ast.GeneratorExp | ast.ListComp | ast.SetComp):
-        return name_of(node.generators[0].iter)
-    if isinstance(node, ast.IfExp):
-        return name_of(node.body)
+    """A short name for an expression: the last name in what it is made of."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Call(func=ast.Attribute(attr="join"), args=[*_, last]) | ast.Call(func=ast.Name(), args=[*_, last]):
+            return name_of(last)
+        case ast.Call(func=ast.Attribute(value=inner)) | ast.Call(func=inner):
+            return name_of(inner)
+        case ast.Subscript(value=inner) | ast.Starred(value=inner) | ast.FormattedValue(value=inner):
+            return name_of(inner)
+        case (
+            ast.BoolOp(values=[inner, *_]) | ast.BinOp(left=inner) | ast.UnaryOp(operand=inner) | ast.IfExp(body=inner)
+        ):
+            return name_of(inner)
+        case ast.GeneratorExp(generators=[first, *_]) | ast.ListComp(generators=[first, *_]):
+            return name_of(first.iter)
     return "..."
 
 

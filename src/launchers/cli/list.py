@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import evolve
@@ -13,6 +14,8 @@ from launchers.cli.selection import VERSION, describe, offer_json
 from launchers.launcher.groups import load_groups
 from launchers.offer.model import Group, Offer
 from launchers.quantities.units import format_memory, format_timespan
+
+HEAD = ("  PARTITION", "NODES", "CORES", "MEMORY", "GPUS", "TIME", "QOS", "ACCOUNTS", "STATE")
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -30,17 +33,19 @@ def run(options: argparse.Namespace) -> int:
         show.print_json({"version": VERSION, "config": config, "groups": [_json(group) for group in wanted]})
         return 0
     for group in wanted:
-        tags = f" tags={','.join(sorted(group.tags))}" if group.tags else ""
-        print(f"{group.name} ({group.scheduler}) weight={group.weight:g}{tags}")
-        if group.unreachable:
-            print(f"  cannot be reached: {group.unreachable}")
-        for note in group.notes:
-            print(f"  {note}")
-        rows = [] if group.unreachable else [_row(offer) for offer in _distinct(group)]
-        if rows:
-            head = ("  PARTITION", "NODES", "CORES", "MEMORY", "GPUS", "TIME", "QOS", "ACCOUNTS", "STATE")
-            show.print_table(rows, head)
+        _print_group(group)
     return 0
+
+
+def _print_group(group: Group) -> None:
+    tags = f" tags={','.join(sorted(group.tags))}" if group.tags else ""
+    print(f"{group.name} ({group.scheduler}) weight={group.weight:g}{tags}")
+    if group.unreachable:
+        print(f"  cannot be reached: {group.unreachable}")
+    for note in group.notes:
+        print(f"  {note}")
+    if not group.unreachable and (rows := [_row(offer) for offer in _distinct(group)]):
+        show.print_table(rows, HEAD)
 
 
 def _distinct(group: Group) -> list[Offer]:
@@ -55,8 +60,6 @@ def _distinct(group: Group) -> list[Offer]:
 def _row(offer: Offer) -> tuple[str, ...]:
     shape, partition = offer.shape, offer.partition
     limits = [_longest(evolve(offer, access=access)) for access in partition.accesses]
-    qos = sorted({access.qos for access in partition.accesses if access.qos})
-    accounts = sorted({access.account for access in partition.accesses if access.account})
     return (
         f"  {partition.name or '-'}",
         f"{'?' if shape.count is None else shape.count} {shape.name}",
@@ -64,10 +67,14 @@ def _row(offer: Offer) -> tuple[str, ...]:
         "?" if shape.memory is None else format_memory(shape.memory),
         ", ".join(describe(device) for device in shape.devices) or "-",
         "-" if None in limits else format_timespan(max(filter(None, limits))),
-        ",".join(qos) or "-",
-        ",".join(accounts) or "-",
+        _names(access.qos for access in partition.accesses),
+        _names(access.account for access in partition.accesses),
         partition.closed_reason or "up",
     )
+
+
+def _names(names: Iterable[str | None]) -> str:
+    return ",".join(sorted({name for name in names if name})) or "-"
 
 
 def _longest(offer: Offer) -> int | None:

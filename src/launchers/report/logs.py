@@ -25,15 +25,20 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 def log_ends(run: PlanRun, steps: Sequence[StepState]) -> Iterator[dict[str, Any]]:
     """The ends of logs: of failed jobs first, then of one job of each other step."""
-    failures = {step.name: [job for job in step.members if state_class(job.info.state) == "bad"] for step in steps}
-    for step in sorted(steps, key=lambda step: not failures[step.name]):
-        failed = failures[step.name]
-        shown = failed[:FAILED_JOBS] or [job for job in step.members if job.info.started][-1:]
-        for job in shown:
-            files = list(_files(run, job, FAILED_LINES if failed else LINES))
-            if files:
-                more = len(failed) - len(shown) if failed and job is shown[-1] else 0
+    for step in sorted(steps, key=lambda step: not _failed_jobs(step)):
+        failed = _failed_jobs(step)
+        if failed:
+            jobs, lines = failed[:FAILED_JOBS], FAILED_LINES
+        else:
+            jobs, lines = [job for job in step.members if job.info.started][-1:], LINES
+        for job in jobs:
+            if files := list(_files(run, job, lines)):
+                more = len(failed) - len(jobs) if failed and job is jobs[-1] else 0
                 yield _entry(job, files, more)
+
+
+def _failed_jobs(step: StepState) -> list[MemberState]:
+    return [job for job in step.members if state_class(job.info.state) == "bad"]
 
 
 def _entry(job: MemberState, files: list[dict[str, Any]], more: int) -> dict[str, Any]:
@@ -56,8 +61,8 @@ def _files(run: PlanRun, job: MemberState, count: int) -> Iterator[dict[str, Any
 
 def last_line(run: PlanRun, step: StepState) -> str:
     """The last line that the first failed job of a step wrote itself: of a Python error, its message."""
-    failed = next((job for job in step.members if state_class(job.info.state) == "bad"), None)
-    files = run.logs(step.name, failed.item)[-2:] if failed else []  # the errors follow the output
+    failed = _failed_jobs(step)
+    files = run.logs(step.name, failed[0].item)[-2:] if failed else []  # the errors follow the output
     lines = [line for path in files for line in tail(path, LINES) if line and not line.startswith(NOT_OF_THE_JOB)]
     return lines[-1] if lines else ""
 

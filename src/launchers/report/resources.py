@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
+from launchers.jobs.usage import Usage
 from launchers.quantities.words import rough_memory, rough_time
 from launchers.report.advise import Advice, elapsed
 from launchers.report.states import state_class
@@ -14,20 +15,31 @@ from launchers.runs.status import StepState
 
 def resources(step: StepState, advice: Advice, spans: Spans) -> dict[str, Any]:
     """A row of the table, as report.html takes it."""
-    infos = [job.info for job in step.members]
-    times = [seconds for info in infos if (seconds := elapsed(info)) is not None]
     waited = max((_queued(spans, id(job)) for job in step.members), default=0.0)
-    usage = next((info.usage for info in infos if info.usage), None)
+    usage = next((job.info.usage for job in step.members if job.info.usage), Usage())
     return {
         "name": step.name,
         "class": state_class(step.state),
-        "jobs": len(infos),
-        "where": next((info.partition for info in infos if info.partition), "") or step.place,
-        "spread": f"median {rough_time(median(times))}" if len(times) > 1 else "",
+        "jobs": len(step.members),
+        "where": next((job.info.partition for job in step.members if job.info.partition), step.place),
+        "spread": _spread(step),
         "waited": rough_time(waited) if waited >= 1 else "",
         "amounts": _amounts(advice),
-        "gpus": usage.gpus if usage else 0,
-        "nodes": usage.nodes if usage else 1,
+        "gpus": usage.gpus,
+        "nodes": usage.nodes,
+        **_proposal(advice),
+    }
+
+
+def _spread(step: StepState) -> str:
+    """The median of how long its jobs ran, if there are several."""
+    times = [seconds for job in step.members if (seconds := elapsed(job.info)) is not None]
+    return f"median {rough_time(median(times))}" if len(times) > 1 else ""
+
+
+def _proposal(advice: Advice) -> dict[str, Any]:
+    """What would have been enough; whether that is what was asked for; why there is no proposal."""
+    return {
         "enough": str(advice.enough) if advice.changed else "",
         "fits": advice.enough is not None and not advice.changed,
         "note": advice.notes[0] if advice.enough is None and advice.notes else "",
