@@ -21,9 +21,9 @@ def arguments(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Remove run folders, or print which would be removed."""
     if options.run:
-        runs = [(plan_run.folder, plan_run.over()) for plan_run in map(find_run, options.run)]
+        runs = [(plan_run.folder, plan_run.is_over()) for plan_run in map(find_run, options.run)]
     else:
-        runs = list(read_runs(Path(options.folder), lambda plan_run: (plan_run.folder, plan_run.over())))
+        runs = list(read_runs(Path(options.folder), lambda plan_run: (plan_run.folder, plan_run.is_over())))
     for folder, ended in runs:
         if not ended:
             print(f"kept, its jobs have not ended: {folder}", file=sys.stderr)

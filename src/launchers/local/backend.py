@@ -62,7 +62,7 @@ class LocalBackend(Backend):
 
     def executor(self, folder: Path, resources: Resources, *, name: str = "", early_signal: bool = True) -> Executor:
         """A submitit executor whose jobs run under this machine's scheduler."""
-        from launchers.local.executor import Executor as LocalExecutor
+        from launchers.local.executor import LocalExecutor
 
         assert isinstance(resources, LocalArgs)
         template = evolve(empty_job(resources), name=name)

@@ -71,7 +71,7 @@ class Job(core.Job[Any]):
         scheduler.cancel(self.scheduler_folder, [str(self.job_id)])
 
 
-class Executor(core.PicklingExecutor):
+class LocalExecutor(core.PicklingExecutor):
     """Runs functions on this machine with the resources of `template`; an array is one submission."""
 
     job_class = Job

@@ -67,7 +67,7 @@ class OarBackend(Backend):
     def executor(self, folder: Path, resources: Resources, *, name: str = "", early_signal: bool = True) -> Executor:
         """The executor of submitit-oar.  Raises LauncherNotFoundError where that is not installed."""
         try:
-            from launchers.oar.executor import Executor as OarExecutor
+            from launchers.oar.executor import OarExecutor
         except ImportError as error:
             message = (
                 f"functions go to OAR through submitit-oar, which is not installed ({error}): "

@@ -12,7 +12,7 @@ from launchers.jobs.submission import STEP_NAME, Submission
 from launchers.launcher.groups import check_commands
 from launchers.plan.graph import Graph, Task, graph_of
 from launchers.plan.place import PlacedPlan, need_in, place_plan
-from launchers.plan.tree import Map, Pinned, PlanError, Step, Tree
+from launchers.plan.tree import Map, Pinned, PlanError, Step, StepTree
 from launchers.requirement import Requirement
 from launchers.runs.call import fill_results
 from launchers.runs.escalate import asked, factors, pointless
@@ -20,7 +20,7 @@ from launchers.runs.escalate import asked, factors, pointless
 NAME_RULE = "a name has letters, digits, and _ . + @ = -"
 
 
-def check_and_place(plan: Tree, config: str | Path | None, tags: Iterable[str]) -> PlacedPlan:
+def check_and_place(plan: StepTree, config: str | Path | None, tags: Iterable[str]) -> PlacedPlan:
     """The plan with its places.  Raises PlanError with everything that is wrong, LauncherNotFoundError."""
     problems = list(plan_problems(plan, graph_of(plan)))
     try:
@@ -83,7 +83,7 @@ def _refusal(request: SubmissionRequest, placed: PlacedPlan) -> str:
     return ""
 
 
-def _escalation(plan: Tree, step: Step) -> str:
+def _escalation(plan: StepTree, step: Step) -> str:
     """What is wrong with what a step asks for when it fails; "" for nothing."""
     need = need_in(plan, step.need)
     if step.retry is None or not isinstance(need, Requirement | Pinned):
@@ -96,7 +96,7 @@ def _escalation(plan: Tree, step: Step) -> str:
     return why and f"escalate {step.retry.escalate!r}: {why}"
 
 
-def plan_problems(plan: Tree, graph: Graph) -> Iterator[str]:
+def plan_problems(plan: StepTree, graph: Graph) -> Iterator[str]:
     """Everything wrong with a plan but where its steps can run."""
     if not STEP_NAME.fullmatch(plan.name):
         yield f"plan {plan.name!r}: {NAME_RULE}"

@@ -8,7 +8,7 @@ from launchers.drawing import Box, svg
 from launchers.plan.graph import Graph, graph_of
 from launchers.plan.place import PlacedPlan, StepPlacement, need_in, placement_from_options
 from launchers.plan.recursion import Calls, evaluate
-from launchers.plan.tree import Chain, Dag, Map, Node, Parallel, Pinned, Step, Tree
+from launchers.plan.tree import Chain, Dag, Map, Node, Parallel, Pinned, Step, StepTree
 from launchers.quantities.words import format_clock, format_time_limit
 from launchers.requirement import Requirement
 from launchers.slurm.args import SlurmArgs
@@ -17,7 +17,7 @@ DEFAULT_SECONDS = 0
 """What a step counts that has no time limit: nothing, rather than a guess."""
 
 
-def seconds_of(plan: Tree, step: Step, placed: PlacedPlan | None) -> int:
+def seconds_of(plan: StepTree, step: Step, placed: PlacedPlan | None) -> int:
     """The time limit of a step, in seconds; 0 where it has none."""
     if placed is not None:
         return placed.places[step.name].seconds or DEFAULT_SECONDS
@@ -31,7 +31,7 @@ def seconds_of(plan: Tree, step: Step, placed: PlacedPlan | None) -> int:
     return (need.backend.time_limit(need.selection) if need else None) or DEFAULT_SECONDS
 
 
-def describe_plan(plan: Tree, placed: PlacedPlan | None) -> str:
+def describe_plan(plan: StepTree, placed: PlacedPlan | None) -> str:
     """The tree, the best time it can take, and with places the GPU-hours and the critical path."""
     graph = graph_of(plan)
     times = {task.name: seconds_of(plan, task.step, placed) for task in graph.tasks}
@@ -76,7 +76,7 @@ def _tree(
         end = index == len(node.nodes) - 1
         parts.append((yield _tree(child, indent + below, end, times, placed, path, lines)))
     if isinstance(node, Dag):
-        parts = [times[name] for name in critical_path(graph_of(Tree("", node)), times)]
+        parts = [times[name] for name in critical_path(graph_of(StepTree("", node)), times)]
     duration = max(parts, default=0) if isinstance(node, Parallel) else sum(parts)
     what = {Chain: "▼ Chain", Parallel: "⇉ Parallel", Dag: "◇ Dag"}[type(node)]
     lines[position] = f"{indent}{branch}{what} [{format_clock(duration)}]{_on(node)}"
@@ -111,7 +111,7 @@ def critical_path(graph: Graph, times: dict[str, int]) -> list[str]:
 # -- as a graph ------------------------------------------------------------------------------------------------
 
 
-def draw_plan(plan: Tree, form: str) -> str:
+def draw_plan(plan: StepTree, form: str) -> str:
     """The DAG as mermaid, dot or svg text; ValueError for another form."""
     graph = graph_of(plan)
     if form == "mermaid":

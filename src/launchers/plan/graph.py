@@ -9,7 +9,7 @@ from attrs import frozen
 
 from launchers.jobs.submission import Condition
 from launchers.plan.recursion import Calls, evaluate
-from launchers.plan.tree import Chain, Dag, Node, Parallel, Step, Tree
+from launchers.plan.tree import Chain, Dag, Node, Parallel, Step, StepTree
 
 
 @frozen(eq=False)
@@ -72,7 +72,7 @@ class Graph:
         return bool(self._bits.get(name, 0) & self._before[later])
 
 
-def graph_of(plan: Tree) -> Graph:
+def graph_of(plan: StepTree) -> Graph:
     """The graph of a plan as it stands, right or wrong.  Raises TypeError for a node that is none."""
     tasks: list[Task] = []
     evaluate(_walk(plan.root, (), "ok", tasks))

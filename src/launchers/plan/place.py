@@ -17,7 +17,7 @@ from launchers.matching import match
 from launchers.matching.words import assumption_text
 from launchers.offer.model import Group
 from launchers.plan.graph import Graph, graph_of
-from launchers.plan.tree import Need, Pinned, PlacementError, PlanError, Tree, UnreachableError
+from launchers.plan.tree import Need, Pinned, PlacementError, PlanError, StepTree, UnreachableError
 from launchers.requirement import Requirement
 from launchers.runs.record import ANYTHING
 from launchers.schedulers import SLURM, backend
@@ -58,7 +58,7 @@ class PlacedPlan:
         return backend(self.scheduler)
 
 
-def place_plan(plan: Tree, *, config: str | Path | None = None, tags: Iterable[str] = ()) -> PlacedPlan:
+def place_plan(plan: StepTree, *, config: str | Path | None = None, tags: Iterable[str] = ()) -> PlacedPlan:
     """Find one group for all steps.  Raises PlanError that names, per group, the steps that stand in the way."""
     graph = graph_of(plan)
     needs = {task.name: need_in(plan, task.step.need) for task in graph.tasks}
@@ -72,7 +72,7 @@ def place_plan(plan: Tree, *, config: str | Path | None = None, tags: Iterable[s
     return PlacedPlan(graph, group, {**by_hand, **places})
 
 
-def place_if_possible(plan: Tree, config: str | Path | None) -> PlacedPlan | None:
+def place_if_possible(plan: StepTree, config: str | Path | None) -> PlacedPlan | None:
     """The plan with its places, or None where it has none: `describe` shows what it can."""
     try:
         return place_plan(plan, config=config)
@@ -80,7 +80,7 @@ def place_if_possible(plan: Tree, config: str | Path | None) -> PlacedPlan | Non
         return None
 
 
-def need_in(plan: Tree, need: Need) -> Need:
+def need_in(plan: StepTree, need: Need) -> Need:
     """The need of a step: its own, the plan's, or one core."""
     return need if need is not None else plan.need if plan.need is not None else ANYTHING
 

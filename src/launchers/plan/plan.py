@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from launchers.plan.tree import Node, PlanError, Step, Tree, result_of
+from launchers.plan.tree import Node, PlanError, Step, StepTree, result_of
 from launchers.runs.call import ResultOf
 
 if TYPE_CHECKING:
     from launchers.runs.run import PlanRun, SubmittedStep
 
 
-class Plan(Tree):
+class Plan(StepTree):
     """A name and a tree of steps; `need` is for the steps that have none of their own.
 
     >>> from launchers import Chain, Plan, Step

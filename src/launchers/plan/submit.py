@@ -11,7 +11,7 @@ from launchers.plan.check import check_and_place
 from launchers.plan.graph import Task
 from launchers.plan.layout import lay_out_submissions
 from launchers.plan.place import PlacedPlan, need_in
-from launchers.plan.tree import Map, Pinned, Tree
+from launchers.plan.tree import Map, Pinned, StepTree
 from launchers.requirement import Requirement
 from launchers.runs.call import function_name
 from launchers.runs.folder import RunFolder, create_folder
@@ -23,7 +23,7 @@ from launchers.runs.stored import StoredRun, write_run
 
 
 def submit(
-    plan: Tree,
+    plan: StepTree,
     *,
     config: str | Path | None,
     tags: Iterable[str],
@@ -68,7 +68,7 @@ def _write_calls(folder: RunFolder, placed: PlacedPlan) -> None:
         write_call(folder.step_folder(task.name), call, items)
 
 
-def _step_record(plan: Tree, task: Task, placed: PlacedPlan) -> StepRecord:
+def _step_record(plan: StepTree, task: Task, placed: PlacedPlan) -> StepRecord:
     step, place = task.step, placed.places[task.name]
     need = need_in(plan, step.need)
     options = need.options if isinstance(need, Pinned) else ()
@@ -90,7 +90,7 @@ def _step_record(plan: Tree, task: Task, placed: PlacedPlan) -> StepRecord:
     )
 
 
-def dry_run(plan: Tree, *, config: str | Path | None, tags: Iterable[str]) -> str:
+def dry_run(plan: StepTree, *, config: str | Path | None, tags: Iterable[str]) -> str:
     """What would be sent: the script of each submission, or what would run on this machine."""
     placed = check_and_place(plan, config, tags)
     submissions = lay_out_submissions(placed, "dry-run")

@@ -199,7 +199,7 @@ class Dag(Node):
         self.nodes = tuple(sorted(steps, key=lambda step: order[step.name]))
 
 
-class Tree:
+class StepTree:
     """A name and a tree of steps; `need` is for the steps that have none of their own."""
 
     def __init__(self, name: str, root: Node, *, need: Any = None) -> None:

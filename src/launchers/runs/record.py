@@ -62,7 +62,7 @@ class StepRecord:
 
 
 @attrs.frozen
-class Source:
+class SourceRevision:
     """The commit that a run was submitted from, and whether files had been changed since."""
 
     commit: str
@@ -83,7 +83,7 @@ class RunRecord:
     created: float
     command: tuple[str, ...]
     cwd: str
-    source: Source | None
+    source: SourceRevision | None
     steps: tuple[StepRecord, ...]
     submissions: tuple[Submission, ...]
     jobs: int | None = None
@@ -97,14 +97,14 @@ def origin(command: Sequence[str] = ()) -> dict[str, Any]:
     return {"command": tuple(command) or (sys.executable, *sys.argv), "cwd": str(Path.cwd()), "source": _source()}
 
 
-def _source() -> Source | None:
+def _source() -> SourceRevision | None:
     git = LocalConnector()
     try:
         commit = git.run(("git", "rev-parse", "HEAD"), timeout=10)
         changed = git.run(("git", "status", "--porcelain"), timeout=10)
     except CommandError:
         return None
-    return None if commit.status or changed.status else Source(commit.stdout.strip(), bool(changed.stdout.strip()))
+    return None if commit.status or changed.status else SourceRevision(commit.stdout.strip(), bool(changed.stdout.strip()))
 
 
 def dumps(record: RunRecord) -> str:

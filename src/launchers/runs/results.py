@@ -14,7 +14,7 @@ from attrs import asdict
 from launchers.jobs.submission import Submission
 from launchers.variables import ITEM, OUTPUT, RUN_DIR, STEP
 
-PATIENCE = 5.0
+RESULT_PATIENCE = 5.0
 """Seconds for which the result of a job that has ended may not be seen yet on a shared file system."""
 REQUEUES = 3
 """How often submitit may queue a job again that goes on from a checkpoint."""
@@ -152,7 +152,7 @@ def _jobs_of(run: Path, step: str) -> Iterator[tuple[tuple[int, str], int, int |
 
 def all_succeeded(run: Path, submission: str, positions: Sequence[int | None]) -> bool:
     """Whether members of a submission have good results; their values, which may be large, are not read."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + RESULT_PATIENCE
     while True:
         paths = result_paths(run, submission, array=positions != [None])
         if set(positions) <= set(paths) or time.monotonic() > deadline:

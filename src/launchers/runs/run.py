@@ -84,7 +84,7 @@ class PlanRun:
         run = self.reload()
         return step_states(run, member_states(run, usage=usage))
 
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether nothing of it runs or waits: its jobs have ended, or the scheduler refused them, or one before."""
         refused = not self.record.folder.is_locked and bool(self.record.folder.journal.state().refused)
         members = [member for step in self.status() for member in step.members]

@@ -14,7 +14,7 @@ from pathlib import Path
 from launchers.jobs.submission import PARENT_FAILED
 from launchers.oar.args import OarArgs, environment_prefix
 from launchers.oar.backend import LONGEST_NAME
-from launchers.runs.results import PATIENCE
+from launchers.runs.results import RESULT_PATIENCE
 from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
 from launchers.scan.names import script_name
@@ -70,6 +70,6 @@ def render_oarsub(definition: Definition, args: OarArgs, count: int, after: Sequ
     head += ["# of the environment OAR passes on nothing", *(f"export {shlex.quote(one)}" for one in variables)]
     head += [f"export SLURM_ARRAY_TASK_ID=$1 SLURM_ARRAY_TASK_COUNT={count}"]
     head += [f"export SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_MAX={count - 1}", ""]
-    looks = REQUIRED_LOOP.format(runs=shlex.join(after), patience=int(PATIENCE), failed=PARENT_FAILED) if after else ""
+    looks = REQUIRED_LOOP.format(runs=shlex.join(after), patience=int(RESULT_PATIENCE), failed=PARENT_FAILED) if after else ""
     worker = shlex.quote(f"../{script_name(definition.worker)}")
     return "\n".join(head) + looks + TASK_SCRIPT.format(worker=worker, failed=PARENT_FAILED)

@@ -21,7 +21,7 @@ TIMEOUT = 60.0
 FORMAT = {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
 """Has Slurm's commands print times that need no time zone, and all elements of an array (man sacct, man squeue)."""
 RANGES = re.compile(r"\[\d[\d,-]*(:\d+)?(%\d+)?\]")
-FORGOTTEN = re.compile(r"Invalid job id", re.I)
+UNKNOWN_JOB = re.compile(r"Invalid job id", re.I)
 """What squeue says of a job that the controller has forgotten."""
 JOB = "JobID,State,Reason,NodeList,Elapsed,ExitCode,Partition,Submit,Eligible,Start,End"
 
@@ -66,7 +66,7 @@ def _queued(connector: Connector, listed: str) -> dict[Element, JobInfo] | None:
         outcome = connector.run(squeue, timeout=TIMEOUT, env=FORMAT)
     except CommandError:
         return None
-    if outcome.status and not FORGOTTEN.search(outcome.complaint):
+    if outcome.status and not UNKNOWN_JOB.search(outcome.complaint):
         return None
     for line in outcome.stdout.splitlines():
         parts = line.split("|", 9)

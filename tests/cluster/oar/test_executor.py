@@ -18,7 +18,7 @@ from launchers import LauncherNotFoundError, find_launcher
 from launchers.cli import main
 from launchers.commands import LocalConnector
 from launchers.jobs.state import ENDED
-from launchers.oar.executor import Executor
+from launchers.oar.executor import OarExecutor
 from launchers.oar.refusals import without_noise
 from launchers.oar.states import find_jobs
 
@@ -60,19 +60,19 @@ def test_spaces_in_sql(oar):
     sql = "gpu_model = 'Tesla V100' AND memnode >= 1"
     with pytest.raises(FailedJobError):
         executor(OarExecutor, "logs", p=sql).submit(pow, 2, 3)
-    assert executor(Executor, "logs", p=sql).submit(pow, 2, 3).result() == 8
+    assert executor(OarExecutor, "logs", p=sql).submit(pow, 2, 3).result() == 8
 
 
 def test_a_space_in_the_folder(oar):
     with pytest.raises(FailedJobError):
         executor(OarExecutor, "my logs").submit(pow, 2, 3)
-    assert executor(Executor, "my logs").submit(pow, 2, 3).result() == 8
+    assert executor(OarExecutor, "my logs").submit(pow, 2, 3).result() == 8
 
 
 def test_what_a_function_imports(oar):
     with pytest.raises(FailedJobError, match="ModuleNotFoundError"):
         executor(OarExecutor, Path.cwd() / "logs", d=str(Path.cwd())).submit(double, 1).result()
-    assert executor(Executor, "logs").submit(double, 1).result() == 2
+    assert executor(OarExecutor, "logs").submit(double, 1).result() == 2
 
 
 def test_memory_and_cores(oar):
@@ -91,13 +91,13 @@ def test_the_order_of_an_array(oar, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr("subprocess.check_output", lambda *_, **__: '{"9": {}, "10": {}, "11": {}}')
         assert OarExecutor("logs")._get_job_id_list_from_array_id("9") == ["10", "11", "9"]
-    found = executor(Executor, "logs").map_array(add, range(12), [100] * 12)
+    found = executor(OarExecutor, "logs").map_array(add, range(12), [100] * 12)
     assert [int(job.job_id) for job in found] == sorted(int(job.job_id) for job in found)
     assert [job.result() for job in found] == [100 + item for item in range(12)]
 
 
 def test_the_folder_that_jobs_run_in(oar):
-    assert executor(Executor, "logs").submit(os.getcwd).result() == str(Path.cwd())
+    assert executor(OarExecutor, "logs").submit(os.getcwd).result() == str(Path.cwd())
     theirs = executor(OarExecutor, Path.cwd() / "logs").submit(os.getcwd).result()
     assert os.environ["PWD"] != str(Path.cwd())
     assert theirs == (os.environ["PWD"] if oar.version < (2, 6) else str(Path.cwd()))
@@ -122,4 +122,4 @@ def test_an_id_in_the_folder(oar):
 
     state, reason = again(executor(OarExecutor, Path.cwd() / "broken/%j"))
     assert (state, reason) == ("FAILED", "its output files cannot be made on the node")
-    assert again(executor(Executor, "logs/%j"))[0] == "COMPLETED"
+    assert again(executor(OarExecutor, "logs/%j"))[0] == "COMPLETED"

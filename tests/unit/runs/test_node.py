@@ -30,7 +30,7 @@ def make_ticket(run, one, *outcomes, fail_fast=False, rivals=None):
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Two arrays of a Map, `some`, of which one item failed, one of the steps x and y, of which x did, and a job."""
-    monkeypatch.setattr("launchers.runs.results.PATIENCE", 0.0)
+    monkeypatch.setattr("launchers.runs.results.RESULT_PATIENCE", 0.0)
     make_ticket(tmp_path, submission("some.0", steps=["some", "some"]), "success", "success")
     make_ticket(tmp_path, submission("some.1", steps=["some", "some"]), "success", "error")
     make_ticket(tmp_path, submission("x", steps=["x", "y"]), "error", "success")

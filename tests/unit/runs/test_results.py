@@ -149,7 +149,7 @@ def test_a_step_without_a_result(tmp_path):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(results, "PATIENCE", 0.0)
+    monkeypatch.setattr(results, "RESULT_PATIENCE", 0.0)
 
 
 def test_whether_members_have_good_results(tmp_path, impatient):
@@ -165,7 +165,7 @@ def test_whether_members_have_good_results(tmp_path, impatient):
 def test_a_result_may_come_late_on_a_shared_file_system(tmp_path, monkeypatch):
     one = submission("m", items=[0, 1])
     folder = make_job(tmp_path, one, {0: ("success", 1)})
-    monkeypatch.setattr(results, "PATIENCE", 20.0)
+    monkeypatch.setattr(results, "RESULT_PATIENCE", 20.0)
     fresh = folder / "fresh"
     fresh.write_bytes(pickle.dumps(("success", 1)))
     late = threading.Timer(0.2, lambda: fresh.rename(folder / "9_1_0_result.pkl"))
@@ -176,7 +176,7 @@ def test_a_result_may_come_late_on_a_shared_file_system(tmp_path, monkeypatch):
 
 def test_results_of_those_that_are_not_waited_for_are_not_waited_for(tmp_path, monkeypatch):
     make_job(tmp_path, submission("m", items=[0, 1]), {0: ("success", 1)})
-    monkeypatch.setattr(results, "PATIENCE", 60.0)
+    monkeypatch.setattr(results, "RESULT_PATIENCE", 60.0)
     started = time.monotonic()
     assert all_succeeded(tmp_path, "m", [0])
     assert time.monotonic() - started < 20

@@ -60,7 +60,7 @@ def test_what_is_asked_and_what_runs(capfd):
 
 
 def test_a_task_looks_whether_all_that_is_required_succeeded(capfd, monkeypatch):
-    monkeypatch.setattr("launchers.scan.oarsub.PATIENCE", 0)
+    monkeypatch.setattr("launchers.scan.oarsub.RESULT_PATIENCE", 0)
     a = submitted(capfd, scan("it is A", yaml=NEEDS, worker=FAILS))
     b = submitted(capfd, scan("B", yaml=NEEDS, worker="#!/bin/sh\n", more="requires: {data: ../it is A/scan.yaml}\n"))
     assert "-a\n7\n-a\n8\n-a\n9\n" in Path("asked").read_text()
