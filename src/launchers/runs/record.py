@@ -104,7 +104,9 @@ def _source() -> SourceRevision | None:
         changed = git.run(("git", "status", "--porcelain"), timeout=10)
     except CommandError:
         return None
-    return None if commit.status or changed.status else SourceRevision(commit.stdout.strip(), bool(changed.stdout.strip()))
+    if commit.status or changed.status:
+        return None
+    return SourceRevision(commit.stdout.strip(), bool(changed.stdout.strip()))
 
 
 def dumps(record: RunRecord) -> str:
