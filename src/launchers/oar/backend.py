@@ -67,14 +67,14 @@ class OarBackend(Backend):
     def executor(self, folder: Path, resources: Resources, *, name: str = "", early_signal: bool = True) -> Executor:
         """The executor of submitit-oar.  Raises LauncherNotFoundError where that is not installed."""
         try:
-            from launchers.oar.executor import OarExecutor
+            from launchers.oar.executor import PatchedOarExecutor
         except ImportError as error:
             message = (
                 f"functions go to OAR through submitit-oar, which is not installed ({error}): "
                 "pip install 'launchers[oar]'"
             )
             raise LauncherNotFoundError(message, UNREACHABLE) from error
-        executor = OarExecutor(folder)
+        executor = PatchedOarExecutor(folder)
         executor.update_parameters(**{**resources.submitit(), **({"n": name} if name else {})})
         return executor
 

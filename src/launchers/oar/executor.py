@@ -25,7 +25,7 @@ from launchers.oar.args import environment_prefix
 from launchers.oar.states import arrays_condition, find_jobs, latest_jobs
 
 
-class OarExecutor(OarExecutor):  # type: ignore[misc]
+class PatchedOarExecutor(OarExecutor):  # type: ignore[misc]
     """Submits functions to OAR, one job or an array."""
 
     def __init__(self, folder: Path | str, max_num_timeout: int = 3, python: str | None = None) -> None:
@@ -84,7 +84,7 @@ class OarExecutor(OarExecutor):  # type: ignore[misc]
             job.paths.move_temporary_file(path, "submitted_pickle")
         return found
 
-    def _copy(self, *, idempotent: bool, count: int) -> OarExecutor:
+    def _copy(self, *, idempotent: bool, count: int) -> PatchedOarExecutor:
         """A copy for one submission, as parameters persist."""
         copy = type(self)(self.folder, self.max_num_timeout, self.python)
         copy.parameters = dict(self.parameters)

@@ -18,7 +18,7 @@ from launchers import LauncherNotFoundError, find_launcher
 from launchers.cli import main
 from launchers.commands import LocalConnector
 from launchers.jobs.state import ENDED
-from launchers.oar.executor import OarExecutor
+from launchers.oar.executor import PatchedOarExecutor
 from launchers.oar.refusals import without_noise
 from launchers.oar.states import find_jobs
 
@@ -78,9 +78,9 @@ def test_what_a_function_imports(oar):
 def test_memory_and_cores(oar):
     """submitit's own words for them are no parameters of its OAR plugin: the broker says them as resources."""
     with pytest.raises(ValueError, match="mem_gb"):
-        OarExecutor("logs").update_parameters(mem_gb=1)
+        PatchedOarExecutor("logs").update_parameters(mem_gb=1)
     with pytest.raises(ValueError, match="cpus_per_task"):
-        OarExecutor("logs").update_parameters(cpus_per_task=1)
+        PatchedOarExecutor("logs").update_parameters(cpus_per_task=1)
     launcher = find_launcher("cpu(cores=2, mem=100G) & duration=5m", tags="grid")
     assert launcher.oar_args.levels == (("host", 1), ("core", 2))
     assert launcher.submit(double, 2).result() == 4
@@ -90,7 +90,7 @@ def test_the_order_of_an_array(oar, monkeypatch):
     """Job ids that pass from 9 to 10, or 99 to 100: submitit-oar sorts them as text."""
     with monkeypatch.context() as patched:
         patched.setattr("subprocess.check_output", lambda *_, **__: '{"9": {}, "10": {}, "11": {}}')
-        assert OarExecutor("logs")._get_job_id_list_from_array_id("9") == ["10", "11", "9"]
+        assert PatchedOarExecutor("logs")._get_job_id_list_from_array_id("9") == ["10", "11", "9"]
     found = executor(OarExecutor, "logs").map_array(add, range(12), [100] * 12)
     assert [int(job.job_id) for job in found] == sorted(int(job.job_id) for job in found)
     assert [job.result() for job in found] == [100 + item for item in range(12)]
