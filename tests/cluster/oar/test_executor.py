@@ -19,8 +19,8 @@ from launchers.cli import main
 from launchers.commands import LocalConnector
 from launchers.jobs.state import ENDED
 from launchers.oar.executor import PatchedOarExecutor
-from launchers.oar.refusals import words
-from launchers.oar.states import jobs
+from launchers.oar.refusals import without_noise
+from launchers.oar.states import find_jobs
 
 SMALL = {"l": "/host=1/core=1,walltime=0:5:0"}
 
@@ -53,7 +53,7 @@ def test_a_command(oar, capfd):
     assert main(argv) == 3
     out, err = capfd.readouterr()
     assert out.strip() == str(Path.cwd())
-    assert words(err).strip().isdigit()
+    assert without_noise(err).strip().isdigit()
 
 
 def test_spaces_in_sql(oar):
@@ -114,7 +114,7 @@ def test_an_id_in_the_folder(oar):
         new = next(line for line in said.splitlines() if line.startswith("OAR_JOB_ID=")).partition("=")[2]
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            (found,) = jobs(LocalConnector(), f"job_id = {int(new)}")
+            (found,) = find_jobs(LocalConnector(), f"job_id = {int(new)}")
             if found.state in ENDED:
                 return found.state, found.reason
             time.sleep(0.5)
