@@ -1,18 +1,18 @@
-"""The one error of the language: what is wrong, where, what could stand there, and the nearest word."""
+"""The error of the requirement language: what is wrong, where, what is expected there, and the nearest word."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 WIDTH = 100
-"""Longest piece of a source line that is shown."""
+"""Most characters of a source line that are shown."""
 
 
 class RequirementSyntaxError(ValueError):
-    """A requirement that cannot be read.  `str()` is the whole message, with the source and a caret under the place.
+    """A requirement that cannot be read. `str()` is the whole message, with the source and a caret under the place.
 
-    `line` and `column` count from 1; `expected` says in words what could stand there; `suggestion` is a word or
-    text to write instead, empty where there is none.
+    `line` and `column` count from 1. `expected` says in words what may be written there. `suggestion` is what to write
+    instead, or empty.
     """
 
     def __init__(
@@ -37,14 +37,15 @@ class RequirementSyntaxError(ValueError):
         return "\n".join(lines)
 
     def _shown(self) -> tuple[str, str]:
-        """The source line, cut around the place, and a caret under it; control characters shown as blanks."""
+        """The source line, cut around the place, and the caret below; control characters become blanks."""
         whole = self.source.split("\n")[self.line - 1]
         start = max(0, self.column - 1 - WIDTH // 2) if len(whole) > WIDTH else 0
         piece = whole[start : start + WIDTH]
         head, tail = "..." if start else "", "..." if start + WIDTH < len(whole) else ""
         clean = "".join(letter if letter.isprintable() else " " for letter in piece)
-        room = max(1, min(self.length, len(piece) - (self.column - 1 - start)))
-        return f"    {head}{clean}{tail}", "    " + " " * (len(head) + self.column - 1 - start) + "^" * room
+        indent = self.column - 1 - start
+        width = max(1, min(self.length, len(piece) - indent))
+        return f"    {head}{clean}{tail}", "    " + " " * (len(head) + indent) + "^" * width
 
 
 def _either(words: Sequence[str]) -> str:

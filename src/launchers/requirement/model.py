@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 from fractions import Fraction
@@ -16,19 +17,19 @@ from attrs import evolve, field, frozen
 from launchers.quantities.units import format_memory, format_timespan, parse_memory, parse_timespan
 
 ACCELERATOR_KINDS = ("cuda", "rocm", "mps", "gpu")
-"""The kinds of accelerator; `gpu` is any of them."""
+"""The kinds of accelerator; `gpu` is any kind."""
 MAX_COUNT = 100_000
-"""No job asks for more nodes, cores or devices."""
+"""Most nodes, cores or devices that a requirement may ask for."""
 MAX_DEVICES = 4096
-"""No node has more accelerators."""
+"""Most accelerators of one node."""
 _BARE_MODEL = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
 MAX_ALTERNATIVES = 256
-"""Distributing parentheses multiplies alternatives; more than this is a mistake, not a requirement."""
+"""Most alternatives of a requirement; parentheses multiply them, and more are a mistake."""
 
 
 @frozen
 class Accelerator:
-    """One wanted device: its kind, memory in bytes (0: not asked) and model."""
+    """One wanted device: its kind, least memory in bytes (0: any) and model (None: any)."""
 
     kind: str
     memory: int = 0
@@ -46,12 +47,12 @@ def _model_text(model: str) -> str:
 
 
 def _canonical(accelerators: Iterable[Accelerator]) -> tuple[Accelerator, ...]:
-    return tuple(sorted(accelerators, key=lambda one: (one.kind, one.memory, one.model or "")))
+    return tuple(sorted(accelerators, key=lambda device: (device.kind, device.memory, device.model or "")))
 
 
 @frozen
 class Alternative:
-    """One conjunction: everything in it is wanted.  Durations in seconds, memory in bytes, 0 or None: not asked."""
+    """Terms that all hold, per node but for the duration. Seconds and bytes; 0 or None: not asked for."""
 
     duration: int | None = None
     cpu_memory: int = 0
@@ -66,10 +67,8 @@ class Alternative:
         cpu = [f"mem={format_memory(self.cpu_memory)}"] if self.cpu_memory else []
         if self.cores:
             cpu.append(f"cores={self.cores}")
-        counts: dict[Accelerator, int] = {}
-        for one in self.accelerators:
-            counts[one] = counts.get(one, 0) + 1
-        devices = [f"{one} * {count}" if count > 1 else str(one) for one, count in counts.items()]
+        counts = Counter(self.accelerators)
+        devices = [f"{device} * {count}" if count > 1 else str(device) for device, count in counts.items()]
         if cpu or not (terms or devices):
             terms.append(f"cpu({', '.join(cpu)})")
         return " & ".join(terms + devices)
@@ -93,7 +92,7 @@ def _distinct(alternatives: Iterable[Alternative]) -> tuple[Alternative, ...]:
 
 @frozen
 class Requirement:
-    """What a job needs: alternatives, the first preferred."""
+    """What a job needs: alternatives, of which the first that can be had is taken."""
 
     alternatives: tuple[Alternative, ...] = field(converter=_distinct)
 
@@ -106,7 +105,7 @@ class Requirement:
         return " | ".join(str(alternative) for alternative in self.alternatives)
 
     def __and__(self, other: object) -> Requirement:
-        """Both: alternatives are combined pairwise, keeping the order of preference (left first)."""
+        """Both: every alternative of the left with every one of the right, in the order of preference, left first."""
         if not isinstance(other, Requirement):
             return NotImplemented
         if len(self.alternatives) * len(other.alternatives) > MAX_ALTERNATIVES:
@@ -114,7 +113,7 @@ class Requirement:
         return Requirement(tuple(mine & theirs for mine in self.alternatives for theirs in other.alternatives))
 
     def __or__(self, other: object) -> Requirement:
-        """Either, this one preferred."""
+        """Either of the two; the left is preferred."""
         if not isinstance(other, Requirement):
             return NotImplemented
         if len(self.alternatives) + len(other.alternatives) > MAX_ALTERNATIVES:
@@ -122,45 +121,48 @@ class Requirement:
         return Requirement(self.alternatives + other.alternatives)
 
     def __mul__(self, count: object) -> Requirement:
-        """So many of these accelerators, in every alternative.
+        """The accelerators `count` times, in every alternative.
 
-        Raises ValueError for a count below 1 and for anything but accelerators: twice a duration or a CPU could
-        mean several things (`multiply_duration`, `nodes`).
+        Raises ValueError for a count below 1, and for terms other than accelerators: twice a duration or a CPU could
+        mean several things (see `multiply_duration` and `nodes`).
         """
         if isinstance(count, bool) or not isinstance(count, int):
             return NotImplemented
         if count < 1:
-            raise ValueError(f"a number of accelerators is 1 or more, not {count}")
-        for one in self.alternatives:
-            if one != Alternative(accelerators=one.accelerators) or not one.accelerators:
-                raise ValueError(f"only accelerators can be multiplied, not {one}")
-            if len(one.accelerators) * count > MAX_DEVICES:
+            raise ValueError(f"a number of accelerators must be 1 or more, not {count}")
+        for each in self.alternatives:
+            if each != Alternative(accelerators=each.accelerators) or not each.accelerators:
+                raise ValueError(f"only accelerators can be multiplied, not {each}")
+            if len(each.accelerators) * count > MAX_DEVICES:
                 raise ValueError(f"{count} is too many accelerators on one node: no node has more than {MAX_DEVICES}")
-        return Requirement(tuple(evolve(one, accelerators=one.accelerators * count) for one in self.alternatives))
+        return Requirement(tuple(evolve(each, accelerators=each.accelerators * count) for each in self.alternatives))
 
     __rmul__ = __mul__
 
     def multiply_duration(self, factor: float) -> Requirement:
-        """The same with every duration multiplied, rounded to seconds; ValueError when nothing would be left."""
+        """The same with every duration multiplied and rounded to seconds.
+
+        Raises ValueError for a factor that is not above zero, and for a duration that would become 0 or too long.
+        """
         if not 0 < factor < math.inf:
-            raise ValueError(f"a duration can be multiplied by a number above zero only, not {factor}")
+            raise ValueError(f"a duration can only be multiplied by a number above zero, not by {factor}")
         return Requirement(
             tuple(
-                one
-                if one.duration is None
-                else evolve(one, duration=parse_timespan(round(one.duration * Fraction(factor))))
-                for one in self.alternatives
+                each
+                if each.duration is None
+                else evolve(each, duration=parse_timespan(round(each.duration * Fraction(factor))))
+                for each in self.alternatives
             )
         )
 
 
 def cpu(mem: str | int | None = None, cores: int | None = None) -> Requirement:
-    """CPU memory ("64G", or bytes) and cores of each node."""
+    """CPU memory ("64G", or bytes) and cores of each node. Raises ValueError for what is neither."""
     memory = 0 if mem is None else parse_memory(mem)
     return Requirement((Alternative(cpu_memory=memory, cores=0 if cores is None else _count(cores, "cores")),))
 
 
-def _device(kind: str, mem: str | int | None, model: str | None) -> Requirement:
+def _accelerator(kind: str, mem: str | int | None, model: str | None) -> Requirement:
     if model is not None and (not model.strip() or '"' in model or not model.isprintable()):
         raise ValueError(f"{model!r} is not the name of a GPU model")
     memory = 0 if mem is None else parse_memory(mem)
@@ -169,37 +171,37 @@ def _device(kind: str, mem: str | int | None, model: str | None) -> Requirement:
 
 def cuda_gpu(mem: str | int | None = None, model: str | None = None) -> Requirement:
     """One NVIDIA GPU with at least this much memory ("24G", or bytes)."""
-    return _device("cuda", mem, model)
+    return _accelerator("cuda", mem, model)
 
 
 def rocm_gpu(mem: str | int | None = None, model: str | None = None) -> Requirement:
-    """One AMD GPU with at least this much memory."""
-    return _device("rocm", mem, model)
+    """One AMD GPU with at least this much memory ("24G", or bytes)."""
+    return _accelerator("rocm", mem, model)
 
 
 def mps_gpu(mem: str | int | None = None, model: str | None = None) -> Requirement:
-    """One Apple GPU with at least this much memory."""
-    return _device("mps", mem, model)
+    """One Apple GPU with at least this much memory ("24G", or bytes)."""
+    return _accelerator("mps", mem, model)
 
 
 def gpu(mem: str | int | None = None, model: str | None = None) -> Requirement:
-    """One GPU of any kind with at least this much memory."""
-    return _device("gpu", mem, model)
+    """One GPU of any kind with at least this much memory ("24G", or bytes)."""
+    return _accelerator("gpu", mem, model)
 
 
 def duration(timespan: str | int | timedelta) -> Requirement:
-    """How long the job runs at most ("4 days", seconds, or a timedelta)."""
+    """The most time that the job runs ("4 days", seconds, or a timedelta)."""
     return Requirement((Alternative(duration=parse_timespan(timespan)),))
 
 
 def nodes(number: int) -> Requirement:
-    """How many nodes; everything else is wanted on each of them."""
+    """The number of nodes; all other terms hold for each of them."""
     return Requirement((Alternative(nodes=_count(number, "nodes")),))
 
 
 def _count(number: int, what: str) -> int:
     if isinstance(number, bool) or not isinstance(number, int):
-        raise TypeError(f"{what} is a whole number, not {number!r}")
+        raise TypeError(f"{what} must be a whole number, not {number!r}")
     if not 1 <= number <= MAX_COUNT:
-        raise ValueError(f"{what} is between 1 and {MAX_COUNT}, not {number}")
+        raise ValueError(f"{what} must be from 1 to {MAX_COUNT}, not {number}")
     return number

@@ -1,4 +1,4 @@
-"""Text to Requirement, by the grammar in grammar/requirement.lark."""
+"""Text to Requirement, by the grammar in requirement.lark."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from launchers.requirement.model import ACCELERATOR_KINDS, MAX_COUNT, Accelerato
 if TYPE_CHECKING:
     from lark import Lark, Token
 
-MAX_SOURCE = 1_000_000
-"""Longest text that is read at all."""
+MAX_LENGTH = 1_000_000
+"""Most characters of a requirement."""
 
 _TERMS = ("duration", "nodes", "cpu", *ACCELERATOR_KINDS)
 _WORDS = {
@@ -37,21 +37,21 @@ _NAMES = {
 }  # fmt: skip
 
 
-class _Misread(Exception):  # noqa: N818 - a signal inside this module, not an error that anybody sees
-    """A value that the grammar let through and that means nothing, at a token."""
+class _BadValue(Exception):  # noqa: N818 - a signal inside this module, which `parse` turns into the error
+    """A token that the grammar allows and that has no meaning, such as 0 nodes."""
 
     def __init__(self, reason: str, token: Token) -> None:
         self.reason, self.token = reason, token
 
 
-def _read(reader: Callable[[str], int], token: Token) -> int:
+def _value(reader: Callable[[str], int], token: Token) -> int:
     try:
         return reader(str(token).strip())
     except ValueError as error:
-        raise _Misread(str(error), token) from error
+        raise _BadValue(str(error), token) from error
 
 
-def _readable(reader: Callable[[str], int], text: str) -> bool:
+def _is_valid(reader: Callable[[str], int], text: str) -> bool:
     try:
         reader(text)
     except ValueError:
@@ -59,36 +59,34 @@ def _readable(reader: Callable[[str], int], text: str) -> bool:
     return True
 
 
-def _whole(text: str) -> int:
-    if text.startswith("-"):
-        raise ValueError(f"a number here is between 1 and {MAX_COUNT}, not {text[:20]}")
-    if not re.fullmatch(r"[0-9]+", text, re.ASCII):
+def _whole_number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]+|-.*", text, re.ASCII):
         raise ValueError(f"{text[:20]!r} is not a whole number")
-    if len(text) > 12 or not 1 <= int(text) <= MAX_COUNT:
-        raise ValueError(f"a number here is between 1 and {MAX_COUNT}, not {text[:20]}")
+    if text.startswith("-") or len(text) > 12 or not 1 <= int(text) <= MAX_COUNT:
+        raise ValueError(f"a number here must be from 1 to {MAX_COUNT}, not {text[:20]}")
     return int(text)
 
 
 def _arguments(pairs: list[tuple[str, Any, Token] | None]) -> dict[str, Any]:
-    """Arguments by name; the same one twice is an error at the second."""
+    """Arguments by name. An argument that is given twice is an error at the second."""
     found: dict[str, Any] = {}
     for pair in pairs:
         if pair is None:
             continue
         name, value, token = pair
         if name in found:
-            raise _Misread(f"{name}= is given twice", token)
+            raise _BadValue(f"{name}= is given twice", token)
         found[name] = value
     return found
 
 
-def _joined(parts: list[Requirement]) -> Requirement:
-    """Halves first: every `&` sorts the devices of both sides, and one by one thousands of terms took seconds."""
+def _all_of(parts: list[Requirement]) -> Requirement:
+    """All parts joined by `&`, halves first: each `&` sorts the devices of both sides, so one by one is quadratic."""
     half = len(parts) // 2
-    return _joined(parts[:half]) & _joined(parts[half:]) if half else parts[0]
+    return _all_of(parts[:half]) & _all_of(parts[half:]) if half else parts[0]
 
 
-def _one(**fields: Any) -> Requirement:
+def _single(**fields: Any) -> Requirement:
     return Requirement((Alternative(**fields),))
 
 
@@ -100,41 +98,41 @@ class _Builder:
 
     def conjunction(self, parts: list[Requirement]) -> Requirement:
         runs = groupby(parts, key=lambda part: len(part.alternatives) == 1)
-        return reduce(and_, (one for plain, run in runs for one in ([_joined(list(run))] if plain else run)))
+        return reduce(and_, (part for plain, run in runs for part in ([_all_of(list(run))] if plain else run)))
 
     def duration(self, parts: list[Token]) -> Requirement:
-        return _one(duration=_read(parse_timespan, parts[0]))
+        return _single(duration=_value(parse_timespan, parts[0]))
 
     def nodes(self, parts: list[Token]) -> Requirement:
-        return _one(nodes=_read(_whole, parts[0]))
+        return _single(nodes=_value(_whole_number, parts[0]))
 
     def mem(self, parts: list[Token]) -> tuple[str, int, Token]:
-        return "mem", _read(parse_memory, parts[0]), parts[0]
+        return "mem", _value(parse_memory, parts[0]), parts[0]
 
     def cores(self, parts: list[Token]) -> tuple[str, int, Token]:
-        return "cores", _read(_whole, parts[0]), parts[0]
+        return "cores", _value(_whole_number, parts[0]), parts[0]
 
     def model(self, parts: list[Token]) -> tuple[str, str, Token]:
         text = str(parts[0]).strip('"')
         if not text.strip() or not text.isprintable():
-            raise _Misread("the name of a GPU model is empty or not printable", parts[0])
+            raise _BadValue("the name of a GPU model is empty or not printable", parts[0])
         return "model", text, parts[0]
 
     def cpu(self, parts: list[Any]) -> Requirement:
         given = _arguments(parts)
-        return _one(cpu_memory=given.get("mem", 0), cores=given.get("cores", 0))
+        return _single(cpu_memory=given.get("mem", 0), cores=given.get("cores", 0))
 
     def accelerator(self, parts: list[Any]) -> Requirement:
         given = _arguments(parts[1:])
-        return _one(accelerators=(Accelerator(str(parts[0]), given.get("mem", 0), given.get("model")),))
+        return _single(accelerators=(Accelerator(str(parts[0]), given.get("mem", 0), given.get("model")),))
 
     def times(self, parts: list[Any]) -> Requirement:
         requirement, token = parts if isinstance(parts[0], Requirement) else (parts[1], parts[0])
-        count = _read(_whole, token)
+        count = _value(_whole_number, token)
         try:
             return requirement * count  # type: ignore[no-any-return]
         except ValueError as error:
-            raise _Misread(str(error), token) from error
+            raise _BadValue(str(error), token) from error
 
     def start(self, parts: list[Requirement]) -> Requirement:
         return parts[0]
@@ -154,17 +152,18 @@ def _parser() -> Lark:
 def parse(text: str) -> Requirement:
     """Read a requirement such as ``duration=4 days & cuda(mem=24G)*2 | cuda(mem=80G)``.
 
-    Raises RequirementSyntaxError for anything else, whatever the text; never another error.
+    Raises RequirementSyntaxError for any other text, and TypeError for what is not text.
     """
     if not isinstance(text, str):
         raise TypeError(f"a requirement is text, not {type(text).__name__}")
-    if len(text) > MAX_SOURCE:
-        raise RequirementSyntaxError(f"a requirement of {len(text)} characters is not a requirement", text[:200], 0)
+    if len(text) > MAX_LENGTH:
+        reason = f"a requirement has at most {MAX_LENGTH} characters, not {len(text)}"
+        raise RequirementSyntaxError(reason, text[:200], 0)
     from lark.exceptions import UnexpectedInput
 
     try:
         return _parser().parse(text)  # type: ignore[return-value]
-    except _Misread as problem:
+    except _BadValue as problem:
         start = problem.token.start_pos or 0
         length = len(str(problem.token).rstrip())
         raise RequirementSyntaxError(problem.reason, text, start, length=length) from None
@@ -175,7 +174,7 @@ def parse(text: str) -> Requirement:
 
 
 def _explained(problem: Any, text: str) -> RequirementSyntaxError:
-    """What the parser found in the way, in the words of the language."""
+    """The parser's error in the words of the language."""
     wanted = set(getattr(problem, "allowed", None) or getattr(problem, "expected", None) or ())
     offset = problem.pos_in_stream
     if offset is None or offset < 0 or getattr(getattr(problem, "token", None), "type", "") == "$END":
@@ -200,36 +199,45 @@ def _reason(word: str, wanted: set[str], text: str, offset: int) -> str:
     if word == "-":
         return "a number here cannot be negative"
     if not word.isprintable():
-        return f"character {word!r} cannot stand in a requirement"
+        return f"a requirement cannot contain the character {word!r}"
     if "_CPU" in wanted and (word[0].isalpha() or word[0] == "_"):
         return f"{word[:40]!r} is not something a job can need"
     if wanted & {"_MEM", "_CORES"} and word[0].isalnum():
         return f"{word[:40]!r} is not an argument here"
-    return f"{word[:40]!r} cannot stand here"
+    return f"{word[:40]!r} is not expected here"
 
 
 def _nearest(word: str, wanted: set[str]) -> str:
-    """The nearest word that could stand in this place; empty where nothing is near."""
-    import difflib
-
+    """The nearest word that is expected here, or what may have been meant; empty where nothing is near."""
     if not word or not word[0].isalnum():
         return ""
     low = word.lower()
     if "_CPU" in wanted:
-        if low in _WORDS:
-            return _WORDS[low]
-        near = difflib.get_close_matches(low, [*_TERMS, *_WORDS], n=1, cutoff=0.6)
-        return _WORDS.get(near[0], near[0]) if near else ""
+        return _nearest_term(low)
     if {"_MEM", "_CORES", "_MODEL"} & wanted:
-        names = [name for name, key in (("mem", "_MEM"), ("cores", "_CORES"), ("model", "_MODEL")) if key in wanted]
-        if low in _ARGUMENTS and _ARGUMENTS[low] in names:
-            return f"{_ARGUMENTS[low]}="
-        near = difflib.get_close_matches(low, names, n=1, cutoff=0.6)
-        if near:
-            return f"{near[0]}="
-        if "model" in names and not low[0].isdigit():
-            return f"model={word}"
-        amounts = [f"cores={word}"] if "cores" in names and _readable(_whole, word) else []
-        sizes = [size for size in (word, f"{word}G") if "mem" in names and _readable(parse_memory, size)]
-        return " or ".join(amounts + [f"mem={size}" for size in sizes[:1]])
+        return _nearest_argument(word, {name for name in ("mem", "cores", "model") if f"_{name.upper()}" in wanted})
     return _WORDS[low] if low in ("and", "or") else ""
+
+
+def _nearest_term(low: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(low, [low] if low in _WORDS else [*_TERMS, *_WORDS], n=1, cutoff=0.6)
+    return _WORDS.get(near[0], near[0]) if near else ""
+
+
+def _nearest_argument(word: str, names: set[str]) -> str:
+    """The argument that was meant, by its name (``memory``), or by a bare value (``24G``, ``A100``)."""
+    import difflib
+
+    low = word.lower()
+    near = difflib.get_close_matches(low, sorted(names), n=1, cutoff=0.6)
+    if _ARGUMENTS.get(low) in names:
+        near = [_ARGUMENTS[low]]
+    if near:
+        return f"{near[0]}="
+    if "model" in names and not low[0].isdigit():
+        return f"model={word}"
+    values = [f"cores={word}"] if "cores" in names and _is_valid(_whole_number, word) else []
+    sizes = [size for size in (word, f"{word}G") if "mem" in names and _is_valid(parse_memory, size)]
+    return " or ".join(values + [f"mem={size}" for size in sizes[:1]])
