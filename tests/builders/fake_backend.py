@@ -61,9 +61,9 @@ class FakeBackend(Backend):
         self.asked.append(sorted(jobs))
         return {element: info for element, info in self.infos.items() if element[0] in jobs}
 
-    def end(self, job, state="COMPLETED", index=None, **more):
+    def end(self, id, state="COMPLETED", index=None, /, **info):
         """Say in what state a job, or an element of an array, is."""
-        self.infos[job, index] = JobInfo(state, **more)
+        self.infos[id, index] = JobInfo(state, **info)
 
     def cancel(self, run, elements):
         self.cancelled.append(list(elements))

@@ -17,29 +17,29 @@ _ESCALATION = re.compile(r"\s*(\w+)\s*\*\s*(\d+(?:\.\d+)?)\s*")
 
 def factors(text: str) -> dict[str, float]:
     """``mem*2, duration*1.5`` as factors; raises ValueError with what may stand there."""
-    found = {}
+    by_name = {}
     for part in filter(str.strip, text.split(",")):
         matched = _ESCALATION.fullmatch(part)
         if not matched or matched[1] not in FACTORS or not float(matched[2]):
             raise ValueError(f"{part.strip()!r}: write {', '.join(f'{name}*2' for name in FACTORS)}, with commas")
-        found[matched[1]] = float(matched[2])
-    return found
+        by_name[matched[1]] = float(matched[2])
+    return by_name
 
 
 def escalated(need: Requirement, by: Mapping[str, float]) -> Requirement:
     """A requirement with its amounts multiplied; what it does not ask stays unasked."""
 
-    def larger(one: Alternative) -> Alternative:
+    def larger(part: Alternative) -> Alternative:
         memory = by.get("gpu_mem", 1)
         return evolve(
-            one,
-            cpu_memory=times(one.cpu_memory, by.get("mem", 1)),
-            cores=times(one.cores, by.get("cores", 1)),
-            duration=None if one.duration is None else times(one.duration, by.get("duration", 1)),
-            accelerators=tuple(evolve(device, memory=times(device.memory, memory)) for device in one.accelerators),
+            part,
+            cpu_memory=times(part.cpu_memory, by.get("mem", 1)),
+            cores=times(part.cores, by.get("cores", 1)),
+            duration=None if part.duration is None else times(part.duration, by.get("duration", 1)),
+            accelerators=tuple(evolve(device, memory=times(device.memory, memory)) for device in part.accelerators),
         )
 
-    return Requirement(tuple(larger(one) for one in need.alternatives))
+    return Requirement(tuple(map(larger, need.alternatives)))
 
 
 def times(amount: int, factor: float) -> int:
@@ -49,13 +49,14 @@ def times(amount: int, factor: float) -> int:
 
 def asked(need: Requirement) -> set[str]:
     """The names of the amounts that a requirement has."""
-    amounts: dict[str, Any] = {
-        "mem": [one.cpu_memory for one in need.alternatives],
-        "cores": [one.cores for one in need.alternatives],
-        "duration": [one.duration for one in need.alternatives],
-        "gpu_mem": [device.memory for one in need.alternatives for device in one.accelerators],
+    parts = need.alternatives
+    amounts: dict[str, list[int | None]] = {
+        "mem": [part.cpu_memory for part in parts],
+        "cores": [part.cores for part in parts],
+        "duration": [part.duration for part in parts],
+        "gpu_mem": [device.memory for part in parts for device in part.accelerators],
     }
-    return {name for name, some in amounts.items() if any(some)}
+    return {name for name, values in amounts.items() if any(values)}
 
 
 def asked_by_hand(parameters: Mapping[str, Any]) -> set[str]:
@@ -71,5 +72,6 @@ def asked_by_hand(parameters: Mapping[str, Any]) -> set[str]:
 
 def pointless(by: Iterable[str], has: Iterable[str]) -> str:
     """What to say of factors on amounts that are not asked; "" when all are."""
-    missing = [name for name in by if name not in set(has)]
+    known = set(has)
+    missing = [name for name in by if name not in known]
     return f"it asks for no {' and no '.join(missing)} that could be multiplied: say how much first" if missing else ""

@@ -1,0 +1,252 @@
+"""A submitted plan: its steps, waiting, cancelling and logs."""
+
+import os
+import pickle
+
+import pytest
+from fake_backend import after, step, stored_run, submission
+
+from launchers.errors import RunError
+from launchers.runs.journal import Cancel, Refused, Submitted
+from launchers.runs.results import write_ticket
+from launchers.runs.run import NoSuchStepError, PlanRun, StepsFailedError, open_run
+from launchers.runs.stored import write_run
+
+
+@pytest.fixture
+def run(fake, tmp_path):
+    """A run of a, a Map m after it, and z after that, which are jobs 7, 8 and 9."""
+    steps = [step("a"), step("m", [("a", "ok")], 3), step("z", [("m", "any")])]
+    submissions = [
+        submission("a"),
+        submission("m", after("a"), items=[0, 1, 2]),
+        submission("z", after("m", "afterany")),
+    ]
+    run = stored_run(tmp_path, *submissions, steps=steps)
+    run.folder.journal.append(Submitted({"a": "7", "m": "8", "z": "9"}))
+    return PlanRun(run)
+
+
+def end_all(fake, state="COMPLETED"):
+    for job, index in (("7", None), ("8", 0), ("8", 1), ("8", 2), ("9", None)):
+        fake.end(job, state, index)
+
+
+def test_a_run_is_its_steps(run):
+    assert [one.name for one in run] == ["a", "m", "z"]
+    assert len(run) == 3
+    assert run["m"].name == "m"
+    with pytest.raises(NoSuchStepError, match="there is no step x: a, m, z"):
+        run["x"]
+    assert repr(run) == f"PlanRun('{run.folder}', 3 steps on slurm)"
+    run.record.group = "cluster"
+    assert repr(run).endswith("3 steps on cluster)")
+    assert open_run(run.folder).record.folder == run.reload().folder
+
+
+def test_another_client_has_added_an_attempt(fake, run):
+    assert len(run.status()[0].members) == 1
+    other = open_run(run.folder).record
+    other.add_submissions((submission("a~2", steps=["a"], attempt=2),))
+    write_run(other)
+    other.folder.journal.append(Submitted({"a~2": "10"}))
+    fake.end("10", "RUNNING")
+    assert run.status()[0].members[0].job == "10"
+    assert run["a"].state == "RUNNING"
+
+
+# -- waiting ---------------------------------------------------------------------------------------------------
+
+
+def test_to_wait_until_all_have_ended(fake, run):
+    end_all(fake)
+    assert run.wait()
+    fake.end("8", "FAILED", 1, reason="exit status 3")
+    assert not run.wait(check=False)
+    with pytest.raises(StepsFailedError) as caught:
+        run.wait()
+    assert [state.name for state in caught.value.steps] == ["m"]
+    assert str(caught.value).splitlines() == [
+        "step m FAILED: exit status 3", f"run folder: {run.folder}; the logs: launchers logs {run.folder} STEP",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_timeout_is_no_failure(fake, run, check):
+    end_all(fake)
+    fake.end("9", "RUNNING")
+    fake.end("8", "FAILED", 1)
+    with pytest.raises(TimeoutError, match=r"1 of 5 jobs of .* go on"):
+        run.wait(0.05, check=check)
+
+
+def test_jobs_that_end_while_somebody_waits(fake, run, monkeypatch):
+    end_all(fake, "RUNNING")
+    monkeypatch.setattr("launchers.runs.run.time.sleep", lambda seconds: end_all(fake))
+    assert run.wait(60)
+
+
+def test_what_is_stuck_is_not_waited_for(fake, run):
+    end_all(fake)
+    fake.end("9", "PENDING", reason="DependencyNeverSatisfied")
+    assert not run.wait(5, check=False)
+    assert run.cancel_stuck() == ["z"]
+    assert fake.cancelled == [[("9", None)]]
+    fake.end("9", "COMPLETED")
+    assert run.cancel_stuck() == []
+    assert len(fake.cancelled) == 1
+
+
+def test_ctrl_c_leaves_the_jobs_alone(fake, run, monkeypatch, capsys):
+    end_all(fake, "RUNNING")
+
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("launchers.runs.run.time.sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run.wait()
+    out, err = capsys.readouterr()
+    assert f"The jobs keep running. To watch them again: launchers wait {run.folder}" in err
+    assert (out, fake.cancelled) == ("", [])
+
+
+def test_whether_a_run_is_over(fake, run):
+    end_all(fake)
+    assert run.is_over()
+    fake.end("9", "RUNNING")
+    assert not run.is_over()
+
+
+def test_a_run_that_was_refused_is_over_unless_somebody_resumes_it(fake, tmp_path):
+    run = PlanRun(stored_run(tmp_path, submission("a"), submission("b")))
+    assert not run.is_over()
+    run.record.folder.journal.append(Refused("a", ["no"]))
+    assert run.is_over()
+    with run.record.folder.lock():
+        assert not run.is_over()
+    assert run.is_over()
+    (run.folder / "lock").write_text("elsewhere 1 2 abc\n")
+    assert not run.is_over()
+
+
+# -- results ---------------------------------------------------------------------------------------------------
+
+
+def test_the_result_of_a_step(fake, run):
+    end_all(fake)
+    folder = run.record.folder.job_folder("a")
+    write_ticket(folder, run.record.submissions[0], fail_fast=False, rivals={})
+    with pytest.raises(RunError, match="step a ended COMPLETED: step a has no result yet"):
+        run["a"].result()
+    (folder / "7_0_result.pkl").write_bytes(pickle.dumps(("success", 5)))
+    assert run["a"].result() == 5
+    fake.end("7", "FAILED", reason="exit status 1")
+    (folder / "7_0_result.pkl").write_bytes(pickle.dumps(("error", "Traceback")))
+    with pytest.raises(RunError, match="step a ended FAILED: exit status 1\nstep a failed:\nTraceback"):
+        run["a"].result()
+
+
+def test_a_result_that_does_not_come_in_time(fake, run):
+    end_all(fake, "RUNNING")
+    with pytest.raises(TimeoutError, match=r"step a is RUNNING after 0\.05 s"):
+        run["a"].result(0.05)
+
+
+# -- cancelling ------------------------------------------------------------------------------------------------
+
+
+def orders(run):
+    return [event.steps for event in run.record.folder.journal.events() if isinstance(event, Cancel)]
+
+
+def test_to_cancel_everything(fake, run):
+    assert run.cancel() == ["a", "m", "z"]
+    assert fake.cancelled == [[("7", None), ("8", None), ("9", None)]]
+    assert orders(run) == [["a", "m", "z"]]
+
+
+@pytest.mark.parametrize(
+    ("names", "descendants", "cancelled", "elements"),
+    [
+        (["a"], True, ["a", "m"], [("7", None), ("8", None)]),  # z waits for any end
+        (["a"], False, ["a"], [("7", None)]),
+        (["m"], True, ["m"], [("8", None)]),
+        (["z"], True, ["z"], [("9", None)]),
+        (["z", "a"], False, ["a", "z"], [("7", None), ("9", None)]),
+    ],
+)
+def test_to_cancel_steps(fake, run, names, descendants, cancelled, elements):
+    assert run.cancel(names, descendants=descendants) == cancelled
+    assert fake.cancelled == [elements]
+    assert orders(run) == [cancelled]
+
+
+def test_to_cancel_all_items_but_one(fake, run):
+    assert run.cancel(["m"], except_item=1, descendants=False) == ["m"]
+    assert fake.cancelled == [[("8", 0), ("8", 2)]]
+
+
+def test_to_cancel_what_is_not_there(fake, run):
+    with pytest.raises(NoSuchStepError):
+        run.cancel(["a", "x"])
+    assert (fake.cancelled, orders(run)) == ([], [])
+
+
+def test_to_cancel_steps_that_share_an_array(fake, tmp_path):
+    run = PlanRun(stored_run(tmp_path, submission("x", steps=["x", "y"]), submission("w", steps=["w", "v"])))
+    run.record.folder.journal.append(Submitted({"x": "7", "w": "8"}))
+    run.cancel(["y", "w", "v"])
+    assert fake.cancelled == [[("8", None), ("7", 1)]]
+
+
+def test_barriers_go_with_the_steps_behind_them(fake, tmp_path):
+    barriers = [submission("wait.1", after("a"), barrier=True), submission("wait.2", after("a"), barrier=True)]
+    children = [submission("b", after("wait.1")), submission("c", after("wait.2"))]
+    run = PlanRun(stored_run(tmp_path, submission("a"), *barriers, *children))
+    run.record.folder.journal.append(Submitted({"a": "7", "wait.1": "8", "wait.2": "9", "b": "10"}))
+    run.cancel(["b"])
+    assert fake.cancelled == [[("10", None), ("8", None)]]
+    run.cancel(["c"])  # which was not submitted yet
+    assert fake.cancelled[1:] == [[("9", None)]]
+
+
+def test_to_cancel_what_was_not_submitted(fake, tmp_path):
+    run = PlanRun(stored_run(tmp_path, submission("a")))
+    assert run.cancel() == ["a"]
+    assert fake.cancelled == []
+    assert orders(run) == [["a"]]
+
+
+# -- logs ------------------------------------------------------------------------------------------------------
+
+
+def make_logs(folder, *names):
+    folder.mkdir(exist_ok=True, parents=True)
+    for number, name in enumerate(names):
+        (folder / name).touch()
+        os.utime(folder / name, (number, number))
+
+
+def test_the_logs_of_a_step(run):
+    make_logs(run.record.folder.job_folder("a"), "7_0_log.err", "9_0_log.out", "7_0_log.out", "7_0_result.pkl")
+    assert [path.name for path in run.logs("a")] == ["9_0_log.out", "7_0_log.out", "7_0_log.err"]
+    assert run.logs("z") == []
+
+
+def test_the_logs_of_an_item(run):
+    make_logs(
+        run.record.folder.job_folder("m"), *[f"8_{n}_0_log.{kind}" for n in (2, 0, 12) for kind in ("out", "err")]
+    )
+    assert [path.name for path in run.logs("m", 2)] == ["8_2_0_log.out", "8_2_0_log.err"]
+    assert [path.name for path in run.logs("m")] == [f"8_{n}_0_log.{kind}" for n in (0, 2) for kind in ("out", "err")]
+
+
+def test_the_logs_of_a_script(fake, tmp_path):
+    run = PlanRun(stored_run(tmp_path, submission("m", items=[0, 4], script="job.sh")))
+    (run.folder / "job.sh").write_text("#!/bin/sh\n")
+    make_logs(run.folder / "cwd", "12-7_0.out", "13-7_4.out", "13-8_4.out", "other")
+    assert [path.name for path in run.logs("m", 4)] == ["13-7_4.out", "13-8_4.out"]
+    run.record.folder.journal.append(Submitted({"m": "7"}))
+    assert [path.name for path in run.logs("m", 4)] == ["13-7_4.out"]
+    assert [path.name for path in run.logs("m")] == ["12-7_0.out", "13-7_4.out"]
