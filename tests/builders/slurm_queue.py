@@ -5,6 +5,11 @@ from launchers.jobs.state import ENDED
 from launchers.slurm.backend import SlurmBackend
 
 
+def pretend_srun(monkeypatch):
+    """Let submitit write sbatch files where there is no Slurm: it wants to see an srun."""
+    monkeypatch.setattr("submitit.SlurmExecutor.affinity", classmethod(lambda _: 1))
+
+
 class SlurmQueue:
     """What was sent, and the states of the jobs; those of which a test says nothing are PENDING."""
 
@@ -14,6 +19,7 @@ class SlurmQueue:
             monkeypatch.setattr(SlurmBackend, name, getattr(self, f"_{name}"))
         monkeypatch.setattr(SlurmBackend, "largest_array", lambda _: array)
         monkeypatch.setattr(SlurmBackend, "missing_commands", lambda _: ())
+        pretend_srun(monkeypatch)
 
     def end(self, run, default="COMPLETED", reason="", **states):
         """Say how the jobs of the last attempt are: `states` by step, or ``step_ITEM`` for an item of a Map."""

@@ -12,6 +12,8 @@ ENDED = frozenset(
 
 
 UNKNOWN = "UNKNOWN"
+NO_REASON = ("", "None")
+"""What Slurm says where it gives no reason."""
 
 
 REASONS = {
@@ -65,9 +67,9 @@ def base(state: str) -> str:
 
 def in_words(reason: str) -> str:
     """What a pending reason means."""
-    whole = reason.replace("_", " ").strip()
+    whole = reason.replace("_", " ").strip().removeprefix("(")
     for start, words in NOT_PERMITTED.items():
-        if whole.lstrip("(").startswith(start):
+        if whole.startswith(start):
             return f"{words}: it can never start: {whole.partition('(')[2].rstrip(')')}".rstrip(": ")
     bare = reason.strip("()").split(",")[0].strip()
     return REASONS.get(bare, reason.strip("()"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from launchers.jobs.backend import Backend, JobInfo
-from launchers.jobs.state import ENDED, UNKNOWN, in_words
+from launchers.jobs.state import ENDED, NO_REASON, UNKNOWN, in_words
 from launchers.launcher.foreground import start_failure_status
 
 TICK = 0.25
@@ -97,7 +97,9 @@ class _QueueWatch:
         info = infos[-1] if infos else JobInfo(UNKNOWN)
         if info.state == "PENDING" and info.reason != self.reason and sys.stderr.isatty():
             self.reason = info.reason
-            print(f"launchers: job {self.job} {in_words(info.reason)}", file=sys.stderr)
+            known = info.reason not in NO_REASON
+            words = in_words(info.reason) if known else "is waiting in the queue (no reason given yet)"
+            print(f"launchers: job {self.job} {words}", file=sys.stderr)
         self.gone = self.gone + 1 if info.state in ENDED or info.state == UNKNOWN else 0
         return info.state if self.gone > GONE_LOOKS else ""
 

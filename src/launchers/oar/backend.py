@@ -128,10 +128,10 @@ class OarBackend(Backend):
         return str(found[0].array) if found else None
 
     def states(
-        self, run: Path, job_ids: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
+        self, run: Path, jobs: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
     ) -> dict[Element, JobInfo]:
         """What oarstat knows; nothing where OAR does not answer.  OAR does not tell what a job used."""
-        return job_infos(LocalConnector(), job_ids)
+        return job_infos(LocalConnector(), jobs)
 
     def cancel(self, run: Path, elements: Iterable[Element]) -> None:
         """One oardel for all of them, under the ids that the jobs have now."""

@@ -14,7 +14,7 @@ from attrs import evolve, field, frozen
 from launchers.errors import RunError
 from launchers.files.atomic import write_atomically
 from launchers.jobs.backend import Element, JobInfo
-from launchers.jobs.state import ENDED, UNKNOWN, base, in_words
+from launchers.jobs.state import ENDED, NO_REASON, UNKNOWN, base, in_words
 from launchers.jobs.submission import Submission
 from launchers.quantities.units import format_timespan
 from launchers.runs.journal import JournalState
@@ -24,8 +24,6 @@ from launchers.runs.stored import StoredRun
 
 UNSUBMITTED = "UNSUBMITTED"
 """The state of a job that the scheduler has not been asked for yet."""
-NO_REASON = ("", "None")
-"""What Slurm says where it gives no reason."""
 
 Seen = dict[str, list[Any]]
 """State and time of each job when a scheduler last knew it."""

@@ -18,7 +18,8 @@ from launchers.jobs.backend import (
     Wait,
     last_lines,
 )
-from launchers.slurm import jobs, options
+from launchers.slurm import jobs as slurm_jobs
+from launchers.slurm import options as slurm_options
 from launchers.slurm.args import SlurmArgs
 from launchers.slurm.environment import without_sbatch_overrides
 from launchers.slurm.refusals import is_controller_unreachable, refusal_of_sbatch
@@ -66,14 +67,14 @@ class SlurmBackend(Backend):
 
         return live_signals(LocalConnector())
 
-    def narrow(self, group: Group, options_by_hand: Mapping[str, Any]) -> Group:
+    def narrow(self, group: Group, options: Mapping[str, Any]) -> Group:
         """The group with the nodes that options of sbatch leave; a group that cannot be asked is left as it is."""
-        return group if group.unreachable else options.narrow(group, options_by_hand)
+        return group if group.unreachable else slurm_options.narrow(group, options)
 
-    def with_options(self, resources: Resources, options_by_hand: Mapping[str, Any]) -> Resources:
+    def with_options(self, resources: Resources, options: Mapping[str, Any]) -> Resources:
         """The arguments of sbatch with options given by hand."""
         assert isinstance(resources, SlurmArgs)
-        return options.with_options(resources, options_by_hand)
+        return slurm_options.with_options(resources, options)
 
     # -- functions, one by one
 
@@ -142,17 +143,17 @@ class SlurmBackend(Backend):
 
     def find_token(self, token: str, since: float) -> str | None:
         """The id of the job that carries a token in its comment or name."""
-        return jobs.find_token(LocalConnector(), token, since)
+        return slurm_jobs.find_token(LocalConnector(), token, since)
 
     def states(
-        self, run: Path, job_ids: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
+        self, run: Path, jobs: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
     ) -> dict[Element, JobInfo]:
         """What squeue and sacct know."""
-        return jobs.job_infos(LocalConnector(), job_ids, elements, usage=usage)
+        return slurm_jobs.job_infos(LocalConnector(), jobs, elements, usage=usage)
 
     def cancel(self, run: Path, elements: Iterable[Element]) -> None:
         """One scancel for all of them."""
-        LocalConnector().run(("scancel", *map(_id, elements)), timeout=jobs.TIMEOUT)
+        LocalConnector().run(("scancel", *map(_id, elements)), timeout=slurm_jobs.TIMEOUT)
 
     def output_patterns(self, request: SubmissionRequest, script: str) -> list[str]:
         """What the script says of its output, or sbatch's own."""

@@ -7,6 +7,7 @@ import time
 import pytest
 from config_files import local_entry, oar_entry, partition, slurm_entry, write_config
 from plans import CPU, work
+from slurm_queue import pretend_srun
 
 from launchers import LauncherNotFoundError, SlurmArgs
 from launchers.plan import Chain, Dag, Map, Parallel, Plan, PlanError, ResultOf, Step, result_of
@@ -14,6 +15,11 @@ from launchers.plan.check import check_and_place, plan_problems
 from launchers.plan.graph import graph_of
 from launchers.plan.tree import RetryPolicy
 from launchers.slurm.backend import SlurmBackend
+
+
+@pytest.fixture(autouse=True)
+def srun(monkeypatch):
+    pretend_srun(monkeypatch)
 
 
 @pytest.fixture

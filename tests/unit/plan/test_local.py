@@ -4,14 +4,14 @@ import itertools
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from following import states
-from steps import CPU, add, double, fail, late_span, span, variables
+from following import states, until
+from killed import END, Clients
+from steps import CPU, add, double, fail, late_span, span, submit_small, variables
 
 from launchers import find_launcher
 from launchers.cli import main
@@ -149,31 +149,16 @@ def test_results_inside_of_what_is_given(tmp_path):
         Plan("p", Map("m", CPU, double, [1], at_once=-1)).submit()
 
 
-CLIENT = """
-import sys, time
-sys.path.insert(0, {tests!r})
-from steps import span
-from launchers.plan import Chain, Plan, Step
-Plan("p", Chain(Step("a", None, span), Step("b", None, span))).submit()
-time.sleep(60)
-"""
-
-
-def test_the_client_and_the_scheduler_may_be_killed(tmp_path):
-    code = CLIENT.format(tests=str(Path(__file__).resolve().parents[2] / "builders"))
-    client = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
-    while not list(Path("runs").glob("*/plan.json")):
-        time.sleep(0.02)
-    (folder,) = Path("runs").iterdir()
-    while not (folder / "local" / "1" / "scheduler.pid").exists():
-        time.sleep(0.02)
-    client.kill()
-    client.wait()
-    time.sleep(0.2)
-    os.kill(int((folder / "local" / "1" / "scheduler.pid").read_text().split()[0]), signal.SIGKILL)
-    assert main(["resume", str(folder)]) == 0
-    run = open_run(folder)
-    assert run.wait(60)
+def test_the_client_and_the_scheduler_may_be_killed():
+    with Clients(submit_small) as clients:
+        clients.kill(at=END, wait=False)
+        (folder,) = Path("runs").iterdir()
+        pid = folder / "local" / "1" / "scheduler.pid"
+        until(lambda: pid.exists() and pid.read_text())
+        os.kill(int(pid.read_text().split()[0]), signal.SIGKILL)
+        assert main(["resume", str(folder)]) == 0
+        run = open_run(folder)
+        assert run.wait(60)
     assert set(states(run).values()) == {"COMPLETED"}
 
 
