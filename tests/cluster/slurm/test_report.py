@@ -28,7 +28,7 @@ def accounted(run, patience=30):
     deadline = time.monotonic() + patience
     while True:
         found = advise(run)
-        if all(one.used.seconds is not None for one in found) or time.monotonic() > deadline:
+        if all(advice.used.seconds is not None for advice in found) or time.monotonic() > deadline:
             return found
         time.sleep(1)
 
@@ -65,9 +65,9 @@ def test_asked_and_used(slurm, capsys):
     assert str(holds.enough).replace("&", "&amp;") in text
     assert text.count('class="strip') == 3
     steps = {step.name: step for step in run.status()}
-    (info,) = (one.info for one in steps["spins"].members)
+    (info,) = (job.info for job in steps["spins"].members)
     assert info.submitted < info.eligible <= info.started < info.ended
-    assert info.eligible >= max(one.info.ended for one in steps["holds"].members) - 1
+    assert info.eligible >= max(job.info.ended for job in steps["holds"].members) - 1
     assert info.usage is None  # status does not ask the steps
 
 
@@ -89,6 +89,6 @@ def test_without_accounting(slurm, capsys, monkeypatch, tmp_path):
     assert "no such luck" in text.partition('id="graph"')[0]
     assert "1 cancelled" in text
     for _ in ("squeue alone", "sacct as well"):
-        (one,) = run.status()[2].members
-        assert (one.info.state, one.info.started) == ("CANCELLED", None)
+        (job,) = run.status()[2].members
+        assert (job.info.state, job.info.started) == ("CANCELLED", None)
         (folder / "sacct").unlink(missing_ok=True)
