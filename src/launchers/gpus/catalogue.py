@@ -1,7 +1,7 @@
-"""GPU models: what a name says about kind and memory.
+"""GPU models: the kind and memory that a name stands for.
 
-The data is gpus.toml.  A name that was sold in several sizes gives them all, one that says nothing gives none: the
-catalogue does not guess.
+The data is gpus.toml. A model that was sold in several sizes has all of them, and a name without a known model has
+none: the catalogue does not guess.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
+from typing import Any
 
 from attrs import frozen
 
-GIB = 1024**3
+from launchers.quantities.units import GIB
+
 SHORTFALL = 0.085
-"""Cards report up to this share less than the nominal size, for ECC and firmware: a 48G A40 says 46068 MiB."""
+"""Cards report up to this share less than their nominal size, for ECC and firmware: a 48G A40 reports 46068 MiB."""
 
 _NOISE = {
     *("nvidia", "amd", "ati", "apple", "instinct", "radeon", "pro", "graphics", "gpu", "card", "corporation"),
@@ -22,14 +24,14 @@ _NOISE = {
     *("dgxs", "dgx", "hgx", "laptop", "mobile", "desktop", "mig", "me", "all", "inc", "superchip"),
 }
 _SOFT = {"tesla", "geforce", "quadro", "rtx", "gtx"}
-"""Words that are part of some names and noise in others: tried with and without."""
+"""Words that belong to some names and not to others, so a name is looked up with and without them."""
 _MIG = re.compile(r"(?:^|[^0-9a-z])(?:mig[-_ ])?([1-7])g\.([0-9]{1,3})gb(?:\+me(?:\.all)?|\+gfx)?", re.ASCII)
 _MEMORY_WORD = re.compile(r"([0-9]{1,3})(?:g|gb|gib)", re.ASCII)
 
 
 @frozen
 class Card:
-    """What a name stands for: kind, canonical model, the nominal sizes (bytes) it may have, and which entry said so."""
+    """What a name stands for: kind, canonical model, nominal sizes (bytes), and the source of this for notes."""
 
     kind: str
     model: str
@@ -38,12 +40,23 @@ class Card:
 
 
 @cache
-def _tables() -> tuple[dict[str, tuple[str, str, tuple[int, ...]]], tuple[int, ...]]:
-    """Keys (lower case, letters and digits) to (kind, model, sizes in GiB); and the nominal sizes."""
+def _data() -> dict[str, Any]:
     import tomllib
     from importlib.resources import files
 
-    data = tomllib.loads(files("launchers.gpus").joinpath("gpus.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(files("launchers.gpus").joinpath("gpus.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def nominal_sizes() -> tuple[int, ...]:
+    """The sizes in which cards are sold (bytes)."""
+    return tuple(size * GIB for size in _data()["memory"]["nominal"])
+
+
+@cache
+def _known_models() -> dict[str, tuple[str, str, tuple[int, ...]]]:
+    """Kind, canonical model and sizes (GiB) by key: a name or an alias in lower case, letters and digits only."""
+    data = _data()
     known = {
         model.lower(): (kind, model, tuple(sizes))
         for kind in ("cuda", "rocm", "mps")
@@ -52,13 +65,13 @@ def _tables() -> tuple[dict[str, tuple[str, str, tuple[int, ...]]], tuple[int, .
     for alias, (model, *sizes) in data["aliases"].items():
         kind, _, usual = known[model.lower()]
         known[alias.lower()] = (kind, model, tuple(sizes) or usual)
-    return known, tuple(data["memory"]["nominal"])
+    return known
 
 
 def identify(name: str, extra: Mapping[str, tuple[str, Sequence[int]]] | None = None) -> Card | None:
-    """The card that a GRES type, a feature or a driver's name stands for; None when it is not known.
+    """The card that a GRES type, a feature or a driver's name stands for; None for an unknown name.
 
-    `extra` are a site's own names: name -> (kind, sizes in bytes); they go before the catalogue.
+    `extra` has a site's own models, which go before the catalogue: name -> (kind, sizes in bytes).
     """
     for own, (kind, sizes) in (extra or {}).items():
         if own.lower() == name.strip().lower():
@@ -90,8 +103,8 @@ def _identify(name: str) -> Card | None:
 
 
 def _lookup(words: list[str]) -> tuple[str, str, tuple[int, ...]] | None:
-    """Try the words as they are, then without vendor and form-factor words, then without the soft ones."""
-    known, _ = _tables()
+    """The entry of a name: its words as they are, then without words that are noise, then without soft words."""
+    known = _known_models()
     bare = [word for word in words if word not in _NOISE]
     with_pro = [word for word in words if word not in _NOISE or word == "pro"]
     plain = [word for word in bare if word not in _SOFT]
@@ -107,9 +120,8 @@ def _lookup(words: list[str]) -> tuple[str, str, tuple[int, ...]] | None:
 def same_model(wanted: str, offered: str) -> bool:
     """Whether a device of model `offered` is what `model=wanted` asks for.
 
-    Case, vendor words and separators do not matter, and aliases are followed: A100 is asked for and
-    A100-SXM4-80GB serves.  V100S is another model than V100, and a MIG slice is not the whole card.  A name with
-    a size in it asks for that size.
+    Case, separators and vendor words do not matter, and aliases count: A100-SXM4-80GB is an A100. A V100S is not a
+    V100, and a MIG slice is not the whole card. A wanted name with a size asks for that size.
     """
     want, have = _identify(wanted), _identify(offered)
     if want and have:
@@ -124,10 +136,10 @@ def _letters(name: str) -> str:
 
 
 def nominal_memory(measured: int, model: str | None = None) -> int:
-    """The size on the box for the bytes that a device reports: 40536 MiB of an A100 is 40G.
+    """The nominal size of a device (bytes) from the bytes that it reports: an A100 with 40536 MiB has 40G.
 
-    The smallest size not below the measured one and at most `SHORTFALL` above it: of the model's own sizes if it is
-    known, else of the sizes cards are sold with; whole GiB that nobody sells stay as they are.
+    This is the smallest size that is not below the reported one and at most `SHORTFALL` above it: of the sizes of the
+    model if it is known, else of all sizes in which cards are sold. Other whole GiB stay as they are.
     """
     card = _identify(model) if model else None
     if card and card.memory:
@@ -135,5 +147,4 @@ def nominal_memory(measured: int, model: str | None = None) -> int:
         return min(near, default=measured)
     if measured % GIB == 0:
         return measured
-    sizes = [size * GIB for size in _tables()[1]]
-    return min((size for size in sizes if size * (1 - SHORTFALL) <= measured <= size), default=measured)
+    return min((size for size in nominal_sizes() if size * (1 - SHORTFALL) <= measured <= size), default=measured)

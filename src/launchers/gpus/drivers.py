@@ -1,4 +1,4 @@
-"""What the drivers' own tools say of accelerators: nvidia-smi and rocm-smi, as text."""
+"""Read what nvidia-smi and rocm-smi print about accelerators."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import re
 from attrs import frozen
 
 from launchers.gpus.catalogue import identify, nominal_memory
+from launchers.quantities.units import MIB
 
-MIB = 1024**2
 NVIDIA_QUERY = (
     "nvidia-smi",
     "--query-gpu=index,uuid,name,memory.total,mig.mode.current",
@@ -20,7 +20,7 @@ AMD_QUERY = ("rocm-smi", "--showproductname", "--showmeminfo", "vram", "--json")
 
 @frozen
 class LocalDevice:
-    """One accelerator of this machine; `handle` is what its VISIBLE variable takes (a UUID or an index)."""
+    """One accelerator of this machine. `handle` is its UUID or index, for the variable of visible devices."""
 
     kind: str
     handle: str
@@ -29,27 +29,34 @@ class LocalDevice:
 
 
 def read_nvidia(query: str, listing: str, notes: list[str]) -> list[LocalDevice]:
-    """Devices from the output of NVIDIA_QUERY and, for MIG, of ``nvidia-smi -L``."""
-    found = []
+    """Devices from the output of NVIDIA_QUERY and, for MIG, of ``nvidia-smi -L``.
+
+    A line that cannot be read becomes a note.
+    """
+    devices: list[LocalDevice] = []
     slices = _mig_slices(listing)
     for line in query.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
         if len(cells) != 5 or not cells[0].isdigit():
             if line.strip():
-                notes.append(f"nvidia-smi said what is not understood: {line.strip()[:80]}")
+                notes.append(f"nvidia-smi printed a line that cannot be read: {line.strip()[:80]}")
             continue
         index, uuid, name, size, mig = cells
         if mig == "Enabled" and index in slices:
-            for profile, mig_uuid in slices[index]:
-                card = identify(f"{name} MIG {profile}")
-                found.append(LocalDevice("cuda", mig_uuid, f"{name} MIG {profile}", card.memory[0] if card else None))
-            continue
-        bytes_ = nominal_memory(int(size) * MIB, name) if size.isdigit() else None
-        found.append(LocalDevice("cuda", uuid or index, name, bytes_))
-    return found
+            devices += [_mig_device(f"{name} MIG {profile}", mig_uuid) for profile, mig_uuid in slices[index]]
+        else:
+            memory = nominal_memory(int(size) * MIB, name) if size.isdigit() else None
+            devices.append(LocalDevice("cuda", uuid or index, name, memory))
+    return devices
+
+
+def _mig_device(model: str, uuid: str) -> LocalDevice:
+    card = identify(model)
+    return LocalDevice("cuda", uuid, model, card.memory[0] if card else None)
 
 
 def _mig_slices(listing: str) -> dict[str, list[tuple[str, str]]]:
+    """Profile and UUID of each MIG slice, by the index of its card."""
     slices: dict[str, list[tuple[str, str]]] = {}
     card = ""
     for line in listing.splitlines():
@@ -61,19 +68,19 @@ def _mig_slices(listing: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def read_amd(text: str, notes: list[str]) -> list[LocalDevice]:
-    """Devices from the JSON of rocm-smi."""
+    """Devices from the JSON of AMD_QUERY; what cannot be read becomes a note."""
     try:
         cards = json.loads(text[text.index("{") :])
     except ValueError:
         notes.append("rocm-smi printed no JSON")
         return []
-    found = []
+    devices = []
     for name in sorted(cards, key=lambda card: (len(card), card)):
         if not re.fullmatch(r"card\d+", name):
             continue
         card = cards[name]
         model = card.get("Card Series") or card.get("Card series") or card.get("Card model")
         size = str(card.get("VRAM Total Memory (B)", ""))
-        bytes_ = nominal_memory(int(size), model) if size.isdigit() else None
-        found.append(LocalDevice("rocm", name.removeprefix("card"), model, bytes_))
-    return found
+        memory = nominal_memory(int(size), model) if size.isdigit() else None
+        devices.append(LocalDevice("rocm", name.removeprefix("card"), model, memory))
+    return devices

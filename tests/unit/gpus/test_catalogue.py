@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launchers.gpus.catalogue import GIB, _tables, identify, nominal_memory, same_model
-
-MIB = 1024**2
+from launchers.gpus.catalogue import SHORTFALL, identify, nominal_memory, nominal_sizes, same_model
+from launchers.quantities.units import GIB, MIB
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,18 @@ def test_unknown_names_are_unknown(name):
 
 
 def test_a_site_can_name_its_own():
-    assert identify("gen", {"gen": ("cuda", (48 * GIB,))}).memory == (48 * GIB,)
+    own = {"Gen": ("rocm", (48 * GIB,)), "a100": ("cuda", ())}
+    card = identify(" gen ", own)
+    assert (card.kind, card.model, card.memory, card.evidence) == ("rocm", "Gen", (48 * GIB,), "gpus: Gen")
+    assert identify("A100", own).memory == ()
+    assert identify("A100", own).evidence == "gpus: a100"
+
+
+@pytest.mark.parametrize(
+    ("name", "evidence"), [("a100 ", "GPU catalogue: a100"), ("a100_3g.20gb", "MIG profile 3g.20gb")]
+)
+def test_a_card_names_its_source(name, evidence):
+    assert identify(name).evidence == evidence
 
 
 @pytest.mark.parametrize(
@@ -94,8 +104,21 @@ def test_nominal_memory(mib, model, gib):
 
 
 def test_nominal_sizes_are_fixed_points():
-    for size in _tables()[1]:
-        assert nominal_memory(size * GIB) == size * GIB
+    for size in nominal_sizes():
+        assert nominal_memory(size) == size
+
+
+@pytest.mark.parametrize("size", [24 * GIB, 48 * GIB])
+def test_a_card_reports_a_little_less_than_its_nominal_size(size):
+    least = size - int(size * SHORTFALL)
+    assert nominal_memory(least) == size
+    assert nominal_memory(least - 2) != size
+    assert nominal_memory(size + 1) != size
+
+
+def test_a_size_near_none_of_a_known_model_stays():
+    assert nominal_memory(60 * GIB, "A100") == 60 * GIB
+    assert nominal_memory(81559 * MIB, "A100") == 80 * GIB
 
 
 @given(st.text(max_size=40))

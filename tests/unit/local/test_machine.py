@@ -5,7 +5,6 @@ import os
 import pytest
 
 from launchers.commands import CommandError, LocalConnector, Outcome
-from launchers.gpus import drivers
 from launchers.gpus.drivers import LocalDevice
 from launchers.local import machine
 
@@ -42,36 +41,6 @@ def test_cgroups_bound_cores_and_memory(tmp_path, files, own, cores, memory):
     assert machine.cores(tmp_path, tmp_path / "own") == (cores or unbounded)
     total = machine.memory(tmp_path, tmp_path / "none")
     assert machine.memory(tmp_path, tmp_path / "own") == (memory or total)
-
-
-def test_nvidia_cards_and_slices():
-    notes = []
-    query = (
-        "0, GPU-aa, NVIDIA A100-SXM4-40GB, 40536, Disabled\n"
-        "1, GPU-bb, NVIDIA A100-SXM4-40GB, 40536, Enabled\n"
-        "2, GPU-cc, NVIDIA GeForce RTX 3090, 24576, [N/A]\nsomething else\n"
-    )
-    listing = (
-        "GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aa)\n"
-        "GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bb)\n"
-        "  MIG 3g.20gb     Device  0: (UUID: MIG-1)\n  MIG 1g.5gb      Device  1: (UUID: MIG-2)\n"
-    )
-    found = drivers.read_nvidia(query, listing, notes)
-    assert [(one.handle, one.memory // G) for one in found] == [
-        ("GPU-aa", 40),
-        ("MIG-1", 20),
-        ("MIG-2", 5),
-        ("GPU-cc", 24),
-    ]
-    assert notes == ["nvidia-smi said what is not understood: something else"]
-
-
-def test_amd_cards():
-    text = 'WARNING: x\n{"card1": {"Card series": "AMD Instinct MI250X", "VRAM Total Memory (B)": "68702699520"}, "system": {}}'
-    assert drivers.read_amd(text, []) == [LocalDevice("rocm", "1", "AMD Instinct MI250X", 64 * G)]
-    notes = []
-    assert drivers.read_amd("no json", notes) == []
-    assert notes
 
 
 class Broken:
