@@ -14,7 +14,7 @@ from launchers.cli.selection import selection_rows
 from launchers.errors import UNREACHABLE, LauncherNotFoundError
 from launchers.launcher.find import chosen, combined
 from launchers.launcher.groups import load_groups
-from launchers.matching import Answer, Selection, Trial, match
+from launchers.matching import Answer, Reason, Selection, Trial, match
 from launchers.matching.funnel import Funnel, funnels
 from launchers.matching.relax import relaxations
 from launchers.matching.words import relaxation_text, verdict_text
@@ -149,10 +149,10 @@ def _print_job(job: QueuedJob, refusal: Refusal, answer: Answer | None) -> None:
     print(f"  in: {', '.join(job.partitions)}, QoS {job.qos or '-'}, account {job.account or '-'}")
     if job.state != "PENDING":
         return
-    down = refusal.code == "closed" and not refusal.never
-    words = {True: "yes", False: "no", None: "not before its partition is up" if down else "not known"}
+    closed = refusal.code == Reason.CLOSED
+    words = {True: "yes", False: "no", None: "not before its partition is up" if closed else "not known"}
     print(f"  can it ever start: {words[can_start(refusal, answer)]}")
-    if refusal.code == "closed" and refusal.never:
+    if closed and refusal.never:
         print("  with what may be used there:")
     if answer is not None:
         _print_verdicts(answer.trials[0])

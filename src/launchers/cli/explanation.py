@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from launchers.cli.selection import VERSION, need_json, offer_json, selection_json
-from launchers.matching import Answer, Fit, Trial
+from launchers.matching import Answer, Fit, Reason, Trial
 from launchers.matching.funnel import Funnel, funnels
 from launchers.matching.relax import relaxations
 from launchers.matching.relaxation import Relaxation
@@ -65,7 +65,7 @@ def can_start(refusal: Refusal, answer: Answer | None) -> bool | None:
     """
     if refusal.never:
         return False
-    if refusal.code == "closed":
+    if refusal.code == Reason.CLOSED:
         return None
     return None if answer is None else answer.selection is not None
 

@@ -33,41 +33,6 @@ def call(capsys, *argv):
     return status, said.out, said.err
 
 
-def test_find(capsys):
-    status, out, err = call(capsys, "find", "--config", EXAMPLE, "cuda(mem=24G)*2 & duration=1 day")
-    assert (status, err) == (0, "")
-    assert out.splitlines()[:4] == [
-        "launcher       cluster",
-        "need           duration=1d & cuda(mem=24G) * 2",
-        "partition      gpu",
-        "account        vision",
-    ]
-
-
-def test_find_sbatch(capsys):
-    status, out, _ = call(capsys, "find", "--config", EXAMPLE, "--sbatch", "cuda(mem=80G)*4 & duration=90 min")
-    assert status == 0
-    assert out.splitlines() == [
-        "#SBATCH --account=vision",
-        "#SBATCH --qos=normal",
-        "#SBATCH --partition=big",
-        "#SBATCH --nodes=1",
-        "#SBATCH --gpus-per-node=a100:4",
-        "#SBATCH --time=90",
-        "#SBATCH --mail-type=FAIL",
-    ]
-
-
-def test_find_json_has_the_documented_shape(capsys):
-    status, out, _ = call(capsys, "find", "--config", EXAMPLE, "--json", "cuda(mem=24G)")
-    answer = json.loads(out)
-    assert (status, answer["version"]) == (0, 1)
-    documented = (ROOT / "docs" / "json.md").read_text()
-    for command, data in (("find", answer), ("offer", answer["offers"][0])):
-        section = documented.split(f"## {command}")[1].split("\n## ")[0]
-        assert set(data) == {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
-
-
 @pytest.mark.parametrize("command", ["explain", "list", "where", "check"])
 def test_other_json(capsys, command):
     argv = {"explain": ["cuda(mem=999G)"], "check": [EXAMPLE]}.get(command, [])
@@ -76,13 +41,6 @@ def test_other_json(capsys, command):
     answer = json.loads(capsys.readouterr().out)
     section = (ROOT / "docs" / "json.md").read_text().split(f"## {command}")[1].split("\n## ")[0]
     assert set(answer) == {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
-
-
-def test_nothing_matches_is_1_and_says_what_would(capsys):
-    status, out, err = call(capsys, "find", "--config", EXAMPLE, "--tag", "slurm", "cuda(mem=8G)*3 & duration=1h")
-    assert (status, out) == (1, "")
-    assert "min_mem_ratio 0.5 keeps this GPU for jobs that need 24G or more" in err
-    assert "would match gpu if GPU memory were 24G or more" in err
 
 
 @pytest.mark.parametrize(
