@@ -157,7 +157,7 @@ def _detach(plan_run: PlanRun) -> int:
         if task.retry:
             later = f"submits it again with {task.retry[1]}"
             print(f"launchers: if {task.name} fails, launchers status or launchers wait {later}", file=sys.stderr)
-    print(f"the jobs keep running; to wait for them: launchers wait {plan_run.folder.name}", file=sys.stderr)
+    print(f"The jobs keep running. To watch them again: launchers wait {plan_run.folder.name}", file=sys.stderr)
     return 0
 
 

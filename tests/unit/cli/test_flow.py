@@ -174,7 +174,7 @@ def test_run_leaves_it_running(flow, scratch):
     assert len(out.splitlines()) == 1
     assert err.splitlines() == [
         "launchers: if a fails, launchers status or launchers wait submits it again with mem*2",
-        f"the jobs keep running; to wait for them: launchers wait {folder.name}",
+        f"The jobs keep running. To watch them again: launchers wait {folder.name}",
     ]
     assert main(["wait", folder.name]) == 0
 

@@ -59,6 +59,12 @@ def test_values_of_the_caller_win_and_other_values_follow():
     assert rendered("{{ out }}", args={"lr": 0.5}) == "runs/lr0.5"
 
 
+def test_values_inside_of_arguments_are_templates_too():
+    args = {"n": 1, "list": ["{{ n }}", {"x": "n={{ n }}"}], "dict": {"y": ["{{ n }}"]}}
+    found = flow(job(command=None, python="m:f", with_={"a": "{{ list }}", "b": "{{ dict }}"}), args=args).jobs["a"]
+    assert found.spec.with_ == {"a": [1, {"x": "n=1"}], "b": {"y": [1]}}
+
+
 def test_the_values_of_a_cell():
     cells = flow(job(command="{{ sweep.n }} {{ args.n }} {{ n }}"), **sweep([1, 2])).cells
     assert [cell.jobs["a"].spec.command for cell in cells] == ["1 1 1", "2 2 2"]
