@@ -11,8 +11,10 @@ def test_the_end_of_a_log(tmp_path):
     assert tail(log, 5) == ["here"]
     log.write_text("\n".join(map(str, range(100_000))))
     assert tail(log, 3) == ["99997", "99998", "99999"]
-    log.write_text("y" * 1000)
-    assert len(tail(log, 3)[0]) == 501
+    log.write_text("y" * 501)
+    assert tail(log, 3) == ["y" * 500 + "\N{HORIZONTAL ELLIPSIS}"]
+    log.write_text("y" * 500)
+    assert tail(log, 3) == ["y" * 500]
     log.write_text("\n \n")
     assert tail(log, 3) == []
 

@@ -101,6 +101,13 @@ def test_the_areas_are_how_many_wait_and_run_at_a_time():
     assert [int(height) for height in re.findall(r",(\d+)H", area["failed"])] == [100] * 80 + [50] * 80
 
 
+def test_jobs_that_wait_count_in_the_area_of_those_that_wait_only():
+    ran = [job(number=at, submitted=1000.0, started=1000.0, ended=1500.0) for at in range(30)]
+    waits = [job(number=30 + at, state="PENDING", submitted=1500.0) for at in range(10)]
+    area = strip_of([*ran, *waits])["area"]
+    assert (area["most_running"], area["most_queued"]) == (30, 10)
+
+
 def test_an_area_without_failures_has_no_outline_of_them():
     assert strip_of([job(number=at, **RAN) for at in range(30)])["area"]["failed"] == ""
 
@@ -114,6 +121,9 @@ def test_an_area_without_failures_has_no_outline_of_them():
         (5, ["0", "1s", "2s", "3s", "4s"]),
         (100, ["0", "30s", "1m", "1m30s"]),
         (3600, ["0", "15m", "30m", "45m"]),
+        (5 * 3600, ["0", "1h", "2h", "3h", "4h"]),
+        (86400, ["0", "6h", "12h", "18h"]),
+        (5 * 86400, ["0", "1d", "2d", "3d", "4d"]),
         (40 * 86400, ["0", "14d", "28d"]),
     ],
 )
