@@ -60,8 +60,8 @@ def test_values_of_the_caller_win_and_other_values_follow():
 
 
 def test_values_inside_of_arguments_are_templates_too():
-    args = {"n": 1, "list": ["{{ n }}", {"x": "n={{ n }}"}], "dict": {"y": ["{{ n }}"]}}
-    found = flow(job(command=None, python="m:f", with_={"a": "{{ list }}", "b": "{{ dict }}"}), args=args).jobs["a"]
+    args = {"n": 1, "many": ["{{ n }}", {"x": "n={{ n }}"}], "named": {"y": ["{{ n }}"]}}
+    found = flow(job(command=None, python="m:f", with_={"a": "{{ many }}", "b": "{{ named }}"}), args=args).jobs["a"]
     assert found.spec.with_ == {"a": [1, {"x": "n=1"}], "b": {"y": [1]}}
 
 
