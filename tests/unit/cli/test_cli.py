@@ -63,22 +63,6 @@ def test_bad_input_is_2_without_a_traceback(argv, said):
     assert "Traceback" not in done.stderr
 
 
-def test_check(capsys, tmp_path):
-    path = tmp_path / "bad.yaml"
-    path.write_text("local:\n- wieght: 1\n  cpu: {cores: x}\n")
-    status, out, err = call(capsys, "check", str(path))
-    assert status == 1
-    assert [line.split(": ")[1] for line in out.splitlines()] == ["error LC101", "error LC102"]
-    assert err == "2 errors\n"
-    assert call(capsys, "check", EXAMPLE) == (0, "", "no problems found\n")
-
-
-def test_nothing_on_stdin_is_no_launchers_yaml():
-    done = launchers("check", "-", input="\n")
-    assert done.returncode == 1
-    assert done.stdout.startswith("<stdin>:1:1: error LC100: the input is empty")
-
-
 def test_unreachable(tmp_path, no_slurm, capsys):
     path = tmp_path / "c.yaml"
     path.write_text("slurm: [{id: far, query_slurm: true}]")
