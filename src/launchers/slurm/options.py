@@ -1,4 +1,4 @@
-"""Options of sbatch that are given by hand, beside what the broker finds or in place of it."""
+"""Options of sbatch that a person gives, beside those that the broker finds or in place of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from launchers.jobs.backend import UnmetOptionError
-from launchers.offer.model import Group, Shape
+from launchers.offer.model import Group, Partition, Shape
 from launchers.quantities.hosts import expand_hosts
 from launchers.slurm.args import SlurmArgs, time_limit_minutes
 from launchers.slurm.features import constraint_matches
@@ -16,20 +16,23 @@ from launchers.slurm.gres import read_gres
 
 
 def keep_partitions(group: Group, partitions: Iterable[str], qos: str = "", account: str = "") -> Group:
-    """The group with these partitions, and of their accesses those with this QoS and account ("": any)."""
+    """The group with these partitions only, and only with this QoS and account where they are not "".
+
+    A partition without such an access keeps all its accesses.
+    """
     wanted = set(partitions)
-    kept = []
-    for partition in group.partitions:
-        if partition.name in wanted:
-            accesses = tuple(
-                access for access in partition.accesses if qos in ("", access.qos) and account in ("", access.account)
-            )
-            kept.append(evolve(partition, accesses=accesses) if accesses else partition)
+    kept = [_keep_accesses(partition, qos, account) for partition in group.partitions if partition.name in wanted]
     return evolve(group, partitions=tuple(kept))
 
 
+def _keep_accesses(partition: Partition, qos: str, account: str) -> Partition:
+    fitting = (one for one in partition.accesses if qos in ("", one.qos) and account in ("", one.account))
+    accesses = tuple(fitting)
+    return evolve(partition, accesses=accesses) if accesses else partition
+
+
 def narrow(group: Group, options: Mapping[str, Any]) -> Group:
-    """The group with the nodes that options leave.  Raises UnmetOptionError that names the option that leaves none."""
+    """The group with the nodes that these options allow. Raises UnmetOptionError for an option that allows none."""
     names = [partition.name for partition in group.partitions]
     named = str(options["partition"]).split(",") if options.get("partition") else names
     if unknown := [name for name in named if name not in names]:
@@ -44,7 +47,7 @@ def narrow(group: Group, options: Mapping[str, Any]) -> Group:
 
 
 def _tests(options: Mapping[str, Any]) -> dict[str, Callable[[Shape], bool]]:
-    """For each option that keeps some nodes, whether a shape of nodes is one of them."""
+    """For each option that allows only some nodes, whether it allows a shape of nodes."""
     types = {gres.type for gres in read_gres(str(options.get("gres") or "")) if gres.name == "gpu" and gres.type}
     hosts = set(expand_hosts(str(options.get("nodelist") or "")))
     constraint = str(options.get("constraint") or "")
@@ -57,23 +60,23 @@ def _tests(options: Mapping[str, Any]) -> dict[str, Callable[[Shape], bool]]:
 
 
 def with_options(args: SlurmArgs, options: Mapping[str, Any]) -> SlurmArgs:
-    """What the broker found, with options given by hand; its partitions are among those that were given."""
+    """The arguments that the broker found, with a person's options. Its partitions are among those that were given."""
     given = {name: value for name, value in options.items() if name != "partition"}
     if any(gres.name == "gpu" for gres in read_gres(str(given.get("gres") or ""))):
-        given["gpus_per_node"] = 0  # the gres says it
+        given["gpus_per_node"] = 0  # `gres` asks for the GPUs
     if args.constraint and given.get("constraint"):
         given["constraint"] = f"({args.constraint})&({given['constraint']})"
     return evolve(args, **given)
 
 
 def parameters_by_hand(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Submitit's Slurm parameters as a person writes them, in the form in which its executor takes them."""
+    """The parameters of submitit's SlurmExecutor, from those that a person writes for AutoExecutor or planit."""
     parameters = {key.removeprefix("slurm_"): value for key, value in options.items()}
     limit = parameters.pop("timeout_min", parameters.pop("time", None))
     parameters["time"] = time_limit_minutes(limit)
-    for theirs, ours in (("name", "job_name"), ("tasks_per_node", "ntasks_per_node")):
-        if theirs in parameters:
-            parameters[ours] = parameters.pop(theirs)
+    for written, name in (("name", "job_name"), ("tasks_per_node", "ntasks_per_node")):
+        if written in parameters:
+            parameters[name] = parameters.pop(written)
     if "mem_gb" in parameters:
         parameters["mem"] = f"{int(-(-float(parameters.pop('mem_gb')) * 1024 // 1))}M"
     additional = dict(parameters.get("additional_parameters") or {})
@@ -85,7 +88,7 @@ def parameters_by_hand(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def count_gpus(parameters: Mapping[str, Any]) -> int:
-    """GPUs on all nodes: ``--gpus-per-node`` is a number, or ``type:number`` with commas."""
+    """The GPUs on all nodes; ``--gpus-per-node`` is a number, or a list of ``type:number``."""
     total = 0
     for part in str(parameters.get("gpus_per_node") or "").split(","):
         number = part.rpartition(":")[2]

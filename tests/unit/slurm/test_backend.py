@@ -1,0 +1,241 @@
+"""Plans on Slurm: what sbatch, scontrol and scancel are given, and what becomes of their answers."""
+
+import os
+from pathlib import Path
+
+import pytest
+from connectors import Answers
+from slurm_queue import pretend_srun
+
+from launchers import SlurmArgs
+from launchers.commands import CommandError, Outcome
+from launchers.jobs.backend import RefusedError, SubmissionRequest, Wait
+from launchers.jobs.submission import Submission
+from launchers.slurm.backend import ACCOUNT, SlurmBackend, dependency
+
+SLURM = SlurmBackend()
+
+
+class Commands(Answers):
+    """Answers, and the folder and the variables that each command had."""
+
+    def __init__(self, answers):
+        super().__init__(answers)
+        self.folders, self.accounts = [], []
+
+    def run(self, argv, *, cwd=None, **keys):
+        self.folders.append(cwd)
+        self.accounts.append(os.environ.get("SBATCH_ACCOUNT"))
+        return super().run(argv, **keys)
+
+
+@pytest.fixture
+def slurm(monkeypatch):
+    """Says what Slurm's commands answer."""
+
+    def answer(answers):
+        commands = Commands(answers)
+        monkeypatch.setattr("launchers.slurm.backend.LocalConnector", lambda: commands)
+        return commands
+
+    return answer
+
+
+# -- what the cluster allows -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("config", "largest"), [
+    ("MaxArraySize            = 1001\n", 1000), ("X = 1\nMaxArraySize=4000001\n", 4000000),
+    ("NotMaxArraySize = 5\n", 1000), ("", 1000),
+])  # fmt: skip
+def test_the_largest_array_is_one_less_than_the_cluster_says(slurm, config, largest):
+    slurm({"scontrol show config": config})
+    assert SLURM.largest_array() == largest
+
+
+def test_where_the_cluster_cannot_be_asked_slurms_default_counts(slurm):
+    slurm({})
+    assert SLURM.largest_array() == 1000
+
+
+def test_a_barrier_runs_where_the_first_step_may():
+    first = {"partition": "p", "account": "a", "time": 60, "gpus_per_node": 4, "qos": None}
+    assert SLURM.barrier_parameters(first) == {
+        "time": 1, "cpus_per_task": 1, "nodes": 1, "partition": "p", "account": "a",
+    }  # fmt: skip
+    assert SLURM.barrier_parameters({}) == {"time": 1, "cpus_per_task": 1, "nodes": 1}
+    assert SLURM.barrier_parameters({"qos": "q"}) is None
+
+
+def test_a_warning_of_the_persons_own_counts():
+    assert SLURM.checkpoint_parameters({"time": 1}) == {"time": 1, "signal_delay_s": 90}
+    assert SLURM.checkpoint_parameters({"signal_delay_s": 5}) == {"signal_delay_s": 5}
+
+
+# -- executors -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("keys", "parameters"), [
+    ({}, {}), ({"name": "n"}, {"job_name": "n"}), ({"early_signal": False}, {"signal_delay_s": 0}),
+    ({"name": "n", "early_signal": True}, {"job_name": "n"}),
+])  # fmt: skip
+def test_an_executor_asks_for_what_was_found(tmp_path, monkeypatch, keys, parameters):
+    pretend_srun(monkeypatch)
+    executor = SLURM.executor(tmp_path, SlurmArgs(partition="p", time=5), **keys)
+    assert executor.parameters == {**SlurmArgs(partition="p", time=5).submitit(), **parameters}
+    assert executor.folder == tmp_path
+
+
+# -- sbatch ----------------------------------------------------------------------------------------------------
+
+
+def request(run, *, waits=(), parameters=None, members=(("m", 0), ("m", 1)), **keys):
+    submission = Submission("m", "launchers-id-0", members, (), parameters or {}, script="job.sh", **keys)
+    return SubmissionRequest(run, "id", "p", submission, tuple(waits))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run folder with a script."""
+    (tmp_path / "job.sh").write_text("#!/bin/sh\n#SBATCH --time=5\nexec work\n")
+    return tmp_path
+
+
+def test_a_script_is_sent_as_it_stands(slurm, run):
+    commands = slurm({"sbatch": "12;cluster\n"})
+    assert SLURM.send([request(run)]) == ["12"]
+    assert commands.asked == [
+        ("sbatch", "--parsable", "--comment=launchers-id-0", "--dependency=", str(run / "job.sh")),
+    ]  # fmt: skip
+    assert commands.folders == [str(run / "cwd")]
+
+
+def test_only_the_last_line_of_sbatch_is_the_id(slurm, run):
+    slurm({"sbatch": "welcome\n\n13\n"})
+    assert SLURM.send([request(run)]) == ["13"]
+
+
+def test_a_script_waits_for_jobs_and_elements(slurm, run):
+    waits = [Wait("afterok", ("1", None)), Wait("afterany", ("2", 3)), Wait("afterok", ("4", 0))]
+    commands = slurm({"sbatch": "12\n"})
+    SLURM.send([request(run, waits=waits)])
+    assert commands.asked[0][3] == "--dependency=afterok:1:4_0,afterany:2_3"
+
+
+def test_a_further_attempt_names_its_items(slurm, run):
+    commands = slurm({"sbatch": "12\n"})
+    SLURM.send([request(run, attempt=2, members=(("m", 4), ("m", 7)))])
+    SLURM.send([request(run, attempt=2, members=(("m", 4),), at_once=3)])
+    SLURM.send([request(run, attempt=1, at_once=3)])
+    assert [argv[4] for argv in commands.asked] == ["--array=4,7", "--array=4%3", str(run / "job.sh")]
+
+
+def test_larger_amounts_go_before_the_scripts_own(slurm, run):
+    parameters = {
+        "time": 10, "cpus_per_task": 4, "exclusive": True, "requeue": False, "qos": None,
+        "additional_parameters": {"mem": "2048M", "kill_on_invalid_dep": "yes"},
+    }  # fmt: skip
+    commands = slurm({"sbatch": "12\n"})
+    SLURM.send([request(run, parameters=parameters)])
+    assert commands.asked[0][4:-1] == (
+        "--time=10", "--cpus-per-task=4", "--exclusive", "--mem=2048M", "--kill-on-invalid-dep=yes",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "names_it"),
+    [
+        ("#SBATCH --account=a", True),
+        ("#SBATCH -A a", True),
+        ("#SBATCH -p p -Aa", True),
+        ("#SBATCH -p p", False),
+        ("echo -A", False),
+    ],
+)
+def test_a_script_that_names_its_account(line, names_it, slurm, run, monkeypatch):
+    """In its short form too: SBATCH_ACCOUNT of the environment would go before it."""
+    text = f"#!/bin/sh\n{line}\nexec work\n"
+    assert bool(ACCOUNT.search(text)) == names_it
+    monkeypatch.setenv("SBATCH_ACCOUNT", "mine")
+    (run / "job.sh").write_text(text)
+    commands = slurm({"sbatch": "12\n"})
+    SLURM.send([request(run)])
+    assert commands.accounts == [None if names_it else "mine"]
+    assert os.environ["SBATCH_ACCOUNT"] == "mine"
+
+
+@pytest.mark.parametrize(("words", "lines", "code", "transient"), [
+    ("sbatch: error: one\n\nsbatch: error: Requested time limit is invalid (missing or exceeds some limit)\n",
+     ("sbatch: error: one", "sbatch: error: Requested time limit is invalid (missing or exceeds some limit)"),
+     "duration", False),
+    ("sbatch: error: Unable to contact slurm controller (connect failure)",
+     ("sbatch: error: Unable to contact slurm controller (connect failure)",), "", True),
+    ("no such luck", ("no such luck",), "", False),
+    ("", ("exit status 1",), "", False),
+])  # fmt: skip
+def test_what_sbatch_says_when_it_refuses_a_script(slurm, run, words, lines, code, transient):
+    slurm({"sbatch": (1, words)})
+    with pytest.raises(RefusedError) as caught:
+        SLURM.send([request(run)])
+    assert (caught.value.lines, caught.value.code, caught.value.transient) == (lines, code, transient)
+
+
+def test_an_sbatch_that_does_not_end_may_have_taken_the_job(slurm, run, monkeypatch):
+    commands = slurm({})
+    monkeypatch.setattr(
+        commands, "run", lambda *_, **__: (_ for _ in ()).throw(CommandError("sbatch gave no answer within 300 s"))
+    )
+    with pytest.raises(RefusedError) as caught:
+        SLURM.send([request(run)])
+    assert caught.value.transient
+
+
+def test_a_dependency_is_grouped_by_type():
+    assert dependency([]) == ""
+    waits = [Wait("afterok", ("1", None)), Wait("afternotok", ("1", 0)), Wait("afterok", ("2", 0))]
+    assert dependency(waits) == "afterok:1:2_0,afternotok:1_0"
+
+
+def test_one_scancel_for_all(slurm, tmp_path):
+    commands = slurm({"scancel": ""})
+    SLURM.cancel(tmp_path, [("1", None), ("2", 0), ("2", 7)])
+    assert commands.asked == [("scancel", "1", "2_0", "2_7")]
+
+
+# -- the output of scripts ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "patterns"), [
+    ("#SBATCH --output=out-%a\n#SBATCH --error err.%A\n", ["out-%a", "err.%A"]),
+    ("#SBATCH -o a\n#SBATCH -e b\n", ["a", "b"]),
+    ("#SBATCH -o'a'\n", ["a"]),
+    ('#SBATCH --output="logs/%x"\n', ["logs/%x"]),
+    ("#SBATCH --time=5\necho --output=x\n", ["slurm-%A_%a.out"]),
+])  # fmt: skip
+def test_where_a_script_says_that_it_writes(text, patterns):
+    asked = SubmissionRequest(Path(), "id", "p", Submission("m", "t", (("m", 0),), (), {}))
+    assert SLURM.output_patterns(asked, f"#!/bin/sh\n{text}") == patterns
+
+
+# -- asking ----------------------------------------------------------------------------------------------------
+
+
+def test_states_ask_the_commands_of_here(slurm, tmp_path):
+    commands = slurm({"squeue": "12|N/A|RUNNING|n1|0:05|p|1|2|3|None\n"})
+    infos = SLURM.states(tmp_path, ["12"], {("12", None)})
+    assert {element: info.state for element, info in infos.items()} == {("12", None): "RUNNING"}
+    assert [argv[0] for argv in commands.asked] == ["squeue"]
+    SLURM.states(tmp_path, ["12"], {("12", None)}, usage=True)
+    assert [argv[0] for argv in commands.asked] == ["squeue", "squeue", "sacct"]
+
+
+def test_a_token_is_looked_for(slurm):
+    slurm({"squeue": "12|launchers-id-0|p.a.launchers-id-0\n"})
+    assert SLURM.find_token("launchers-id-0", 0.0) == "12"
+    assert SLURM.find_token("launchers-id-1", 0.0) is None
+
+
+def test_what_the_partitions_do_now(slurm):
+    slurm({})
+    assert isinstance(SLURM.signals(), str)
+    assert Outcome(("x",), 1, "", "").complaint == "exit status 1"
