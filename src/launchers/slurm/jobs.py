@@ -6,7 +6,7 @@ import os
 import pwd
 import re
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from attrs import evolve
 
@@ -17,87 +17,80 @@ from launchers.quantities.hosts import expand_hosts
 from launchers.slurm.accounting import USAGE_FIELDS, usage_of
 
 TIMEOUT = 60.0
-"""Seconds that a command gets."""
+"""Seconds that each command may take."""
 FORMAT = {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
-"""Has Slurm's commands print times that need no time zone, and all elements of an array (man sacct, man squeue)."""
-RANGES = re.compile(r"\[\d[\d,-]*(:\d+)?(%\d+)?\]")
-UNKNOWN_JOB = re.compile(r"Invalid job id", re.I)
-"""What squeue says of a job that the controller has forgotten."""
-JOB = "JobID,State,Reason,NodeList,Elapsed,ExitCode,Partition,Submit,Eligible,Start,End"
+"""Has Slurm's commands print times as seconds of the epoch, and all elements of an array (man sacct, man squeue)."""
+SQUEUE_COLUMNS = "%F|%K|%T|%N|%M|%P|%V|%S|%e|%r"
+SACCT_FIELDS = "JobID,State,Reason,NodeList,Elapsed,ExitCode,Partition,Submit,Eligible,Start,End"
+_RANGES = re.compile(r"\[\d[\d,-]*(:\d+)?(%\d+)?\]")
+_UNKNOWN_JOB = re.compile(r"Invalid job id", re.I)
+"""What squeue prints for a job that the controller has forgotten."""
 
 
 def job_infos(
     connector: Connector, ids: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
 ) -> dict[Element, JobInfo]:
-    """What squeue and sacct know of these jobs and all their elements; either may not exist.
+    """What squeue and sacct know of these jobs and all their elements. A site may lack either command.
 
-    sacct costs the cluster's database more than squeue costs its controller: where squeue knows all of `elements`, and
-    none has ended, it is not asked.  `usage` asks it also for what they used, which is of their steps and takes the
-    database longer.
-
-    An element that is cancelled before it could start is in neither (22.05): where squeue lists its array's elements
-    that wait, and sacct those that ran, the one that is missing is CANCELLED.
+    sacct costs the cluster's database more than squeue costs its controller. So it is not asked where squeue knows all
+    of `elements` and none has ended. `usage` asks it in any case, also for what the jobs used: that is stored with
+    their steps, so it takes longer.
     """
     listed = ",".join(sorted(set(ids)))
     if not listed:
         return {}
-    queued = _queued(connector, listed)
-    known = queued or {}
-    whole = bool(elements) and set(elements) <= set(known)
-    if whole and not usage and not any(one.state in ENDED for one in known.values()):
-        return known
-    found = _accounted(connector, listed, usage)
-    accounted = {job for job, _ in found}
-    if queued is not None:  # sacct goes on naming elements that wait after they were cancelled
-        found = {element: info for element, info in found.items() if info.state != "PENDING" or element in queued}
-        for element in elements:
-            if element not in found and element not in queued and element[0] in accounted:
-                found[element] = JobInfo("CANCELLED", "cancelled before it started")
-    for element, info in known.items():
-        found[element] = _both(info, found[element]) if element in found else info
-    return found
+    queued = _ask_squeue(connector, listed)
+    if queued is not None and not usage and _is_enough(queued, elements):
+        return queued
+    accounted = _ask_sacct(connector, listed, usage)
+    return accounted if queued is None else _combine(queued, accounted, elements)
 
 
-def _queued(connector: Connector, listed: str) -> dict[Element, JobInfo] | None:
-    """What squeue knows; None where the controller does not answer."""
-    found: dict[Element, JobInfo] = {}
-    squeue = ("squeue", "-h", "-a", "-r", "-t", "all", "-j", listed, "-o", "%F|%K|%T|%N|%M|%P|%V|%S|%e|%r")
-    try:
-        outcome = connector.run(squeue, timeout=TIMEOUT, env=FORMAT)
-    except CommandError:
-        return None
-    if outcome.status and not UNKNOWN_JOB.search(outcome.complaint):
-        return None
-    for line in outcome.stdout.splitlines():
-        parts = line.split("|", 9)
-        if len(parts) != 10:
-            continue
-        state, nodes = base(parts[2]), parts[3]
-        submitted, started, ended = map(_time, parts[6:9])
-        info = JobInfo(
-            state,
-            parts[9],
-            nodes,
-            parts[4],
-            partition=parts[5],
-            submitted=submitted,
-            started=None if _never_started(state, nodes) else started,
-            ended=ended if state in ENDED else None,
-        )
-        # those that wait have a line each, those that were cancelled before they could start have one together
-        text = parts[0] if parts[1] == "N/A" else f"{parts[0]}_{parts[1] if parts[1].isdigit() else f'[{parts[1]}]'}"
-        for element in _elements(text):
-            found.setdefault(element, info)
-    return found
+def find_token(connector: Connector, token: str, since: float) -> str | None:
+    """The id of the job that has a token as its comment, or at the end of its name; None where there is no such job.
+
+    `since` (seconds of the epoch) is when it was submitted at the earliest. Raises CommandError where the controller
+    does not answer: then it is not known whether there is such a job.
+    """
+    user = pwd.getpwuid(os.getuid()).pw_name
+    outcome = connector.run(("squeue", "-h", "-a", "-t", "all", "-u", user, "-o", "%F|%k|%j"), timeout=TIMEOUT)
+    if outcome.status:
+        raise CommandError(f"squeue: {outcome.complaint}")
+    start = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since - 60))
+    lines = outcome.stdout.splitlines()
+    lines += _sacct_lines(connector, ("sacct", "-X", "-n", "-P", "-S", start, "-o", "JobID,Comment,JobName"))
+    for line in lines:
+        job, comment, name = ([*line.split("|", 2), "", ""])[:3]
+        if token in (comment, name) or name.endswith(f".{token}"):
+            return job.partition("_")[0]
+    return None
 
 
-def _never_started(state: str, nodes: str) -> bool:
-    """While a job waits squeue's %S is what backfill expects; cancelled before it could start, it is when that was."""
-    return state in ("PENDING", "CONFIGURING") or (state == "CANCELLED" and not nodes)
+def _is_enough(queued: Mapping[Element, JobInfo], elements: Collection[Element]) -> bool:
+    ended = any(info.state in ENDED for info in queued.values())
+    return bool(elements) and set(elements) <= queued.keys() and not ended
 
 
-def _both(queued: JobInfo, accounted: JobInfo) -> JobInfo:
-    """What squeue says is newer; sacct adds what squeue does not say."""
+def _combine(
+    queued: Mapping[Element, JobInfo], accounted: Mapping[Element, JobInfo], elements: Collection[Element]
+) -> dict[Element, JobInfo]:
+    """Both answers together (docs/slurm-facts.md#arrays).
+
+    An element that was cancelled before it could start is in neither answer, or sacct still calls it PENDING. squeue
+    lists the elements that wait, and sacct those that ran, so a missing element was cancelled.
+    """
+    jobs = {job for job, _ in accounted}
+    infos = {element: info for element, info in accounted.items() if info.state != "PENDING" or element in queued}
+    for element in elements:
+        if element not in infos and element not in queued and element[0] in jobs:
+            infos[element] = JobInfo("CANCELLED", "cancelled before it started")
+    for element, info in queued.items():
+        infos[element] = _newer(info, infos[element]) if element in infos else info
+    return infos
+
+
+def _newer(queued: JobInfo, accounted: JobInfo) -> JobInfo:
+    """The answer of squeue, which is newer, with what only sacct knows."""
     return evolve(
         queued,
         exit=accounted.exit,
@@ -109,70 +102,106 @@ def _both(queued: JobInfo, accounted: JobInfo) -> JobInfo:
     )
 
 
-def _accounted(connector: Connector, listed: str, usage: bool) -> dict[Element, JobInfo]:
-    """What sacct knows."""
-    fields, only = (f"{JOB},{USAGE_FIELDS}", ()) if usage else (JOB, ("-X",))
-    found: dict[Element, JobInfo] = {}
-    rows: dict[Element, list[list[str]]] = {}
-    for line in _lines(connector, ("sacct", *only, "-n", "-P", "-j", listed, "-o", fields)):
-        parts = line.split("|")
-        id, _, step = parts[0].partition(".")
-        if len(parts) != fields.count(",") + 1:
+# -- squeue ----------------------------------------------------------------------------------------------------
+
+
+def _ask_squeue(connector: Connector, listed: str) -> dict[Element, JobInfo] | None:
+    """The jobs that the controller knows; None where it does not answer."""
+    squeue = ("squeue", "-h", "-a", "-r", "-t", "all", "-j", listed, "-o", SQUEUE_COLUMNS)
+    try:
+        outcome = connector.run(squeue, timeout=TIMEOUT, env=FORMAT)
+    except CommandError:
+        return None
+    if outcome.status and not _UNKNOWN_JOB.search(outcome.complaint):
+        return None
+    infos: dict[Element, JobInfo] = {}
+    for line in outcome.stdout.splitlines():
+        cells = line.split("|", SQUEUE_COLUMNS.count("|"))
+        if len(cells) == SQUEUE_COLUMNS.count("|") + 1:
+            for element in _squeue_elements(job=cells[0], index=cells[1]):
+                infos.setdefault(element, _squeue_info(cells))
+    return infos
+
+
+def _squeue_elements(job: str, index: str) -> list[Element]:
+    """The elements of one line: one that waits, or all that were cancelled before they could start."""
+    if index == "N/A":
+        return _elements(job)
+    return _elements(f"{job}_{index}" if index.isdigit() else f"{job}_[{index}]")
+
+
+def _squeue_info(cells: list[str]) -> JobInfo:
+    _, _, state, nodes, elapsed, partition, *times, reason = cells
+    submitted, started, ended = map(_time, times)
+    state = base(state)
+    return JobInfo(
+        state,
+        reason,
+        nodes,
+        elapsed,
+        partition=partition,
+        submitted=submitted,
+        started=None if _never_started(state, nodes) else started,
+        ended=ended if state in ENDED else None,
+    )
+
+
+def _never_started(state: str, nodes: str) -> bool:
+    """Whether squeue's start time is only expected, or that of a cancellation (docs/slurm-facts.md#job-states)."""
+    return state in ("PENDING", "CONFIGURING") or (state == "CANCELLED" and not nodes)
+
+
+# -- sacct -----------------------------------------------------------------------------------------------------
+
+
+def _ask_sacct(connector: Connector, listed: str, usage: bool) -> dict[Element, JobInfo]:
+    """The jobs that accounting knows; none where it does not answer."""
+    fields, only_jobs = (f"{SACCT_FIELDS},{USAGE_FIELDS}", ()) if usage else (SACCT_FIELDS, ("-X",))
+    infos: dict[Element, JobInfo] = {}
+    usage_rows: dict[Element, list[list[str]]] = {}
+    for line in _sacct_lines(connector, ("sacct", *only_jobs, "-n", "-P", "-j", listed, "-o", fields)):
+        cells = line.split("|")
+        if len(cells) != fields.count(",") + 1:
             continue
-        elements = _elements(id)
-        together = "[" in id  # older than the line that one of them has for itself
-        for element in elements:
-            if not together or element not in rows:
-                rows.setdefault(element, []).append(parts[11:])
-        if not step:
-            _, state, reason, nodes, elapsed, exit, partition, *times = parts[:11]
-            submitted, eligible, started, ended = map(_time, times)
-            started = None if nodes == "None assigned" else started  # cancelled before it could
-            info = JobInfo(base(state), reason, nodes, elapsed, exit, partition, submitted, eligible, started, ended)
-            found.update({element: info for element in elements if not together or element not in found})
+        id, _, step = cells[0].partition(".")
+        shared = "[" in id  # a row of several elements is older than the row that one of them has for itself
+        for element in _elements(id):
+            if not shared or element not in usage_rows:
+                usage_rows.setdefault(element, []).append(cells[SACCT_FIELDS.count(",") + 1 :])
+            if not step and (not shared or element not in infos):
+                infos[element] = _sacct_info(cells)
     if usage:
-        return {element: evolve(info, usage=usage_of(*rows[element])) for element, info in found.items()}
-    return found
+        return {element: evolve(info, usage=usage_of(*usage_rows[element])) for element, info in infos.items()}
+    return infos
+
+
+def _sacct_info(cells: list[str]) -> JobInfo:
+    _, state, reason, nodes, elapsed, exit, partition, *times = cells[: SACCT_FIELDS.count(",") + 1]
+    submitted, eligible, started, ended = map(_time, times)
+    started = None if nodes == "None assigned" else started  # cancelled before it could start
+    return JobInfo(base(state), reason, nodes, elapsed, exit, partition, submitted, eligible, started, ended)
+
+
+def _sacct_lines(connector: Connector, argv: tuple[str, ...]) -> list[str]:
+    """The lines that sacct prints; none where there is no accounting, or it knows none of these jobs."""
+    try:
+        outcome = connector.run(argv, timeout=TIMEOUT, env=FORMAT)
+    except CommandError:
+        return []
+    return outcome.stdout.splitlines() if outcome.status == 0 else []
 
 
 def _time(text: str) -> float | None:
-    return float(text) if text.isdigit() else None  # Unknown, None, N/A: not yet, or never
+    """Seconds of the epoch; None for Unknown, None and N/A, which mean not yet, or never."""
+    return float(text) if text.isdigit() else None
 
 
-def _elements(text: str) -> list[Element]:
-    """The elements that an id stands for: ``12``, ``12_3``, ``12_[3-9,12%2]``; none of what is none."""
-    job, _, index = text.partition("_")
+def _elements(id: str) -> list[Element]:
+    """The elements that an id stands for: ``12``, ``12_3``, ``12_[3-9,12%2]``; none for any other text."""
+    job, _, index = id.partition("_")
     if not index:
         return [(job, None)]
     if index.isdigit():
         return [(job, int(index))]
-    numbers = expand_hosts(f"_[{index.strip('[]').partition('%')[0]}]") if RANGES.fullmatch(index) else []
+    numbers = expand_hosts(f"_[{index.strip('[]').partition('%')[0]}]") if _RANGES.fullmatch(index) else []
     return [(job, int(number[1:])) for number in numbers]
-
-
-def _lines(connector: Connector, argv: tuple[str, ...]) -> list[str]:
-    """What a command prints; nothing where there is no such command or it knows nothing of these jobs."""
-    try:
-        outcome = connector.run(argv, timeout=TIMEOUT, env=FORMAT)
-    except CommandError:
-        return []  # no sacct, or a controller that does not answer now: the other one is asked as well
-    return outcome.stdout.splitlines() if outcome.status == 0 else []
-
-
-def find_token(connector: Connector, token: str, since: float) -> str | None:
-    """The id of the job that carries a token in its comment or name; None when no scheduler knows it.
-
-    Raises CommandError when the controller cannot be asked: then nobody knows.
-    """
-    user = pwd.getpwuid(os.getuid()).pw_name
-    outcome = connector.run(("squeue", "-h", "-a", "-t", "all", "-u", user, "-o", "%F|%k|%j"), timeout=TIMEOUT)
-    if outcome.status:
-        raise CommandError(f"squeue: {outcome.complaint}")
-    start = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since - 60))
-    lines = outcome.stdout.splitlines()
-    lines += _lines(connector, ("sacct", "-X", "-n", "-P", "-S", start, "-o", "JobID,Comment,JobName"))
-    for line in lines:
-        job, comment, name = ([*line.split("|", 2), "", ""])[:3]
-        if token in (comment, name) or name.endswith(f".{token}"):
-            return job.partition("_")[0]
-    return None
