@@ -37,17 +37,10 @@ BANNED = {
 
 PENDING = {
     "asks {number} of token {name}, of which there are {tokens}",
-    "read the live cluster, and lay this entry over what it says",
     "template: says already what jobs ask for",
     "{members} of {members} jobs of {folder} go on",
-    "nobody can select the tag {tag}",
-    "{seen} is called {id} as well: nobody can tell them apart",
-    "how many there are; 0 where no hosts are named means that nobody knows",
-    "MaxSubmitJobs or GrpSubmitJobs; 0 lets nobody submit",
     "{what}: known are {kinds}",
     "unknown scheduler {scheduler}; known are {SCHEDULERS}",
-    "a requirement says nothing about {tres}: jobs may wait for it all the same",
-    "Hidden in Slurm; it can be used all the same",
     "{other} requires {file} itself, so that would be a cycle ({names})",
     "{name} matches but cannot be reached: no {missing} on PATH.  Run this where {title}'s commands are, or load the module that brings them.",
 }
