@@ -32,14 +32,20 @@ def _keep_accesses(partition: Partition, qos: str, account: str) -> Partition:
 
 
 def narrow(group: Group, options: Mapping[str, Any]) -> Group:
-    """The group with the nodes that these options allow. Raises UnmetOptionError for an option that allows none."""
+    """The group with the nodes that these options allow.
+
+    Raises UnmetOptionError for an option that allows none, and for one that sbatch could not read.
+    """
     names = [partition.name for partition in group.partitions]
     named = str(options["partition"]).split(",") if options.get("partition") else names
     if unknown := [name for name in named if name not in names]:
         raise UnmetOptionError(f"it has no partition {', '.join(unknown)}")
     group = keep_partitions(group, named, *(str(options.get(name) or "") for name in ("qos", "account")))
     for name, has in _tests(options).items():
-        kept = [evolve(partition, shapes=tuple(filter(has, partition.shapes))) for partition in group.partitions]
+        try:
+            kept = [evolve(partition, shapes=tuple(filter(has, partition.shapes))) for partition in group.partitions]
+        except ValueError as error:
+            raise UnmetOptionError(str(error)) from None
         group = evolve(group, partitions=tuple(partition for partition in kept if partition.shapes))
         if not group.partitions:
             raise UnmetOptionError(f"it has no node with {name}={options[name]} there")
@@ -48,15 +54,20 @@ def narrow(group: Group, options: Mapping[str, Any]) -> Group:
 
 def _tests(options: Mapping[str, Any]) -> dict[str, Callable[[Shape], bool]]:
     """For each option that allows only some nodes, whether it allows a shape of nodes."""
-    types = {gres.type for gres in read_gres(str(options.get("gres") or "")) if gres.name == "gpu" and gres.type}
+    gres = str(options.get("gres") or "")
     hosts = set(expand_hosts(str(options.get("nodelist") or "")))
     constraint = str(options.get("constraint") or "")
     tests: dict[str, Callable[[Shape], bool]] = {
-        "gres": lambda shape: types <= {device.type for device in shape.devices},
+        "gres": lambda shape: _gpu_types(gres) <= {device.type for device in shape.devices},
         "nodelist": lambda shape: not hosts or not shape.hosts or bool(hosts & set(expand_hosts(shape.hosts))),
         "constraint": lambda shape: constraint_matches(constraint, shape.features),
     }
     return {name: test for name, test in tests.items() if options.get(name)}
+
+
+def _gpu_types(gres: str) -> set[str]:
+    """The types of GPUs that a GRES list names."""
+    return {item.type for item in read_gres(gres) if item.name == "gpu" and item.type}
 
 
 def with_options(args: SlurmArgs, options: Mapping[str, Any]) -> SlurmArgs:
