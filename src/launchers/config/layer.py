@@ -35,7 +35,7 @@ def overlay(below: Any, above: Any) -> Any:
     if isinstance(below, dict) and isinstance(above, dict):
         return {key: overlay(below.get(key), above.get(key)) for key in (*below, *(k for k in above if k not in below))}
     if attrs.has(type(above)) and type(below) is type(above):
-        names = [one.name for one in attrs.fields(type(above))]
+        names = [field.name for field in attrs.fields(type(above))]
         return type(above)(**{name: overlay(getattr(below, name), getattr(above, name)) for name in names})
     return above
 
