@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import errno
 import io
-import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -113,6 +112,8 @@ def _commands_on_stderr(verbose: bool) -> Iterator[None]:
     if not verbose:
         yield
         return
+    import logging
+
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("launchers: %(message)s"))
     log = logging.getLogger("launchers")
