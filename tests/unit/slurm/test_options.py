@@ -66,6 +66,8 @@ def test_options_choose_accounts_too(cluster):
         ({"gres": "gpu:v100:1"}, "it has no node with gres=gpu:v100:1 there"),
         ({"nodelist": "b1", "constraint": "x"}, "it has no node with nodelist=b1 there"),
         ({"partition": "q", "constraint": "y"}, "it has no node with constraint=y there"),
+        ({"constraint": "x&("}, "'x&(' is not a constraint: a parenthesis is not closed, or a feature is missing"),
+        ({"gres": ":x"}, "':x' is not a GRES: it has no name"),
     ],
 )
 def test_options_that_leave_nothing(cluster, options, message):

@@ -21,9 +21,9 @@ def args(tmp_path, need, **keys):
 
 
 def test_cores_memory_and_time(tmp_path):
-    assert args(tmp_path, "cpu(cores=2, mem=4G) & duration=1h") == SlurmArgs(
-        partition="c", cpus_per_task=2, mem="4G", time=60
-    )
+    config = write_config(tmp_path, slurm=[slurm_entry("far", {"c": partition(cores=8, memory="64G")})])
+    found = render(find_launcher("cpu(cores=2, mem=4G) & duration=1h", config=config).selection)
+    assert found == SlurmArgs(partition="c", cpus_per_task=2, mem="4G", time=60)
 
 
 @pytest.mark.parametrize(("duration", "minutes"), [("60s", 1), ("61s", 2), ("119s", 2), ("120s", 2), ("1s", 1)])
