@@ -70,6 +70,17 @@ def test_the_facts_at_the_top(tmp_path):
     )
 
 
+def test_notes_are_of_steps_with_a_proposal(tmp_path):
+    recorder = Recorder(tmp_path)
+    recorder.step("a", jobs=[(0, 3500)])
+    recorder.step("b", jobs=[(0, 10, {"state": "FAILED"})])
+    run = recorder.run()
+    shown = view(run, run.status(usage=True))
+    assert shown["measured"]
+    assert [name for name, _ in shown["notes"]] == ["a"]
+    assert [row["note"] for row in shown["resources"]] == ["", "no job has succeeded: nothing to compare"]
+
+
 def test_a_failure_of_many_jobs_says_how_many(tmp_path):
     recorder = Recorder(tmp_path)
     bad = {"state": "FAILED", "reason": "exit status 1"}

@@ -58,6 +58,7 @@ def test_how_long_a_job_that_started_was_queued():
     assert row(first, second, spans=spans)["waited"] == "30s"
     assert row(second, spans=spans)["waited"] == ""
     assert row(first, spans={id(first): Span(0, 10, 10.9, 50, "ok")})["waited"] == ""
+    assert row(first, spans={id(first): Span(0, 10, 11, 50, "ok")})["waited"] == "1s"
 
 
 def test_where_it_ran():
