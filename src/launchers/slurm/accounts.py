@@ -24,7 +24,12 @@ class Person:
 
 
 def accounts_of(facts: SlurmFacts, person: Person, enforcement: Enforcement) -> dict[str, schema.AccountSpec]:
-    """The accounts that the person may charge, each with its own limits and those of the accounts above it."""
+    """The accounts that the person may charge, each with its own limits and those of the accounts above it.
+
+    None where the cluster does not enforce associations.
+    """
+    if not enforcement.associations:
+        return {}
     mine = _associations_of(facts, person)
     accounts = parent_accounts(facts)
     specs = {}

@@ -11,7 +11,7 @@ from launchers.config import schema
 from launchers.config.emit import Converted, Notes
 from launchers.slurm.accounts import Person, accounts_of
 from launchers.slurm.facts import SlurmFacts
-from launchers.slurm.limits import enforcement_of, qos_spec
+from launchers.slurm.limits import Enforcement, enforcement_of, qos_spec
 from launchers.slurm.node_blocks import node_blocks, nodes_by_partition
 from launchers.slurm.partitions import partition_notes, partition_spec
 
@@ -38,11 +38,7 @@ def convert(
     """
     person = person or Person()
     enforcement = enforcement_of(facts)
-    accounts = accounts_of(facts, person, enforcement) if enforcement.associations else {}
-    qos = {one.name: qos_spec(one, enforcement) for one in facts.qos} if enforcement.associations else {}
-    if accounts:
-        usable = _usable_qos(facts, accounts)
-        qos = {name: spec for name, spec in qos.items() if name in usable}
+    accounts = accounts_of(facts, person, enforcement)
     partitions, notes = _partitions(facts, person, accounts, only, hosts)
     default = next((name for name, account in accounts.items() if account.default), None)
     group = schema.SlurmGroup(
@@ -50,17 +46,21 @@ def convert(
         tags=("slurm",),
         gres=_gres_spelling(facts),
         defaults=schema.DefaultsSpec(account=default) if default is not None else None,
-        qos=dict(sorted(qos.items())) or None,
+        qos=_qos(facts, accounts, enforcement) or None,
         accounts=dict(sorted(accounts.items())) or None,
         partitions=partitions or None,
     )
     return Converted(group, notes)
 
 
-def _usable_qos(facts: SlurmFacts, accounts: Accounts) -> set[str]:
-    """The QoS that the person's accounts may use, and those that partitions give to every job."""
-    by_account = {name for account in accounts.values() for name in account.qos or ()}
-    return by_account | {partition.qos for partition in facts.partitions if partition.qos}
+def _qos(facts: SlurmFacts, accounts: Accounts, enforcement: Enforcement) -> dict[str, schema.QosSpec]:
+    """The QoS by name: those that the accounts may use and that partitions give to every job; all without accounts."""
+    if not enforcement.associations:
+        return {}
+    usable = {name for account in accounts.values() for name in account.qos or ()}
+    usable |= {partition.qos for partition in facts.partitions if partition.qos}
+    kept = [qos for qos in facts.qos if not accounts or qos.name in usable]
+    return {qos.name: qos_spec(qos, enforcement) for qos in sorted(kept, key=lambda qos: qos.name)}
 
 
 def _partitions(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from launchers.config import schema
 from launchers.config.emit import Notes
@@ -41,21 +41,11 @@ def node_blocks(
     specs: list[schema.NodesSpec] = []
     notes: Notes = {}
     for index, (names, group) in enumerate(sorted(named, key=lambda block: (_name_before_number(block[0]), block[0]))):
-        node, cpu = group[0], _cpu_spec(group[0], partition, facts)
-        accelerators = accelerators_of(node)
-        unusable = [one for one in group if not one.state.usable or one.name in reserved]
-        specs.append(
-            schema.NodesSpec(
-                hosts=names if hosts else None,
-                count=len(group),
-                available=len(group) - len(unusable) if unusable else None,
-                cpu=None if cpu == schema.CpuSpec() else cpu,
-                features=node.features or None,
-                accelerators=tuple(map(_accelerator_spec, accelerators)) or None,
-            )
-        )
-        own_notes = _state_notes(unusable, reserved) | _cpu_notes(node, cpu, partition)
-        own_notes |= _accelerator_notes(node, accelerators)
+        unusable = [node for node in group if not node.state.usable or node.name in reserved]
+        spec = _block_spec(group, unusable, partition, facts)
+        specs.append(evolve(spec, hosts=names if hosts else None))
+        own_notes = _state_notes(unusable, reserved) | _cpu_notes(group[0], spec.cpu, partition)
+        own_notes |= _accelerator_notes(group[0])
         notes |= {(index, *path): note for path, note in own_notes.items()}
     return NodeBlocks(tuple(specs), notes)
 
@@ -78,6 +68,20 @@ def nodes_without_partition(facts: SlurmFacts) -> tuple[SlurmNode, ...]:
     """The nodes that no job can reach, because they are in no partition."""
     reachable = {node.name for nodes in nodes_by_partition(facts).values() for node in nodes}
     return tuple(node for node in facts.nodes if node.name not in reachable)
+
+
+def _block_spec(
+    group: list[SlurmNode], unusable: list[SlurmNode], partition: SlurmPartition, facts: SlurmFacts
+) -> schema.NodesSpec:
+    """A block of equal nodes, without their names."""
+    node, cpu = group[0], _cpu_spec(group[0], partition, facts)
+    return schema.NodesSpec(
+        count=len(group),
+        available=len(group) - len(unusable) if unusable else None,
+        cpu=None if cpu == schema.CpuSpec() else cpu,
+        features=node.features or None,
+        accelerators=tuple(map(_accelerator_spec, accelerators_of(node))) or None,
+    )
 
 
 def _what_counts(node: SlurmNode, partition: SlurmPartition, facts: SlurmFacts) -> tuple[Any, ...]:
@@ -156,10 +160,10 @@ def _whole_number(text: str | None) -> int | None:
     return int(text) if text and text.isdigit() else None
 
 
-def _cpu_notes(node: SlurmNode, cpu: schema.CpuSpec, partition: SlurmPartition) -> Notes:
+def _cpu_notes(node: SlurmNode, cpu: schema.CpuSpec | None, partition: SlurmPartition) -> Notes:
     if node.memory is None:
         return {("cpu",): "memory unknown: RealMemory is not configured"}
-    if cpu.cores != node.cpus:
+    if cpu is not None and cpu.cores != node.cpus:
         return {("cpu",): f"{node.cpus} cores; MaxCPUsPerSocket={partition.max_cpus_per_socket} allows fewer"}
     return {}
 
@@ -194,10 +198,10 @@ def _accelerator_spec(accelerators: Accelerators) -> schema.AcceleratorSpec:
     )
 
 
-def _accelerator_notes(node: SlurmNode, accelerators: tuple[Accelerators, ...]) -> Notes:
+def _accelerator_notes(node: SlurmNode) -> Notes:
     """What each kind and memory was read from, and which GRES share the GPUs."""
     notes: Notes = {}
-    for number, one in enumerate(accelerators):
+    for number, one in enumerate(accelerators_of(node)):
         evidence = one.evidence if one.kind is not None else f"kind unknown; {one.evidence}"
         notes["accelerators", number] = evidence
     if sharing := sorted({gres.name for gres in node.gres if gres.name.lower() in SHARING_GRES}):

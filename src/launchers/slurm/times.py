@@ -6,7 +6,7 @@ import re
 
 _UNLIMITED = {"unlimited", "infinite", "-1"}
 _UNSET = {"", "none", "n/a", "(null)", "partition_limit", "invalid", "not_set"}
-_FORM = re.compile(r"(?:(\d{1,6})-)?(\d{1,9})(?::(\d{1,9}))?(?::(\d{1,9}))?", re.ASCII)
+_FORM = re.compile(r"(?:\d{1,6}-)?\d{1,9}(?::\d{1,9}){0,2}", re.ASCII)
 
 
 def parse_time(text: str) -> int | None:
@@ -18,20 +18,18 @@ def parse_time(text: str) -> int | None:
     limit = text.strip().lower()
     if limit in _UNLIMITED:
         return None
-    form = _FORM.fullmatch(limit)
-    if not form:
+    if not _FORM.fullmatch(limit):
         raise ValueError(
             f"{text!r} is not a time limit: Slurm takes minutes, minutes:seconds, hours:minutes:seconds, "
             "days-hours, days-hours:minutes, days-hours:minutes:seconds and UNLIMITED"
         )
-    days, first, second, third = (None if part is None else int(part) for part in form.groups())
-    if days is not None:  # days-hours[:minutes[:seconds]]
-        hours, minutes, seconds = first or 0, second or 0, third or 0
-    elif third is not None:
-        hours, minutes, seconds = first or 0, second or 0, third
+    days, _, clock = limit.rpartition("-")
+    numbers = [int(number) for number in clock.split(":")]
+    if days or len(numbers) == 3:  # hours[:minutes[:seconds]]
+        hours, minutes, seconds = (*numbers, 0, 0)[:3]
     else:  # minutes[:seconds]
-        hours, minutes, seconds = 0, first or 0, second or 0
-    return (days or 0) * 86400 + hours * 3600 + minutes * 60 + seconds or None
+        hours, minutes, seconds = (0, *numbers, 0)[:3]
+    return int(days or 0) * 86400 + hours * 3600 + minutes * 60 + seconds or None
 
 
 def read_limit(text: str | None) -> int | None:
