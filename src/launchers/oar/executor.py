@@ -16,7 +16,6 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from submitit import helpers
 from submitit.core import core, utils
 from submitit_oar.oar import OarExecutor, OarJob, _make_oarsub_string
 
@@ -64,7 +63,7 @@ class PatchedOarExecutor(OarExecutor):  # type: ignore[misc]
 
     def _internal_process_submissions(self, delayed_submissions: list[utils.DelayedSubmission]) -> list[core.Job[Any]]:
         """One oarsub; OAR submits again by itself only what is idempotent, so checkpointable functions are."""
-        again = [isinstance(one.function, helpers.Checkpointable) for one in delayed_submissions]
+        again = [hasattr(delayed.function, "checkpoint") for delayed in delayed_submissions]
         if any(again) and not all(again):
             raise ValueError("an array on OAR has only checkpointable functions, or none: submit them apart")
         executor = self._copy(idempotent=all(again), count=len(again))
