@@ -168,7 +168,7 @@ def _count_cpus(offer: Offer, alternative: Alternative, cores: int, devices: Dev
     named = _cpus_to_name(offer, alternative, cores, devices, for_memory)
     requested = max(named or by_default, 1)
     whole_cores = _round_up(requested, shape.threads_per_core)
-    if _cpu_minimums(offer) and named < whole_cores > 1:
+    if _cpu_minimums(offer) and whole_cores > 1:
         named = whole_cores  # Slurm compares the minimum with what a waiting job asks for, not with what it would get
     allocated = max(whole_cores, _round_up(for_memory, shape.threads_per_core))
     allocated = _round_up(allocated, shape.cpus_per_socket)

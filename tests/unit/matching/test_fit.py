@@ -139,6 +139,18 @@ def test_on_oar_gpus_bring_the_cores(need, devices, waste):
     assert select(groups, "cuda() & cpu(cores=33)") is None
 
 
+def test_on_oar_gpus_of_unknown_memory_waste_none():
+    block = {"hosts": "n1", "cpu": {"cores": 32}, "accelerators": [gpus(4)]}
+    groups = build(config(oar=[{"id": "x", "nodes": [block]}]).document)
+    assert select(groups, "cuda() & cpu(cores=9)").fits[0].waste == (0, 1, 0, 0)
+
+
+def test_a_fit_knows_its_alternative():
+    offer = offer_of(nodes(cores=4))
+    assert fit(offer, alternative("cpu(cores=1)")).index == 0
+    assert fit(offer, alternative("cpu(cores=1)"), 2).index == 2
+
+
 # -- choices of devices ------------------------------------------------------------------------------------------
 
 MIXED = nodes("m", count=9, gpus=[gpus(2, "24G", type="a"), gpus(1, "24G", type="b")])

@@ -59,6 +59,11 @@ def test_the_labels_of_all_stages():
     ]
 
 
+def test_a_gpu_without_memory_or_model_has_no_label_of_them():
+    ((_, _, _, stages),) = funnels_of(cluster(nodes(gpus=[gpus(3)])), "cuda(mem=8G) & gpu(model=A100) & gpu()")
+    assert [label for _, label, _ in stages] == ["cuda/gpu", "model=A100", "mem>=8G", "count>=3"]
+
+
 def test_the_funnel_counts_shapes_that_hold_a_job_together():
     two = cluster(nodes("a[1-2]", cores=64), nodes("b[1-2]", cores=128), id="x")
     assert funnels_of(two, "nodes=4 & cpu(cores=64)") == [
