@@ -36,12 +36,9 @@ BANNED = {
 """Words that make a message hard to read, and what to write instead."""
 
 PENDING = {
-    "asks {number} of token {name}, of which there are {tokens}",
-    "template: says already what jobs ask for",
     "{members} of {members} jobs of {folder} go on",
     "{what}: known are {kinds}",
     "unknown scheduler {scheduler}; known are {SCHEDULERS}",
-    "{other} requires {file} itself, so that would be a cycle ({names})",
     "{name} matches but cannot be reached: no {missing} on PATH.  Run this where {title}'s commands are, or load the module that brings them.",
 }
 """Texts that break a rule and are still to be mended. Add none."""

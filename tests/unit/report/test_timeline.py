@@ -84,6 +84,11 @@ def test_a_job_that_took_no_time_has_a_mark():
     assert bar["title"].startswith("s:3 ")
 
 
+def test_a_run_that_took_no_time_has_marks_at_its_beginning():
+    (bar,) = strip_of([job(submitted=1000.0, started=1000.0, ended=1000.0)], 1000.0, 1000.0)["bars"]
+    assert bar["parts"] == [("ok", 0.0, 0.0)]
+
+
 @pytest.mark.parametrize(("count", "bars"), [(LANES, LANES), (LANES + 1, 0)])
 def test_many_jobs_are_drawn_as_areas(count, bars):
     strip = strip_of([job(number=at, **RAN) for at in range(count)])
