@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,16 @@ def test_wait_names_what_failed(capsys):
     found = said(capsys, "wait", str(run.folder), status=1)
     assert (found.out, found.err) == ("", "b FAILED: exit status 1\n")
     assert said(capsys, "wait", str(recorded(a=[(0, 60)]).folder)) == ("", "")
+
+
+def test_watch_ends_when_all_jobs_have_ended(capsys, monkeypatch):
+    """At a terminal it draws a table; in a pipe it waits, and prints the table once."""
+    folder = str(recorded(a=[(0, 60)], b=[(0, 60)]).folder)
+    piped = said(capsys, "status", folder, "--watch").out
+    assert piped == said(capsys, "status", folder).out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    drawn = said(capsys, "status", folder, "--watch").out
+    assert drawn.count("COMPLETED") > piped.count("COMPLETED")
 
 
 def test_a_row_of_a_step_with_a_job_and_with_many():
