@@ -33,16 +33,17 @@ def node_blocks(
     nodes: Iterable[SlurmNode], partition: SlurmPartition, facts: SlurmFacts, *, hosts: bool = True
 ) -> NodeBlocks:
     """The nodes of a partition in blocks. `hosts=False` leaves their names out."""
+    allocation = _Allocation.of(partition, facts)
     groups: dict[tuple[Any, ...], list[SlurmNode]] = {}
     for node in nodes:
-        groups.setdefault(_what_counts(node, partition, facts), []).append(node)
+        groups.setdefault(_what_counts(node, allocation), []).append(node)
     named = [(_fold(tuple(node.name for node in group)), group) for group in groups.values()]
     reserved = _nodes_in_maintenance(facts)
     specs: list[schema.NodesSpec] = []
     notes: Notes = {}
     for index, (names, group) in enumerate(sorted(named, key=lambda block: (_name_before_number(block[0]), block[0]))):
         unusable = [node for node in group if not node.state.usable or node.name in reserved]
-        spec = _block_spec(group, unusable, partition, facts)
+        spec = _block_spec(group, unusable, allocation)
         specs.append(evolve(spec, hosts=names if hosts else None))
         own_notes = _state_notes(unusable, reserved) | _cpu_notes(group[0], spec.cpu, partition)
         own_notes |= _accelerator_notes(group[0])
@@ -70,11 +71,9 @@ def nodes_without_partition(facts: SlurmFacts) -> tuple[SlurmNode, ...]:
     return tuple(node for node in facts.nodes if node.name not in reachable)
 
 
-def _block_spec(
-    group: list[SlurmNode], unusable: list[SlurmNode], partition: SlurmPartition, facts: SlurmFacts
-) -> schema.NodesSpec:
+def _block_spec(group: list[SlurmNode], unusable: list[SlurmNode], allocation: _Allocation) -> schema.NodesSpec:
     """A block of equal nodes, without their names."""
-    node, cpu = group[0], _cpu_spec(group[0], partition, facts)
+    node, cpu = group[0], _cpu_spec(group[0], allocation)
     return schema.NodesSpec(
         count=len(group),
         available=len(group) - len(unusable) if unusable else None,
@@ -84,10 +83,10 @@ def _block_spec(
     )
 
 
-def _what_counts(node: SlurmNode, partition: SlurmPartition, facts: SlurmFacts) -> tuple[Any, ...]:
+def _what_counts(node: SlurmNode, allocation: _Allocation) -> tuple[Any, ...]:
     """What must be equal for nodes to be in one block."""
     gpus_by_tres = "" if node.gres else node.pairs.get("CfgTRES", "")
-    return _cpu_spec(node, partition, facts), node.gres, node.features, gpus_by_tres
+    return _processors(node, allocation), node.gres, node.features, gpus_by_tres
 
 
 def _name_before_number(hosts: str) -> str:
@@ -112,48 +111,63 @@ def _expand_readable(hosts: str) -> list[str]:
 # -- processors and memory -------------------------------------------------------------------------------------
 
 
-def _cpu_spec(node: SlurmNode, partition: SlurmPartition, facts: SlurmFacts) -> schema.CpuSpec:
-    threads, per_socket = _allocation_units(node, _allocated_resources(partition, facts))
+@frozen
+class _Allocation:
+    """How a partition allocates: `resources` is its SelectTypeParameters, or else the cluster's."""
+
+    resources: str
+    memory: bool
+    max_cpus_per_socket: int | None
+
+    @classmethod
+    def of(cls, partition: SlurmPartition, facts: SlurmFacts) -> _Allocation:
+        own = (partition.pairs.get("SelectTypeParameters") or "NONE").upper()
+        of_cluster = facts.config.get("SelectTypeParameters", "CR_CORE").upper()
+        resources = of_cluster if own == "NONE" else own
+        return cls(resources, allocates_memory(facts), partition.max_cpus_per_socket)
+
+
+def _cpu_spec(node: SlurmNode, allocation: _Allocation) -> schema.CpuSpec:
+    cores, memory, threads, per_socket = _processors(node, allocation)
     return schema.CpuSpec(
-        cores=_cpus_for_jobs(node, partition),
-        memory=_memory_for_jobs(node, facts),
+        cores=cores,
+        memory=memory,
         threads_per_core=threads if threads > 1 else None,
         cpus_per_socket=per_socket if per_socket > 1 else None,
     )
 
 
-def _allocated_resources(partition: SlurmPartition, facts: SlurmFacts) -> str:
-    """SelectTypeParameters: the partition's own, or the cluster's."""
-    own = (partition.pairs.get("SelectTypeParameters") or "NONE").upper()
-    return own if own != "NONE" else facts.config.get("SelectTypeParameters", "CR_CORE").upper()
+def _processors(node: SlurmNode, allocation: _Allocation) -> tuple[int | None, int | None, int, int]:
+    """CPUs and memory for jobs, and the CPUs that are allocated together: those of a core, and of a socket."""
+    return _cpus_for_jobs(node, allocation), _memory_for_jobs(node, allocation), *_allocation_units(node, allocation)
 
 
-def _allocation_units(node: SlurmNode, allocated: str) -> tuple[int, int]:
-    """The CPUs of a core, and of a socket where whole sockets are allocated (docs/slurm-facts.md#cpus)."""
-    if "CR_CPU" in allocated:
-        return 1, 1
-    sockets, cores, total = (_whole_number(node.pairs.get(key)) for key in ("Sockets", "CoresPerSocket", "CPUTot"))
-    threads = node.threads_per_core
-    if sockets and cores and total is not None:
-        threads = max(1, total // (sockets * cores))
-    return threads, threads * cores if "CR_SOCKET" in allocated and cores else 1
-
-
-def _cpus_for_jobs(node: SlurmNode, partition: SlurmPartition) -> int | None:
+def _cpus_for_jobs(node: SlurmNode, allocation: _Allocation) -> int | None:
     """The CPUs that one job can have there: MaxCPUsPerSocket allows so many on each socket, in whole cores."""
-    per_socket, sockets = partition.max_cpus_per_socket, _whole_number(node.pairs.get("Sockets"))
+    per_socket, sockets = allocation.max_cpus_per_socket, _whole_number(node.pairs.get("Sockets"))
     if node.cpus is None or per_socket is None or sockets is None:
         return node.cpus
     threads = node.threads_per_core
     return min(node.cpus, sockets * (per_socket // threads * threads))
 
 
-def _memory_for_jobs(node: SlurmNode, facts: SlurmFacts) -> int | None:
+def _memory_for_jobs(node: SlurmNode, allocation: _Allocation) -> int | None:
     """The memory that one job can have: MemSpecLimit is kept back only where memory is allocated at all."""
     kept_back = _whole_number(node.pairs.get("MemSpecLimit"))
-    if node.memory is None or kept_back is None or allocates_memory(facts):
+    if node.memory is None or kept_back is None or allocation.memory:
         return node.memory
     return node.memory + kept_back * MIB
+
+
+def _allocation_units(node: SlurmNode, allocation: _Allocation) -> tuple[int, int]:
+    """The CPUs of a core, and of a socket where whole sockets are allocated, else 1 (docs/slurm-facts.md#cpus)."""
+    if "CR_CPU" in allocation.resources:
+        return 1, 1
+    sockets, cores, total = (_whole_number(node.pairs.get(key)) for key in ("Sockets", "CoresPerSocket", "CPUTot"))
+    threads = node.threads_per_core
+    if sockets and cores and total is not None:
+        threads = max(1, total // (sockets * cores))
+    return threads, threads * cores if "CR_SOCKET" in allocation.resources and cores else 1
 
 
 def _whole_number(text: str | None) -> int | None:
