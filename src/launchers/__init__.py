@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from launchers.flow.run import run_flow as run_flow
     from launchers.launcher.find import find_launcher as find_launcher
     from launchers.launcher.launcher import Launcher as Launcher
+    from launchers.launcher.run_command import DetachedJob as DetachedJob
+    from launchers.launcher.run_command import detach_command as detach_command
     from launchers.launcher.run_command import run_command as run_command
     from launchers.plan import Chain as Chain
     from launchers.plan import Dag as Dag
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from launchers.runs.run import open_run as open_run
     from launchers.runs.send import SubmitError as SubmitError
     from launchers.runs.send import resume as resume
+    from launchers.scan.running import run_scan as run_scan
     from launchers.slurm.args import MailType as MailType
     from launchers.slurm.args import SlurmArgs as SlurmArgs
 
@@ -46,7 +49,7 @@ _HOME = {
     "Launcher": "launchers.launcher.launcher",
     **dict.fromkeys(("LauncherNotFoundError", "RunError"), "launchers.errors"),
     "find_launcher": "launchers.launcher.find",
-    "run_command": "launchers.launcher.run_command",
+    **dict.fromkeys(("DetachedJob", "detach_command", "run_command"), "launchers.launcher.run_command"),
     "ConfigError": "launchers.files.problems",
     "run_flow": "launchers.flow.run",
     **dict.fromkeys(
@@ -55,6 +58,7 @@ _HOME = {
     "retry": "launchers.plan.retry",
     **dict.fromkeys(("PlanRun", "StepsFailedError", "open_run"), "launchers.runs.run"),
     **dict.fromkeys(("SubmitError", "resume"), "launchers.runs.send"),
+    "run_scan": "launchers.scan.running",
     **dict.fromkeys(("Requirement", "RequirementSyntaxError", "parse"), "launchers.requirement"),
     **dict.fromkeys(("cpu", "cuda_gpu", "rocm_gpu", "mps_gpu", "gpu", "duration", "nodes"), "launchers.requirement"),
     **dict.fromkeys(("MailType", "SlurmArgs"), "launchers.slurm.args"),

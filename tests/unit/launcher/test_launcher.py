@@ -1,27 +1,21 @@
-"""From Python: find a launcher, run functions there, get results."""
+"""A launcher: running functions where it leads, and what it says of itself."""
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 import submitit
+from config_files import oar_entry, write_config
+from slurm_queue import pretend_srun
 
-import launchers
-from launchers import LauncherNotFoundError, SlurmArgs, cpu, cuda_gpu, find_launcher
-from launchers.slurm.args import MailType, time_limit_minutes
+from launchers import Launcher, LauncherNotFoundError, SlurmArgs, cpu, cuda_gpu, find_launcher
+from launchers.jobs.backend import RefusedError
+from launchers.local.args import LocalArgs
+from launchers.oar.args import OarArgs
+from launchers.slurm.backend import SlurmBackend
 
-
-@pytest.fixture
-def gpus(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "launchers.yaml").write_text(
-        "local: [{id: box, tags: [local], cpu: {cores: 4, memory: 8G}, gpu: [{model: A100, count: 2, memory: 40G}]}]\n"
-        "slurm: [{id: far, tags: [slurm], weight: -1, partitions: {p: {configuration: {gpu: {count: 4, memory: 80G}}}}}]\n"
-    )
-    return tmp_path
+# -- on this machine -----------------------------------------------------------------------------------------------
 
 
 def test_submit_runs_a_function(gpus):
@@ -30,13 +24,21 @@ def test_submit_runs_a_function(gpus):
     assert isinstance(job, submitit.Job)
     assert job.result() == 81
     assert job.state == "COMPLETED"
-    assert launcher.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() == "0,1"
+    assert launcher.submit(int, "ff", base=16).result() == 255
+
+
+@pytest.mark.parametrize(("need", "devices"), [("cuda(mem=14G)*2", "0,1"), ("cpu(cores=1)", "")])
+def test_a_job_sees_its_devices_and_no_other(gpus, need, devices):
+    assert find_launcher(need).submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() == devices
+
+
+def test_requirements_as_objects(gpus):
     assert find_launcher(cuda_gpu(mem="14G")).submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() in ("0", "1")
-    assert find_launcher(cpu(cores=1)).submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() == ""
+    assert find_launcher(cpu(cores=1)).submit(pow, 2, 2).result() == 4
 
 
 def test_an_exception_comes_back(gpus):
-    def fail():
+    def fail():  # inside, so that its code is pickled and not its name
         raise ValueError("no such luck")
 
     job = find_launcher("cpu(cores=1)").submit(fail)
@@ -52,6 +54,11 @@ def test_an_array_is_one_submission(gpus):
     assert (gpus / "logs").stat().st_mode & 0o777 == 0o700
 
 
+def test_logs_go_to_a_folder_here_where_none_is_given(gpus):
+    assert find_launcher("cpu(cores=1)").executor().folder == gpus / ".launchers" / "jobs"
+    assert (gpus / ".launchers" / "jobs").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_scheduler_that_is_killed_is_started_again(gpus):
     launcher = find_launcher("cpu(cores=4)")
     running, waiting = launcher.submit(time.sleep, 0.5), launcher.submit(pow, 2, 5)
@@ -65,98 +72,114 @@ def test_a_scheduler_that_is_killed_is_started_again(gpus):
 
 
 def test_cancel(gpus):
-    job = find_launcher("cpu(cores=1)").submit(__import__("time").sleep, 60)
+    job = find_launcher("cpu(cores=1)").submit(time.sleep, 60)
     job.cancel()
     while not job.done():
-        pass
+        time.sleep(0.01)
     assert job.state == "CANCELLED"
 
 
-def test_slurm_args_of_a_launcher(gpus):
+# -- what it asks --------------------------------------------------------------------------------------------------
+
+
+def test_what_a_launcher_asks_of_slurm(gpus):
     launcher = find_launcher("cuda(mem=80G)*4 & duration=90 min", tags=["slurm"])
-    assert launcher.slurm_args == SlurmArgs(partition="p", gpus_per_node="4", time=90)
+    assert launcher.resources == launcher.slurm_args == SlurmArgs(partition="p", gpus_per_node="4", time=90)
     assert launcher.sbatch() == "#SBATCH --partition=p\n#SBATCH --nodes=1\n#SBATCH --gpus-per-node=4\n#SBATCH --time=90"
-    assert find_launcher("cuda()").sbatch() == ""
+    assert (launcher.oar_args, launcher.oarsub(), launcher.backend.title) == (None, "", "Slurm")
 
 
-def test_the_three_failures_are_told_apart(gpus, tmp_path, no_slurm):
-    with pytest.raises(LauncherNotFoundError, match="nothing matches") as caught:
-        find_launcher("cuda(mem=999G)")
-    assert (caught.value.kind, caught.value.answer.selection) == ("nothing-matches", None)
-    with pytest.raises(LauncherNotFoundError, match="cannot be reached") as caught:
+def test_what_a_launcher_asks_of_this_machine(gpus):
+    launcher = find_launcher("cuda()")
+    assert isinstance(launcher.resources, LocalArgs)
+    assert (launcher.slurm_args, launcher.sbatch(), launcher.oar_args, launcher.oarsub()) == (None, "", None, "")
+
+
+def test_what_a_launcher_asks_of_oar(tmp_path):
+    config = write_config(tmp_path, oar=[oar_entry("grid", {"count": 2, "cpu": {"cores": 8}})])
+    launcher = find_launcher("cpu(cores=2) & duration=1h", config=config)
+    assert isinstance(launcher.oar_args, OarArgs)
+    assert launcher.oarsub().startswith("#OAR -l /host=1/core=2,walltime=1:00:00")
+    assert (launcher.slurm_args, launcher.sbatch()) == (None, "")
+
+
+def test_a_repr_names_the_place_and_what_it_is_for(gpus):
+    assert repr(find_launcher("cpu(cores=2)")) == "Launcher('box', for 'cpu(cores=2)')"
+    assert repr(find_launcher("cuda(mem=80G)")) == "Launcher('far (p)', for 'cuda(mem=80G)')"
+    assert isinstance(find_launcher("cpu(cores=2)"), Launcher)
+
+
+# -- executors -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def far(gpus, monkeypatch):
+    """A launcher on the cluster, as if its commands were here."""
+    pretend_srun(monkeypatch)
+    monkeypatch.setattr(SlurmBackend, "missing_commands", lambda _: ())
+    return find_launcher("cuda(mem=80G) & duration=1h", tags=["slurm"])
+
+
+def test_an_executor_asks_for_what_the_launcher_found(far):
+    executor = far.executor("logs", name="mine", wckey="w")
+    assert {key: executor.parameters[key] for key in ("partition", "time", "job_name", "wckey")} == {
+        "partition": "p", "time": 60, "job_name": "mine", "wckey": "w",
+    }  # fmt: skip
+    assert "signal_delay_s" not in executor.parameters
+    assert far.executor(early_signal=False).parameters["signal_delay_s"] == 0
+    with pytest.raises(ValueError, match="no_such_parameter"):
+        far.executor(no_such_parameter=1)
+
+
+class Resumable:
+    def __call__(self):
+        pass
+
+    def checkpoint(self):
+        pass
+
+
+@pytest.mark.parametrize(("function", "early_signal"), [(pow, False), (Resumable(), True)])
+def test_only_what_can_go_on_is_told_before_its_time_is_up(far, monkeypatch, function, early_signal):
+    submitted = []
+    monkeypatch.setattr(SlurmBackend, "submit_function", lambda _, *arguments: submitted.append(arguments) or "job")
+    assert far.submit(function) == "job"
+    ((executor, resources, sent),) = submitted
+    assert sent is function
+    assert resources == far.resources
+    assert ("signal_delay_s" not in executor.parameters) == early_signal
+
+
+def refused(far, monkeypatch, error):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(SlurmBackend, "submit_function", refuse)
+    with pytest.raises(LauncherNotFoundError) as caught:
+        far.submit(pow, 2, 2)
+    assert caught.value.answer is far.answer
+    return caught.value
+
+
+def test_a_refusal_says_what_was_asked(far, monkeypatch):
+    error = refused(far, monkeypatch, RefusedError(["one", "two"], "limit"))
+    assert error.kind == "nothing-matches"
+    assert str(error).splitlines() == [
+        "sbatch refused what was chosen:", "  one", "  two", "reason code: limit", "it was asked:",
+        *(f"  {flag}" for flag in far.resources.flags()),
+    ]  # fmt: skip
+    assert "reason code" not in str(refused(far, monkeypatch, RefusedError(["one"])))
+
+
+def test_a_cluster_that_does_not_answer_is_unreachable(far, monkeypatch):
+    error = refused(far, monkeypatch, RefusedError(["one"], transient=True))
+    assert (error.kind, str(error)) == ("unreachable", "far matches but cannot be reached: one")
+
+
+def test_a_cluster_whose_commands_are_not_here(gpus, no_slurm):
+    with pytest.raises(
+        LauncherNotFoundError, match="far matches but cannot be reached: no sbatch and no srun on"
+    ) as caught:
         find_launcher("cuda(mem=80G)").submit(pow, 2, 2)
     assert caught.value.kind == "unreachable"
-    (tmp_path / "empty.yaml").write_text("")
-    with pytest.raises(LauncherNotFoundError, match="no launcher is configured") as caught:
-        find_launcher("cpu()", config="empty.yaml")
-    assert caught.value.kind == "nothing-configured"
-    with pytest.raises(ValueError, match="a requirement is needed"):
-        find_launcher()
-
-
-def test_several_requirements_are_alternatives(gpus):
-    assert find_launcher("cuda(mem=999G)", "cuda(mem=80G)", "cpu(cores=1)").group.name == "far"
-
-
-def test_import_is_light():
-    code = "import sys, launchers; print(sorted(m for m in ('attrs','lark','cattrs','yaml','submitit','rich') if m in sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-    code = "import sys; from launchers import find_launcher, parse; print('submitit' in sys.modules, 'rich' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "False False\n"
-    )
-
-
-def test_public_names():
-    for name in launchers.__all__:
-        assert getattr(launchers, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        launchers.nothing  # noqa: B018
-
-
-# -- SlurmArgs -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("120", 120), ("02:00:00", 120), ("72:00:00", 4320), ("2-12", 3600), ("2-12:30", 3630), ("1:30", 2),
-        ("2-00:00:30", 2881), ("UNLIMITED", 0), (90, 90), (None, None),
-    ],
-)  # fmt: skip
-def test_times_in_every_form_of_slurm(text, found):
-    assert time_limit_minutes(text) == found
-
-
-@pytest.mark.parametrize("wrong", ["1:2:3:4", "soon", "-5", "1-2-3", -1])
-def test_times_that_slurm_refuses(wrong):
-    with pytest.raises(ValueError, match=r"\w"):
-        time_limit_minutes(wrong)
-
-
-def test_slurm_args_render():
-    args = SlurmArgs(
-        time="03:00:00", partition="gpu_a100", gpus_per_node=1, cpus_per_gpu=18, cluster="wice", account="my-account",
-        mail_type=[MailType.BEGIN, "end"], mail_user="me@university.edu", mem_gb=1.5, additional_params={"licenses": "a:1"},
-    )  # fmt: skip
-    assert args.flags() == [
-        "--clusters=wice", "--account=my-account", "--partition=gpu_a100", "--nodes=1", "--cpus-per-gpu=18",
-        "--gpus-per-node=1", "--mem=1536M", "--time=180", "--mail-type=BEGIN,END", "--mail-user=me@university.edu",
-        "--licenses=a:1",
-    ]  # fmt: skip
-    assert args.submitit()["time"] == 180
-    assert args.submitit()["additional_parameters"]["mem"] == "1536M"
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"partition": "a\n#SBATCH --uid=0"}, {"additional_params": {"a b": 1}}, {"additional_params": {"x": "a\nb"}}],
-)
-def test_no_line_break_reaches_an_sbatch_file(wrong):
-    with pytest.raises(ValueError, match=r"line break|not the name"):
-        SlurmArgs(**wrong)
-
-
-def test_directives_are_quoted():
-    assert "#SBATCH --constraint='(A&B)|(C)'" in SlurmArgs(constraint="(A&B)|(C)").directives()
+    assert caught.value.answer is not None
