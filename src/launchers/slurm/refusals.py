@@ -13,7 +13,7 @@ from attrs import frozen
 
 @frozen
 class Refusal:
-    """A reason code (one of matching's STAGES, or "" where none fits), and whether the job can never start."""
+    """A reason code (a `Reason` of the matcher, or "" where none fits), and whether the job can never start."""
 
     code: str
     never: bool
