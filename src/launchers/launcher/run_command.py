@@ -29,8 +29,9 @@ def run_command(launcher: Launcher, argv: Sequence[str]) -> int:
     """Run `argv` where the launcher says, with its output here; its exit status (128 + n for signal n).
 
     Ctrl-C cancels a job of a cluster.  Raises LauncherNotFoundError when the cluster refuses the job or cannot be
-    reached, and ValueError for what can never run on this machine.
+    reached, and ValueError for no command and for what can never run on this machine.
     """
+    _check(argv)
     if isinstance(launcher.resources, LocalArgs):
         return run_here(launcher.resources, list(argv))
     job = _submit(launcher, argv)
@@ -44,10 +45,17 @@ def run_command(launcher: Launcher, argv: Sequence[str]) -> int:
 
 def detach_command(launcher: Launcher, argv: Sequence[str]) -> DetachedJob:
     """Start `argv` where the launcher says and leave it running.  Raises as `run_command`."""
+    _check(argv)
     if isinstance(launcher.resources, LocalArgs):
         return _detach_here(launcher.resources, argv)
     job = _submit(launcher, argv)
     return DetachedJob(str(job.job_id), output_path(job.paths, "out"), output_path(job.paths, "err"))
+
+
+def _check(argv: Sequence[str]) -> None:
+    """Raise ValueError where there is no command."""
+    if not argv:
+        raise ValueError("no command to run: give its name and its arguments, as in ['make', '-j4']")
 
 
 def _submit(launcher: Launcher, argv: Sequence[str]) -> Any:
@@ -58,7 +66,7 @@ def _submit(launcher: Launcher, argv: Sequence[str]) -> Any:
 
 def _detach_here(resources: LocalArgs, argv: Sequence[str]) -> DetachedJob:
     """Under a scheduler of its own on this machine."""
-    from launchers.local import scheduler
+    from launchers.local.control import submit_jobs
 
     id = secrets.token_hex(6)
     folder = Path.cwd() / ".launchers" / "jobs" / f"{id}.scheduler"
@@ -73,5 +81,5 @@ def _detach_here(resources: LocalArgs, argv: Sequence[str]) -> DetachedJob:
         stderr=str(detached.stderr),
         name=argv[0],
     )
-    scheduler.submit(folder, resources.capacity, [job])
+    submit_jobs(folder, resources.capacity, [job])
     return detached
