@@ -193,8 +193,10 @@ def many(rounds: int) -> Iterator[Row]:
 
 def local(rounds: int) -> Iterator[Row]:
     """1,000 jobs of `true`, two at a time."""
-    from launchers.local import scheduler
-    from launchers.local.jobs import ENDED, Capacity, LocalJob, read_statuses
+    from launchers.jobs.state import ENDED
+    from launchers.local.control import submit_jobs
+    from launchers.local.jobs import Capacity, LocalJob
+    from launchers.local.journal import read_statuses
 
     count = 1000
     with tempfile.TemporaryDirectory() as folder:
@@ -204,7 +206,7 @@ def local(rounds: int) -> Iterator[Row]:
         def ours() -> float:
             place = Path(tempfile.mkdtemp(dir=folder)) / "run"
             start = time.perf_counter()
-            scheduler.submit(place, Capacity(cores=2), jobs)
+            submit_jobs(place, Capacity(cores=2), jobs)
             while (place / "scheduler.pid").exists() or not (place / "events.jsonl").exists():
                 time.sleep(0.02)
             spent = time.perf_counter() - start

@@ -11,28 +11,27 @@ from typing import Any
 
 from launchers.local.args import LocalArgs, empty_job
 from launchers.local.jobs import Capacity, LocalJob
-from launchers.local.ledger import Ledger, Scarce
+from launchers.local.ledger import Ledger, Shortage
 
 
 def run_here(resources: LocalArgs, argv: list[str]) -> int:
     """In the foreground: wait for room on this machine, then be the command's terminal."""
-    from launchers.local.jobs import impossible
-    from launchers.local.ledger import locked
-    from launchers.local.scheduler import PATIENCE
+    from launchers.local.jobs import why_impossible
+    from launchers.local.ledger import SHORTAGE_POLL, locked
 
     job = empty_job(resources)
-    if why := impossible(job, resources.capacity):
+    if why := why_impossible(job, resources.capacity):
         raise ValueError(f"it {why}")
     waiting = ""
     while True:
         with locked() as ledger:
             started = _start_if_room(ledger, job, resources.capacity, argv)
-        if not isinstance(started, Scarce):
+        if not isinstance(started, Shortage):
             break
-        if started.says != waiting and sys.stderr.isatty():
-            waiting = started.says
+        if started.message != waiting and sys.stderr.isatty():
+            waiting = started.message
             print(f"launchers: waiting for {waiting}", file=sys.stderr)
-        time.sleep(PATIENCE)
+        time.sleep(SHORTAGE_POLL)
     if isinstance(started, OSError):
         print(f"launchers: cannot run {argv[0]}: {started.strerror}", file=sys.stderr)
         return start_failure_status(started)
@@ -47,17 +46,17 @@ def run_here(resources: LocalArgs, argv: list[str]) -> int:
 
 def _start_if_room(
     ledger: Ledger, job: LocalJob, capacity: Capacity, argv: list[str]
-) -> tuple[subprocess.Popen[bytes], SignalForwarder] | Scarce | OSError:
+) -> tuple[subprocess.Popen[bytes], SignalForwarder] | Shortage | OSError:
     """Start a command on what the ledger grants it, or why it cannot start."""
-    from launchers.local.scheduler import visible
+    from launchers.local.scheduler import device_variables
     from launchers.processes import born
 
     granted = ledger.grant(job, capacity)
-    if isinstance(granted, Scarce):
+    if isinstance(granted, Shortage):
         return granted
     forwarder = SignalForwarder()
     try:
-        child = forwarder.start(argv, {**os.environ, **visible(capacity, granted)})
+        child = forwarder.start(argv, {**os.environ, **device_variables(capacity, granted)})
     except OSError as error:
         forwarder.stop()
         return error

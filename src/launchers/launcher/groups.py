@@ -38,7 +38,7 @@ def load_groups(
     if located.used is None:
         from launchers.local import machine
 
-        return (machine.group(machine.probe()),), located
+        return (machine.machine_group(machine.probe()),), located
     from launchers.config.load import load
 
     groups = _build_groups(load(located.used).document, located.used, refresh=refresh)
@@ -58,7 +58,7 @@ def _build_groups(document: Document, path: Path, *, refresh: bool) -> tuple[Gro
         return groups
     from launchers.local import machine
 
-    return machine.filled(groups, probed)
+    return machine.fill_groups(groups, probed)
 
 
 def _facts(

@@ -14,9 +14,10 @@ from attrs import evolve
 from launchers.jobs.backend import Backend, Element, JobInfo, Resources, SubmissionRequest
 from launchers.jobs.state import ENDED
 from launchers.jobs.usage import Usage
-from launchers.local import scheduler
+from launchers.local import control
 from launchers.local.args import LocalArgs, empty_job, read_args, render
-from launchers.local.jobs import LocalJob, Status, read_statuses, read_table, write_table
+from launchers.local.jobs import LocalJob, read_table, write_table
+from launchers.local.journal import Status, read_statuses
 
 if TYPE_CHECKING:
     from submitit import Executor
@@ -98,14 +99,14 @@ class LocalBackend(Backend):
 
     def send(self, requests: Sequence[SubmissionRequest]) -> list[str]:
         """Start the scheduler of an attempt, unless it is there."""
-        scheduler.ensure(_folder(requests[0]))
+        control.start_scheduler(_folder(requests[0]))
         return [f"{request.submission.attempt}/{request.submission.name}" for request in requests]
 
     def revive(self, run: Path, jobs: Iterable[str]) -> None:
         """Start schedulers again that were killed; raises RunError where one could not read its files."""
         for folder in _folders(run, jobs):
-            scheduler.check_readable(folder)
-            scheduler.revive(folder)
+            control.check_readable(folder)
+            control.revive_scheduler(folder)
 
     def find_token(self, token: str, since: float) -> str | None:
         """None: to send an attempt again does no harm, so nothing needs to be found."""
@@ -122,7 +123,7 @@ class LocalBackend(Backend):
             statuses = read_statuses(folder)
             names = [job.partition("/")[2] for job in wanted if job.startswith(f"{folder.name}/")]
             if any(statuses.get(name, Status()).state not in ENDED for name in names):
-                scheduler.revive(folder)
+                control.revive_scheduler(folder)
             table = read_table(folder)[1] if usage else {}
             for name in names:
                 job = table.get(name)
@@ -134,7 +135,7 @@ class LocalBackend(Backend):
         """Cancel jobs, attempt by attempt."""
         jobs = [job for job, _ in elements]
         for folder in _folders(run, jobs):
-            scheduler.cancel(folder, [job.partition("/")[2] for job in jobs if job.startswith(f"{folder.name}/")])
+            control.cancel_jobs(folder, [job.partition("/")[2] for job in jobs if job.startswith(f"{folder.name}/")])
 
     def output_patterns(self, request: SubmissionRequest, script: str) -> list[str]:
         """One file for each item, with the attempt behind its number after the first."""

@@ -13,8 +13,10 @@ from attrs import evolve
 from submitit.core import core, utils
 from submitit.local.local import LOCAL_REQUEUE_RETURN_CODE
 
-from launchers.local import scheduler
-from launchers.local.jobs import ENDED, Capacity, LocalJob, Status, private, read_statuses
+from launchers.jobs.state import ENDED
+from launchers.local import control
+from launchers.local.jobs import Capacity, LocalJob, make_private
+from launchers.local.journal import Status, read_statuses
 
 WARNING = 30
 """Seconds before the time limit at which a job is told, as submitit's own local executor does."""
@@ -63,12 +65,12 @@ class Job(core.Job[Any]):
             if self.state in ENDED or not self.scheduler_folder.is_dir():
                 return
             if look % LOOKS == 0:
-                scheduler.revive(self.scheduler_folder)
+                control.revive_scheduler(self.scheduler_folder)
             time.sleep(POLL)
 
     def cancel(self, check: bool = True) -> None:
         """Cancel the job, running or waiting."""
-        scheduler.cancel(self.scheduler_folder, [str(self.job_id)])
+        control.cancel_jobs(self.scheduler_folder, [str(self.job_id)])
 
 
 class LocalExecutor(core.PicklingExecutor):
@@ -98,12 +100,12 @@ class LocalExecutor(core.PicklingExecutor):
         ids = [f"{base}-{index}" if many else base for index in range(len(delayed_submissions))]
         jobs = [self._job(id, delayed) for id, delayed in zip(ids, delayed_submissions, strict=True)]
         independent = utils.JobPaths.get_first_id_independent_folder(self.folder)
-        scheduler.submit(independent / f"{base}.scheduler", self.capacity, jobs)
+        control.submit_jobs(independent / f"{base}.scheduler", self.capacity, jobs)
         return [Job(self.folder, id) for id in ids]
 
     def _job(self, id: str, delayed: utils.DelayedSubmission) -> LocalJob:
         paths = utils.JobPaths(self.folder, id, 0)
-        private(paths.folder)
+        make_private(paths.folder)
         limit = self.template.time_limit
         delayed.set_timeout(max(1, limit // 60) if limit else 10**6, self.max_num_timeout)
         delayed.dump(paths.submitted_pickle)

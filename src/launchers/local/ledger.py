@@ -13,9 +13,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from attrs import define, field, frozen
+from attrs import asdict, define, field, frozen
+from attrs.validators import deep_iterable, deep_mapping, instance_of, optional
 
 from launchers.local.jobs import Capacity, LocalJob
 from launchers.offer.assign import assign
@@ -23,15 +23,18 @@ from launchers.offer.model import Device
 from launchers.processes import alive
 from launchers.requirement import Accelerator
 
+SHORTAGE_POLL = 0.2
+"""Seconds between two looks at what other processes hold, while a job waits for it."""
+
 
 class LedgerError(RuntimeError):
-    """The ledger's folder cannot be trusted or used; says why and what to do."""
+    """The ledger's folder cannot be trusted; the message has why and what to do."""
 
 
-def folder() -> Path:
+def ledger_folder() -> Path:
     """Where the ledger is: $LAUNCHERS_LOCAL_STATE, else the user's runtime folder, else one in /tmp.
 
-    Raises LedgerError when somebody else could have put it there.
+    Raises LedgerError when others could write there.
     """
     named = os.environ.get("LAUNCHERS_LOCAL_STATE")
     runtime = os.environ.get("XDG_RUNTIME_DIR")
@@ -42,83 +45,111 @@ def folder() -> Path:
     else:
         path = Path(tempfile.gettempdir()) / f"launchers-{os.getuid()}"
     path.mkdir(mode=0o700, parents=bool(named), exist_ok=True)
-    found = path.lstat()
-    if path.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise LedgerError(f"{path} is not a folder of yours alone: remove it, or set LAUNCHERS_LOCAL_STATE to another")
+    status = path.lstat()
+    if path.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise LedgerError(
+            f"{path} has to be a folder of yours that others cannot enter (mode 0700): "
+            "remove it, or set LAUNCHERS_LOCAL_STATE to another folder"
+        )
     return path
 
 
 @frozen
-class Scarce:
-    """What a job has to wait for: the name of the resource, and words for people."""
+class Shortage:
+    """What a job has to wait for: the name of the resource, and how much of it is in use, for people."""
 
-    what: str
-    says: str
+    resource: str
+    message: str
+
+
+def resources_of(job: LocalJob) -> set[str]:
+    """The names of what a job takes, as `Shortage.resource` has them."""
+    names = {"cores", *(f"token {name}" for name, _ in job.tokens)}
+    return names | ({"memory"} if job.memory else set()) | ({"accelerators"} if job.wanted else set())
+
+
+@frozen
+class Claim:
+    """What a process holds: CPU cores, memory in bytes, the handles of devices, and how many of each token."""
+
+    pid: int = field(validator=instance_of(int))
+    born: int | None = field(validator=optional(instance_of(int)))
+    cores: int = field(validator=instance_of(int))
+    memory: int = field(validator=instance_of(int))
+    devices: list[str] = field(validator=deep_iterable(instance_of(str), instance_of(list)))
+    tokens: dict[str, int] = field(validator=deep_mapping(instance_of(str), instance_of(int), instance_of(dict)))
 
 
 @define
 class Ledger:
     """The claims, while they are locked."""
 
-    claims: list[dict[str, Any]]
+    claims: list[Claim]
     changed: bool = field(default=False, init=False)
 
-    def grant(self, job: LocalJob, capacity: Capacity) -> tuple[str, ...] | Scarce:
+    def grant(self, job: LocalJob, capacity: Capacity) -> tuple[str, ...] | Shortage:
         """The handles of the devices that the job can have now, or what it waits for."""
-        held = [claim for claim in self.claims if alive(claim["pid"], claim["born"])]
+        held = [claim for claim in self.claims if alive(claim.pid, claim.born)]
         if len(held) != len(self.claims):
             self.claims, self.changed = held, True
-        cores = sum(claim["cores"] for claim in held)
+        cores = sum(claim.cores for claim in held)
         if capacity.cores is not None and cores + job.cores > capacity.cores:
-            return Scarce("cores", f"cores: {cores} of {capacity.cores} are taken")
-        memory = sum(claim["memory"] for claim in held)
+            return Shortage("cores", f"cores: {cores} of {capacity.cores} are in use")
+        memory = sum(claim.memory for claim in held)
         if capacity.memory is not None and memory + job.memory > capacity.memory:
-            return Scarce("memory", f"memory: {memory >> 20} of {capacity.memory >> 20} MiB are taken")
+            return Shortage("memory", f"memory: {memory >> 20} of {capacity.memory >> 20} MiB are in use")
         limits = dict(capacity.tokens)
         for name, number in job.tokens:
-            taken = sum(claim["tokens"].get(name, 0) for claim in held)
+            taken = sum(claim.tokens.get(name, 0) for claim in held)
             if name in limits and taken + number > limits[name]:
-                return Scarce(f"token {name}", f"token {name}: {taken} of {limits[name]} are taken")
-        return self._devices(job, capacity, {handle for claim in held for handle in claim["devices"]})
+                return Shortage(f"token {name}", f"token {name}: {taken} of {limits[name]} are in use")
+        return _grant_devices(job, capacity, {handle for claim in held for handle in claim.devices})
 
-    def _devices(self, job: LocalJob, capacity: Capacity, taken: set[str]) -> tuple[str, ...] | Scarce:
-        if not job.wanted:
-            return ()
-        free = [one for one in capacity.devices if one[1] not in taken]
-        wants = [(Accelerator(one.kind, one.memory, one.model), 1) for one in job.wanted]
-        flow = assign(wants, [Device(kind, 1, memory, model) for kind, _, model, memory in free])
-        if flow is None:
-            return Scarce("accelerators", f"accelerators: {len(free)} of {len(capacity.devices)} are free")
-        return tuple(free[column][1] for row in flow for column, number in enumerate(row) if number)
-
-    def claim(self, job: LocalJob, handles: tuple[str, ...], pid: int, when: int | None) -> None:
+    def claim(self, job: LocalJob, handles: tuple[str, ...], pid: int, born: int | None) -> None:
         """Write down that a process holds what its job asked for."""
-        entry = {"pid": pid, "born": when, "cores": job.cores, "memory": job.memory}
-        self.claims.append({**entry, "devices": list(handles), "tokens": dict(job.tokens)})
+        self.claims.append(Claim(pid, born, job.cores, job.memory, list(handles), dict(job.tokens)))
         self.changed = True
 
     def release(self, pid: int) -> None:
         """Give back what a process held."""
-        self.claims = [claim for claim in self.claims if claim["pid"] != pid]
+        self.claims = [claim for claim in self.claims if claim.pid != pid]
         self.changed = True
+
+
+def _grant_devices(job: LocalJob, capacity: Capacity, taken: set[str]) -> tuple[str, ...] | Shortage:
+    if not job.wanted:
+        return ()
+    free = [device for device in capacity.devices if device[1] not in taken]
+    wants = [(Accelerator(wanted.kind, wanted.memory, wanted.model), 1) for wanted in job.wanted]
+    flow = assign(wants, [Device(kind, 1, memory, model) for kind, _, model, memory in free])
+    if flow is None:
+        return Shortage("accelerators", f"accelerators: {len(free)} of {len(capacity.devices)} are free")
+    return tuple(free[column][1] for row in flow for column, number in enumerate(row) if number)
 
 
 @contextmanager
 def locked(path: Path | None = None) -> Iterator[Ledger]:
-    """The ledger, for this process alone until the block ends; written back if it changed."""
-    path = path or folder()
+    """The ledger, for this process alone until the block ends; written back if it changed.
+
+    Raises LedgerError when others could write where it is.
+    """
+    path = path or ledger_folder()
     with (path / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        book = path / "claims.json"
-        try:
-            claims = json.loads(book.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            claims = []
-        except ValueError:
-            claims = []  # a machine that went down while it was written: no process of then is alive
-        ledger = Ledger(claims)
+        ledger = Ledger(_read_claims(path / "claims.json"))
         yield ledger
         if ledger.changed:
             fresh = path / ".claims.new"
-            fresh.write_text(json.dumps(ledger.claims), encoding="utf-8")
-            fresh.rename(book)
+            fresh.write_text(json.dumps([asdict(claim) for claim in ledger.claims]), encoding="utf-8")
+            fresh.rename(path / "claims.json")
+
+
+def _read_claims(path: Path) -> list[Claim]:
+    """The claims in a file.
+
+    None where it cannot be read: the machine went down while it was written, and no process of then is alive.
+    """
+    try:
+        return [Claim(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    except (FileNotFoundError, ValueError, TypeError):
+        return []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from launchers.commands import CommandError, Connector, LocalConnector
+from launchers.commands import CommandError, CommandNotFoundError, Connector, LocalConnector
 from launchers.gpus.drivers import AMD_QUERY, NVIDIA_QUERY, LocalDevice, read_amd, read_nvidia
 from launchers.offer.model import Access, Device, Group, Partition, Shape
 
@@ -28,33 +28,33 @@ class Machine:
 
 
 def probe(connector: Connector | None = None, environ: Mapping[str, str] | None = None) -> Machine:
-    """Look at this machine, as far as this process is let; never raises for a tool that is missing or broken."""
+    """Look at what this process may use here; never raises for a tool that is missing or broken."""
     connector = connector or LocalConnector()
     environ = os.environ if environ is None else environ
     notes: list[str] = []
     devices = [*nvidia(connector, notes), *amd(connector, notes), *apple()]
-    visible = tuple(device for device in devices if _visible(device, devices, environ))
+    visible = tuple(device for device in devices if is_visible(device, devices, environ))
     return Machine(cores(), memory(), visible, tuple(notes))
 
 
-def group(machine: Machine, name: str = "this machine") -> Group:
-    """A probed machine as the launcher group that there is without any configuration."""
-    shape = Shape(name, machine.cores, machine.memory, _classes(machine), count=1, available=1)
+def machine_group(machine: Machine, name: str = "this machine") -> Group:
+    """A probed machine as a launcher group: the only one where there is no configuration."""
+    shape = Shape(name, machine.cores, machine.memory, _device_classes(machine), count=1, available=1)
     return Group(name, "local", (Partition("", (shape,), (Access(),)),), tags=frozenset({"local"}), notes=machine.notes)
 
 
-def _classes(machine: Machine) -> tuple[Device, ...]:
+def _device_classes(machine: Machine) -> tuple[Device, ...]:
     """Equal devices as one class with their handles."""
     handles: dict[tuple[str, str | None, int | None], list[str]] = {}
-    for one in machine.devices:
-        handles.setdefault((one.kind, one.model, one.memory), []).append(one.handle)
+    for device in machine.devices:
+        handles.setdefault((device.kind, device.model, device.memory), []).append(device.handle)
     return tuple(
-        Device(kind, len(have), size, model, handles=tuple(have)) for (kind, model, size), have in handles.items()
+        Device(kind, len(names), size, model, handles=tuple(names)) for (kind, model, size), names in handles.items()
     )
 
 
-def filled(groups: tuple[Group, ...], probed: Collection[str]) -> tuple[Group, ...]:
-    """Local groups by name in `probed`, with what they do not say taken from this machine."""
+def fill_groups(groups: tuple[Group, ...], probed: Collection[str]) -> tuple[Group, ...]:
+    """The groups, where the local ones named in `probed` take from this machine what they do not state."""
     machine = probe()
 
     def fill(group: Group) -> Group:
@@ -64,11 +64,11 @@ def filled(groups: tuple[Group, ...], probed: Collection[str]) -> tuple[Group, .
             shape,
             cores=machine.cores if shape.cores is None else shape.cores,
             memory=machine.memory if shape.memory is None else shape.memory,
-            devices=shape.devices or _classes(machine),
+            devices=shape.devices or _device_classes(machine),
         )
         return evolve(group, partitions=(evolve(partition, shapes=(shape,)),), notes=machine.notes)
 
-    return tuple(fill(one) if one.scheduler == "local" and one.name in probed else one for one in groups)
+    return tuple(fill(group) if group.scheduler == "local" and group.name in probed else group for group in groups)
 
 
 # -- cores and memory ------------------------------------------------------------------------------------------
@@ -113,14 +113,12 @@ def _cgroups(root: Path, own: Path) -> list[Path]:
 
 
 def _quota(folder: Path) -> float | None:
-    """CPUs of a CFS quota: cpu.max of version 2, cpu.cfs_quota_us of version 1."""
-    text = _read(folder / "cpu.max").split() or [
-        _read(folder / "cpu.cfs_quota_us"),
-        _read(folder / "cpu.cfs_period_us"),
-    ]
-    if len(text) == 2 and text[0].isdigit() and text[1].isdigit() and int(text[1]):
-        return int(text[0]) / int(text[1])
-    return None
+    """CPUs of a CFS quota: cpu.max of version 2, cpu.cfs_quota_us of version 1; None: no quota."""
+    version_1 = [_read(folder / name) for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")]
+    numbers = _read(folder / "cpu.max").split() or version_1
+    if len(numbers) != 2 or not all(map(str.isdigit, numbers)) or int(numbers[1]) == 0:
+        return None
+    return int(numbers[0]) / int(numbers[1])
 
 
 def _read(path: Path) -> str:
@@ -134,12 +132,12 @@ def _read(path: Path) -> str:
 
 
 def nvidia(connector: Connector, notes: list[str]) -> list[LocalDevice]:
-    """NVIDIA GPUs as nvidia-smi tells them; MIG slices instead of a card that is cut up."""
-    out = _ask(connector, NVIDIA_QUERY, notes)
-    if out is None:
+    """NVIDIA GPUs as nvidia-smi lists them; MIG slices instead of a card that is cut up."""
+    cards = _output(connector, NVIDIA_QUERY, notes)
+    if cards is None:
         return []
-    sliced = _ask(connector, ("nvidia-smi", "-L"), notes) if "Enabled" in out else None
-    return read_nvidia(out, sliced or "", notes)
+    slices = _output(connector, ("nvidia-smi", "-L"), notes) if "Enabled" in cards else None
+    return read_nvidia(cards, slices or "", notes)
 
 
 def amd(
@@ -148,24 +146,25 @@ def amd(
     """AMD GPUs: rocm-smi where there is a driver at all."""
     if not kfd.is_dir():
         return []
-    out = _ask(connector, AMD_QUERY, notes)
-    return [] if out is None else read_amd(out, notes)
+    cards = _output(connector, AMD_QUERY, notes)
+    return [] if cards is None else read_amd(cards, notes)
 
 
 def apple() -> list[LocalDevice]:
-    """The GPU of an Apple processor; its memory is the machine's."""
+    """The GPU of an Apple processor, whose memory is the machine's."""
     if platform.system() == "Darwin" and platform.machine() == "arm64":
         return [LocalDevice("mps", "0", platform.processor() or "Apple", None)]
     return []
 
 
-def _ask(connector: Connector, argv: tuple[str, ...], notes: list[str]) -> str | None:
-    """What a tool says; None when it is not there or has nothing to say, with a note unless it is merely absent."""
+def _output(connector: Connector, argv: tuple[str, ...], notes: list[str]) -> str | None:
+    """What a tool prints; None where there is no such tool, and where it fails, with a note on that."""
     try:
         outcome = connector.run(argv, timeout=10)
+    except CommandNotFoundError:
+        return None
     except CommandError as error:
-        if "there is no command" not in str(error):
-            notes.append(str(error))
+        notes.append(str(error))
         return None
     if outcome.status != 0:
         notes.append(f"{argv[0]}: {outcome.complaint}")
@@ -173,12 +172,15 @@ def _ask(connector: Connector, argv: tuple[str, ...], notes: list[str]) -> str |
     return outcome.stdout
 
 
-def _visible(device: LocalDevice, devices: list[LocalDevice], environ: Mapping[str, str]) -> bool:
-    """Whether this process was shown the device: CUDA_VISIBLE_DEVICES and its like list indices or UUIDs."""
+def is_visible(device: LocalDevice, devices: list[LocalDevice], environ: Mapping[str, str]) -> bool:
+    """Whether this process may use the device: CUDA_VISIBLE_DEVICES and its like list indices or UUIDs.
+
+    The start of a UUID stands for it, where it is longer than an index could be.
+    """
     name = VISIBLE.get(device.kind)
     if name is None or name not in environ:
         return True
-    alike = [one for one in devices if one.kind == device.kind]
+    alike = [other for other in devices if other.kind == device.kind]
     index = str(alike.index(device))
     shown = [part.strip() for part in environ[name].split(",")]
     return any(part == index or (len(part) > 4 and device.handle.startswith(part)) for part in shown)

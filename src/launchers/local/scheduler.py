@@ -13,108 +13,79 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import selectors
 import signal
-import socket
-import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 from attrs import define, field
 
-from launchers.errors import RunError
 from launchers.events import end_last_line, line_of
-from launchers.local.jobs import (
+from launchers.jobs.state import ENDED
+from launchers.local.attempt import JobProcess, Try
+from launchers.local.control import cancelled_ids, name_scheduler, unname_scheduler
+from launchers.local.jobs import Capacity, LocalJob, read_table, why_impossible
+from launchers.local.journal import (
     CANCELLED,
     COMPLETED,
-    ENDED,
-    JOB_EVENTS,
     FAILED,
+    JOB_EVENTS,
     PENDING,
     TIMEOUT,
-    Capacity,
     JobEnd,
     JobEvent,
     JobIntent,
-    LocalJob,
     JobRequeue,
     JobStart,
     Status,
     apply,
-    impossible,
+    journal_path,
     outcome,
-    private,
     read_statuses,
-    read_table,
     unmet,
-    write_table,
 )
-from launchers.local.ledger import Scarce, locked
+from launchers.local.ledger import SHORTAGE_POLL, Shortage, locked, resources_of
 from launchers.processes import alive, born
 from launchers.variables import JOB_ID, OF_A_JOB
 
-GRACE = 10.0
+KILL_DELAY = 10.0
 """Seconds between SIGTERM and SIGKILL."""
-_PROCESS = re.compile(r"(\d+) (\d+) (\S+)", re.ASCII)
-"""What scheduler.pid says: pid, when that process was born, host."""
-PATIENCE = 0.2
-"""Seconds between two looks at what other processes hold."""
-GATE = (
-    'set -C; echo $$ 2>/dev/null >"$1" || exit 0; set +C; trap : TERM INT HUP USR2; out=$2; shift 2; '
-    '"$@"; s=$?; echo $s >"$out"; exit $s'
-)
-"""The shell around a job: take the name $1 or go, run the rest, write its exit status to $2.
-
-It outlives the signals that are meant for the job, so that the job has its time to react.
-"""
-
-
-@define
-class Process:
-    """A job's process, ours or one that an earlier scheduler started."""
-
-    pid: int
-    born: int | None
-    child: subprocess.Popen[bytes] | None
-    deadline: float | None
-    warn: float | None
-    doomed: str = ""
-    pidfd: int | None = None
+LONGEST_PAUSE = 60.0
+"""Seconds after which it looks around even where nothing has woken it."""
 
 
 @define
 class Scheduler:
-    """The jobs of one folder while they run."""
+    """The jobs of one folder while they run.
+
+    `waiting` are the ids of those that wait, in the order given, `running` the processes of those that run.
+    """
 
     folder: Path
     capacity: Capacity
     jobs: dict[str, LocalJob]
     statuses: dict[str, Status]
-    journal: Any
-    waiting: list[str] = field(factory=list)
-    running: dict[str, Process] = field(factory=dict)
+    journal: IO[str]
     selector: selectors.BaseSelector = field(factory=selectors.DefaultSelector)
-    cancelled: int = 0
+    waiting: list[str] = field(factory=list)
+    running: dict[str, JobProcess] = field(factory=dict)
+    cancels_read: int = 0
 
     def run(self) -> None:
         """Run everything there is to run, then return."""
         self.adopt()
         while self.waiting or self.running:
             self.cancel_requested()
-            blocked = self.start_what_can()
+            look_soon = self.start_ready()
             if not self.waiting and not self.running:
                 break
-            for key, _ in self.selector.select(self.pause(blocked)):
-                if key.data == "wake":
-                    with contextlib.suppress(BlockingIOError):
-                        os.read(key.fd, 4096)
+            self.sleep(look_soon)
             self.reap()
-            self.enforce()
-
-    # -- the journal -------------------------------------------------------------------------------------------
+            self.enforce_limits()
 
     def record(self, event: JobEvent, *, durable: bool = True) -> None:
         """Append to the journal (before acting, where it announces an act), and bring the status up to date."""
@@ -124,182 +95,201 @@ class Scheduler:
             os.fsync(self.journal.fileno())
         apply(self.statuses[event.job], event)
 
+    def try_of(self, id: str, number: int) -> Try:
+        """Where a try of a job keeps its pid and exit status."""
+        return Try(self.folder / "tries" / f"{id}.{number}")
+
     # -- starting ----------------------------------------------------------------------------------------------
 
     def adopt(self) -> None:
         """Take up where an earlier scheduler was killed."""
         for id, job in self.jobs.items():
-            status = self.statuses[id]
-            if status.state in ENDED:
-                continue
-            place = self.place(id, status.tries)
-            pid = _number(place / "pid") if status.tries else None
-            when = born(pid) if pid else None
-            if pid is None and status.tries and not _take(place / "pid"):
-                pid = _number(place / "pid")  # its shell was quicker
-                when = born(pid) if pid else None
-            if pid is None:
-                self.waiting.append(id)
-            elif _number(place / "exit") is None and when is not None and status.born in (None, when):
-                self.watch(id, Process(pid, when, None, *self.deadlines(job, status.started or time.time())))
-                if status.state == PENDING:
-                    self.record(JobStart(id, pid, when))
-            else:
-                self.finish(id, _number(place / "exit"), "")
+            if self.statuses[id].state not in ENDED:
+                self._adopt(job, self.statuses[id])
 
-    def start_what_can(self) -> bool:
-        """Start every job whose time has come; whether one waits for what others hold, or do."""
-        scarce: set[str] = set()
-        awaited = {one for id in self.waiting for _, some in self.jobs[id].after for one in some.splitlines()}
-        elsewhere = {one for one in awaited if one.startswith("/")}
-        self.statuses.update({one: outcome(Path(one)) for one in elsewhere})
-        still: list[str] = []
-        moved = False
-        for id in self.waiting:
-            job = self.jobs[id]
-            waits, never = unmet(job, self.statuses)
-            if never or (reason := impossible(job, self.capacity)):
-                self.record(JobEnd(id, CANCELLED if never else FAILED, None, never or reason))
-                moved = True
-            elif waits or scarce & _takes(job):
-                still.append(id)
-            elif (refusal := self.start(job)) is not None:
-                self.statuses[id].reason = f"waits for {refusal.says}"
-                scarce.add(refusal.what)
-                still.append(id)
-            else:
-                moved = True
-        self.waiting = still
-        return self.start_what_can() if moved and still and not scarce else bool(scarce or (still and elsewhere))
+    def _adopt(self, job: LocalJob, status: Status) -> None:
+        attempt = self.try_of(job.id, status.tries)
+        if not status.tries or attempt.prevent():
+            self.waiting.append(job.id)
+            return
+        pid = attempt.pid()
+        when = born(pid) if pid else None
+        if pid and when is not None and status.born in (None, when) and attempt.exit_status() is None:
+            self.watch(job, JobProcess(pid, when, None), status.started or time.time())
+            if status.state == PENDING:
+                self.record(JobStart(job.id, pid, when))
+        else:
+            self.finish(job, attempt.exit_status())
 
-    def start(self, job: LocalJob) -> Scarce | None:
-        """Start one job if this machine has room for it; otherwise what it waits for."""
+    def start_ready(self) -> bool:
+        """Start every job whose time has come; whether any waits for what others hold, or do."""
+        while True:
+            elsewhere = self._look_elsewhere()
+            count, scarce = len(self.waiting), set[str]()
+            self.waiting = [id for id in self.waiting if not self._start_or_end(self.jobs[id], scarce)]
+            moved = len(self.waiting) < count
+            if scarce or not self.waiting or not moved:
+                return bool(scarce or (self.waiting and elsewhere))
+
+    def _look_elsewhere(self) -> bool:
+        """Look at what became of jobs of other folders that jobs here wait for; whether there are any."""
+        parents = {name for id in self.waiting for _, names in self.jobs[id].after for name in names.splitlines()}
+        elsewhere = {name for name in parents if name.startswith("/")}
+        self.statuses.update({name: outcome(Path(name)) for name in elsewhere})
+        return bool(elsewhere)
+
+    def _start_or_end(self, job: LocalJob, scarce: set[str]) -> bool:
+        """Start a job, or end it where it can never start; False when it has to wait.
+
+        `scarce` are the resources that jobs before it wait for.
+        """
+        waits, never = unmet(job, self.statuses)
+        if never:
+            self.record(JobEnd(job.id, CANCELLED, None, never))
+            return True
+        if why := why_impossible(job, self.capacity):
+            self.record(JobEnd(job.id, FAILED, None, why))
+            return True
+        if waits or scarce & resources_of(job):
+            return False
+        shortage = self.start(job)
+        if shortage is not None:
+            scarce.add(shortage.resource)
+        return shortage is None
+
+    def start(self, job: LocalJob) -> Shortage | None:
+        """Start a job if this machine has room for it; otherwise what it waits for."""
         with locked() as ledger:
             granted = ledger.grant(job, self.capacity)
-            if isinstance(granted, Scarce):
+            if isinstance(granted, Shortage):
                 return granted
-            tries = self.statuses[job.id].tries + 1
-            self.record(JobIntent(job.id, tries, list(granted)))
-            child = self.spawn(job, granted, tries)
+            number = self.statuses[job.id].tries + 1
+            self.record(JobIntent(job.id, number, list(granted)))
+            try:
+                child = self.try_of(job.id, number).start(job, self.environment(job, granted))
+            except OSError as error:
+                self.record(JobEnd(job.id, FAILED, None, f"it cannot be started: {error.strerror}: {error.filename}"))
+                return None
             when = born(child.pid)
             ledger.claim(job, granted, child.pid, when)
         self.record(JobStart(job.id, child.pid, when), durable=False)
-        self.watch(job.id, Process(child.pid, when, child, *self.deadlines(job, time.time())))
+        self.watch(job, JobProcess(child.pid, when, child), time.time())
         return None
 
-    def spawn(self, job: LocalJob, handles: tuple[str, ...], tries: int) -> subprocess.Popen[bytes]:
-        """The job's process, in a group of its own, seeing only the devices it was given."""
-        place = private(self.place(job.id, tries))
+    def environment(self, job: LocalJob, handles: tuple[str, ...]) -> dict[str, str]:
+        """The variables of a job: the user's, and those that show it the devices it was given."""
         inherited = {name: value for name, value in os.environ.items() if name not in OF_A_JOB}
-        env = {**inherited, **visible(self.capacity, handles), JOB_ID: job.id, **dict(job.env)}
-        with Path(job.stdout).open("ab") as out, Path(job.stderr).open("ab") as err:
-            return subprocess.Popen(
-                ["/bin/sh", "-c", GATE, "launchers", str(place / "pid"), str(place / "exit"), *job.argv],
-                cwd=job.cwd,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
+        return {**inherited, **device_variables(self.capacity, handles), JOB_ID: job.id, **dict(job.env)}
 
-    def place(self, id: str, tries: int) -> Path:
-        """Where one try of a job keeps its pid and exit status."""
-        return self.folder / "tries" / f"{id}.{tries}"
-
-    def deadlines(self, job: LocalJob, started: float) -> tuple[float | None, float | None]:
-        """When the job is out of time, and when it is warned of that."""
-        if job.time_limit is None:
-            return None, None
-        end = started + job.time_limit
-        return end, end - job.warning if job.warning else None
-
-    def watch(self, id: str, process: Process) -> None:
-        """Be woken when a process ends."""
-        self.running[id] = process
+    def watch(self, job: LocalJob, process: JobProcess, started: float) -> None:
+        """Be woken when a process ends, and at its time limit."""
+        if job.time_limit is not None:
+            process.deadline = started + job.time_limit
+            process.warn = process.deadline - job.warning if job.warning else None
+        self.running[job.id] = process
         with contextlib.suppress(ProcessLookupError, AttributeError):
             process.pidfd = os.pidfd_open(process.pid)
-            self.selector.register(process.pidfd, selectors.EVENT_READ, id)
+            self.selector.register(process.pidfd, selectors.EVENT_READ)
+
+    # -- waiting -----------------------------------------------------------------------------------------------
+
+    def sleep(self, look_soon: bool) -> None:
+        """Wait until something may have happened."""
+        for key, _ in self.selector.select(self.pause(look_soon)):
+            if key.data == WAKE:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(key.fd, 4096)
+
+    def pause(self, look_soon: bool) -> float:
+        """For how many seconds nothing can happen that does not wake us."""
+        times = [t for process in self.running.values() for t in (process.deadline, process.warn) if t is not None]
+        soonest = max(0.0, min(times) - time.time()) if times else LONGEST_PAUSE
+        polled = look_soon or any(process.pidfd is None for process in self.running.values())
+        return min(soonest, SHORTAGE_POLL) if polled else soonest
 
     # -- ending ------------------------------------------------------------------------------------------------
-
-    def pause(self, blocked: bool) -> float | None:
-        """How long nothing can happen that does not wake us."""
-        times = [t for process in self.running.values() for t in (process.deadline, process.warn) if t is not None]
-        waits = [max(0.0, min(times) - time.time())] if times else []
-        polled = blocked or any(process.pidfd is None for process in self.running.values())
-        return min([*waits, PATIENCE]) if polled else min(waits, default=60.0)
 
     def reap(self) -> None:
         """Notice what ended."""
         for id, process in list(self.running.items()):
-            used: dict[str, float] = {}
             if process.child is not None:
                 pid, code, usage = os.wait4(process.pid, os.WNOHANG)
-                if not pid:
-                    continue
-                status: int | None = os.waitstatus_to_exitcode(code)
-                process.child.returncode = status
-                used = {"cpu": usage.ru_utime + usage.ru_stime, "memory": usage.ru_maxrss * 1024}
-            elif alive(process.pid, process.born):
-                continue
-            else:
-                status = _number(self.place(id, self.statuses[id].tries) / "exit")
-            del self.running[id]
-            if process.pidfd is not None:
-                self.selector.unregister(process.pidfd)
-                os.close(process.pidfd)
-            _signal(process, signal.SIGKILL)  # what the job left behind in its group
-            with locked() as ledger:
-                ledger.release(process.pid)
-            self.finish(id, status, process.doomed, **used)
+                if pid:
+                    process.child.returncode = status = os.waitstatus_to_exitcode(code)
+                    self.forget(id, process)
+                    cpu, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+                    self.finish(self.jobs[id], status, process.doomed, cpu=cpu, memory=memory)
+            elif not alive(process.pid, process.born):
+                self.forget(id, process)
+                attempt = self.try_of(id, self.statuses[id].tries)
+                self.finish(self.jobs[id], attempt.exit_status(), process.doomed)
 
-    def finish(self, id: str, status: int | None, doomed: str, **used: Any) -> None:
-        """Write down how a job ended, or queue it again where it asks for that."""
-        job = self.jobs[id]
-        again = job.requeue is not None and status == job.requeue and self.statuses[id].tries <= job.requeues
-        if again and doomed != CANCELLED:
-            self.record(JobRequeue(id, "requeued at its own wish"))
-            self.waiting.append(id)
+    def forget(self, id: str, process: JobProcess) -> None:
+        """End what a job that has ended left behind in its group, and give back what it held."""
+        del self.running[id]
+        if process.pidfd is not None:
+            self.selector.unregister(process.pidfd)
+            os.close(process.pidfd)
+        process.send_signal(signal.SIGKILL)
+        with locked() as ledger:
+            ledger.release(process.pid)
+
+    def finish(
+        self,
+        job: LocalJob,
+        status: int | None,
+        doomed: str = "",
+        *,
+        cpu: float | None = None,
+        memory: int | None = None,
+    ) -> None:
+        """Write down how a job ended, or queue it again where it asks for that.
+
+        `status` is its exit status (negative: the signal that killed it; None: not known) and `doomed` the state that
+        it was ended for.
+        """
+        asks_again = job.requeue is not None and status == job.requeue
+        if asks_again and self.statuses[job.id].tries <= job.requeues and doomed != CANCELLED:
+            self.record(JobRequeue(job.id, "requeued at its own request"))
+            self.waiting.append(job.id)
             return
         if doomed:
-            reason = "time limit reached" if doomed == TIMEOUT else "cancelled"
-            self.record(JobEnd(id, doomed, status, reason, **used))
+            state, reason = doomed, "time limit reached" if doomed == TIMEOUT else "cancelled"
         elif status is None:
-            self.record(JobEnd(id, FAILED, None, "its process is gone and left no exit status"))
+            state, reason = FAILED, "its process has ended and left no exit status"
         else:
-            code = 128 - status if status < 0 else status
-            said = "" if code == 0 else f"exit status {code}"
-            self.record(JobEnd(id, COMPLETED if code == 0 else FAILED, code, said, **used))
+            status = 128 - status if status < 0 else status
+            state, reason = (COMPLETED, "") if status == 0 else (FAILED, f"exit status {status}")
+        self.record(JobEnd(job.id, state, status, reason, cpu, memory))
 
-    def enforce(self) -> None:
-        """Warn and end jobs that are out of time, and insist where that was not enough."""
+    def enforce_limits(self) -> None:
+        """Warn and end jobs that are out of time, and kill those that did not end."""
         now = time.time()
         for process in self.running.values():
             if process.warn is not None and now >= process.warn:
                 process.warn = None
-                _signal(process, signal.SIGUSR2)
+                process.send_signal(signal.SIGUSR2)
             if process.deadline is not None and now >= process.deadline:
                 self.doom(process, process.doomed or TIMEOUT)
 
-    def doom(self, process: Process, state: str) -> None:
-        """SIGTERM first, SIGKILL after GRACE seconds."""
-        _signal(process, signal.SIGKILL if process.doomed else signal.SIGTERM)
-        process.doomed, process.deadline = state, time.time() + GRACE
+    def doom(self, process: JobProcess, state: str) -> None:
+        """SIGTERM first, SIGKILL after KILL_DELAY seconds."""
+        process.send_signal(signal.SIGKILL if process.doomed else signal.SIGTERM)
+        process.doomed, process.deadline = state, time.time() + KILL_DELAY
 
     def cancel_requested(self) -> None:
-        """Cancel what `cancel` asked for; what hangs on it follows by itself."""
-        lines = _lines(self.folder / "cancel")
-        for id in lines[self.cancelled :]:
+        """Cancel the jobs that somebody asked to cancel; what waits for them follows by itself."""
+        ids = cancelled_ids(self.folder)
+        for id in ids[self.cancels_read :]:
             if id in self.running and not self.running[id].doomed:
                 self.doom(self.running[id], CANCELLED)
             elif id in self.waiting:
                 self.waiting.remove(id)
                 self.record(JobEnd(id, CANCELLED, None, "cancelled"))
-        self.cancelled = len(lines)
+        self.cancels_read = len(ids)
 
 
-def visible(capacity: Capacity, handles: tuple[str, ...]) -> dict[str, str]:
+def device_variables(capacity: Capacity, handles: tuple[str, ...]) -> dict[str, str]:
     """The variables that show a job the devices it was given and no others."""
     given = [device for device in capacity.devices if device[1] in handles]
     cuda = ",".join(handle for kind, handle, _, _ in given if kind in ("cuda", "gpu"))
@@ -307,114 +297,10 @@ def visible(capacity: Capacity, handles: tuple[str, ...]) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": cuda, "ROCR_VISIBLE_DEVICES": rocm}
 
 
-def _takes(job: LocalJob) -> set[str]:
-    """The names of what a job takes, in the words of `Scarce.what`."""
-    taken = {"cores", *(f"token {name}" for name, _ in job.tokens)}
-    return taken | ({"memory"} if job.memory else set()) | ({"accelerators"} if job.wanted else set())
+# -- the process -----------------------------------------------------------------------------------------------
 
-
-def _take(name: Path) -> bool:
-    """Take the name that a job's shell would take, so that it cannot start any more; False when it was there first."""
-    private(name.parent)
-    try:
-        with name.open("x", encoding="ascii") as out:
-            out.write("0\n")
-    except FileExistsError:
-        return False
-    return True
-
-
-def _signal(process: Process, number: int) -> None:
-    """Signal the whole group of a job, unless its process is another one by now."""
-    if process.child is None and not alive(process.pid, process.born):
-        return
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
-
-
-def _number(path: Path) -> int | None:
-    """The number in a file; None while it is not there or not whole."""
-    try:
-        text = path.read_text(encoding="ascii")
-    except OSError:
-        return None
-    return int(text) if text.endswith("\n") and text.strip().isdigit() else None
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-    except OSError:
-        return []
-
-
-# -- from outside ----------------------------------------------------------------------------------------------
-
-
-def submit(folder: Path, capacity: Capacity, jobs: list[LocalJob]) -> None:
-    """Write the jobs down and start a scheduler for them that does not need this process.
-
-    Raises ValueError for a job that could never run here, before anything is written.
-    """
-    for job in jobs:
-        if why := impossible(job, capacity):
-            raise ValueError(f"job {job.name or job.id} can never run here: it {why}")
-    write_table(folder, capacity, jobs)
-    ensure(folder)
-
-
-def ensure(folder: Path) -> None:
-    """Start a scheduler for the folder unless one is there; the one that comes too late just ends."""
-    with (folder / "scheduler.log").open("ab") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "launchers.local.scheduler", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-
-
-def cancel(folder: Path, ids: list[str]) -> None:
-    """Ask for jobs to be cancelled; the scheduler sees to it (and is started again if it was killed).
-
-    Raises RunError.
-    """
-    check_readable(folder)
-    with (folder / "cancel").open("a", encoding="utf-8") as out:
-        out.writelines(f"{id}\n" for id in ids)
-    process = _serving(folder)
-    if process is not None and alive(*process):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process[0], signal.SIGUSR1)
-    else:
-        ensure(folder)
-
-
-def revive(folder: Path) -> None:
-    """Start a scheduler again that was killed; one of another machine is left to those who are there.
-
-    Raises RunError.
-    """
-    table = folder / "jobs.jsonl"
-    if not table.exists():
-        raise RunError(f"{table} is missing, so its jobs cannot run: restore it, or submit the plan again")
-    process = _serving(folder)
-    if process is not None and not alive(*process):
-        check_readable(folder)
-        ensure(folder)
-
-
-def check_readable(folder: Path) -> None:
-    """Raise RunError where a scheduler could not read what it is to run: it would say so to nobody."""
-    read_table(folder)
-    read_statuses(folder)
-
-
-def _serving(folder: Path) -> tuple[int, int] | None:
-    """The process of this machine that is, or was when it was killed, the scheduler of a folder."""
-    found = _PROCESS.fullmatch("".join(_lines(folder / "scheduler.pid")))
-    return (int(found[1]), int(found[2])) if found and found[3] == socket.gethostname() else None
+WAKE = "wake"
+"""What stands for the end of the pipe that signals write to."""
 
 
 def main(argv: list[str]) -> int:
@@ -425,22 +311,35 @@ def main(argv: list[str]) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return 0
-        woken, wake = os.pipe()
-        os.set_blocking(wake, False)
-        os.set_blocking(woken, False)
-        signal.set_wakeup_fd(wake)
-        signal.signal(signal.SIGUSR1, lambda *_: None)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        (folder / "scheduler.pid").write_text(f"{os.getpid()} {born(os.getpid())} {socket.gethostname()}\n")
-        capacity, jobs = read_table(folder)
-        statuses = {**{id: Status() for id in jobs}, **read_statuses(folder)}
-        end_last_line(folder / "events.jsonl")
-        with (folder / "events.jsonl").open("a", encoding="utf-8") as journal:
-            scheduler = Scheduler(folder, capacity, jobs, statuses, journal)
-            scheduler.selector.register(woken, selectors.EVENT_READ, "wake")
-            scheduler.run()
-        (folder / "scheduler.pid").unlink(missing_ok=True)
+        with signals() as woken:
+            name_scheduler(folder)
+            capacity, jobs = read_table(folder)
+            statuses = {**{id: Status() for id in jobs}, **read_statuses(folder)}
+            end_last_line(journal_path(folder))
+            with journal_path(folder).open("a", encoding="utf-8") as journal:
+                scheduler = Scheduler(folder, capacity, jobs, statuses, journal)
+                scheduler.selector.register(woken, selectors.EVENT_READ, WAKE)
+                scheduler.run()
+        unname_scheduler(folder)
     return 0
+
+
+@contextmanager
+def signals() -> Iterator[int]:
+    """The end of a pipe that can be read whenever a child ends (SIGCHLD), or jobs are to be cancelled (SIGUSR1)."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(woken, False)
+    before = signal.set_wakeup_fd(wake)
+    handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGUSR1, signal.SIGCHLD)}
+    try:
+        yield woken
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(wake)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from killed import Clients
 from steps import (
     CPU,
     ENDS,
@@ -24,17 +24,18 @@ from steps import (
     once_or_good,
     pair,
     slow,
+    submit_small,
     thesis,
 )
 
 from launchers import SlurmArgs
 from launchers.cli import main
 from launchers.plan import Chain, Dag, Map, Parallel, Plan, PlanError, ResultOf, Step
-from launchers.plan.retry import overdue, retry
-from launchers.plan.tree import Again
-from launchers.runs.folder import load
+from launchers.plan.retry import retry, retry_due_steps
+from launchers.plan.tree import RetryPolicy
 from launchers.runs.run import open_run
 from launchers.runs.send import resume
+from launchers.slurm.backend import SlurmBackend
 
 BUILDERS = Path(__file__).resolve().parents[2] / "builders"
 
@@ -65,7 +66,7 @@ def test_the_thesis(slurm):
     assert run.wait(90)
     assert set(states(run).values()) == {"COMPLETED"}
     assert plan["evaluate_all"].result() == 6 + 12 + 16
-    names = {unit.name: unit for unit in run.store.units}
+    names = {submission.name: submission for submission in run.record.submissions}
     assert [step for step, _ in names["train_bert"].members] == ["train_bert", "train_roberta", "hyperparam_search"]
 
 
@@ -80,7 +81,7 @@ def test_a_grid_search(slurm):
     run = plan.submit()
     assert run.wait(90)
     assert plan["best"].result() == 60
-    assert len(run.store.submitted()) == 3
+    assert len(run.record.folder.journal.state().jobs) == 3
 
 
 def test_parameters_that_submitit_does_not_know(slurm):
@@ -104,7 +105,7 @@ def test_a_failure_and_a_retry(slurm, tmp_path, capsys):
         ),
     )
     run = plan.submit()
-    assert not run.wait(90)
+    assert not run.wait(90, check=False)
     assert states(run) == {
         "some": "FAILED", "then": "CANCELLED", "bad": "FAILED", "rescue": "COMPLETED", "left": "COMPLETED",
         "each": "COMPLETED", "bad2": "FAILED", "anyway": "COMPLETED",
@@ -112,10 +113,10 @@ def test_a_failure_and_a_retry(slurm, tmp_path, capsys):
     assert main(["retry", str(run.folder), "--escalate", "mem*2, duration*1.5"]) == 0
     assert capsys.readouterr().out == "submitted again: bad, bad2, some, then\n"
     again = open_run(run.folder)
-    again.wait(90)
+    again.wait(90, check=False)
     assert states(again)["some"] == states(again)["then"] == "COMPLETED"
     assert again["some"].result() == ["second time", "good"]
-    retried = {unit.name: unit for unit in again.store.units if unit.attempt == 2}
+    retried = {submission.name: submission for submission in again.record.submissions if submission.attempt == 2}
     assert retried["some~2"].members == (("some", 0),)
     assert retried["some~2"].parameters["time"] == 15
     assert retried["some~2"].parameters["additional_parameters"]["mem"] == "400M"
@@ -133,7 +134,7 @@ def test_cancel(slurm, tmp_path, capsys):
     assert [step["state"] for step in told["steps"]] == ["RUNNING", "PENDING"]
     assert told["steps"][1]["reason"] == "waits for another job"
     assert main(["cancel", str(run.folder), "slow"]) == 0
-    assert not run.wait(60)
+    assert not run.wait(60, check=False)
     assert set(states(run).values()) == {"CANCELLED"}
 
 
@@ -153,7 +154,7 @@ def test_items_that_are_cancelled_before_they_start(slurm, tmp_path, monkeypatch
         "some", CPU, bad_or_slow, ["bad", *[str(tmp_path / f"{n}") for n in range(5)]], at_once=2, fail_fast=True
     )
     run = Plan("p", items).submit()
-    assert not run.wait(90)
+    assert not run.wait(90, check=False)
     (step,) = run.status()
     assert step.ended, step.counts
     assert step.counts["CANCELLED"] >= 4
@@ -166,9 +167,9 @@ def test_one_of_an_array_is_cancelled_while_it_waits_and_tried_again(slurm, tmp_
     run = Plan("p", Dag(first, *same, Step("xx", CPU, double, ResultOf("x")), after=after)).submit()
     until(lambda: states(run)["first"] == "RUNNING")
     assert main(["cancel", str(run.folder), "x"]) == 0
-    (array,) = [job for unit, job in run.store.submitted().items() if unit == "w"]
+    (array,) = [job for submission, job in run.record.folder.journal.state().jobs.items() if submission == "w"]
     slurm.command("scancel", f"{array}_[2-3]")
-    assert not run.wait(90)
+    assert not run.wait(90, check=False)
     assert states(run) == {
         "first": "COMPLETED", "w": "COMPLETED", "x": "CANCELLED", "y": "CANCELLED", "z": "CANCELLED", "xx": "CANCELLED",
     }  # fmt: skip
@@ -182,7 +183,7 @@ def test_one_of_an_array_is_cancelled_while_it_waits_and_tried_again(slurm, tmp_
 
 def test_a_client_knows_what_another_one_has_tried_again(slurm, tmp_path):
     a = Step("a", CPU, once_bad_later, str(tmp_path / "a"), str(tmp_path / "go"))
-    a.again = Again(1, "mem*2")
+    a.retry = RetryPolicy(1, "mem*2")
     on = str(tmp_path / "on")
     attached = Plan("p", Parallel(a, Step("c", CPU, bad_then_slow, on))).submit()
     until(lambda: attached.status()[1].failed)
@@ -190,22 +191,22 @@ def test_a_client_knows_what_another_one_has_tried_again(slurm, tmp_path):
     until(lambda: Path(on + ".again").exists())
     (tmp_path / "go").touch()
     until(lambda: states(attached)["a"] == "FAILED")
-    assert overdue(attached) == [("a", "mem*2")]
+    assert retry_due_steps(attached) == [("a", "mem*2")]
     until(lambda: states(attached)["a"] == "COMPLETED")
     assert states(attached) == states(open_run(attached.folder)) == {"a": "COMPLETED", "c": "RUNNING"}
     assert main(["cancel", str(attached.folder)]) == 0
-    assert not attached.wait(60)
+    assert not attached.wait(60, check=False)
 
 
 def test_a_failure_is_one_of_every_step_and_of_a_map_any(slurm):
     run = failures().submit()
-    assert not run.wait(90)
+    assert not run.wait(90, check=False)
     assert states(run) == ENDS
     assert sorted(retry(run)) == ["some", "x"]
 
 
 def test_a_map_that_is_several_arrays_cannot_be_waited_for_to_fail(slurm, monkeypatch):
-    monkeypatch.setattr("launchers.slurm.backend.array_size", lambda: 2)
+    monkeypatch.setattr(SlurmBackend, "largest_array", lambda self: 2)
     with pytest.raises(PlanError, match='on="failed" of some, which has more items than an array may have here'):
         failures().submit()
 
@@ -222,17 +223,17 @@ def test_a_thousand_steps_in_a_handful_of_sbatch_calls(slurm):
     started = time.monotonic()
     run = plan.submit()
     assert time.monotonic() - started < 10
-    assert len(run.store.submitted()) == 3
+    assert len(run.record.folder.journal.state().jobs) == 3
     assert sum(len(step.members) for step in run.status()) == 1001
     run.cancel()
-    assert not run.wait(60)
+    assert not run.wait(60, check=False)
 
 
 def test_without_sacct(slurm, monkeypatch, tmp_path):
     no_sacct(monkeypatch, tmp_path)
     plan = Plan("p", Chain(Step("a", CPU, double, 1), Step("bad", CPU, fail), Step("never", CPU, double, 2)))
     run = plan.submit()
-    assert not run.wait(60)
+    assert not run.wait(60, check=False)
     assert states(run) == {"a": "COMPLETED", "bad": "FAILED", "never": "CANCELLED"}
 
 
@@ -240,7 +241,7 @@ def test_a_checkpointable_step_is_requeued(slurm, tmp_path):
     """As submitit does it: USR2 comes before the time limit or a preemption."""
     run = Plan("p", Step("count", CPU, Counting(), str(tmp_path / "tries"))).submit()
     until(lambda: (tmp_path / "tries").exists())
-    (job,) = run.store.submitted().values()
+    (job,) = run.record.folder.journal.state().jobs.values()
     slurm.command("scancel", "--signal=USR2", job)
     until(lambda: (tmp_path / "tries").read_text() == "2", 90)
     assert run.wait(30)
@@ -251,7 +252,7 @@ def test_steps_that_can_never_run_are_found_and_cancelled_on_request(slurm, caps
     """This cluster has no kill_invalid_depend for a job that says --kill-on-invalid-dep=no."""
     never = SlurmArgs(partition="cpu", time=5, additional_params={"kill-on-invalid-dep": "no"})
     run = Plan("p", Chain(Step("bad", CPU, fail), Step("never", never, double, 1))).submit()
-    assert not run.wait(60)
+    assert not run.wait(60, check=False)
     (stuck,) = [step for step in run.status() if step.name == "never"]
     assert (stuck.state, stuck.ended) == ("PENDING", False)
     assert "can never start" in stuck.reason
@@ -260,52 +261,22 @@ def test_steps_that_can_never_run_are_found_and_cancelled_on_request(slurm, caps
     until(lambda: states(run)["never"] == "CANCELLED")
 
 
-CLIENT = """
-import os, signal, subprocess, sys
-sys.path.insert(0, {plans!r})
-point, seen = int(sys.argv[1]), 0
-def tick():
-    global seen
-    if seen == point:
-        os.kill(os.getpid(), signal.SIGKILL)
-    seen += 1
-def around(function):
-    def ticking(*args, **kwargs):
-        tick()
-        found = function(*args, **kwargs)
-        tick()
-        return found
-    return ticking
-os.fsync = around(os.fsync)
-subprocess.Popen.__init__ = around(subprocess.Popen.__init__)
-subprocess.Popen.wait = around(subprocess.Popen.wait)
-from steps import small
-small().submit()
-print(seen)
-"""
-
-
 @pytest.mark.parametrize("share", [0.5, 0.6, 0.7, 0.8, 0.9])
-def test_killed_and_resumed(slurm, tmp_path, share, monkeypatch):
-    monkeypatch.setattr("launchers.runs.send.GRACE", 3.0)
-    code = CLIENT.format(plans=str(BUILDERS))
-
-    def client(point):
-        return subprocess.run([sys.executable, "-c", code, str(point)], capture_output=True, text=True, check=False)
-
-    client(-1)  # fills the cache of what the cluster says
-    whole = client(-1)
-    assert whole.returncode == 0, whole.stderr
-    before = set(Path("runs").iterdir())
-    assert client(int(int(whole.stdout) * share)).returncode == -signal.SIGKILL
+def test_killed_and_resumed(slurm, share, monkeypatch):
+    monkeypatch.setattr(SlurmBackend, "grace", 3.0)
+    with Clients(submit_small) as clients:
+        clients.count()  # fills the cache of what the cluster says
+        points = clients.count()
+        before = set(Path("runs").iterdir())
+        clients.kill(at=int(points * share), wait=False)
     (folder,) = set(Path("runs").iterdir()) - before
     if not (folder / "plan.json").exists():
         pytest.fail("this point lies before anything was written: choose a later one")
     run = resume(folder)
     assert run.wait(90)
     listed = slurm.command("squeue", "-h", "-a", "-t", "all", "-o", "%F|%k").stdout.splitlines()
-    jobs = Counter(line.split("|")[1] for line in set(listed) if f"-{run.store.id}-" in line)
-    assert jobs == {unit.token: 1 for unit in load(folder).units}
+    jobs = Counter(line.split("|")[1] for line in set(listed) if f"-{run.record.id}-" in line)
+    assert jobs == {submission.token: 1 for submission in run.record.submissions}
 
 
 def test_slurmctld_goes_away_and_comes_back(slurm, tmp_path):
@@ -325,4 +296,4 @@ def test_slurmctld_goes_away_and_comes_back(slurm, tmp_path):
     assert client.returncode == 0, said
     run = open_run(next(Path("runs").iterdir()))
     assert run.wait(90)
-    assert len(set(run.store.submitted().values())) == 3
+    assert len(set(run.record.folder.journal.state().jobs.values())) == 3

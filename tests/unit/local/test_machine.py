@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from launchers.commands import CommandError, LocalConnector, Outcome
+from launchers.commands import CommandError, CommandNotFoundError, Outcome
 from launchers.gpus.drivers import LocalDevice
 from launchers.local import machine
 
@@ -15,7 +15,7 @@ def test_this_machine():
     found = machine.probe()
     assert 1 <= found.cores <= os.cpu_count()
     assert 0 < found.memory <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    group = machine.group(found)
+    group = machine.machine_group(found)
     assert group.partitions[0].shapes[0].cores == found.cores
 
 
@@ -56,7 +56,7 @@ class Broken:
 @pytest.mark.parametrize(
     ("answer", "note"),
     [
-        (CommandError("there is no command nvidia-smi"), []),
+        (CommandNotFoundError("nvidia-smi"), []),
         (CommandError("nvidia-smi gave no answer within 10 s"), ["nvidia-smi gave no answer within 10 s"]),
         (
             Outcome(("nvidia-smi",), 9, "", "Driver/library version mismatch"),
@@ -75,38 +75,9 @@ def test_only_the_devices_that_this_process_is_shown():
 
     def shown(value):
         environ = {} if value is None else {"CUDA_VISIBLE_DEVICES": value}
-        return [one.handle for one in devices if machine._visible(one, devices, environ)]
+        return [one.handle for one in devices if machine.is_visible(one, devices, environ)]
 
     assert shown(None) == ["GPU-aa", "GPU-bb"]
     assert shown("") == []
     assert shown("1") == ["GPU-bb"]
     assert shown("GPU-aa") == ["GPU-aa"]
-
-
-def test_connector(tmp_path):
-    run = LocalConnector().run
-    assert run(["sh", "-c", "echo out; echo err >&2; exit 3"]) == Outcome(
-        ("sh", "-c", "echo out; echo err >&2; exit 3"), 3, "out\n", "err\n"
-    )
-    assert run(["cat"], input="é").stdout == "é"
-    assert run(["sh", "-c", "echo $X"], env={"X": "1"}).stdout == "1\n"
-    assert len(run(["head", "-c", "3000000", "/dev/zero"]).stdout) == 3_000_000
-    with pytest.raises(CommandError, match="no command nosuch"):
-        run(["nosuch"])
-    with pytest.raises(CommandError, match="no folder"):
-        run(["true"], cwd=str(tmp_path / "none"))
-
-
-def test_a_hung_command_ends_with_all_it_started(tmp_path):
-    pid = tmp_path / "pid"
-    with pytest.raises(CommandError, match=r"gave no answer within 0\.3 s"):
-        LocalConnector().run(["sh", "-c", f"trap '' TERM; sleep 60 & echo $! >{pid}; wait"], timeout=0.3)
-    for _ in range(100):
-        state = (
-            open(f"/proc/{pid.read_text().strip()}/stat").read().split()[2]
-            if os.path.exists(f"/proc/{pid.read_text().strip()}")
-            else "Z"
-        )
-        if state == "Z":
-            return
-    raise AssertionError("its child lives")

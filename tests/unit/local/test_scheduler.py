@@ -6,59 +6,23 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from local_jobs import finished, job, run_jobs, scheduler_pid, state_of, wait_until
 
-from launchers.local import scheduler
-from launchers.local.jobs import ENDED, Capacity, LocalJob, Status, Wanted, read_statuses
-from launchers.local.ledger import LedgerError, folder, locked
+from launchers.local import control, scheduler
+from launchers.local.jobs import Capacity, Wanted, write_table
+from launchers.local.journal import read_statuses
+from launchers.local.ledger import locked
 from launchers.processes import born
 
 
-def job(id, *argv, **more):
-    return LocalJob(id, argv, str(Path.cwd()), "/dev/null", "/dev/null", **more)
-
-
-def finished(place, count, seconds=20):
-    """The statuses once all jobs have ended."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = read_statuses(place)
-        if len(found) == count and all(status.state in ENDED for status in found.values()):
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not finished: {read_statuses(place)} {(place / 'scheduler.log').read_text()}")
-
-
-def run(place, jobs, capacity=None, seconds=20):
-    scheduler.submit(place, capacity or Capacity(cores=4), jobs)
-    return finished(place, len(jobs), seconds)
-
-
-def scheduler_pid(place):
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        try:
-            return int((place / "scheduler.pid").read_text().split()[0])
-        except (OSError, IndexError):
-            time.sleep(0.01)
-    raise AssertionError("no scheduler came up")
-
-
-def wait_for(path, seconds=10):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not path.exists():
-        time.sleep(0.01)
-    assert path.exists()
-
-
 def test_ends_and_exit_statuses(tmp_path):
-    found = run(
+    ended = run_jobs(
         tmp_path / "r",
         [job("a", "true"), job("b", "sh", "-c", "exit 7"), job("c", "/no/such"), job("d", "sh", "-c", "kill -9 $$")],
     )
-    assert [(found[id].state, found[id].exit) for id in "abcd"] == [
+    assert [(ended[id].state, ended[id].exit) for id in "abcd"] == [
         ("COMPLETED", 0), ("FAILED", 7), ("FAILED", 127), ("FAILED", 137),
     ]  # fmt: skip
 
@@ -76,25 +40,25 @@ def test_every_kind_of_dependency(tmp_path):
         job("started", "true", after=(("started", "good"),)),
         job("free", "true"),
     ]
-    found = run(tmp_path / "r", jobs)
-    ended = {id: status.state for id, status in found.items()}
+    statuses = run_jobs(tmp_path / "r", jobs)
+    ended = {id: status.state for id, status in statuses.items()}
     cancelled = {"never", "child", "nonotok"}
     assert {id for id, state in ended.items() if state == "CANCELLED"} == cancelled
     assert {id for id, state in ended.items() if state == "FAILED"} == {"bad"}
-    assert found["never"].reason == "DependencyNeverSatisfied: bad ended FAILED"
-    assert found["ok"].started >= found["good"].ended
+    assert statuses["never"].reason == "DependencyNeverSatisfied: bad ended FAILED"
+    assert statuses["ok"].started >= statuses["good"].ended
 
 
 def test_a_dependent_job_waits_for_the_end(tmp_path):
     jobs = [job("b", "true", after=(("ok", "a"),)), job("a", "sleep", "0.3")]
-    found = run(tmp_path / "r", jobs)
-    assert found["b"].started >= found["a"].ended
+    ended = run_jobs(tmp_path / "r", jobs)
+    assert ended["b"].started >= ended["a"].ended
 
 
 def test_cores_bound_what_runs_at_once(tmp_path):
     log = tmp_path / "log"
     script = f"echo + >>{log}; sleep 0.1; echo - >>{log}"
-    run(tmp_path / "r", [job(f"j{n}", "sh", "-c", script, cores=2) for n in range(6)], Capacity(cores=4))
+    run_jobs(tmp_path / "r", [job(f"j{n}", "sh", "-c", script, cores=2) for n in range(6)], Capacity(cores=4))
     depth = most = 0
     for line in log.read_text().split():
         depth += 1 if line == "+" else -1
@@ -108,21 +72,21 @@ def test_a_big_job_is_not_starved(tmp_path):
         job("big", "true", cores=2),
         *(job(f"s{n}", "sleep", "0.05") for n in range(1, 20)),
     ]
-    found = run(tmp_path / "r", jobs, Capacity(cores=2))
-    assert all(found["big"].started <= found[f"s{n}"].started for n in range(1, 20))
+    ended = run_jobs(tmp_path / "r", jobs, Capacity(cores=2))
+    assert all(ended["big"].started <= ended[f"s{n}"].started for n in range(1, 20))
 
 
 def test_tokens_bound_jobs_of_all_processes(tmp_path):
     log = tmp_path / "log"
     script = f"echo + >>{log}; sleep 0.15; echo - >>{log}"
     capacity = Capacity(cores=8, tokens=(("licence", 1),))
-    places = [tmp_path / name for name in "xyz"]
-    for place in places:
-        scheduler.submit(
-            place, capacity, [job(f"{place.name}{n}", "sh", "-c", script, tokens=(("licence", 1),)) for n in range(2)]
+    folders = [tmp_path / name for name in "xyz"]
+    for folder in folders:
+        control.submit_jobs(
+            folder, capacity, [job(f"{folder.name}{n}", "sh", "-c", script, tokens=(("licence", 1),)) for n in range(2)]
         )
-    for place in places:
-        finished(place, 2)
+    for folder in folders:
+        finished(folder, 2)
     assert log.read_text().split() == ["+", "-"] * 6
 
 
@@ -142,75 +106,73 @@ def test_a_device_is_given_to_one_job_at_a_time(tmp_path):
         "none": (),
     }
     jobs = [job(id, "sh", "-c", script, str(tmp_path / id), wanted=wanted) for id, wanted in wants.items()]
-    found = run(tmp_path / "r", jobs, capacity)
+    ended = run_jobs(tmp_path / "r", jobs, capacity)
     seen = {id: (tmp_path / id).read_text().strip() for id in wants}
     assert seen["big"] == "GPU-a/"
     assert seen["any"] == "GPU-b/"  # the tightest that is free
     assert seen["both"] == "GPU-a,GPU-b/"
     assert seen["amd"] == "/0"
     assert seen["none"] == "/"
-    assert found["both"].started >= max(found["big"].started, found["any"].started) + 0.1
+    assert ended["both"].started >= max(ended["big"].started, ended["any"].started) + 0.1
 
 
 def test_what_can_never_run_is_refused_at_once(tmp_path):
     for wrong in (job("x", "true", cores=9), job("x", "true", memory=10), job("x", "true", wanted=(Wanted(),))):
         with pytest.raises(ValueError, match="can never run here"):
-            scheduler.submit(tmp_path / "r", Capacity(cores=2, memory=9), [wrong])
+            control.submit_jobs(tmp_path / "r", Capacity(cores=2, memory=9), [wrong])
     assert not (tmp_path / "r").exists()
 
 
 def test_the_time_limit_is_first_a_request(tmp_path):
     note = tmp_path / "note"
     polite = f"trap 'echo saved >{note}; exit 3' TERM; sleep 30 & wait"
-    found = run(tmp_path / "r", [job("a", "sh", "-c", polite, time_limit=1)])
-    assert (found["a"].state, found["a"].reason) == ("TIMEOUT", "time limit reached")
+    ended = run_jobs(tmp_path / "r", [job("a", "sh", "-c", polite, time_limit=1)])
+    assert (ended["a"].state, ended["a"].reason) == ("TIMEOUT", "time limit reached")
     assert note.read_text() == "saved\n"
 
 
 def test_the_time_limit_is_then_insisted_upon(tmp_path, monkeypatch):
-    monkeypatch.setattr(scheduler, "GRACE", 0.2)
-    place = tmp_path / "r"
-    scheduler.write_table(place, Capacity(), [job("a", "sh", "-c", "trap '' TERM; sleep 30; sleep 30", time_limit=1)])
+    monkeypatch.setattr(scheduler, "KILL_DELAY", 0.2)
+    folder = tmp_path / "r"
+    write_table(folder, Capacity(), [job("a", "sh", "-c", "trap '' TERM; sleep 30; sleep 30", time_limit=1)])
     started = time.monotonic()
-    assert scheduler.main([str(place)]) == 0
-    assert read_statuses(place)["a"].state == "TIMEOUT"
+    assert scheduler.main([str(folder)]) == 0
+    assert read_statuses(folder)["a"].state == "TIMEOUT"
     assert time.monotonic() - started < 10
-    signal.set_wakeup_fd(-1)
 
 
 def test_cancel_takes_what_hangs_on_it_along(tmp_path):
-    place = tmp_path / "r"
+    folder = tmp_path / "r"
     jobs = [job("a", "sleep", "30"), job("b", "true", after=(("ok", "a"),)), job("c", "true", after=(("any", "a"),))]
-    scheduler.submit(place, Capacity(cores=1), jobs)
-    while read_statuses(place).get("a", Status()).state != "RUNNING":
-        time.sleep(0.01)
-    scheduler.cancel(place, ["a"])
-    found = finished(place, 3)
-    assert [found[id].state for id in "abc"] == ["CANCELLED", "CANCELLED", "COMPLETED"]
+    control.submit_jobs(folder, Capacity(cores=1), jobs)
+    wait_until(lambda: state_of(folder, "a") == "RUNNING")
+    control.cancel_jobs(folder, ["a"])
+    ended = finished(folder, 3)
+    assert [ended[id].state for id in "abc"] == ["CANCELLED", "CANCELLED", "COMPLETED"]
 
 
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.15, 0.3, 0.6])
 def test_a_killed_scheduler_is_carried_on(tmp_path, after):
     """SIGKILL at some moment, then another scheduler: each job runs exactly once, and ends are kept."""
-    place = tmp_path / "r"
+    folder = tmp_path / "r"
     log = tmp_path / "log"
     jobs = [job(f"j{n}", "sh", "-c", f"echo j{n} >>{log}; sleep 0.1") for n in range(8)]
     jobs.append(job("last", "sh", "-c", f"echo last >>{log}", after=tuple(("ok", one.id) for one in jobs)))
-    scheduler.submit(place, Capacity(cores=2), jobs)
-    pid = scheduler_pid(place)
+    control.submit_jobs(folder, Capacity(cores=2), jobs)
+    pid = scheduler_pid(folder)
     time.sleep(after)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    scheduler.ensure(place)
-    found = finished(place, 9)
-    assert {status.state for status in found.values()} == {"COMPLETED"}
+    control.start_scheduler(folder)
+    ended = finished(folder, 9)
+    assert {status.state for status in ended.values()} == {"COMPLETED"}
     assert sorted(log.read_text().split()) == sorted(one.id for one in jobs)
 
 
 def test_what_a_killed_scheduler_cut_off_spoils_no_line_of_the_next(tmp_path):
-    scheduler.write_table(tmp_path, Capacity(cores=4), [job("a", "true"), job("b", "false")])
+    write_table(tmp_path, Capacity(cores=4), [job("a", "true"), job("b", "false")])
     (tmp_path / "events.jsonl").write_text('{"event": "intent", "job": "a", "ti')
-    scheduler.ensure(tmp_path)
+    control.start_scheduler(tmp_path)
     assert [(id, status.state, status.tries) for id, status in finished(tmp_path, 2).items()] == [
         ("a", "COMPLETED", 1),
         ("b", "FAILED", 1),
@@ -218,49 +180,48 @@ def test_what_a_killed_scheduler_cut_off_spoils_no_line_of_the_next(tmp_path):
 
 
 def test_a_job_that_outlives_its_scheduler_is_waited_for(tmp_path):
-    place = tmp_path / "r"
+    folder = tmp_path / "r"
     go = tmp_path / "go"
-    scheduler.submit(
-        place,
+    control.submit_jobs(
+        folder,
         Capacity(cores=1),
         [job("a", "sh", "-c", f"while [ ! -e {go} ]; do sleep 0.05; done; exit 5"), job("b", "true")],
     )
-    while read_statuses(place).get("a", Status()).state != "RUNNING":
-        time.sleep(0.01)
-    os.kill(scheduler_pid(place), signal.SIGKILL)
-    scheduler.ensure(place)
+    wait_until(lambda: state_of(folder, "a") == "RUNNING")
+    os.kill(scheduler_pid(folder), signal.SIGKILL)
+    control.start_scheduler(folder)
     time.sleep(0.3)
-    assert read_statuses(place)["a"].state == "RUNNING"
-    assert "b" not in read_statuses(place)  # a still holds its core
+    assert read_statuses(folder)["a"].state == "RUNNING"
+    assert "b" not in read_statuses(folder)  # a still holds its core
     go.touch()
-    found = finished(place, 2)
-    assert (found["a"].state, found["a"].exit, found["b"].state) == ("FAILED", 5, "COMPLETED")
+    ended = finished(folder, 2)
+    assert (ended["a"].state, ended["a"].exit, ended["b"].state) == ("FAILED", 5, "COMPLETED")
 
 
 def test_two_schedulers_on_one_folder_are_one(tmp_path):
-    place = tmp_path / "r"
+    folder = tmp_path / "r"
     log = tmp_path / "log"
-    scheduler.submit(
-        place, Capacity(cores=4), [job(f"j{n}", "sh", "-c", f"echo {n} >>{log}; sleep 0.1") for n in range(6)]
+    control.submit_jobs(
+        folder, Capacity(cores=4), [job(f"j{n}", "sh", "-c", f"echo {n} >>{log}; sleep 0.1") for n in range(6)]
     )
     for _ in range(3):
-        scheduler.ensure(place)
-    finished(place, 6)
+        control.start_scheduler(folder)
+    finished(folder, 6)
     assert sorted(log.read_text().split()) == [str(n) for n in range(6)]
 
 
 def test_a_job_may_ask_to_run_again(tmp_path):
     count = tmp_path / "count"
     script = f"echo x >>{count}; [ $(wc -l <{count}) -ge 3 ] || exit 144"
-    found = run(tmp_path / "r", [job("a", "sh", "-c", script, requeue=144)])
-    assert (found["a"].state, found["a"].tries) == ("COMPLETED", 3)
-    found = run(tmp_path / "s", [job("a", "sh", "-c", "exit 144", requeue=144, requeues=2)])
-    assert (found["a"].state, found["a"].tries) == ("FAILED", 3)
+    ended = run_jobs(tmp_path / "r", [job("a", "sh", "-c", script, requeue=144)])
+    assert (ended["a"].state, ended["a"].tries) == ("COMPLETED", 3)
+    ended = run_jobs(tmp_path / "s", [job("a", "sh", "-c", "exit 144", requeue=144, requeues=2)])
+    assert (ended["a"].state, ended["a"].tries) == ("FAILED", 3)
 
 
 def test_what_a_job_leaves_behind_ends_with_it(tmp_path):
     pid = tmp_path / "pid"
-    run(tmp_path / "r", [job("a", "sh", "-c", f"sleep 60 & echo $! >{pid}")])
+    run_jobs(tmp_path / "r", [job("a", "sh", "-c", f"sleep 60 & echo $! >{pid}")])
     deadline = time.monotonic() + 5
     while born(int(pid.read_text())) is not None:
         assert time.monotonic() < deadline
@@ -271,32 +232,18 @@ def test_claims_of_the_dead_are_dropped(tmp_path):
     dead.wait()
     with locked() as ledger:
         ledger.claim(job("x", "true", cores=4), (), dead.pid, 1)
-    assert run(tmp_path / "r", [job("a", "true", cores=4)])["a"].state == "COMPLETED"
-
-
-def test_the_ledger_trusts_no_folder_of_others(tmp_path, monkeypatch):
-    open_to_all = tmp_path / "open"
-    open_to_all.mkdir()
-    open_to_all.chmod(0o777)
-    monkeypatch.setenv("LAUNCHERS_LOCAL_STATE", str(open_to_all))
-    with pytest.raises(LedgerError, match="not a folder of yours alone"):
-        folder()
-    link = tmp_path / "link"
-    link.symlink_to(open_to_all)
-    monkeypatch.setenv("LAUNCHERS_LOCAL_STATE", str(link))
-    with pytest.raises(LedgerError):
-        folder()
+    assert run_jobs(tmp_path / "r", [job("a", "true", cores=4)])["a"].state == "COMPLETED"
 
 
 def test_a_thousand_jobs(tmp_path, capsys):
     started = time.monotonic()
-    found = run(tmp_path / "r", [job(f"j{n}", "true") for n in range(1000)], Capacity(cores=2), seconds=60)
+    ended = run_jobs(tmp_path / "r", [job(f"j{n}", "true") for n in range(1000)], Capacity(cores=2), seconds=60)
     took = time.monotonic() - started
-    assert {status.state for status in found.values()} == {"COMPLETED"}
+    assert {status.state for status in ended.values()} == {"COMPLETED"}
     with capsys.disabled():
         print(f"[1000 jobs: {took:.2f} s, {took:.2f} ms each]", file=sys.stderr)
 
 
 def test_run_folders_are_private(tmp_path):
-    run(tmp_path / "r", [job("a", "true")])
+    run_jobs(tmp_path / "r", [job("a", "true")])
     assert (tmp_path / "r").stat().st_mode & 0o777 == 0o700
