@@ -20,16 +20,17 @@ from submitit.core import core, utils
 from submitit_oar.oar import OarExecutor, OarJob, _make_oarsub_string
 
 from launchers.commands import LocalConnector
+from launchers.jobs.logged_executor import LoggedExecutor
 from launchers.oar.args import environment_prefix
 from launchers.oar.states import arrays_condition, find_jobs, latest_jobs
 
 
-class PatchedOarExecutor(OarExecutor):  # type: ignore[misc]
+class PatchedOarExecutor(LoggedExecutor, OarExecutor):  # type: ignore[misc]
     """Submits functions to OAR, one job or an array."""
 
     def __init__(self, folder: Path | str, max_num_timeout: int = 3, python: str | None = None) -> None:
         flat = utils.JobPaths.get_first_id_independent_folder(folder)
-        super().__init__(flat, max_num_timeout=max_num_timeout, python=python)
+        super().__init__(flat, max_num_timeout=max_num_timeout, python=python)  # type: ignore[call-arg]
 
     @classmethod
     def name(cls) -> str:
@@ -59,7 +60,8 @@ class PatchedOarExecutor(OarExecutor):  # type: ignore[misc]
         lines = submission_file_path.read_text().splitlines()
         options = [line[5:].split(" ", 1) for line in lines if line.startswith("#OAR ")]
         commands = [line.strip() for line in lines if line and not line.startswith("#")]
-        return ["oarsub", *(word for option in options for word in option), "; ".join(commands)]
+        self.argv = ["oarsub", *(word for option in options for word in option), "; ".join(commands)]
+        return self.argv
 
     def _internal_process_submissions(self, delayed_submissions: list[utils.DelayedSubmission]) -> list[core.Job[Any]]:
         """One oarsub; OAR submits again by itself only what is idempotent, so checkpointable functions are."""

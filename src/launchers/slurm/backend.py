@@ -79,10 +79,10 @@ class SlurmBackend(Backend):
     # -- functions, one by one
 
     def executor(self, folder: Path, resources: Resources, *, name: str = "", early_signal: bool = True) -> Executor:
-        """Submitit's own Slurm executor."""
-        from submitit import SlurmExecutor
+        """Submitit's Slurm executor."""
+        from launchers.slurm.executor import LoggedSlurmExecutor
 
-        executor = SlurmExecutor(folder)
+        executor = LoggedSlurmExecutor(folder)
         parameters = {**resources.submitit(), **({"job_name": name} if name else {})}
         executor.update_parameters(**{**parameters, **({} if early_signal else NO_EARLY_SIGNAL)})
         return executor

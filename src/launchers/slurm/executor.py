@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import shlex
-import time
-from pathlib import Path
 from typing import Any
 
 from submitit import SlurmExecutor
-from submitit.core.utils import FailedJobError
 
-from launchers.commands import log_command
 from launchers.jobs.backend import SubmissionRequest
+from launchers.jobs.logged_executor import LoggedExecutor
 
 AT_ONCE = 256
 """Elements of an array that run at once where nothing else is said, as submitit has it."""
 
 
-class TokenExecutor(SlurmExecutor):
+class LoggedSlurmExecutor(LoggedExecutor, SlurmExecutor):
+    """Submitit's Slurm executor, with sbatch in the log.
+
+    Not so for an array of functions, for which submitit makes an executor of its own.
+    """
+
+    @classmethod
+    def name(cls) -> str:
+        """The name of submitit's own, which is made from the name of its class."""
+        return SlurmExecutor.name()
+
+
+class TokenExecutor(LoggedSlurmExecutor):
     """Submits one submission of a plan; a fresh executor for each, as parameters persist.
 
     The command is `launchers.runs.node`, which finds the pickle by the submission's name.  Submitit's own finds it
@@ -62,20 +71,3 @@ class TokenExecutor(SlurmExecutor):
         """Run sbatch; the job's id.  Raises submitit's FailedJobError."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return str(self._submit_command(self.command()).job_id)
-
-    def _make_submission_command(self, submission_file_path: Path) -> list[str]:
-        self._argv: list[str] = super()._make_submission_command(submission_file_path)
-        return self._argv
-
-    def _submit_command(self, command: str) -> Any:
-        """Submit, and log sbatch: submitit runs it, not `launchers.commands`."""
-        start, status = time.monotonic(), None
-        try:
-            job = super()._submit_command(command)
-            status = 0
-        except FailedJobError as error:
-            status = getattr(error.__cause__, "returncode", None)
-            raise
-        finally:
-            log_command(self._argv, status, time.monotonic() - start)
-        return job

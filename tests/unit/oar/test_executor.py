@@ -1,6 +1,7 @@
 """What submitit-oar's executor, mended, asks of oarsub; tests/cluster/oar/test_executor.py runs it on a real OAR."""
 
 import json
+import logging
 import shlex
 from pathlib import Path
 
@@ -91,3 +92,13 @@ def test_an_array_of_both_kinds_is_refused(executor, commands):
 
     with pytest.raises(ValueError, match="only checkpointable functions, or none: submit them apart"):
         submit_both()
+
+
+def test_oarsub_is_logged_without_the_environment(executor, commands, caplog):
+    caplog.set_level(logging.DEBUG, logger="launchers.commands")
+    executor.submit(pow, 2, 3)
+    executor.map_array(pow, [2, 3, 4], [2, 2, 2])
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("oarsub ")]
+    assert len(lines) == 2
+    assert all(" (exit status 0, " in line and "env ..." in line for line in lines)
+    assert not any("/some where" in line for line in lines)

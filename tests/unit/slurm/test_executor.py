@@ -1,4 +1,4 @@
-"""The submission of a plan's job by submitit: which command runs, and that it is logged."""
+"""Submissions by submitit: sbatch is logged."""
 
 import logging
 from pathlib import Path
@@ -8,7 +8,7 @@ from submitit.core.utils import FailedJobError
 
 from launchers.jobs.backend import SubmissionRequest
 from launchers.jobs.submission import Submission
-from launchers.slurm.executor import TokenExecutor
+from launchers.slurm.executor import LoggedSlurmExecutor, TokenExecutor
 
 
 @pytest.fixture
@@ -92,3 +92,11 @@ def test_the_command_names_the_run_and_the_submission(sbatch, tmp_path):
     assert executor.command().endswith(f" -u -m launchers.runs.node '{tmp_path}/the run' 'a b'")
     with pytest.raises(ValueError, match="foo"):
         options(tmp_path, parameters={"foo": 3})
+
+
+def test_the_executor_of_functions_logs_sbatch_too(sbatch, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG, logger="launchers.commands")
+    sbatch("echo Submitted batch job 13")
+    assert LoggedSlurmExecutor.name() == "slurm"
+    assert LoggedSlurmExecutor(tmp_path).submit(pow, 2, 3).job_id == "13"
+    assert caplog.records[-1].getMessage().startswith(f"sbatch {tmp_path}/.submission_file_")
