@@ -50,7 +50,7 @@ def queued_job(connector: Connector, job: str) -> QueuedJob:
         raise NoSuchJobError(f"{job!r} is not the id of a job, such as 1234 or 1234_5")
     outcome = connector.run(("scontrol", "show", "job", "-o", job), timeout=TIMEOUT)
     if outcome.status and "Invalid job id" not in outcome.stderr:
-        raise CommandError(f"job {job}: slurmctld cannot be asked: {outcome.complaint}")
+        raise CommandError(f"job {job}: slurmctld does not answer: {outcome.complaint}")
     if outcome.status or "JobId=" not in outcome.stdout:
         raise NoSuchJobError(
             f"slurmctld does not know job {job} ({outcome.complaint}): there was no such job, or it ended a while ago; "

@@ -19,10 +19,12 @@ from launchers.slurm.query import query
 from launchers.slurm.states import job_state
 
 
-def launchers(*argv, **more):
-    return subprocess.run(
-        [sys.executable, "-m", "launchers", *argv], capture_output=True, text=True, check=False, timeout=90, **more
-    )
+def command(*argv):
+    return [sys.executable, "-m", "launchers", *argv]
+
+
+def launchers(*argv):
+    return subprocess.run(command(*argv), capture_output=True, text=True, check=False, timeout=90)
 
 
 def test_convert_the_live_cluster(slurm, tmp_path, capsys):
@@ -84,14 +86,8 @@ def test_without_accounting_there_is_still_a_cluster(slurm, tmp_path, monkeypatc
 
 
 def test_run_a_command(slurm):
-    done = launchers(
-        "run",
-        "cuda(mem=40G)*2 & duration=10m",
-        "--",
-        "sh",
-        "-c",
-        "echo $CUDA_VISIBLE_DEVICES $SLURMD_NODENAME; echo oops >&2; exit 3",
-    )
+    script = "echo $CUDA_VISIBLE_DEVICES $SLURMD_NODENAME; echo oops >&2; exit 3"
+    done = launchers("run", "cuda(mem=40G)*2 & duration=10m", "--", "sh", "-c", script)
     assert done.returncode == 3
     devices, node = done.stdout.split()
     assert len(devices.split(",")) == 2
@@ -101,31 +97,15 @@ def test_run_a_command(slurm):
 
 def test_a_job_has_all_its_time(slurm):
     """submitit's signal, 90 seconds before the end, ended what has no checkpoint: here after some five seconds."""
-    argv = [
-        sys.executable,
-        "-m",
-        "launchers",
-        "run",
-        "cpu(cores=1) & duration=1m",
-        "--",
-        "sh",
-        "-c",
-        "sleep 12; echo done",
-    ]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    done = launchers("run", "cpu(cores=1) & duration=1m", "--", "sh", "-c", "sleep 12; echo done")
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
     assert find_launcher("cpu(cores=1) & duration=1m", tags=["slurm"]).submit(time.sleep, 12).result() is None
 
 
 def test_a_command_on_several_nodes(slurm):
     """Its exit status is the highest."""
-    argv = [sys.executable, "-m", "launchers", "run", "nodes=2 & cpu(cores=1) & duration=5m", "--"]
-    done = subprocess.run(
-        [*argv, "sh", "-c", "echo node $SLURM_PROCID; exit $((SLURM_PROCID * 3))"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    script = "echo node $SLURM_PROCID; exit $((SLURM_PROCID * 3))"
+    done = launchers("run", "nodes=2 & cpu(cores=1) & duration=5m", "--", "sh", "-c", script)
     assert (done.returncode, sorted(done.stdout.splitlines())) == (3, ["node 0", "node 1"]), done.stderr
 
 
@@ -157,38 +137,28 @@ def test_a_client_that_is_a_job_hands_nothing_of_itself_down(slurm, monkeypatch)
     )
     assert run.wait(60)
     for output in (alone, run["a"].result()):
-        told = dict(line.split("=", 1) for line in output.decode().splitlines() if "=" in line)
-        assert {name: told[name] for name in OF_THE_CLIENT if told.get(name) == OF_THE_CLIENT[name]} == {}
-        assert not {"SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "LAUNCHERS_ITEM"} & set(told)
-        assert told["SLURM_CONF"] == os.environ["SLURM_CONF"]
+        variables = dict(line.split("=", 1) for line in output.decode().splitlines() if "=" in line)
+        assert {name: variables[name] for name in OF_THE_CLIENT if variables.get(name) == OF_THE_CLIENT[name]} == {}
+        assert not {"SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "LAUNCHERS_ITEM"} & set(variables)
+        assert variables["SLURM_CONF"] == os.environ["SLURM_CONF"]
     assert os.environ["SLURM_NTASKS"] == "8"
 
 
-def test_a_controller_that_is_away_is_not_a_refusal(slurm, tmp_path, monkeypatch, capsys):
+def test_a_controller_that_does_not_answer_is_not_a_refusal(slurm, tmp_path, monkeypatch, capsys):
     launcher = find_launcher("cpu(cores=1) & duration=7m", tags=["slurm"])
-    away = tmp_path / "slurm.conf"
+    unreachable = tmp_path / "slurm.conf"
     conf = Path(os.environ["SLURM_CONF"]).read_text()
-    away.write_text(re.sub(r"(?m)^SlurmctldPort=.*$", "SlurmctldPort=1", conf) + "\nMessageTimeout=1\n")
-    monkeypatch.setenv("SLURM_CONF", str(away))
+    unreachable.write_text(re.sub(r"(?m)^SlurmctldPort=.*$", "SlurmctldPort=1", conf) + "\nMessageTimeout=1\n")
+    monkeypatch.setenv("SLURM_CONF", str(unreachable))
     with pytest.raises(LauncherNotFoundError, match="matches but cannot be reached") as raised:
         launcher.submit(abs, 1)
     assert raised.value.kind == "unreachable"
     assert main(["explain", "--job", "1"]) == 3
-    assert "slurmctld cannot be asked" in capsys.readouterr().err
+    assert "slurmctld does not answer" in capsys.readouterr().err
 
 
 def test_output_comes_while_it_runs(slurm):
-    argv = [
-        sys.executable,
-        "-m",
-        "launchers",
-        "run",
-        "cpu(cores=1) & duration=5m",
-        "--",
-        "sh",
-        "-c",
-        "echo first; sleep 6; echo last",
-    ]
+    argv = command("run", "cpu(cores=1) & duration=5m", "--", "sh", "-c", "echo first; sleep 6; echo last")
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"first\n"
         assert process.poll() is None
@@ -197,17 +167,7 @@ def test_output_comes_while_it_runs(slurm):
 
 
 def test_ctrl_c_cancels_the_job(slurm):
-    argv = [
-        sys.executable,
-        "-m",
-        "launchers",
-        "run",
-        "cpu(cores=1) & duration=5m",
-        "--",
-        "sh",
-        "-c",
-        "echo $SLURM_JOB_ID; sleep 60",
-    ]
+    argv = command("run", "cpu(cores=1) & duration=5m", "--", "sh", "-c", "echo $SLURM_JOB_ID; sleep 60")
     heard = {
         "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     }  # these tests may run in the background
@@ -233,18 +193,8 @@ def test_detach(slurm):
         time.sleep(0.2)
 
 
-def test_a_job_that_slurm_ends_is_told(slurm):
-    argv = [
-        sys.executable,
-        "-m",
-        "launchers",
-        "run",
-        "cpu(cores=1) & duration=5m",
-        "--",
-        "sh",
-        "-c",
-        "echo $SLURM_JOB_ID; sleep 100",
-    ]
+def test_a_job_that_slurm_ends_is_reported(slurm):
+    argv = command("run", "cpu(cores=1) & duration=5m", "--", "sh", "-c", "echo $SLURM_JOB_ID; sleep 100")
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         job = process.stdout.readline().strip()
         slurm.command("scancel", "--signal=KILL", "--full", job)
@@ -268,9 +218,8 @@ def test_an_untyped_gpu(slurm):
 
 
 def test_hand_written_over_the_live_cluster(slurm, tmp_path):
-    (tmp_path / "launchers.yaml").write_text(
-        "slurm:\n- {id: t, query_slurm: true, partitions: {gpu: {disabled: true}, a100: {disabled: true}, debug: {disabled: true}, secret: {disabled: true}}}\n"
-    )
+    partitions = "".join(f"    {name}: {{disabled: true}}\n" for name in ("gpu", "a100", "debug", "secret"))
+    (tmp_path / "launchers.yaml").write_text(f"slurm:\n- id: t\n  query_slurm: true\n  partitions:\n{partitions}")
     with pytest.raises(LauncherNotFoundError, match="disabled in"):
         find_launcher("cuda(mem=24G)")
 

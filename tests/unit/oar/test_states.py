@@ -6,7 +6,7 @@ import pytest
 from connectors import Answers
 
 from launchers.commands import CommandError
-from launchers.oar.states import arrays_condition, find_jobs, latest_jobs, read_jobs
+from launchers.oar.states import OarJob, arrays_condition, find_jobs, latest_jobs, read_jobs
 
 
 def job(**more):
@@ -55,6 +55,23 @@ def test_errors_have_their_reason_in_events(events, state, reason):
 def test_states_before_the_end(state, ours, reason):
     found = read(state=state, exit_code=None, message="no resources")
     assert (found.state, found.reason, found.exit) == (ours, reason, None)
+
+
+def test_the_fields_of_a_job():
+    record = job(
+        array_index=3,
+        assigned_network_address=["b", "a"],
+        queue="default",
+        name="x",
+        submissionTime=1,
+        startTime=2,
+        stopTime=3,
+    )
+    assert read_jobs(json.dumps({"7": record})) == [
+        OarJob(7, 7, 2, "COMPLETED", "", 0, ("b", "a"), "default", "x", submitted=1, start=2, stop=3)
+    ]
+    missing = dict.fromkeys(("assigned_network_address", "queue", "name", "submissionTime", "startTime", "stopTime"))
+    assert read(**missing) == OarJob(7, 7, 0, "COMPLETED", "", 0, (), "", "", submitted=0, start=0, stop=0)
 
 
 def test_recorded_jobs(shared):

@@ -158,7 +158,7 @@ def test_what_is_no_id_is_not_asked_for(id):
         (
             (1, "Unable to contact slurm controller\n"),
             CommandError,
-            "job 7: slurmctld cannot be asked: Unable to contact",
+            "job 7: slurmctld does not answer: Unable to contact",
         ),
         ("JobId=7 NumNodes=x\n", CommandError, "job 7: launchers cannot read what scontrol printed: invalid literal"),
         ("x JobId=7\n", CommandError, "this is not a job as scontrol prints it"),
