@@ -35,12 +35,8 @@ Relaxed = tuple[Alternative, Changes]
 
 _FIELDS = {Term.MEMORY: "cpu_memory", Term.CORES: "cores", Term.NODES: "nodes", Term.DURATION: "duration"}
 """The terms that are a number, and the fields of Alternative that hold them."""
-_OF_REASON = {
-    Reason.MEMORY: Term.MEMORY,
-    Reason.CORES: Term.CORES,
-    Reason.NODES: Term.NODES,
-    Reason.DURATION: Term.DURATION,
-}
+_OF_REASON = {Reason.MEMORY: Term.MEMORY, Reason.CORES: Term.CORES, Reason.NODES: Term.NODES}
+"""The terms that nodes can be too small for."""
 _OF_QUANTITY = {
     "duration": Term.DURATION,
     "nodes": Term.NODES,
@@ -48,7 +44,7 @@ _OF_QUANTITY = {
     "mem": Term.MEMORY,
     "gres/gpu": Term.GPUS,
 }
-_OF_ACCELERATOR = (Reason.GPU_KIND, Reason.GPU_MODEL, Reason.GPU_MEMORY, Reason.GPU_MIN_MEMORY, Reason.GPU_COUNT)
+"""The terms that limits bound, by `Limit.quantity`."""
 
 
 def relaxations(answer: Answer, most: int = 3) -> list[Relaxation]:
@@ -194,7 +190,7 @@ def relax_until_fit(
 
 def _relax(alternative: Alternative, rejection: Rejection) -> tuple[Alternative, Change] | None:
     """The alternative with the term changed that a rejection is about; None where no change would help."""
-    if rejection.code in _OF_ACCELERATOR and rejection.accelerator is not None:
+    if rejection.accelerator is not None:
         return _relax_accelerator(alternative, rejection, rejection.accelerator)
     if rejection.code is Reason.MEMORY and rejection.rule:
         return None  # a requirement does not decide what the partition adds
@@ -208,6 +204,10 @@ def _relax(alternative: Alternative, rejection: Rejection) -> tuple[Alternative,
         return None
     if term is Term.GPUS:
         return _relax_gpus(alternative, value, is_minimum)
+    return _relax_number(alternative, term, value, is_minimum)
+
+
+def _relax_number(alternative: Alternative, term: Term, value: int, is_minimum: bool) -> tuple[Alternative, Change]:
     asked = getattr(alternative, _FIELDS[term])
     value = max(value, asked or value) if is_minimum else min(value, asked or value)
     changed: dict[str, Any] = {_FIELDS[term]: value}

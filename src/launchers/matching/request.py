@@ -298,7 +298,7 @@ def _with_time(offer: Offer, request: Request, allocation: Allocation) -> tuple[
     if request.duration is not None:
         return request, evolve(allocation, duration=_round_up(request.duration, 60))
     default = offer.partition.defaults.duration
-    limits = list(_time_limits(offer, request, allocation)) if offer.group.rules.limits_give_time else []
+    limits = list(_time_limits(offer, request, allocation))
     most = max(60, min(seconds for _, seconds in limits) // 60 * 60) if limits else None
     if default is not None and (most is None or default <= most):
         return evolve(request, default_time=default), evolve(allocation, duration=default)
@@ -310,7 +310,9 @@ def _with_time(offer: Offer, request: Request, allocation: Allocation) -> tuple[
 
 
 def _time_limits(offer: Offer, request: Request, allocation: Allocation) -> Iterator[tuple[Limit, int]]:
-    """The limits that bound the time of a job, and the seconds that each leaves it."""
+    """The limits that give a job its time, and the seconds that each leaves it."""
+    if not offer.group.rules.limits_give_time:
+        return
     for limit in offer.limits:
         if limit.is_minimum:
             continue

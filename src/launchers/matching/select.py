@@ -50,13 +50,18 @@ def match(
     for index, alternative in enumerate(requirement.alternatives):
         tried = tuple(Trial(offer, fit(offer, alternative, index)) for group in considered for offer in group.offers())
         candidates = _candidates(alternative, index, tried, widest)
-        pooled = {id(each.offer) for candidate in candidates if len(candidate.fits) > 1 for each in candidate.fits}
-        trials.append(tuple(evolve(trial, pooled=True) if id(trial.offer) in pooled else trial for trial in tried))
+        trials.append(_with_pooled(tried, candidates))
         if selection is None and candidates:
             selection = _select(alternative, candidates, tried, widest, rng)
         if selection is not None and not thorough:
             break
     return Answer(requirement, tuple(trials), selection, skipped, wanted)
+
+
+def _with_pooled(trials: tuple[Trial, ...], candidates: list[Candidate]) -> tuple[Trial, ...]:
+    """The trials, with those marked whose offers hold the job together with others."""
+    pooled = {id(each.offer) for candidate in candidates if len(candidate.fits) > 1 for each in candidate.fits}
+    return tuple(evolve(trial, pooled=True) if id(trial.offer) in pooled else trial for trial in trials)
 
 
 def _considered(groups: Iterable[Group], tags: frozenset[str]) -> tuple[list[Group], tuple[Skipped, ...]]:
