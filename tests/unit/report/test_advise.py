@@ -107,7 +107,9 @@ def test_failures_do_not_count(tmp_path):
     assert advice.notes == ("1 of 2 jobs did not succeed and do not count",)
 
 
-@pytest.mark.parametrize(("busy", "cores"), [(0.1, 1), (0.95, 1), (1.05, 1), (1.3, 2), (1.9, 2), (2, 2), (2.3, 4), (2.9, 4), (4.2, 4)])
+@pytest.mark.parametrize(
+    ("busy", "cores"), [(0.1, 1), (0.95, 1), (1.05, 1), (1.3, 2), (1.9, 2), (2, 2), (2.3, 4), (2.9, 4), (4.2, 4)]
+)
 def test_cores(tmp_path, busy, cores):
     """Of four that were asked: what keeps one core busy gets one, and nothing shows a need of more than it has."""
     advice = advice_of(tmp_path, (0, 100, {"cpu": busy * 100}))
