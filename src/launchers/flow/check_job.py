@@ -18,7 +18,7 @@ from launchers.slurm.features import constraint_matches
 from launchers.slurm.gres import read_gres
 
 WORK_KEYS = ("command", "script", "python")
-"""The keys that say what a job runs, of which it has one."""
+"""The keys that say what a job runs; a job has exactly one of them."""
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 RESERVED_PREFIXES = ("SLURM_", "SBATCH_", "OAR_", "LAUNCHERS_")
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
