@@ -27,4 +27,4 @@ LOCAL_RULES = SchedulerRules()
 SLURM_RULES = SchedulerRules(grants_gpus_by_type=True, limits_give_time=True)
 """docs/slurm-facts.md, "GPUs" and "Time limits"."""
 OAR_RULES = SchedulerRules(gpus_bring_cores=True, filters_by_properties=True, one_partition=True)
-"""docs/oar-facts.md, "Requests"."""
+"""docs/oar-facts.md, "Resources"."""

@@ -123,6 +123,21 @@ def test_the_nearest_comes_first():
     ]
 
 
+def test_another_kind_counts_as_much_as_a_number_that_is_some_three_times_smaller():
+    three = partitions(
+        {
+            "near": {"nodes": [nodes(gpus=[gpus(1, "36G")])]},
+            "kind": {"nodes": [nodes(gpus=[gpus(1, "40G", kind="rocm")])]},
+            "far": {"nodes": [nodes(gpus=[gpus(1, "8G")])]},
+        }
+    )
+    assert nearest(three, "cuda(mem=40G)") == [
+        "would match near if GPU memory were 36G or less",
+        "would match kind if any kind of GPU would do (rocm here)",
+        "would match far if GPU memory were 8G or less",
+    ]
+
+
 def test_at_most_three_are_told():
     many = partitions({f"p{cores}": {"nodes": [nodes(cores=cores)]} for cores in (2, 4, 6, 8)})
     assert nearest(many, "cpu(cores=9)") == [

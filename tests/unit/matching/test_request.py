@@ -240,6 +240,8 @@ def test_memory_is_named_in_whole_mib():
 def test_memory_that_nobody_knows_stays_unknown():
     request, allocation = requested("cpu(cores=1)", nodes(cores=8))
     assert (request.memory, allocation.memory) == (0, None)
+    request, allocation = requested("cuda()", nodes(gpus=[gpus(1)]), ((None, 1),))
+    assert (request.memory, allocation.memory) == (0, None)
 
 
 # -- time --------------------------------------------------------------------------------------------------------

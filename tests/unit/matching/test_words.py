@@ -84,9 +84,12 @@ def test_what_a_partition_adds_to_the_memory():
     assert texts(hungry, "cuda()*4") == ["needs 80G of memory per node (DefMemPerGPU); this partition has 64G"]
 
 
-def test_long_numbers_are_rounded():
-    odd = cluster(nodes(memory="67108865K"))
-    assert texts(odd, "cpu(mem=65G)") == ["needs 65G of memory per node; this partition has 64.0G"]
+@pytest.mark.parametrize(
+    ("memory", "shown"), [("67108865K", "64.0G"), ("64001M", "64001M"), ("128001M", "125.0G"), ("128000M", "125G")]
+)
+def test_long_numbers_are_rounded(memory, shown):
+    odd = cluster(nodes(memory=memory))
+    assert texts(odd, "cpu(mem=256G)") == [f"needs 256G of memory per node; this partition has {shown}"]
 
 
 def test_an_offer_that_is_closed():

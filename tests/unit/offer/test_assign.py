@@ -147,7 +147,11 @@ def test_why_a_device_cannot_serve(wanted, device, reason):
         (
             Accelerator("cuda", 1, "A100"),
             Device(),
-            (Assumption(Unstated.GPU_KIND, "cuda"), Assumption(Unstated.GPU_MODEL, "A100"), Assumption(Unstated.GPU_MEMORY)),
+            (
+                Assumption(Unstated.GPU_KIND, "cuda"),
+                Assumption(Unstated.GPU_MODEL, "A100"),
+                Assumption(Unstated.GPU_MEMORY),
+            ),
         ),
     ],
 )

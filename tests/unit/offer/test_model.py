@@ -3,6 +3,7 @@
 import pytest
 
 from launchers.offer.model import Access, Device, Group, Limit, Offer, Partition, Per, Shape, Source, SourceKind
+from launchers.offer.rules import LOCAL_RULES, OAR_RULES, SLURM_RULES, SchedulerRules
 
 G = 1024**3
 
@@ -59,3 +60,17 @@ def test_offers_come_in_the_order_of_the_file():
     partitions = (Partition("b", (Shape("n1"), Shape("n2")), both), Partition("a", (Shape("n1"),)))
     names = [offer.name for offer in Group("g", "slurm", partitions).offers()]
     assert names == ["b/n1 qos=short", "b/n1 qos=long", "b/n2 qos=short", "b/n2 qos=long", "a/n1"]
+
+
+def test_an_offer_has_the_limits_of_its_partition_and_of_its_access():
+    first, second = (Limit("nodes", number, Source(SourceKind.PARTITION, "p"), "MaxNodes") for number in (1, 2))
+    shape, access = Shape("n1"), Access(limits=(second,))
+    place = Partition("p", (shape,), (access,), limits=(first,))
+    assert Offer(Group("g", "slurm", (place,)), place, shape, access).limits == (first, second)
+
+
+def test_the_rules_of_schedulers():
+    """What sets them apart; each rule is tested where it decides, in tests/unit/matching."""
+    assert LOCAL_RULES == SchedulerRules(False, False, False, False, False)
+    assert SLURM_RULES == SchedulerRules(grants_gpus_by_type=True, limits_give_time=True)
+    assert OAR_RULES == SchedulerRules(gpus_bring_cores=True, filters_by_properties=True, one_partition=True)
