@@ -37,6 +37,8 @@ def shape(name, features="", hints="", hosts=None):
         ([shape("a", "F")], [], [shape("x", "G")], (("F",),), (), True),
         ([shape("a", "F")], [], [shape("x", "F")], (), (), True),
         ([shape("a", "F", "H")], [shape("x", "G")], [], (("H",),), (), True),
+        ([shape("a", "", "F"), shape("b", "", "FG")], [shape("x", "H")], [], (("F",),), (), True),
+        ([shape("a", "", "GF"), shape("b", "", "H")], [shape("x", "I")], [], (("F", "G"), ("H",)), (), True),
         ([shape("a", "F", "H")], [shape("x", "H")], [], (("F", "H"),), (), True),
         ([shape("a", "F"), shape("b", "G")], [shape("x", "F")], [], (), ("x",), True),
     ],

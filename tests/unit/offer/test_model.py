@@ -1,9 +1,10 @@
 """Offers as data: what a limit and an offer are called, and in which order offers come."""
 
 import pytest
+from attrs import asdict
 
 from launchers.offer.model import Access, Device, Group, Limit, Offer, Partition, Per, Shape, Source, SourceKind
-from launchers.offer.rules import LOCAL_RULES, OAR_RULES, SLURM_RULES, SchedulerRules
+from launchers.offer.rules import LOCAL_RULES, OAR_RULES, SLURM_RULES
 
 G = 1024**3
 
@@ -69,8 +70,13 @@ def test_an_offer_has_the_limits_of_its_partition_and_of_its_access():
     assert Offer(Group("g", "slurm", (place,)), place, shape, access).limits == (first, second)
 
 
-def test_the_rules_of_schedulers():
-    """What sets them apart; each rule is tested where it decides, in tests/unit/matching."""
-    assert LOCAL_RULES == SchedulerRules(False, False, False, False, False)
-    assert SLURM_RULES == SchedulerRules(grants_gpus_by_type=True, limits_give_time=True)
-    assert OAR_RULES == SchedulerRules(gpus_bring_cores=True, filters_by_properties=True, one_partition=True)
+@pytest.mark.parametrize(
+    ("rules", "true"),
+    [
+        (LOCAL_RULES, set()),
+        (SLURM_RULES, {"grants_gpus_by_type", "limits_give_time"}),
+        (OAR_RULES, {"gpus_bring_cores", "filters_by_properties", "one_partition"}),
+    ],
+)
+def test_the_rules_that_set_schedulers_apart(rules, true):
+    assert {name for name, holds in asdict(rules).items() if holds} == true
