@@ -1,6 +1,6 @@
 """Connectors that answer from a table instead of running commands."""
 
-from launchers.commands import CommandError, Outcome
+from launchers.commands import CommandNotFoundError, Outcome
 
 
 class Answers:
@@ -17,7 +17,7 @@ class Answers:
         self.asked.append(tuple(argv))
         known = [words for words in self.answers if tuple(argv[: len(words)]) == words]
         if not known:
-            raise CommandError(f"there is no command {argv[0]}")
+            raise CommandNotFoundError(f"there is no command {argv[0]}")
         answer = self.answers[max(known, key=len)]
         status, stdout, stderr = (0, answer, "") if isinstance(answer, str) else (answer[0], "", answer[1])
         return Outcome(tuple(argv), status, stdout, stderr)

@@ -71,7 +71,7 @@ def test_statuses_are_read_job_by_job(tmp_path):
         ({"event": "intent", "job": 1, "tries": 1}, "JobIntent: job is 1"),
         ({"event": "requeue", "job": "a", "reason": None}, "JobRequeue: reason is None"),
         ({"event": "end", "job": "a", "state": "FAILED", "time": -1}, "JobEnd: time is -1"),
-        ({"event": "begin", "job": "a"}, "there is no event 'begin': known are intent, start, requeue, end"),
+        ({"event": "begin", "job": "a"}, "there is no event 'begin'; known events: intent, start, requeue, end"),
     ],
 )
 def test_a_line_that_is_no_event(tmp_path, entry, reason):
