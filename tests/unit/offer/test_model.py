@@ -80,3 +80,15 @@ def test_an_offer_has_the_limits_of_its_partition_and_of_its_access():
 )
 def test_the_rules_that_set_schedulers_apart(rules, true):
     assert {name for name, holds in asdict(rules).items() if holds} == true
+
+
+def test_a_job_on_an_offer_meets_the_limits_of_its_partition_and_then_of_its_access():
+    source = Source(SourceKind.PARTITION, "p")
+    own, access = Limit("nodes", 2, source, "MaxNodes"), Limit("duration", 60, source, "MaxTime")
+    place = Partition("p", (Shape("n"),), (Access(limits=(access,)),), limits=(own,))
+    (offer,) = Group("g", "slurm", (place,)).offers()
+    assert offer.limits == (own, access)
+
+
+def test_what_the_user_gets_by_default_has_rank_0():
+    assert Access().rank == 0
