@@ -152,7 +152,7 @@ def _event(path: Path, number: int, entry: dict[str, Any], kinds: Mapping[str, t
     name = entry.pop("event", None)
     if not isinstance(name, str) or name not in kinds:
         what = "no event is named" if name is None else f"there is no event {name!r}"
-        raise BadLineError(path, number, f"{what}: known are {', '.join(kinds)}")
+        raise BadLineError(path, number, f"{what}; known events: {', '.join(kinds)}")
     return structured(path, number, entry, kinds[name])
 
 

@@ -26,7 +26,7 @@ def backend(scheduler: str) -> Backend:
         from launchers.oar.backend import OarBackend
 
         return OarBackend()
-    raise ValueError(f"unknown scheduler {scheduler!r}; known are {', '.join(SCHEDULERS)}")
+    raise ValueError(f"unknown scheduler {scheduler!r}; known schedulers: {', '.join(SCHEDULERS)}")
 
 
 def render(selection: Selection) -> Resources:

@@ -17,6 +17,7 @@ from launchers.oar import query as oar_query
 from launchers.oar.convert import convert as convert_oar
 from launchers.oar.facts import OarFacts, is_oarnodes_output, read_oarnodes
 from launchers.quantities.hosts import fold_hosts
+from launchers.schedulers import SLURM
 from launchers.slurm import query as slurm_query
 from launchers.slurm.accounts import Person
 from launchers.slurm.anonymize import anonymize
@@ -93,7 +94,7 @@ def facts_path(config: Path) -> Path:
     if len(named) != 1:
         message = f"exactly one slurm: or oar: entry must name a facts: file; {len(named)} do"
         hint = "write the facts with `launchers convert -o cluster.yaml`, and `facts: cluster.yaml` in an entry here"
-        raise ConfigError([Problem(str(config), 1, 1, "LC111", "slurm", message, hint)])
+        raise ConfigError([Problem(str(config), 1, 1, "LC111", SLURM, message, hint)])
     return config.parent / Path(named[0]).expanduser()
 
 

@@ -114,7 +114,7 @@ def check_commands(group: Group, answer: Answer | None = None) -> None:
     scheduler = backend(group.scheduler)
     if missing := scheduler.missing_commands():
         message = (
-            f"{group.name} matches but cannot be reached: no {' and no '.join(missing)} on PATH.  "
+            f"{group.name} matches but cannot be reached: no {' and no '.join(missing)} on PATH. "
             f"Run this where {scheduler.title}'s commands are, or load the module that brings them."
         )
         raise LauncherNotFoundError(message, UNREACHABLE, answer)

@@ -120,7 +120,7 @@ class PlanRun:
                 if settled == len(members):
                     return steps
                 if deadline is not None and time.monotonic() > deadline:
-                    raise TimeoutError(f"{len(members) - settled} of {len(members)} jobs of {self.folder} go on")
+                    raise TimeoutError(f"{self.folder}: {len(members) - settled} of {len(members)} jobs have not ended")
                 time.sleep(self.record.backend.poll_interval)
 
     # -- cancelling

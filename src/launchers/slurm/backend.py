@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launchers.commands import CommandError, LocalConnector
+from launchers.commands import CommandError, CommandTimeoutError, LocalConnector
 from launchers.jobs.backend import (
     Backend,
     Element,
@@ -183,7 +183,7 @@ def _send_script(request: SubmissionRequest) -> str:
         with without_sbatch_overrides(account=account):
             outcome = LocalConnector().run([*argv, str(path)], timeout=SUBMIT_TIMEOUT, cwd=str(request.script_folder))
     except CommandError as error:
-        raise _refused(str(error)) from error
+        raise RefusedError([str(error)], transient=isinstance(error, CommandTimeoutError)) from error
     if outcome.status:
         raise _refused(outcome.stderr or outcome.complaint)
     return outcome.stdout.strip().splitlines()[-1].partition(";")[0]

@@ -45,8 +45,7 @@ _PENDING = (
 """Pattern of a reason, reason code, whether the job can never start. The first pattern that matches counts."""
 _UNREACHABLE = re.compile(
     r"Socket timed out|Unable to contact slurm controller|Zero Bytes were transmitted|Connection refused|"
-    r"Resource temporarily unavailable|Transport endpoint|try again later|Communication connection failure|"
-    r"gave no answer within",
+    r"Resource temporarily unavailable|Transport endpoint|try again later|Communication connection failure",
     re.I,
 )
 

@@ -78,7 +78,7 @@ def test_one_instance_stands_for_a_scheduler(name):
 
 @pytest.mark.parametrize("name", ["", "Slurm", "pbs"])
 def test_a_scheduler_that_there_is_not(name):
-    with pytest.raises(ValueError, match=rf"unknown scheduler '{name}'; known are local, slurm, oar"):
+    with pytest.raises(ValueError, match=rf"unknown scheduler '{name}'; known schedulers: local, slurm, oar"):
         backend(name)
 
 

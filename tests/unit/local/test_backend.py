@@ -1,16 +1,13 @@
 """Plans on this machine: what the table of an attempt says, and what its journal comes to."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 from fake_backend import after, step, stored_run, submission
-from local_jobs import wait_until
 
 from launchers.events import append, line_of
 from launchers.jobs.backend import JobInfo
@@ -19,7 +16,7 @@ from launchers.local import control
 from launchers.local.args import LocalArgs
 from launchers.local.backend import LocalBackend
 from launchers.local.jobs import Capacity, Wanted, read_table
-from launchers.local.journal import JOB_EVENTS, JobEnd, JobIntent, JobStart, journal_path, read_statuses
+from launchers.local.journal import JOB_EVENTS, JobEnd, JobIntent, JobStart, journal_path
 
 ARGS = LocalArgs(
     2, 5, (Wanted("cuda"),), ("licence",), 60, Capacity(4, 9, (("cuda", "X", None, None),), (("licence", 3),))
@@ -229,26 +226,3 @@ def test_a_function_is_run_under_this_machines_scheduler(tmp_path):
     (table,) = read_table(job.scheduler_folder)[1].values()
     assert (table.name, table.cores, table.time_limit, table.warning, table.requeue) == ("adding", 2, 60, 0, 144)
     assert Path(table.cwd) == Path.cwd()
-
-
-def test_functions_of_an_array_and_one_that_is_cancelled(tmp_path):
-    executor = BACKEND.executor(tmp_path / "jobs", evolve(ARGS, cores=1, wanted=(), tokens=(), time_limit=61))
-    jobs = executor.map_array(time.sleep, [0, 60])
-    assert jobs[0].result() is None
-    assert not jobs[1].done()
-    jobs[1].cancel()
-    jobs[1].wait()
-    assert jobs[1].done()
-    assert jobs[1].get_info() == {"State": "CANCELLED", "Reason": "cancelled"}
-    assert {job.warning for job in read_table(jobs[0].scheduler_folder)[1].values()} == {30}
-    assert len(read_statuses(jobs[0].scheduler_folder)) == 2
-
-
-def test_a_function_whose_scheduler_is_killed(tmp_path):
-    executor = BACKEND.executor(tmp_path / "jobs", evolve(ARGS, wanted=(), tokens=()))
-    job = executor.submit(time.sleep, 1)
-    pid = job.scheduler_folder / "scheduler.pid"
-    wait_until(pid.exists)
-    os.kill(int(pid.read_text().split()[0]), signal.SIGKILL)
-    job.wait()
-    assert job.state == "COMPLETED"

@@ -135,16 +135,16 @@ def test_to_append_reads_only_the_end(journal, monkeypatch):
 
 
 BAD_LINES = {
-    "{}": "no event is named: known are intent, submitted, never, refused, cancelled, cancel",
+    "{}": "no event is named; known events: intent, submitted, never, refused, cancelled, cancel",
     "[]": "'[]' is not a JSON object",
     "null": "'null' is not a JSON object",
     "hello": "'hello' is not JSON",
     "[" * 100_000: "...' is not JSON",
     "{event: submitted}": "'{event: submitted}' is not JSON",
     '{"event": "submi': """'{"event": "submi' is not JSON""",
-    '{"event": "eaten"}': "there is no event 'eaten': known are intent, ",
-    '{"event": 7}': "there is no event 7: known are",
-    '{"event": ["intent"]}': "there is no event ['intent']: known are",
+    '{"event": "eaten"}': "there is no event 'eaten'; known events: intent, ",
+    '{"event": 7}': "there is no event 7; known events:",
+    '{"event": ["intent"]}': "there is no event ['intent']; known events:",
     '{"event": "submitted"}': "Submitted has no 'jobs'",
     '{"event": "submitted", "jobs": {}, "job": "2"}': "there is no 'job' in Submitted",
     '{"event": "submitted", "jobs": {"a": 1}}': "Submitted: jobs is {'a': 1}",

@@ -8,7 +8,7 @@ from connectors import Answers
 from slurm_queue import pretend_srun
 
 from launchers import SlurmArgs
-from launchers.commands import CommandError, Outcome
+from launchers.commands import CommandTimeoutError, Outcome
 from launchers.jobs.backend import RefusedError, SubmissionRequest, Wait
 from launchers.jobs.submission import Submission
 from launchers.slurm.backend import ACCOUNT, SlurmBackend, dependency
@@ -183,7 +183,9 @@ def test_what_sbatch_says_when_it_refuses_a_script(slurm, run, words, lines, cod
 def test_an_sbatch_that_does_not_end_may_have_taken_the_job(slurm, run, monkeypatch):
     commands = slurm({})
     monkeypatch.setattr(
-        commands, "run", lambda *_, **__: (_ for _ in ()).throw(CommandError("sbatch gave no answer within 300 s"))
+        commands,
+        "run",
+        lambda *_, **__: (_ for _ in ()).throw(CommandTimeoutError("sbatch gave no answer within 300 s")),
     )
     with pytest.raises(RefusedError) as caught:
         SLURM.send([request(run)])
