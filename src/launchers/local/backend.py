@@ -16,7 +16,7 @@ from launchers.jobs.state import ENDED
 from launchers.jobs.usage import Usage
 from launchers.local import control
 from launchers.local.args import LocalArgs, empty_job, read_args, render
-from launchers.local.jobs import LocalJob, read_table, write_table
+from launchers.local.jobs import LocalJob, read_table, submitit_variables, write_table
 from launchers.local.journal import Status, read_statuses
 
 if TYPE_CHECKING:
@@ -192,22 +192,13 @@ def _after(request: SubmissionRequest, here: Collection[str]) -> tuple[tuple[str
 def _step_job(request: SubmissionRequest, job: LocalJob) -> LocalJob:
     """A job that calls the function of its step, as submitit's local jobs do."""
     name, folder = request.submission.name, request.folder
-    env = {
-        "SUBMITIT_EXECUTOR": "local",
-        "SUBMITIT_LOCAL_JOB_ID": name,
-        "SUBMITIT_LOCAL_NTASKS": "1",
-        "SUBMITIT_LOCAL_JOB_NUM_NODES": "1",
-        "SUBMITIT_LOCAL_NODEID": "0",
-        "SUBMITIT_LOCAL_LOCALID": "0",
-        "SUBMITIT_LOCAL_GLOBALID": "0",
-    }
     return evolve(
         job,
         argv=(sys.executable, "-u", "-m", "launchers.runs.node", str(request.run), name),
         cwd=request.cwd,
         stdout=str(folder / f"{name}_0_log.out"),
         stderr=str(folder / f"{name}_0_log.err"),
-        env=tuple(env.items()),
+        env=tuple(submitit_variables(name).items()),
     )
 
 

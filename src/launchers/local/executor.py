@@ -15,16 +15,18 @@ from submitit.local.local import LOCAL_REQUEUE_RETURN_CODE
 
 from launchers.jobs.state import ENDED
 from launchers.local import control
-from launchers.local.jobs import Capacity, LocalJob, make_private
+from launchers.local.jobs import Capacity, LocalJob, make_private, submitit_variables
 from launchers.local.journal import Status, read_statuses
 
 WARNING = 30
-"""Seconds before the time limit at which a job is told, as submitit's own local executor does."""
-POLL, LOOKS = 0.05, 20
-"""Seconds between two looks at a job that is waited for, and every how many of them its scheduler is looked at too."""
+"""Seconds before the time limit at which a job is warned, as submitit's own local executor does."""
+POLL = 0.05
+"""Seconds between two looks at a job that is waited for."""
+LOOKS_PER_REVIVAL = 20
+"""After so many looks, its scheduler is looked at too: it may have been killed."""
 
 
-class Job(core.Job[Any]):
+class LocalSubmititJob(core.Job[Any]):
     """A submitit job of this machine; its state is in the scheduler's folder, so no process has to be asked."""
 
     _cancel_at_deletion = False
@@ -33,13 +35,10 @@ class Job(core.Job[Any]):
         """Nothing to register: the journal is read."""
 
     @property
-    def _own(self) -> str:
-        return str(self.job_id).partition("-")[0]
-
-    @property
     def scheduler_folder(self) -> Path:
-        """Where the scheduler of this job works."""
-        return utils.JobPaths.get_first_id_independent_folder(self.paths._folder) / f"{self._own}.scheduler"
+        """Where the scheduler of this job works; the elements of an array share it."""
+        base = str(self.job_id).partition("-")[0]
+        return utils.JobPaths.get_first_id_independent_folder(self.paths._folder) / f"{base}.scheduler"
 
     def status(self) -> Status:
         """What the scheduler knows of the job."""
@@ -64,7 +63,7 @@ class Job(core.Job[Any]):
         for look in itertools.count(1):
             if self.state in ENDED or not self.scheduler_folder.is_dir():
                 return
-            if look % LOOKS == 0:
+            if look % LOOKS_PER_REVIVAL == 0:
                 control.revive_scheduler(self.scheduler_folder)
             time.sleep(POLL)
 
@@ -76,7 +75,7 @@ class Job(core.Job[Any]):
 class LocalExecutor(core.PicklingExecutor):
     """Runs functions on this machine with the resources of `template`; an array is one submission."""
 
-    job_class = Job
+    job_class = LocalSubmititJob
 
     def __init__(self, folder: str | Path, template: LocalJob, capacity: Capacity) -> None:
         super().__init__(folder)
@@ -101,7 +100,7 @@ class LocalExecutor(core.PicklingExecutor):
         jobs = [self._job(id, delayed) for id, delayed in zip(ids, delayed_submissions, strict=True)]
         independent = utils.JobPaths.get_first_id_independent_folder(self.folder)
         control.submit_jobs(independent / f"{base}.scheduler", self.capacity, jobs)
-        return [Job(self.folder, id) for id in ids]
+        return [LocalSubmititJob(self.folder, id) for id in ids]
 
     def _job(self, id: str, delayed: utils.DelayedSubmission) -> LocalJob:
         paths = utils.JobPaths(self.folder, id, 0)
@@ -109,15 +108,6 @@ class LocalExecutor(core.PicklingExecutor):
         limit = self.template.time_limit
         delayed.set_timeout(max(1, limit // 60) if limit else 10**6, self.max_num_timeout)
         delayed.dump(paths.submitted_pickle)
-        env = {
-            "SUBMITIT_EXECUTOR": "local",
-            "SUBMITIT_LOCAL_JOB_ID": id,
-            "SUBMITIT_LOCAL_NTASKS": "1",
-            "SUBMITIT_LOCAL_JOB_NUM_NODES": "1",
-            "SUBMITIT_LOCAL_NODEID": "0",
-            "SUBMITIT_LOCAL_LOCALID": "0",
-            "SUBMITIT_LOCAL_GLOBALID": "0",
-        }
         return evolve(
             self.template,
             id=id,
@@ -125,7 +115,7 @@ class LocalExecutor(core.PicklingExecutor):
             cwd=str(Path.cwd()),
             stdout=str(paths.stdout),
             stderr=str(paths.stderr),
-            env=(*self.template.env, *env.items()),
+            env=(*self.template.env, *submitit_variables(id).items()),
             warning=WARNING if limit and limit > 2 * WARNING else 0,
             requeue=LOCAL_REQUEUE_RETURN_CODE,
         )

@@ -86,6 +86,19 @@ def why_impossible(job: LocalJob, capacity: Capacity) -> str:
     return ""
 
 
+def submitit_variables(id: str) -> dict[str, str]:
+    """The variables in which a submitit job of this machine finds what it is: one task on one node."""
+    return {
+        "SUBMITIT_EXECUTOR": "local",
+        "SUBMITIT_LOCAL_JOB_ID": id,
+        "SUBMITIT_LOCAL_NTASKS": "1",
+        "SUBMITIT_LOCAL_JOB_NUM_NODES": "1",
+        "SUBMITIT_LOCAL_NODEID": "0",
+        "SUBMITIT_LOCAL_LOCALID": "0",
+        "SUBMITIT_LOCAL_GLOBALID": "0",
+    }
+
+
 # -- the table on disk -----------------------------------------------------------------------------------------
 
 

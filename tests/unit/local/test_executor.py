@@ -41,7 +41,7 @@ def test_a_function_is_run(tmp_path):
 
 
 def test_the_environment_that_a_function_sees(tmp_path):
-    assert executor(tmp_path).submit(os.environ.get, "OWN").result() == "1"
+    assert executor(tmp_path).submit(os.getenv, "OWN").result() == "1"
 
 
 def test_an_array_is_one_submission(tmp_path):
