@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 import attrs
 
@@ -18,6 +19,7 @@ SlurmFacts = Mapping[int, schema.SlurmGroup | str]
 """The facts of each `slurm:` entry by its number, or why they could not be read."""
 OarFacts = Mapping[int, schema.OarGroup | str]
 """The same for `oar:`."""
+Spec = TypeVar("Spec", schema.LocalGroup, schema.SlurmGroup, schema.OarGroup)
 
 
 def build(document: schema.Document, slurm: SlurmFacts | None = None, oar: OarFacts | None = None) -> tuple[Group, ...]:
@@ -26,22 +28,19 @@ def build(document: schema.Document, slurm: SlurmFacts | None = None, oar: OarFa
     `slurm` and `oar` have the facts of the entries with `facts:`, `query_slurm:` or `query_oar:`.
     """
     models = {name: (gpu.kind, (gpu.memory,) if gpu.memory else ()) for name, gpu in (document.gpus or {}).items()}
-    groups = [
-        local_group(spec, spec.id or f"local[{index}]", models)
-        for index, spec in enumerate(document.local or ())
-        if not spec.disabled
-    ]
-    groups += [
-        slurm_group(spec, spec.id or f"slurm[{index}]", (slurm or {}).get(index), models)
-        for index, spec in enumerate(document.slurm or ())
-        if not spec.disabled
-    ]
-    groups += [
-        oar_group(spec, spec.id or f"oar[{index}]", (oar or {}).get(index), models)
-        for index, spec in enumerate(document.oar or ())
-        if not spec.disabled
-    ]
-    return tuple(groups)
+    slurm, oar = slurm or {}, oar or {}
+    return (
+        *(local_group(spec, name, models) for _, name, spec in _enabled("local", document.local)),
+        *(slurm_group(spec, name, slurm.get(at), models) for at, name, spec in _enabled("slurm", document.slurm)),
+        *(oar_group(spec, name, oar.get(at), models) for at, name, spec in _enabled("oar", document.oar)),
+    )
+
+
+def _enabled(key: str, specs: tuple[Spec, ...] | None) -> Iterator[tuple[int, str, Spec]]:
+    """The number, the name and the entry of each group under `key` that is not disabled."""
+    for index, spec in enumerate(specs or ()):
+        if not spec.disabled:
+            yield index, spec.id or f"{key}[{index}]", spec
 
 
 def local_group(spec: schema.LocalGroup, name: str, models: Models) -> Group:

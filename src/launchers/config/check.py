@@ -64,7 +64,8 @@ def _slurm_problems(config: Config, group: SlurmGroup, path: KeyPath) -> list[Pr
         problems += _counts(config, spec.nodes, (*path, "partitions", name))
         if stands_alone:
             problems += _hosts_in_two_blocks(config, spec, (*path, "partitions", name))
-    problems += _regexes(config, group, whole, path)
+    problems += _regexes(config, group, _features(whole), path)
+    problems += _unknown_features(config, group, _features(whole), path)
     if facts or stands_alone:
         problems += _undefined_names(config, group, facts, whole, path)
     problems += _unused_qos(config, group, whole, path)
@@ -230,25 +231,29 @@ def _hosts(folded: str) -> Any:
 # -- features --------------------------------------------------------------------------------------------------
 
 
-def _regexes(config: Config, group: SlurmGroup, whole: SlurmGroup, path: KeyPath) -> Iterator[Problem]:
-    """What is wrong with `features_regex` and `features`; `whole` is the group with its facts."""
-    features = {
-        name
-        for spec in (whole.partitions or {}).values()
-        for nodes in spec.nodes or ()
-        for name in nodes.features or ()
-    }
+def _features(group: SlurmGroup) -> set[str]:
+    """The features of all nodes of a group."""
+    blocks = (nodes for spec in (group.partitions or {}).values() for nodes in spec.nodes or ())
+    return {feature for nodes in blocks for feature in nodes.features or ()}
+
+
+def _regexes(config: Config, group: SlurmGroup, features: set[str], path: KeyPath) -> Iterator[Problem]:
+    """Regular expressions that read nothing from the features of the nodes, or what is not a number or amount."""
     for number, pattern in enumerate(group.features_regex or ()):
         where = (*path, "features_regex", number)
         compiled = re.compile(pattern)
         if not set(compiled.groupindex) & set(REGEX_GROUPS):
             hint = f"use (?P<cuda_memory>...) or another of {', '.join(REGEX_GROUPS)}"
             yield config.tree.problem("LC203", where, f"{pattern!r} has no group that launchers reads", hint)
-        elif features and not any(compiled.fullmatch(feature) for feature in features):
+        elif features and not any(map(compiled.fullmatch, features)):
             hint = "it must match a whole feature"
             yield config.tree.problem("LC204", where, f"{pattern!r} matches none of the features listed here", hint)
         for message in _misread_features(compiled, features):
             yield config.tree.problem("LC213", where, message)
+
+
+def _unknown_features(config: Config, group: SlurmGroup, features: set[str], path: KeyPath) -> Iterator[Problem]:
+    """Entries of `features:` that are about no node, where the nodes have features."""
     for name in group.features or {}:
         if features and name not in features:
             message = f"no node here has the feature {name}"

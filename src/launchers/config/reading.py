@@ -1,4 +1,4 @@
-"""What a live cluster says of itself, read now or a while ago."""
+"""The entry of a live cluster, read now or a while ago."""
 
 from __future__ import annotations
 

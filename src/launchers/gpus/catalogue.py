@@ -84,12 +84,10 @@ def _identify(name: str) -> Card | None:
     low = name.strip().lower()
     if not low or len(low) > 128:
         return None
-    slice_ = _MIG.search(low)
-    if slice_:
-        whole = _identify(low[: slice_.start()] + " " + low[slice_.end() :])
-        profile = f"{slice_[1]}g.{slice_[2]}gb"
-        model = f"{whole.model} MIG {profile}" if whole else f"MIG {profile}"
-        return Card("cuda", model, (int(slice_[2]) * GIB,), f"MIG profile {profile}")
+    mig_slice = _MIG.search(low)
+    if mig_slice:
+        whole = _identify(low[: mig_slice.start()] + " " + low[mig_slice.end() :])
+        return _slice_card(whole, cores=mig_slice[1], memory=int(mig_slice[2]))
     words = [word for word in re.split(r"[^a-z0-9]+", low) if word]
     stated = [int(found[1]) for word in words if (found := _MEMORY_WORD.fullmatch(word))]
     rest = [word for word in words if not _MEMORY_WORD.fullmatch(word)]
@@ -100,6 +98,13 @@ def _identify(name: str) -> Card | None:
     if len(stated) == 1 and (not sizes or stated[0] in sizes):
         sizes = (stated[0],)
     return Card(kind, model, tuple(size * GIB for size in sizes), f"GPU catalogue: {name.strip()}")
+
+
+def _slice_card(whole: Card | None, cores: str, memory: int) -> Card:
+    """The card of a MIG slice with so much memory (GiB); `whole` is None where its card is not known."""
+    profile = f"{cores}g.{memory}gb"
+    model = f"{whole.model} MIG {profile}" if whole else f"MIG {profile}"
+    return Card("cuda", model, (memory * GIB,), f"MIG profile {profile}")
 
 
 def _lookup(words: list[str]) -> tuple[str, str, tuple[int, ...]] | None:

@@ -117,18 +117,19 @@ def _clock(text: str) -> int:
 
     Slurm reads 1:30 as minutes and seconds, people read hours and minutes, so it is refused.
     """
-    found = _CLOCK.fullmatch(text)
-    if not found:
+    match = _CLOCK.fullmatch(text)
+    if not match:
         raise ValueError(f"{_quoted(text)} is not a time such as 1:30:00 or 2-12:00:00")
-    days, hours, minutes, seconds = (None if part is None else int(part) for part in found.groups())
-    if days is None and seconds is None:
+    has_days, has_seconds = match[1] is not None, match[4] is not None
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    if not has_days and not has_seconds:
         raise ValueError(
             f"{text} could be hours and minutes or, as Slurm reads it, minutes and seconds: "
             f"write {hours}h{minutes}m or {hours}m{minutes}s"
         )
-    if (minutes or 0) > 59 or (seconds or 0) > 59 or (days is not None and (hours or 0) > 23):
+    if minutes > 59 or seconds > 59 or (has_days and hours > 23):
         raise ValueError(f"{text} is not a time: minutes and seconds go up to 59, hours after days up to 23")
-    return (days or 0) * 86400 + (hours or 0) * 3600 + (minutes or 0) * 60 + (seconds or 0)
+    return days * 86400 + hours * 3600 + minutes * 60 + seconds
 
 
 def format_timespan(seconds: int) -> str:
