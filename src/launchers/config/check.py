@@ -286,22 +286,25 @@ def _undefined_names(
     """
     for field, default in (("qos", "qos"), ("accounts", "account")):
         defined = getattr(whole, field) or {}
-        known = {*defined, *(_used_names(facts, field) if facts else ())}
-        named: list[tuple[KeyPath, str]] = [
-            ((*path, "partitions", partition, field, number), name)
-            for partition, spec in (group.partitions or {}).items()
-            for number, name in enumerate(getattr(spec, field) or ())
-        ]
+        named = list(_named_by_partitions(group, field, path))
         chosen = getattr(group.defaults, default, None)
         if chosen and not defined and chosen not in _used_names(whole, field):
             message = f"nothing here names {chosen}, so this default has no effect"
             yield config.tree.problem("LC202", (*path, "defaults", default), message)
         elif chosen:
             named.append(((*path, "defaults", default), chosen))
+        known = {*defined, *(_used_names(facts, field) if facts else ())}
         for where, name in named if defined else ():
             if name not in known:
                 message = f"{name} is not defined under {field}:"
                 yield config.tree.problem("LC108", where, message, f"defined: {', '.join(defined)}")
+
+
+def _named_by_partitions(group: SlurmGroup, field: str, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """The QoS or accounts that partitions name, each with its path."""
+    for partition, spec in (group.partitions or {}).items():
+        for number, name in enumerate(getattr(spec, field) or ()):
+            yield (*path, "partitions", partition, field, number), name
 
 
 def _unused_qos(config: Config, group: SlurmGroup, whole: SlurmGroup, path: KeyPath) -> Iterator[Problem]:
