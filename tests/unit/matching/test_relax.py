@@ -79,6 +79,11 @@ def test_no_change_is_proposed_where_none_would_help(limits, keys, need):
     assert nearest(cluster(ROOMY, limits=limits, partition=keys), need) == []
 
 
+@pytest.mark.parametrize(("cores", "texts"), [(1, ["would match p if cores were 1 or fewer"]), (0, [])])
+def test_one_is_proposed_and_none_is_not(cores, texts):
+    assert nearest(cluster(nodes(cores=cores)), "cpu(cores=2)") == texts
+
+
 def test_a_node_without_gpus_is_no_help_for_a_job_that_needs_one():
     assert nearest(cluster(nodes(cores=4)), "cuda()") == []
 

@@ -105,6 +105,12 @@ def test_cores_are_named_where_the_default_per_gpu_fits_no_node():
     assert sbatch(one, "cuda(mem=8G)*2 & cpu(cores=3)").cpus_per_task == 3
 
 
+@pytest.mark.parametrize(("per_gpu", "named"), [(1, None), (2, 1)])
+def test_a_node_with_one_core_has_no_room_for_two_per_gpu(per_gpu, named):
+    one = cluster(nodes(cores=1, gpus=[gpus(1, type="t")]), partition={"def_cpu_per_gpu": per_gpu})
+    assert sbatch(one, "cuda()").cpus_per_task == named
+
+
 def test_the_default_per_gpu_may_take_the_whole_node():
     block = nodes(cores=8, gpus=[gpus(2, "8G", type="t")])
     request, allocation = requested("cuda()*2", block, (("t", 2),), def_cpu_per_gpu=4)
