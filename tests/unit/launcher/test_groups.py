@@ -114,7 +114,7 @@ def test_commands_have_to_be_here(two, no_slurm):
         check_commands(two[0])
     assert (caught.value.kind, caught.value.answer) == ("unreachable", None)
     assert str(caught.value) == (
-        "watched matches but cannot be reached: no sbatch and no srun on PATH.  "
+        "watched matches but cannot be reached: no sbatch and no srun on PATH. "
         "Run this where Slurm's commands are, or load the module that brings them."
     )
     for name in ("sbatch", "srun"):
