@@ -5,8 +5,11 @@ from pathlib import Path
 
 from launchers.jobs.state import ENDED
 from launchers.local import control
+from launchers.local.attempt import JobProcess
 from launchers.local.jobs import Capacity, LocalJob
 from launchers.local.journal import Status, read_statuses
+
+PLENTY = Capacity(cores=4)
 
 
 def job(id, *argv, **more):
@@ -46,3 +49,30 @@ def wait_until(happened, seconds=10, explain=lambda: ""):
     while not happened():
         assert time.monotonic() < deadline, f"it did not happen: {explain()}"
         time.sleep(0.01)
+
+
+# -- a scheduler in the process of the test ------------------------------------------------------------------
+
+
+def states(scheduler):
+    """The state and reason of each of its jobs, as another process would read them."""
+    statuses = read_statuses(scheduler.folder)
+    return {id: (statuses.get(id, Status()).state, statuses.get(id, Status()).reason) for id in scheduler.jobs}
+
+
+class Watched(JobProcess):
+    """A process that only writes down its signals."""
+
+    def __init__(self, **more):
+        super().__init__(1, 1, None, **more)
+        self.signals = []
+
+    def send_signal(self, number):
+        self.signals.append(number)
+
+
+def start_ready(scheduler):
+    """Start what can start: what runs then, what waits, and whether that is looked at again soon."""
+    scheduler.waiting = [id for id in scheduler.jobs if id not in scheduler.running]
+    soon = scheduler.start_ready()
+    return list(scheduler.running), scheduler.waiting, soon

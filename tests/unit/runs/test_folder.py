@@ -1,4 +1,4 @@
-"""A run folder, and working on it alone."""
+"""A run folder: where things are in it, and working on it alone."""
 
 import errno
 import os
@@ -7,54 +7,49 @@ import subprocess
 import pytest
 
 from launchers.errors import RunError
-from launchers.runs.folder import create_folder
+from launchers.runs.folder import RunFolder, create_folder
+
+# -- the folder ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A run folder."""
-    return create_folder(tmp_path, "p")[0]
+def test_where_things_are(tmp_path):
+    folder = RunFolder(tmp_path / "p-1")
+    assert (str(folder), folder.name) == (str(tmp_path / "p-1"), "p-1")
+    assert folder.plan_path == tmp_path / "p-1" / "plan.json"
+    assert folder.seen_path == tmp_path / "p-1" / "seen.json"
+    assert folder.journal.path == tmp_path / "p-1" / "journal.jsonl"
+    assert folder.job_folder("a") == tmp_path / "p-1" / "jobs" / "a"
+    assert folder.step_folder("a") == tmp_path / "p-1" / "steps" / "a"
 
 
-def test_a_lock_names_its_owner(folder):
-    with folder.lock(), pytest.raises(RunError, match=f"process {os.getpid()} on this machine"):
-        folder.lock().__enter__()
-    (folder.path / "lock").write_text("elsewhere 1 2 abc\n")
-    with pytest.raises(RunError, match="process 1 on elsewhere"):
-        folder.lock().__enter__()
-    with folder.lock(break_lock=True):
-        pass
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    (folder.path / "lock").write_text(f"{os.uname().nodename} {gone.pid} 1 abc\n")
-    with folder.lock():
-        pass
+def test_a_new_folder_is_for_its_user_alone(tmp_path):
+    os.umask(0)
+    folder, id = create_folder(tmp_path / "deep" / "runs", "p")
+    assert folder.path == tmp_path / "deep" / "runs" / f"p-{id}"
+    for path in (folder.path, folder.path / "jobs", folder.path / "steps"):
+        assert path.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_lock_that_cannot_be_taken_is_told(folder, monkeypatch):
-
-    def refuse(source, target):
-        raise PermissionError(errno.EPERM, "Operation not permitted")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "link", refuse)  # as file systems without hard links have it
-        with pytest.raises(RunError, match="cannot be locked: Operation not permitted; the lock needs hard links"):
-            folder.lock().__enter__()
-    (folder.path / "lock").mkdir()
-    with pytest.raises(RunError, match=r"cannot be locked: Is a directory$"):
-        folder.lock().__enter__()
+def test_a_new_folder_is_not_one_that_is_there(tmp_path, monkeypatch):
+    tokens = iter(["1", "1", "2"])
+    monkeypatch.setattr("launchers.runs.folder.secrets.token_hex", lambda size: next(tokens))
+    monkeypatch.chdir(tmp_path)
+    assert [create_folder(tmp_path, "p")[1] for _ in "ab"] == ["1", "2"]
 
 
-def test_a_run_folder_is_for_its_user_alone(tmp_path):
-    first, id = create_folder(tmp_path / "runs", "p")
-    second, other = create_folder(tmp_path / "runs", "p")
-    assert first.path == tmp_path / "runs" / f"p-{id}"
-    assert (first.name, str(first)) == (f"p-{id}", str(first.path))
-    assert id != other
-    assert [path.stat().st_mode & 0o777 for path in (first.path, first.path / "steps", first.path / "jobs")] == [
-        0o700
-    ] * 3
-    assert second.path.parent == first.path.parent
+def test_a_relative_folder_is_found_from_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    folder, _ = create_folder((tmp_path / "runs").relative_to(tmp_path), "p")
+    assert folder.path.is_absolute()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        RunError, match=f"cannot make {tmp_path}/file/runs, the folder for run folders: Not a directory"
+    ):
+        create_folder(tmp_path / "file" / "runs", "p")
 
 
 def test_where_no_run_folder_can_be_made(tmp_path):
@@ -63,8 +58,71 @@ def test_where_no_run_folder_can_be_made(tmp_path):
         create_folder(tmp_path / "runs", "p")
 
 
-def test_whether_somebody_works_on_it(folder):
+# -- its lock --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return create_folder(tmp_path, "p")[0]
+
+
+def test_who_works_on_a_run(folder):
     assert not folder.is_locked
     with folder.lock():
         assert folder.is_locked
+        with pytest.raises(RunError, match=f"process {os.getpid()} on this machine is working on {folder}: wait"):
+            folder.lock().__enter__()
     assert not folder.is_locked
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("elsewhere 7 2 abc\n", "process 7 on elsewhere is working on {0}; if it is gone: launchers resume --break-lock {0}"),
+        ("", "{0}/lock does not name the process that works on the run; if none does: launchers resume --break-lock {0}"),
+    ],
+)  # fmt: skip
+def test_a_lock_that_is_broken_only_on_demand(folder, text, message):
+    (folder.path / "lock").write_text(text)
+    with pytest.raises(RunError) as caught:
+        folder.lock().__enter__()
+    assert str(caught.value) == message.format(folder)
+    with folder.lock(break_lock=True):
+        pass
+    assert not folder.is_locked
+
+
+def test_the_lock_of_a_process_that_is_gone_is_taken_over(folder):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (folder.path / "lock").write_text(f"{os.uname().nodename} {gone.pid} 1 abc\n")
+    assert not folder.is_locked
+    with folder.lock():
+        assert folder.is_locked
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [(errno.EPERM, True), (errno.EOPNOTSUPP, True), (errno.ENOSYS, True), (errno.EACCES, False), (errno.ENOSPC, False)],
+)
+def test_a_lock_that_cannot_be_taken(folder, monkeypatch, number, hint):
+    def refuse(source, target):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)  # as file systems without hard links have it
+    with pytest.raises(RunError) as caught:
+        folder.lock().__enter__()
+    why = "; the lock needs hard links: put run folders on another file system"
+    assert str(caught.value) == f"{folder} cannot be locked: {os.strerror(number)}{why if hint else ''}"
+
+
+def test_what_is_raised_while_the_lock_is_held_goes_on(folder):
+    with pytest.raises(ZeroDivisionError), folder.lock():
+        raise ZeroDivisionError
+    assert not folder.is_locked
+
+
+def test_a_lock_that_is_a_folder(folder):
+    (folder.path / "lock").mkdir()
+    with pytest.raises(RunError, match=r"cannot be locked: Is a directory$"):
+        folder.lock().__enter__()

@@ -1,8 +1,4 @@
-"""A run as its folder has it: where things are, how it is read back, and what is looked up in it."""
-
-import errno
-import os
-import subprocess
+"""A run as its folder has it: how it is read back, and what is looked up in it."""
 
 import pytest
 from attrs import evolve
@@ -10,116 +6,8 @@ from fake_backend import after, step, stored_run, submission
 
 from launchers.errors import RunError
 from launchers.jobs.backend import Wait
-from launchers.runs.folder import RunFolder, create_folder
 from launchers.runs.record import dumps
 from launchers.runs.stored import load_run, write_run
-
-# -- the folder ------------------------------------------------------------------------------------------------
-
-
-def test_where_things_are(tmp_path):
-    folder = RunFolder(tmp_path / "p-1")
-    assert (str(folder), folder.name) == (str(tmp_path / "p-1"), "p-1")
-    assert folder.plan_path == tmp_path / "p-1" / "plan.json"
-    assert folder.seen_path == tmp_path / "p-1" / "seen.json"
-    assert folder.journal.path == tmp_path / "p-1" / "journal.jsonl"
-    assert folder.job_folder("a") == tmp_path / "p-1" / "jobs" / "a"
-    assert folder.step_folder("a") == tmp_path / "p-1" / "steps" / "a"
-
-
-def test_a_new_folder_is_for_its_user_alone(tmp_path):
-    os.umask(0)
-    folder, id = create_folder(tmp_path / "deep" / "runs", "p")
-    assert folder.path == tmp_path / "deep" / "runs" / f"p-{id}"
-    for path in (folder.path, folder.path / "jobs", folder.path / "steps"):
-        assert path.stat().st_mode & 0o777 == 0o700
-
-
-def test_a_new_folder_is_not_one_that_is_there(tmp_path, monkeypatch):
-    tokens = iter(["1", "1", "2"])
-    monkeypatch.setattr("launchers.runs.folder.secrets.token_hex", lambda size: next(tokens))
-    monkeypatch.chdir(tmp_path)
-    assert [create_folder(tmp_path, "p")[1] for _ in "ab"] == ["1", "2"]
-
-
-def test_a_relative_folder_is_found_from_elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "runs").mkdir()
-    folder, _ = create_folder((tmp_path / "runs").relative_to(tmp_path), "p")
-    assert folder.path.is_absolute()
-
-
-def test_a_folder_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(
-        RunError, match=f"cannot make {tmp_path}/file/runs, the folder for run folders: Not a directory"
-    ):
-        create_folder(tmp_path / "file" / "runs", "p")
-
-
-# -- its lock --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return create_folder(tmp_path, "p")[0]
-
-
-def test_who_works_on_a_run(folder):
-    assert not folder.is_locked
-    with folder.lock():
-        assert folder.is_locked
-        with pytest.raises(RunError, match=f"process {os.getpid()} on this machine is working on {folder}: wait"):
-            folder.lock().__enter__()
-    assert not folder.is_locked
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("elsewhere 7 2 abc\n", "process 7 on elsewhere is working on {0}; if it is gone: launchers resume --break-lock {0}"),
-        ("", "{0}/lock does not name the process that works on the run; if none does: launchers resume --break-lock {0}"),
-    ],
-)  # fmt: skip
-def test_a_lock_that_is_broken_only_on_demand(folder, text, message):
-    (folder.path / "lock").write_text(text)
-    with pytest.raises(RunError) as caught:
-        folder.lock().__enter__()
-    assert str(caught.value) == message.format(folder)
-    with folder.lock(break_lock=True):
-        pass
-    assert not folder.is_locked
-
-
-def test_the_lock_of_a_process_that_is_gone_is_taken_over(folder):
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    (folder.path / "lock").write_text(f"{os.uname().nodename} {gone.pid} 1 abc\n")
-    assert not folder.is_locked
-    with folder.lock():
-        assert folder.is_locked
-
-
-@pytest.mark.parametrize(
-    ("number", "hint"),
-    [(errno.EPERM, True), (errno.EOPNOTSUPP, True), (errno.ENOSYS, True), (errno.EACCES, False), (errno.ENOSPC, False)],
-)
-def test_a_lock_that_cannot_be_taken(folder, monkeypatch, number, hint):
-    def refuse(source, target):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(os, "link", refuse)  # as file systems without hard links have it
-    with pytest.raises(RunError) as caught:
-        folder.lock().__enter__()
-    why = "; the lock needs hard links: put run folders on another file system"
-    assert str(caught.value) == f"{folder} cannot be locked: {os.strerror(number)}{why if hint else ''}"
-
-
-def test_what_is_raised_while_the_lock_is_held_goes_on(folder):
-    with pytest.raises(ZeroDivisionError), folder.lock():
-        raise ZeroDivisionError
-    assert not folder.is_locked
-
 
 # -- reading ---------------------------------------------------------------------------------------------------
 
