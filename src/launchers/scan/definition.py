@@ -1,4 +1,4 @@
-"""A scan as it is defined, by a scan.yaml or a wf.esis.json: everything wrong with it is found here, at once."""
+"""A scan as a scan.yaml or a wf.esis.json defines it.  Reading one reports all its mistakes at once."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from launchers.scan import space
 from launchers.scan.check import definition_problems
 from launchers.scan.errors import DefinitionError
 from launchers.scan.names import run_root
-from launchers.scan.schema import EsisDocument, ScanDocument
+from launchers.scan.schema import ESIS_KEYS, ESIS_SCRIPTS, EsisDocument, ScanDocument
 
 DEFINITION_FILES = ("scan.yaml", "wf.esis2.json", "wf.esis.json")
-"""Names of definition files, in the order in which they are looked for."""
+"""The names of definition files.  A folder may have one of them."""
 AT_ONCE = 10
-_ESIS_KEYS = {
-    "setup": "setupscript", "template": "sbatchtemplate", "worker": "workerscript", "generator": "param_generator",
-    "includes": "param_includes", "at_once": "maxparallel", "workdir": "workdirpath",
-}  # fmt: skip
+"""Tasks that run at once where the definition has no at_once:, as in ESIS."""
+RUN_PREFIX = "wrkdir."
+"""What the name of a run folder starts with; its hash follows."""
 
 
 @frozen
-class Required:
-    """A scan that another one needs: its name there, its definition file as written, the run it is frozen to."""
+class RequiredScan:
+    """A scan that another one requires: its name there, its definition file, the hash of the run it is frozen to."""
 
     name: str
     written: str
@@ -39,7 +38,7 @@ class Required:
 
 @frozen
 class Definition:
-    """A scan: its scripts as written, relative to the folder of `file`; None for what it does without."""
+    """A scan.  Scripts and includes are as written, relative to the folder of `file`; None is not given."""
 
     file: Path
     name: str
@@ -52,39 +51,42 @@ class Definition:
     includes: tuple[str, ...]
     at_once: int
     workdir: Path
-    requires: tuple[Required, ...]
+    requires: tuple[RequiredScan, ...]
 
     def path(self, written: str) -> Path:
-        """A file that the definition names."""
+        """The path of a file that the definition names."""
         return self.file.parent / written
 
     def run_folder(self, hash: str) -> Path:
-        """Where the run with this identity is, or would be."""
-        return self.workdir / f"wrkdir.{hash}"
+        """The folder of the run with this hash, whether it exists or not."""
+        return self.workdir / f"{RUN_PREFIX}{hash}"
 
 
 def find_definition(name: str | None) -> Path:
-    """The definition file of a name, or the one in this folder; DefinitionError when there is none, or several."""
+    """The definition file with this name; without a name the one in the current folder.
+
+    Raises DefinitionError if the current folder has none or several.
+    """
     if name:
         return Path(name)
     present = [file for file in DEFINITION_FILES if Path(file).exists()]
     if not present:
-        raise DefinitionError(f"there is no {' or '.join(DEFINITION_FILES)} here (launchers scan setup makes one)")
+        raise DefinitionError(f"this folder has no {' or '.join(DEFINITION_FILES)}: launchers scan setup writes one")
     if len(present) > 1:
         raise DefinitionError(f"this folder has several definitions: name one of {', '.join(present)}")
     return Path(present[0])
 
 
 def load_definition(path: str | Path, *, files: bool = True) -> Definition:
-    """Read a definition; raises ConfigError with everything that is wrong.
+    """Read a definition.  Raises ConfigError with all its mistakes.
 
-    `files=False` leaves the files that it names out of it: for a frozen run they do not matter.
+    With `files=False` the files that it names need not exist: those of a frozen run do not matter.
     """
     return parse_definition(read_text(Path(path)), Path(path), files=files)
 
 
 def parse_definition(text: str, path: Path, *, files: bool = True) -> Definition:
-    """The same for the text of a file that is, or will be, at `path`."""
+    """As `load_definition`, for the text of a file that is at `path`, or will be."""
     if path.suffix == ".json":
         document, tree, keys = _esis(*structure_text(text, str(path), EsisDocument, "a wf.esis.json is a JSON object"))
     else:
@@ -116,24 +118,26 @@ def _definition(document: ScanDocument, file: Path) -> Definition:
         at_once=AT_ONCE if document.at_once is None else document.at_once,
         workdir=run_root(file.parent, document.workdir),
         requires=tuple(
-            Required(name, written, (file.parent / written).resolve(), frozen.get(name))
+            RequiredScan(name, written, (file.parent / written).resolve(), frozen.get(name))
             for name, written in (document.requires or {}).items()
         ),
     )
 
 
 def _esis(document: EsisDocument, tree: Tree) -> tuple[ScanDocument, Tree, Mapping[str | int, KeyPath]]:
-    """ESIS's file in our words, and where in it each of them stands."""
-    keys: dict[str | int, KeyPath] = {ours: (theirs,) for ours, theirs in _ESIS_KEYS.items()}
+    """The content of ESIS's file as a ScanDocument, and the path in the file of each of its keys."""
+    keys: dict[str | int, KeyPath] = {ours: (theirs,) for ours, theirs in ESIS_KEYS.items()}
     names = document.requires_names or {}
     frozen = {**(document.freeze_requirements or {}), **(document.freezes or {})}
     requires = {names.get(written, written): written for written in document.requires or ()}
     at_once = str(document.maxparallel if document.maxparallel is not None else AT_ONCE)
     if not at_once.isdigit():
         raise ConfigError([tree.problem("LC102", ("maxparallel",), f"a whole number is expected here, not {at_once}")])
-    missing = [theirs for theirs in list(_ESIS_KEYS.values())[:4] if not getattr(document, theirs)]
+    missing = [theirs for theirs in (ESIS_KEYS[role] for role in ESIS_SCRIPTS) if not getattr(document, theirs)]
     if missing:
-        raise ConfigError([tree.problem("LC114", (), f"{key} is missing: ESIS has four scripts") for key in missing])
+        raise ConfigError(
+            [tree.problem("LC114", (), f"{key} is missing: ESIS requires four scripts") for key in missing]
+        )
     return (
         ScanDocument(
             setup=document.setupscript,

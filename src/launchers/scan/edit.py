@@ -1,4 +1,4 @@
-"""Writing definition files: a new one, and requirements in one that is there, with the comments that are in it."""
+"""Write definition files: new ones, and requirements into existing ones, whose comments stay."""
 
 from __future__ import annotations
 
@@ -11,12 +11,25 @@ from typing import Any
 
 from launchers.files.atomic import write_atomically
 from launchers.scan.check import RUN_HASH
-from launchers.scan.definition import AT_ONCE, Definition, Required, load_definition, parse_definition
+from launchers.scan.definition import AT_ONCE, RUN_PREFIX, Definition, RequiredScan, load_definition, parse_definition
 from launchers.scan.errors import DefinitionError
 from launchers.scan.identity import read_family
+from launchers.scan.schema import ESIS_SCRIPTS
 
 ROLES = ("setup", "generator", "template", "worker")
 """The scripts of a scan, in the order of ESIS's documentation."""
+
+
+def assign_roles(files: list[str], *, esis_order: bool = False) -> tuple[dict[str, str | None], list[str]]:
+    """The scripts by role, and the includes, of files in the order setup, generator, template, worker, includes.
+
+    `esis_order` is the order of ESIS 0.0.4's command: setup, template, worker, generator.  Raises DefinitionError for
+    fewer than four files.
+    """
+    order = ESIS_SCRIPTS if esis_order else ROLES
+    if len(files) < len(order):
+        raise DefinitionError(f"give {', '.join(order)}, or name them: --worker FILE ...")
+    return dict(zip(order, files, strict=False)), files[len(order) :]
 
 
 def write_definition(
@@ -29,139 +42,156 @@ def write_definition(
     workdir: str | None = None,
     overwrite: bool = False,
 ) -> Definition:
-    """Write a new definition, ESIS's own where `file` ends in .json; paths are written relative to it.
+    """Write a new definition; if `file` ends in .json, as ESIS does.  Paths are written relative to it.
 
-    Raises DefinitionError when it is there already, ConfigError with all that is wrong with it: nothing is written.
+    `scripts` are files by role (`ROLES`).  Raises DefinitionError if the file exists, and ConfigError with all mistakes
+    of the definition.  Then nothing is written.
     """
     if file.exists() and not overwrite:
-        raise DefinitionError(f"{file} is there already: --force writes it anew")
+        raise DefinitionError(f"{file} exists already (--force overwrites it)")
 
-    def below(path: str) -> str:
+    def relative(path: str) -> str:
         return path if Path(path).is_absolute() else os.path.relpath(path, file.parent)
 
-    named = {role: below(path) for role in ROLES if (path := scripts.get(role)) is not None}
-    listed = [below(one) for one in includes]
+    files = {role: relative(path) for role in ROLES if (path := scripts.get(role)) is not None}
+    included = [relative(path) for path in includes]
     if file.suffix == ".json":
-        text = _esis(named, listed, AT_ONCE if at_once is None else at_once, below(workdir or str(file.parent)))
-    else:
-        import yaml
+        folder = relative(workdir or str(file.parent))
+        return _write_checked(file, _esis_text(files, included, AT_ONCE if at_once is None else at_once, folder))
+    import yaml
 
-        entry: dict[str, Any] = {**named, "needs": needs, "includes": listed, "at_once": at_once}
-        entry["workdir"] = below(workdir) if workdir else None
-        kept = {key: value for key, value in entry.items() if value not in (None, [])}
-        text = yaml.safe_dump(kept, sort_keys=False)
-    return _written(file, text)
+    entry: dict[str, Any] = {**files, "needs": needs, "includes": included, "at_once": at_once}
+    entry["workdir"] = relative(workdir) if workdir else None
+    given = {key: value for key, value in entry.items() if value not in (None, [])}
+    return _write_checked(file, yaml.safe_dump(given, sort_keys=False))
 
 
-def _esis(named: Mapping[str, str], includes: list[str], at_once: int, workdir: str) -> str:
+def _esis_text(files: Mapping[str, str], includes: list[str], at_once: int, workdir: str) -> str:
     entry = {
-        "setupscript": named.get("setup", ""), "sbatchtemplate": named.get("template", ""),
-        "workerscript": named.get("worker", ""), "param_generator": named.get("generator", ""),
+        "setupscript": files.get("setup", ""), "sbatchtemplate": files.get("template", ""),
+        "workerscript": files.get("worker", ""), "param_generator": files.get("generator", ""),
         "param_includes": includes, "status": {}, "requires": [], "maxparallel": str(at_once),
         "workdirpath": workdir, "requires_names": {},
     }  # fmt: skip
     return json.dumps(entry)
 
 
+# -- requirements ----------------------------------------------------------------------------------------------
+
+
 def add_requirement(file: Path, other: Path, name: str) -> Definition:
-    """Write down that a scan requires another one under a name; raises DefinitionError where it cannot."""
-    before = load_definition(file)
+    """Write that a scan requires another one, which the generator knows by `name`; the definition as it is then.
+
+    Raises DefinitionError if `other` does not exist, if it or the name is required already, and for a cycle.
+    """
+    requires = load_definition(file).requires
     if not other.is_file():
         raise DefinitionError(f"there is no definition file {other}")
-    if any(one.name == name for one in before.requires):
-        raise DefinitionError(f"{file} requires something called {name} already")
-    if any(one.file == other.resolve() for one in before.requires):
-        raise DefinitionError(f"{file} requires {other} already")
-    _no_cycle(file, other)
+    if any(required.name == name for required in requires):
+        raise DefinitionError(f"{file} already has a requirement {name}")
+    if any(required.file == other.resolve() for required in requires):
+        raise DefinitionError(f"{file} already requires {other}")
+    _check_no_cycle(file, other)
     written = os.path.relpath(other, file.parent)
 
-    def ours(data: Any) -> None:
+    def edit_yaml(data: Any) -> None:
         data.setdefault("requires", {})[name] = written
 
-    def esis(data: Any) -> None:
+    def edit_esis(data: Any) -> None:
         data.setdefault("requires", []).append(written)
         data.setdefault("requires_names", {})[written] = name
 
-    return _edit(file, ours, esis)
+    return _edit_file(file, edit_yaml, edit_esis)
 
 
-def _no_cycle(file: Path, other: Path) -> None:
-    reached = read_family(other).identities
-    if file.resolve() in reached:
-        names = ", ".join(one.definition.name for one in reached.values())
-        raise DefinitionError(f"{other} requires {file} itself, so that would be a cycle ({names})")
+def _check_no_cycle(file: Path, other: Path) -> None:
+    identities = read_family(other).identities
+    if file.resolve() in identities:
+        names = ", ".join(identity.definition.name for identity in identities.values())
+        raise DefinitionError(f"{other} already requires {file}: this would be a cycle ({names})")
 
 
-def freeze_requirement(file: Path, name: str, hash: str) -> Definition:
-    """Freeze a required scan to one of its runs, named by its hash or the beginning of it.
+def freeze_requirement(file: Path, name: str, hash: str) -> RequiredScan:
+    """Freeze a required scan to one of its runs; `hash` may be the beginning of the run's hash.
 
-    Raises DefinitionError when there is no such requirement, or no such run.
+    Raises DefinitionError if there is no such requirement, or not exactly one such run.
     """
-    required = _required(file, name)
-    workdir = load_definition(required.file, files=False).workdir
-    start = hash.removeprefix("wrkdir.")
-    there = [one.name.removeprefix("wrkdir.") for one in workdir.glob("wrkdir.*") if (one / "__esis__").is_dir()]
-    found = sorted(one for one in there if RUN_HASH.fullmatch(one) and start and one.startswith(start))
-    if len(found) != 1:
-        what = f"{len(found)} runs begin with it" if found else f"there is no such run in {workdir}"
-        known = ", ".join(sorted(one for one in there if RUN_HASH.fullmatch(one))) or "none"
-        raise DefinitionError(f"cannot freeze {name} to {hash!r}: {what}; runs there: {known}")
+    required = _find_requirement(file, name)
+    run = _find_run(load_definition(required.file, files=False).workdir, name, hash)
 
-    def ours(data: Any) -> None:
-        data.setdefault("frozen", {})[name] = found[0]
+    def edit_yaml(data: Any) -> None:
+        data.setdefault("frozen", {})[name] = run
 
-    def esis(data: Any) -> None:
-        data.setdefault("freeze_requirements", {})[required.written] = found[0]
+    def edit_esis(data: Any) -> None:
+        data.setdefault("freeze_requirements", {})[required.written] = run
 
-    return _edit(file, ours, esis)
+    definition = _edit_file(file, edit_yaml, edit_esis)
+    return next(scan for scan in definition.requires if scan.name == name)
+
+
+def _find_run(workdir: Path, name: str, hash: str) -> str:
+    """The hash of the run that begins with `hash`."""
+    names = [
+        path.name.removeprefix(RUN_PREFIX) for path in workdir.glob(f"{RUN_PREFIX}*") if (path / "__esis__").is_dir()
+    ]
+    runs = sorted(run for run in names if RUN_HASH.fullmatch(run))
+    start = hash.removeprefix(RUN_PREFIX)
+    matches = [run for run in runs if start and run.startswith(start)]
+    if len(matches) != 1:
+        reason = f"{len(matches)} runs begin with it" if matches else f"there is no such run in {workdir}"
+        raise DefinitionError(f"cannot freeze {name} to {hash!r}: {reason}; known runs: {', '.join(runs) or 'none'}")
+    return matches[0]
 
 
 def unfreeze_requirement(file: Path, name: str) -> Definition:
-    """Let a requirement follow its files again; raises DefinitionError when it is not frozen."""
-    required = _required(file, name)
+    """Let a requirement follow its files again.  Raises DefinitionError if it is not frozen."""
+    required = _find_requirement(file, name)
     if required.frozen is None:
         raise DefinitionError(f"{name} is not frozen")
 
-    def ours(data: Any) -> None:
+    def edit_yaml(data: Any) -> None:
         del data["frozen"][name]
         if not data["frozen"]:
             del data["frozen"]
 
-    def esis(data: Any) -> None:
+    def edit_esis(data: Any) -> None:
         for key in ("freeze_requirements", "freezes"):
             data.get(key, {}).pop(required.written, None)
 
-    return _edit(file, ours, esis)
+    return _edit_file(file, edit_yaml, edit_esis)
 
 
-def _required(file: Path, name: str) -> Required:
-    names = {one.name: one for one in load_definition(file).requires}
+def _find_requirement(file: Path, name: str) -> RequiredScan:
+    names = {required.name: required for required in load_definition(file).requires}
     if name not in names:
-        raise DefinitionError(f"{file} requires nothing called {name}: {', '.join(names) or 'it requires nothing'}")
+        raise DefinitionError(f"{file} has no requirement {name}; known requirements: {', '.join(names) or 'none'}")
     return names[name]
 
 
-def _edit(file: Path, ours: Callable[[Any], None], esis: Callable[[Any], None]) -> Definition:
-    """Change a file of either kind, keeping everything else in it."""
+# -- files -----------------------------------------------------------------------------------------------------
+
+
+def _edit_file(file: Path, edit_yaml: Callable[[Any], None], edit_esis: Callable[[Any], None]) -> Definition:
+    """Change a file of either kind and keep everything else in it."""
     text = file.read_text(encoding="utf-8-sig")
     if file.suffix == ".json":
         data = json.loads(text)
-        esis(data)
-        return _written(file, json.dumps(data, indent=None if "\n" not in text.strip() else 2))
+        edit_esis(data)
+        return _write_checked(file, json.dumps(data, indent=None if "\n" not in text.strip() else 2))
     from ruamel.yaml import YAML
 
     round_trip = YAML()
     round_trip.preserve_quotes = True
     round_trip.width = 4096
     data = round_trip.load(text)
-    ours(data)
+    edit_yaml(data)
     out = io.StringIO()
     round_trip.dump(data, out)
-    return _written(file, out.getvalue())
+    return _write_checked(file, out.getvalue())
 
 
-def _written(file: Path, text: str) -> Definition:
-    """Write a definition that can be used, and only then; raises ConfigError."""
+def _write_checked(file: Path, text: str) -> Definition:
+    """Write a definition if it has no mistakes; raises ConfigError if it has."""
     definition = parse_definition(text, file)
     write_atomically(file, text)
     return definition

@@ -1,11 +1,11 @@
-"""What goes wrong with scans, beside what is wrong in their files (ConfigError)."""
+"""What goes wrong with scans, except mistakes in their files (ConfigError)."""
 
 from __future__ import annotations
 
 
 class ScanError(RuntimeError):
-    """A scan that cannot be run now: what is in the way, and what to do."""
+    """A scan that cannot run now.  The message says why, and what to do."""
 
 
 class DefinitionError(ValueError):
-    """What was asked makes no sense for these definitions: what, why, and what would."""
+    """A request that these definitions do not allow.  The message says why, and what to do."""

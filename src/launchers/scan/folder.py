@@ -1,13 +1,12 @@
-"""Making a run folder, in ESIS's layout: whoever has it can understand the run, and repeat it with
-the scheduler alone.
+"""Make a run folder, in ESIS's layout.  It explains the run, and the scheduler alone can repeat it.
 
 setup, worker, generator   copies, with their paths below the definition
 includes/                  copies of the includes
 parameters/                parameters.<n>.json, one for each task
 cwd/                       where tasks run, and their output
 sbatch.sh or oarsub.sh     what was submitted, from cwd
-README                     what all this is
-__esis__/                  wf_status (what the name is the hash of), wf_starttime, jobid.tx, the definition
+README                     explains the folder
+__esis__/                  wf_status (the text whose hash names the folder), wf_starttime, jobid.tx, the definition
 """
 
 from __future__ import annotations
@@ -22,13 +21,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from launchers.commands import CommandError, LocalConnector, Outcome
+from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
 from launchers.scan.identity import Identity, Part, sha256_of
 from launchers.scan.names import script_name
 
 FOLDERS = ("cwd", "parameters", "includes", "__esis__")
-DAY = 86400.0
-"""Seconds that a generator or a setup may take: longer work is a job."""
+PROGRAM_LIMIT = 86400.0
+"""Seconds that a generator or a setup may take.  Longer work should be a job."""
+SHOWN_LINES = 20
+"""Lines of a failed program's output that an error shows."""
 _PARAMETERS = re.compile(r"parameters\.(\d+)\.json")
 
 README = """{name}
@@ -42,8 +44,8 @@ parameters/  one file for each of the {count} tasks; task n reads parameters.n.j
 includes/    files that were shared with the generator and the tasks
 cwd/         where the tasks run; their output ({output}) is there too
 {script:<13}what was submitted
-__esis__/    wf_status, wf_starttime, jobid.tx (the {scheduler} job), the definition.  A task may write 1 into
-             completed.state to say that everything is done.
+__esis__/    wf_status, wf_starttime, jobid.tx (the {scheduler} job), the definition. A task may write 1 into
+             completed.state when everything is done.
 
 To run it again, without any tool but {scheduler}:
 
@@ -68,10 +70,10 @@ OAR_README = {
 def fill_run_folder(
     folder: Path, identity: Identity, required: Mapping[str, Path], readme: Mapping[str, str] = SLURM_README
 ) -> int:
-    """Make everything but what is submitted in an empty folder: copy, generate, set up; how many tasks there are.
+    """Fill an empty folder with everything but the file to submit, run generator and setup, and count the tasks.
 
-    `readme` has what README says of what is submitted, `SLURM_README` or `OAR_README`.  Raises ScanError when a script
-    fails, or a source changed meanwhile.
+    `required` are the folders of required runs, by name; `readme` is `SLURM_README` or `OAR_README`.  Raises ScanError
+    when a program fails, or when a file changes meanwhile.
     """
     definition = identity.definition
     for name in FOLDERS:
@@ -82,18 +84,16 @@ def fill_run_folder(
     (private / "wf_status").write_text(identity.text, encoding="utf-8")
     (private / "wf_starttime").write_text(time.strftime("%d.%m.%Y-%H:%M:%S"), encoding="utf-8")
     shutil.copy(definition.file, private / f"workflow_definition{definition.file.suffix}")
-    env = environment(folder, required)
-    count = _generated(folder, identity, env)
+    env = program_environment(folder, required)
+    count = _write_parameters(folder, definition, env)
     if definition.setup:
-        done = _run(f"./{script_name(definition.setup)}", folder, env)
-        if done.status:
-            raise ScanError(f"setup {definition.setup} failed with exit status {done.status}:\n{_said(done)}")
+        _run_program("setup", definition.setup, folder, ".", env)
     _write_readme(folder, identity, count, readme)
     return count
 
 
 def _copy(part: Part, folder: Path) -> None:
-    """Copy what was hashed, and nothing else."""
+    """Copy a file or folder, and make sure that the copy is what was hashed."""
     if part.source is None or part.target is None:
         return
     target = folder / part.target
@@ -106,12 +106,12 @@ def _copy(part: Part, folder: Path) -> None:
         raise ScanError(f"{part.source} changed while it was copied: run this again")
 
 
-def environment(folder: Path, required: Mapping[str, Path]) -> dict[str, str]:
-    """What generator and setup get beyond the user's environment, as ESIS names it; and our virtual environment."""
+def program_environment(folder: Path, required: Mapping[str, Path]) -> dict[str, str]:
+    """The variables that generator and setup get, in addition to the user's: those of ESIS, our virtual environment."""
     includes = str(folder / "includes")
     path = os.environ.get("PYTHONPATH")
     env = {
-        "ESIS2_REQUIREMENTS": json.dumps({name: str(place) for name, place in required.items()}),
+        "ESIS2_REQUIREMENTS": json.dumps({name: str(run) for name, run in required.items()}),
         "PYTHONPATH": f"{path}:{includes}" if path else includes,
         "PATH": os.environ.get("PATH", os.defpath),
     }
@@ -121,54 +121,56 @@ def environment(folder: Path, required: Mapping[str, Path]) -> dict[str, str]:
     return env
 
 
-def _run(program: str, cwd: Path, env: Mapping[str, str]) -> Outcome:
+def _run_program(role: str, written: str, cwd: Path, root: str, env: Mapping[str, str]) -> Outcome:
+    """Run the copy of a script in `cwd`, from which `root` leads to the run folder.  Raises ScanError when it fails."""
     try:
-        return LocalConnector().run([program], timeout=DAY, env=env, cwd=str(cwd))
+        outcome = LocalConnector().run([f"{root}/{script_name(written)}"], timeout=PROGRAM_LIMIT, env=env, cwd=str(cwd))
     except CommandError as error:
-        raise ScanError(f"{error} (in {cwd}; is there a #! line, and a program of that name?)") from None
+        raise ScanError(f"{error} (in {cwd}; does it start with #!, and does the program there exist?)") from None
+    if outcome.status:
+        raise ScanError(f"{role} {written} failed with exit status {outcome.status}:\n{_last_lines(outcome)}")
+    return outcome
 
 
-def _said(done: Outcome) -> str:
-    lines = (done.stderr or done.stdout).strip().splitlines()[-20:]
+def _last_lines(outcome: Outcome) -> str:
+    lines = (outcome.stderr or outcome.stdout).strip().splitlines()[-SHOWN_LINES:]
     return "\n".join(f"  {line}" for line in lines) or "  it printed nothing"
 
 
 # -- parameters ------------------------------------------------------------------------------------------------
 
 
-def _generated(folder: Path, identity: Identity, env: Mapping[str, str]) -> int:
-    """Write the parameter files; how many there are."""
-    definition = identity.definition
-    place = folder / "parameters"
+def _write_parameters(folder: Path, definition: Definition, env: Mapping[str, str]) -> int:
+    """Write the parameter files, or let the generator write them.  Returns how many there are."""
+    parameters = folder / "parameters"
     if definition.rows is not None:
         for number, row in enumerate(definition.rows):
-            (place / f"parameters.{number}.json").write_text(json.dumps(row), encoding="utf-8")
+            (parameters / f"parameters.{number}.json").write_text(json.dumps(row), encoding="utf-8")
         return len(definition.rows)
     assert definition.generator is not None
-    done = _run(f"../{script_name(definition.generator)}", place, env)
-    if done.status:
-        raise ScanError(f"generator {definition.generator} failed with exit status {done.status}:\n{_said(done)}")
-    names = (_PARAMETERS.fullmatch(path.name) for path in place.iterdir())
-    numbers = sorted(int(found[1]) for found in names if found)
-    return counted(done.stdout, numbers)
+    outcome = _run_program("generator", definition.generator, parameters, "..", env)
+    names = (_PARAMETERS.fullmatch(path.name) for path in parameters.iterdir())
+    return count_tasks(outcome.stdout, sorted(int(name[1]) for name in names if name))
 
 
-def counted(printed: str, numbers: Sequence[int]) -> int:
-    """How many tasks there are, from what the generator printed and the files it wrote.
+def count_tasks(printed: str, numbers: Sequence[int]) -> int:
+    """The number of tasks, from what the generator printed and the numbers of its files.
 
-    It prints how many it wrote (ESIS's documentation) or the last number (what ESIS's code goes by): the files tell
-    which.  Raises ScanError when neither fits.
+    A generator prints how many files it wrote (so ESIS's documentation) or the number of the last one (so ESIS's code).
+    Raises ScanError when the files fit neither.
     """
     count = len(numbers)
-    wrote = f"it wrote {count} files parameters.<n>.json"
     if not count or list(numbers) != list(range(count)):
-        missing = next((n for n in range(count + 1) if n not in numbers), 0)
-        raise ScanError(f"the generator's files are not parameters.0.json and so on: {wrote}, {missing} is not there")
-    said = printed.strip()
-    if not said.isdigit() or int(said) not in (count, count - 1):
+        missing = next((number for number in range(count + 1) if number not in numbers), 0)
         raise ScanError(
-            f"the generator printed {said[:60]!r}, and {wrote}: "
-            f"it prints {count} (how many) or {count - 1} (the last one)"
+            f"the generator wrote {count} files parameters.<n>.json, but number {missing} is missing: "
+            "it must number them 0, 1, 2 and so on"
+        )
+    text = printed.strip()
+    if not text.isdigit() or int(text) not in (count, count - 1):
+        raise ScanError(
+            f"the generator wrote {count} files parameters.<n>.json, but printed {text[:60]!r}: "
+            f"it must print {count} (how many) or {count - 1} (the last number)"
         )
     return count
 

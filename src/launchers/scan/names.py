@@ -1,4 +1,4 @@
-"""What files are called in a run folder: a function of how the definition names them, not of where it is."""
+"""The names of files in a run folder.  They depend on how the definition names a file, not on where it is."""
 
 from __future__ import annotations
 
@@ -12,26 +12,34 @@ RUN_FILES = {
     *("plan.json", "journal.jsonl", "lock", "seen.json", "jobs", "steps"),
     *SCHEDULERS,  # each has a folder of its name
 }
-"""What a run folder has by itself: no script of these names is copied into it."""
+"""The files and folders that launchers makes in a run folder.  No script may have such a name."""
 
 
 def run_root(folder: Path, written: str | None) -> Path:
-    """Where the run folders of a definition in `folder` are."""
+    """The folder for the run folders of a definition in `folder`, whose workdir: is `written`."""
     return Path(os.path.normpath(folder / Path(written or ".").expanduser()))
 
 
 def script_name(written: str) -> str:
-    """What a script is called in the run folder: its path, where that leads down from the definition."""
+    """The path of a script in the run folder: as written, or its last part if it is not below the definition."""
     path = PurePosixPath(os.path.normpath(written))
     return path.name if path.is_absolute() or path.parts[:1] == ("..",) else str(path)
 
 
 def include_names(written: tuple[str, ...]) -> list[str]:
-    """What includes are called: the file's name as ESIS has it, and as much of the path as tells two apart."""
-    ways = [[part for part in PurePosixPath(os.path.normpath(one)).parts if part not in ("..", "/")] for one in written]
+    """The paths of includes below includes/: the last part, as in ESIS, and as many before it as make names differ."""
+    paths = [_parts(path) for path in written]
+    return ["/".join(_shortest_name(path, paths)) for path in paths]
 
-    def name(way: list[str], length: int = 1) -> str:
-        rivals = [other for other in ways if other is not way and other[-length:] == way[-length:]]
-        return "/".join(way[-length:]) if not rivals or length >= len(way) else name(way, length + 1)
 
-    return [name(way) for way in ways]
+def _parts(path: str) -> list[str]:
+    return [part for part in PurePosixPath(os.path.normpath(path)).parts if part not in ("..", "/")]
+
+
+def _shortest_name(path: list[str], paths: list[list[str]]) -> list[str]:
+    """The shortest end of `path` that is the end of no other; all of it if there is none."""
+    others = [other for other in paths if other is not path]
+    for length in range(1, len(path)):
+        if not any(other[-length:] == path[-length:] for other in others):
+            return path[-length:]
+    return path

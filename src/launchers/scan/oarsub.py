@@ -1,7 +1,7 @@
-"""oarsub.sh: made from what the broker chose, with the variables of a Slurm array, so that a worker runs on either.
+"""Make oarsub.sh, from what the broker chose.  It sets the variables of a Slurm array, which workers read.
 
-OAR starts a job when those before it have ended, however they did.  So each task leaves a mark in `oar/` when it has
-succeeded, and looks for those of the runs that are required.
+OAR starts a job when the jobs before it have ended, whether they succeeded or not.  So a task that succeeds leaves a
+file `oar/ok.<n>`, and each task looks for these files of the runs that are required.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from launchers.scan.names import script_name
 from launchers.schedulers import OAR
 
 UNQUOTED = set("'\"\\$`\n")
-"""What OAR's own scripts on the node do not quote in the path of a job's folder (oarexec, OAR 2.5.9)."""
+"""Characters that OAR's scripts on the node do not quote in the path of a job's folder (oarexec, OAR 2.5.9)."""
 REQUIRED_LOOP = """
-# OAR starts this when the jobs before it have ended, however they did
+# OAR starts this when the jobs before it have ended, whether they succeeded or not
 for run in {runs}; do
     tasks=$(cat "$run/oar/tasks") || exit {failed}
     for task in $tasks; do
@@ -37,19 +37,20 @@ rm -f "../oar/ok.$1"
 {worker}
 status=$?
 [ $status -ne 0 ] || touch "../oar/ok.$1"
-[ $status -ne {failed} ] || status=1  # that one stands for a required run that has failed
+[ $status -ne {failed} ] || status=1  # that status means that a required run has failed
 exit $status
 """
 
 
 def write_oarsub(folder: Path, definition: Definition, args: OarArgs, count: int, after: Sequence[str]) -> None:
-    """Write oarsub.sh and the list of its tasks; `after` are the folders of runs that have to succeed first.
+    """Write oarsub.sh and the list of its tasks; `after` are the folders of runs that must succeed first.
 
-    Raises ScanError for a line break in something that the file has to hold, and for a folder that OAR cannot enter.
+    Raises ScanError for a line break in a variable or a path, and for a folder that OAR cannot enter.
     """
-    if found := set(str(folder)) & UNQUOTED:
+    if unquoted := set(str(folder)) & UNQUOTED:
         raise ScanError(
-            f"OAR cannot work in {folder}, whose path has {' '.join(sorted(found))}: say workdir: elsewhere"
+            f"OAR cannot work in {folder}, because its path contains {' '.join(sorted(unquoted))}: "
+            "set workdir: to another folder"
         )
     (folder / OAR).mkdir(mode=0o700)
     (folder / OAR / "tasks").write_text("".join(f"{number}\n" for number in range(count)))
@@ -59,17 +60,20 @@ def write_oarsub(folder: Path, definition: Definition, args: OarArgs, count: int
 
 
 def render_oarsub(definition: Definition, args: OarArgs, count: int, after: Sequence[str]) -> str:
-    """The file, whose first argument is the number of the task."""
+    """The text of oarsub.sh, which is run with the number of a task."""
     variables = environment_prefix(os.environ)[1:]
-    for one in (*variables, *after):
-        if "\n" in one:
-            raise ScanError(f"a line break cannot be said to OAR: {one!r}")
+    for text in (*variables, *after):
+        if "\n" in text:
+            raise ScanError(f"OAR cannot pass on a line break: {text!r}")
     head = ["#!/bin/sh", f"#OAR -n {definition.name[:LONGEST_NAME]}", *args.directives()]
     head += ["#OAR --array-param-file ../oar/tasks", "#OAR -O ../oar/%jobid%", "#OAR -E ../oar/%jobid%", ""]
     head += ['[ -z "$OAR_ARRAY_ID" ] || exec >>"oar-${OAR_ARRAY_ID}_$1.out" 2>&1']
-    head += ["# of the environment OAR passes on nothing", *(f"export {shlex.quote(one)}" for one in variables)]
+    head += ["# OAR does not pass on the environment", *(f"export {shlex.quote(text)}" for text in variables)]
     head += [f"export SLURM_ARRAY_TASK_ID=$1 SLURM_ARRAY_TASK_COUNT={count}"]
     head += [f"export SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_MAX={count - 1}", ""]
-    looks = REQUIRED_LOOP.format(runs=shlex.join(after), patience=int(RESULT_PATIENCE), failed=PARENT_FAILED) if after else ""
+    checks = ""
+    if after:
+        patience = int(RESULT_PATIENCE)
+        checks = REQUIRED_LOOP.format(runs=shlex.join(after), patience=patience, failed=PARENT_FAILED)
     worker = shlex.quote(f"../{script_name(definition.worker)}")
-    return "\n".join(head) + looks + TASK_SCRIPT.format(worker=worker, failed=PARENT_FAILED)
+    return "\n".join(head) + checks + TASK_SCRIPT.format(worker=worker, failed=PARENT_FAILED)

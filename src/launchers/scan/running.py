@@ -1,4 +1,4 @@
-"""Whether to run a scan, and what it requires first."""
+"""Run a scan, and first the scans that it requires."""
 
 from __future__ import annotations
 
@@ -17,17 +17,25 @@ from launchers.scan.definition import Definition, find_definition
 from launchers.scan.errors import ScanError
 from launchers.scan.identity import Family, Identity, read_family
 from launchers.scan.runs import COMPLETED, FAILED, MISSING, RUNNING, UNSUBMITTED, RequiredRun, required_runs, run_state
-from launchers.scan.submission import find_scan_launcher, note_job, write_scan
+from launchers.scan.submission import find_scan_launcher, write_job_id, write_scan
 
 
 @frozen
 class LaunchOutcome:
-    """What came of `launch`: the run's identity, whether it was submitted now, and its state if it was not."""
+    """The result of `launch`: the run's identity, whether it was submitted now, its state before that, and the run.
+
+    `run` is None for a run that ESIS made.
+    """
 
     identity: Identity
     submitted: bool
     state: str
     run: PlanRun | None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the run was submitted now, still runs, or has succeeded."""
+        return self.submitted or self.state in (COMPLETED, RUNNING)
 
 
 def run_scan(
@@ -39,22 +47,41 @@ def run_scan(
     config: str | Path | None = None,
     tags: Iterable[str] = (),
 ) -> list[LaunchOutcome]:
-    """Run a scan unless its run is there already, as ``launchers scan run`` does; what came of it.
+    """Submit a scan unless its run exists, as ``launchers scan run`` does, and return what happened.
 
-    `definition` is a file, by default the one of this folder.  `dependencies` runs first what is missing of all that
-    it requires, and gives an outcome for each.  `force` runs the scan again though nothing has changed.
-    `esis_identity` names runs by ESIS's own rule.  `config` is the launchers.yaml, `tags` keep the groups that carry
-    any of them.  Raises ConfigError and DefinitionError for definitions that cannot be used, ScanError when a required
-    run is missing or failed or a script fails, LauncherNotFoundError, SubmitError and RunError.
+    `definition` is a file; the default is the one in the current folder.
+    With `dependencies`, the scans that it requires and that have no run are submitted first; each scan has an outcome,
+    the scan itself the last.
+    With `force`, the scan itself runs again though nothing has changed; its old run is moved aside.
+    `esis_identity` names runs by ESIS's own rule.
+    `config` is the launchers.yaml; only groups with one of `tags` are used.
+
+    Raises ConfigError and DefinitionError for definitions with mistakes; ScanError when a required run is missing or
+    has failed, or when a script fails; LauncherNotFoundError when nothing offers what the scan needs; SubmitError when
+    the scheduler refuses it; RunError for a run folder that cannot be read.
 
         (outcome,) = launchers.run_scan("scan.yaml")
         outcome.run.wait()
     """
     path = find_definition(str(definition) if definition is not None else None)
     family = read_family(path, esis=esis_identity)
+    tags = tuple(tags)
     if dependencies:
         return launch_all(family, force=force, config=config, tags=tags)
     return [launch(family, family.identities[family.target], force=force, config=config, tags=tags)]
+
+
+def launch_all(
+    family: Family, *, force: bool = False, config: str | Path | None = None, tags: Sequence[str] = ()
+) -> list[LaunchOutcome]:
+    """Submit a scan and those that it requires, required ones first, unless their runs exist.
+
+    `force` is for the scan itself only.  Raises as `launch`.
+    """
+    return [
+        launch(family, identity, force=force and file == family.target, config=config, tags=tags)
+        for file, identity in family.identities.items()
+    ]
 
 
 def launch(
@@ -65,28 +92,29 @@ def launch(
     config: str | Path | None = None,
     tags: Iterable[str] = (),
 ) -> LaunchOutcome:
-    """Run a scan unless its run is there already; `force` moves that aside and makes it again.
+    """Submit one scan of a family unless its run exists; `force` moves that run aside first.
 
-    Raises ScanError when a required run is missing or failed, or a script fails; SubmitError, LauncherNotFoundError.
+    A run whose submission was interrupted is finished.  Raises ScanError when a required run is missing or has failed,
+    or when a script fails; LauncherNotFoundError; SubmitError.
     """
     folder = identity.folder
-    present = run_state(folder)
-    if present == UNSUBMITTED and not force:
+    state = run_state(folder)
+    if state == UNSUBMITTED and not force:
         run = resume(folder)
-        note_job(run.record)
-        return LaunchOutcome(identity, True, present, run)
-    if present != MISSING and not force:
-        return LaunchOutcome(identity, False, present, open_run(folder) if (folder / "plan.json").exists() else None)
+        write_job_id(run.record)
+        return LaunchOutcome(identity, True, state, run)
+    if state != MISSING and not force:
+        return LaunchOutcome(identity, False, state, open_run(folder) if (folder / "plan.json").exists() else None)
     required = required_runs(family, identity.definition)
-    _refuse(identity.definition, required)
+    check_required(identity.definition, required)
     launcher = find_scan_launcher(identity.definition, config, tags)
-    aside = _move_aside(folder, present) if present != MISSING else None
+    aside = _move_aside(folder, state) if state != MISSING else None
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ScanError(f"cannot make {folder}: {error.strerror}") from None
+        raise ScanError(f"cannot create {folder}: {error.strerror}") from None
     stored = _submit(RunFolder(folder), aside, identity, launcher, required)
-    note_job(stored)
+    write_job_id(stored)
     return LaunchOutcome(identity, True, RUNNING, PlanRun(stored))
 
 
@@ -97,7 +125,7 @@ def _submit(
     launcher: Launcher | None,
     required: Sequence[RequiredRun],
 ) -> StoredRun:
-    """Write and submit a run; where nothing was submitted, the folder is as it was before."""
+    """Fill a run folder and submit the run.  If nothing is submitted, the old run is moved back from `aside`."""
     with folder.lock():
         try:
             _clear(folder.path)
@@ -113,20 +141,11 @@ def _submit(
     return run
 
 
-def launch_all(family: Family, *, force: bool = False, config: str | Path | None = None,
-               tags: Iterable[str] = ()) -> list[LaunchOutcome]:  # fmt: skip
-    """Run a scan and what is missing of all it requires, required ones first, each once.  Raises as `launch`.
-
-    `force` is for the scan itself alone.
-    """
-    return [
-        launch(family, identity, force=force and file == family.target, config=config, tags=tags)
-        for file, identity in family.identities.items()
-    ]
+# -- required runs ---------------------------------------------------------------------------------------------
 
 
-def _refuse(definition: Definition, required: Sequence[RequiredRun]) -> None:
-    """Raise ScanError unless everything required is good, or on its way."""
+def check_required(definition: Definition, required: Sequence[RequiredRun]) -> None:
+    """Raise ScanError unless every required run has succeeded or is running."""
     bad = [run for run in required if run.state not in (COMPLETED, RUNNING)]
     if not bad:
         return
@@ -142,7 +161,7 @@ def _refuse(definition: Definition, required: Sequence[RequiredRun]) -> None:
 def _advice(run: RequiredRun) -> str:
     """What to do about a required run that is missing or did not succeed."""
     if run.state == MISSING:
-        return "it is gone" if run.frozen else f"launchers scan run {run.file}"
+        return "its folder was removed" if run.frozen else f"launchers scan run {run.file}"
     if run.state == FAILED:
         return f"launchers retry {run.folder}"
     if run.state == UNSUBMITTED:
@@ -150,8 +169,11 @@ def _advice(run: RequiredRun) -> str:
     return f"no scheduler knows it any more; if it succeeded, write 1 into {run.folder}/__esis__/completed.state"
 
 
+# -- the folder ------------------------------------------------------------------------------------------------
+
+
 def _move_aside(folder: Path, state: str) -> Path:
-    """Keep an old run under another name, which is given back."""
+    """Rename an old run, to the same name with a number; returns its new path."""
     if state == RUNNING:
         raise ScanError(f"{folder} is still running: launchers cancel {folder}")
     number = 1
@@ -161,7 +183,7 @@ def _move_aside(folder: Path, state: str) -> Path:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what a client left here that was killed; nobody else works here, as we hold the lock."""
+    """Remove what a killed client left here.  No other process works here, as this one holds the lock."""
     if (folder / "plan.json").exists():
         raise ScanError(f"{folder} was made by another process just now")
     for path in folder.iterdir():

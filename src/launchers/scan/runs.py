@@ -1,4 +1,4 @@
-"""Runs that are there: their states, and those that a scan requires."""
+"""The runs that exist: their states, and those that a scan requires."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from attrs import frozen
 from launchers.jobs.state import ENDED
 from launchers.runs.run import open_run
 from launchers.runs.script import states_completed
-from launchers.scan.definition import Definition
+from launchers.scan.definition import RUN_PREFIX, Definition
 from launchers.scan.identity import Family
 from launchers.schedulers import SLURM, backend
 
 MISSING, RUNNING, COMPLETED, FAILED, UNSUBMITTED, UNKNOWN = (
     "MISSING", "RUNNING", "COMPLETED", "FAILED", "UNSUBMITTED", "UNKNOWN",
 )  # fmt: skip
-"""What a run folder can be; RUNNING is also what waits in a queue, FAILED also where only one task has failed."""
+"""The states of a run.  RUNNING is also a run that waits in a queue, FAILED one of which a single task has failed."""
 
 
 @frozen
 class RequiredRun:
-    """A required run: the name the scan knows it by, its folder, whether it is frozen, and its state."""
+    """A run that a scan requires: its name there, its definition file, its folder, whether it is frozen, its state."""
 
     name: str
     file: Path
@@ -29,30 +29,49 @@ class RequiredRun:
     frozen: bool
     state: str
 
+    @property
+    def hash(self) -> str:
+        """64 hexadecimal digits."""
+        return run_hash(self.folder)
+
+
+def run_hash(folder: Path) -> str:
+    """The hash in the name of a run folder, with `.1` and so on for a run that was moved aside."""
+    return folder.name.removeprefix(RUN_PREFIX)
+
 
 def run_state(folder: Path) -> str:
     """The state of a run, from the scheduler's states of all its tasks.
 
-    A folder that ESIS made is judged by its job and, where no scheduler knows that any more, its completed.state.
+    For a folder that ESIS made it is the state of its job, or what its completed.state says if the scheduler has
+    forgotten the job.
     """
     if (folder / "plan.json").exists():
-        (step,) = open_run(folder).status()
-        if step.failed:
-            return FAILED
-        if set(step.counts) == {COMPLETED}:
-            return COMPLETED
-        return next((word for word in (UNSUBMITTED, UNKNOWN) if word in step.counts), RUNNING)
+        return _plan_state(folder)
     try:
         job = (folder / "__esis__" / "jobid.tx").read_text(encoding="utf-8").strip()
     except OSError:
-        return MISSING  # nothing, or what a client left that was killed
-    infos = backend(SLURM).states(folder, [job]) if job.isdigit() else {}
-    seen = {info.state for info in infos.values()}
-    if not seen:
-        return COMPLETED if states_completed(folder) else UNKNOWN
-    if seen & ENDED - {COMPLETED}:
+        return MISSING  # no folder, or what a client left that was killed
+    return _esis_state(folder, job)
+
+
+def _plan_state(folder: Path) -> str:
+    (step,) = open_run(folder).status()
+    if step.failed:
         return FAILED
-    return COMPLETED if seen == {COMPLETED} else RUNNING
+    if set(step.counts) == {COMPLETED}:
+        return COMPLETED
+    return next((state for state in (UNSUBMITTED, UNKNOWN) if state in step.counts), RUNNING)
+
+
+def _esis_state(folder: Path, job: str) -> str:
+    infos = backend(SLURM).states(folder, [job]) if job.isdigit() else {}
+    states = {info.state for info in infos.values()}
+    if not states:
+        return COMPLETED if states_completed(folder) else UNKNOWN
+    if states & ENDED - {COMPLETED}:
+        return FAILED
+    return COMPLETED if states == {COMPLETED} else RUNNING
 
 
 def required_runs(family: Family, scan: Definition) -> tuple[RequiredRun, ...]:
@@ -67,7 +86,7 @@ def required_runs(family: Family, scan: Definition) -> tuple[RequiredRun, ...]:
 
 
 def run_folders(workdir: Path) -> list[Path]:
-    """All run folders in a place, the oldest first."""
-    marks = [folder / "__esis__" / "wf_status" for folder in workdir.glob("wrkdir.*")]
+    """All run folders in a folder, the oldest first."""
+    marks = [folder / "__esis__" / "wf_status" for folder in workdir.glob(f"{RUN_PREFIX}*")]
     present = [mark for mark in marks if mark.exists()]
     return [mark.parents[1] for mark in sorted(present, key=lambda mark: mark.stat().st_mtime_ns)]

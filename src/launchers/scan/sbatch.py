@@ -1,4 +1,4 @@
-"""sbatch.sh: the user's template with three words replaced, or one made from a need."""
+"""Make sbatch.sh, from the user's template or from a need."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from launchers.slurm.args import SlurmArgs
 
 
 def render_sbatch(definition: Definition, template: str, count: int, dependency: str) -> str:
-    """The file: `count` tasks, after what sbatch's --dependency says, from a template in ESIS's words."""
-    after = f"SBATCH --dependency={dependency}" if dependency else ""
+    """The text of sbatch.sh: the template, with ESIS's three words replaced.
+
+    `count` is the number of tasks; `dependency` the value of sbatch's --dependency, empty for none.
+    """
+    directive = f"SBATCH --dependency={dependency}" if dependency else ""
     return (
         template.replace("TASKARRAYDEFINITION", f"0-{count - 1}%{definition.at_once}")
         .replace("WORKERSCRIPT", f"../{script_name(definition.worker)}")
-        .replace("ESIS_PRIVATE", after)
+        .replace("ESIS_PRIVATE", directive)
     )
 
 
 def template_for(definition: Definition, args: SlurmArgs) -> str:
-    """A template that asks for what the broker chose."""
+    """A template that asks for what `args` say."""
     head = ["#!/bin/sh", f"#SBATCH --job-name={definition.name}", *args.directives()]
-    start = "srun " if args.nodes > 1 else ""  # one node needs none, and then the file runs anywhere
+    start = "srun " if args.nodes > 1 else ""  # with one node srun is not needed, and the file runs on any machine
     return "\n".join([*head, "#SBATCH --array=TASKARRAYDEFINITION", "#ESIS_PRIVATE", "", f"{start}WORKERSCRIPT", ""])
 
 
 def args_for_need(need: Requirement) -> SlurmArgs:
-    """What a need asks of any Slurm: for a run on this machine, whose folder may go to a cluster one day."""
-    wanted = need.alternatives[0]
+    """The arguments for any Slurm cluster: a run on this machine has an sbatch.sh, too, for use on a cluster."""
+    preferred = need.alternatives[0]
     return SlurmArgs(
-        time=None if wanted.duration is None else -(-wanted.duration // 60),
-        nodes=wanted.nodes,
-        cpus_per_task=wanted.cores or None,
-        mem=wanted.cpu_memory or None,
-        gpus_per_node=len(wanted.accelerators),
+        time=None if preferred.duration is None else -(-preferred.duration // 60),
+        nodes=preferred.nodes,
+        cpus_per_task=preferred.cores or None,
+        mem=preferred.cpu_memory or None,
+        gpus_per_node=len(preferred.accelerators),
     )

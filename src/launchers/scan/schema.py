@@ -1,4 +1,4 @@
-"""The two kinds of definition file: ours, and what `esis setup` writes (ESIS 0.0.4, wf.esis.json and wf.esis2.json)."""
+"""The two kinds of definition file: scan.yaml, and wf.esis.json or wf.esis2.json as `esis setup` writes it (0.0.4)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ from attrs import frozen
 
 from launchers.files.kinds import Count, Line, Name, Scalar, documented
 
+ESIS_KEYS = {
+    "setup": "setupscript", "template": "sbatchtemplate", "worker": "workerscript", "generator": "param_generator",
+    "includes": "param_includes", "at_once": "maxparallel", "workdir": "workdirpath",
+}  # fmt: skip
+"""Keys of a scan.yaml, and what ESIS calls them."""
+ESIS_SCRIPTS = ("setup", "template", "worker", "generator")
+"""The scripts of a scan, in the order in which ESIS's code lists and hashes them."""
+
 
 @frozen
 class ParametersSpec:
-    """A space of parameters; where several are given, every combination of theirs."""
+    """A space of parameters.  Where several keys are given, their combinations are the space."""
 
     product: dict[Line, tuple[Any, ...]] | None = documented("every combination of these lists")
-    zip: dict[Line, tuple[Any, ...]] | None = documented("these lists side by side; all have the same length")
+    zip: dict[Line, tuple[Any, ...]] | None = documented("these lists side by side; all must have the same length")
     list: tuple[dict[Line, Any], ...] | None = documented("the parameters of each task, written out")
 
 
@@ -23,19 +31,25 @@ class ScanDocument:
     """A scan.yaml.  Paths are relative to the file."""
 
     name: Line | None = documented("what runs and jobs are called; default: the folder's name")
-    setup: Line | None = documented("run once in the new run folder, before anything is submitted")
-    worker: Line | None = documented("run once for each parameter file, as a job")
-    generator: Line | None = documented("run in parameters/; writes parameters.<n>.json and prints how many")
+    setup: Line | None = documented("a program that runs once in the new run folder, before anything is submitted")
+    worker: Line | None = documented("the script that runs once for each parameter file, as a job")
+    generator: Line | None = documented(
+        "a program that runs in parameters/, writes parameters.<n>.json, and prints how many there are"
+    )
     parameters: ParametersSpec | None = documented("the parameter files, without a generator")
-    template: Line | None = documented("an sbatch file with WORKERSCRIPT, TASKARRAYDEFINITION and ESIS_PRIVATE in it")
-    needs: Line | None = documented("a requirement, from which the sbatch file is made")
+    template: Line | None = documented(
+        "an sbatch file that contains WORKERSCRIPT, TASKARRAYDEFINITION and ESIS_PRIVATE"
+    )
+    needs: Line | None = documented("a requirement; the sbatch file is made from it")
     includes: tuple[Line, ...] | None = documented("files and folders that are copied into includes/")
     at_once: Count | None = documented("how many tasks may run at once; default 10")
     workdir: Line | None = documented("where the run folders are; default: beside this file")
     requires: dict[Name, Line] | None = documented(
-        "scans that have to have a good run, by the name the generator knows"
+        "scans that must have run successfully, by the name that the generator uses"
     )
-    frozen: dict[Name, Name] | None = documented("for a required scan, the run that is used whatever its files are now")
+    frozen: dict[Name, Name] | None = documented(
+        "for a required scan, the hash of the run to use, whatever its files are now"
+    )
 
 
 @frozen
@@ -52,5 +66,5 @@ class EsisDocument:
     requires: tuple[Line, ...] | None = documented("the definition files of required scans")
     requires_names: dict[Line, Line] | None = documented("their names, by definition file")
     freeze_requirements: dict[Line, Name] | None = documented("frozen runs, by definition file")
-    freezes: dict[Line, Name] | None = documented("the same, as later versions spell it")
-    status: dict[Line, Any] | None = documented("not used")
+    freezes: dict[Line, Name] | None = documented("as freeze_requirements; later versions of ESIS use this key")
+    status: dict[Line, Any] | None = documented("ignored")

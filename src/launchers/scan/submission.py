@@ -1,4 +1,4 @@
-"""A scan's run as a plan: one Map, whose submission is the run folder's own sbatch.sh or oarsub.sh."""
+"""A run of a scan as a plan: one Map, which is submitted by the run folder's own sbatch.sh or oarsub.sh."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ STEP = "scan"
 
 
 def find_scan_launcher(definition: Definition, config: str | Path | None, tags: Iterable[str]) -> Launcher | None:
-    """The launcher of a scan; None for a template on a cluster that no launchers.yaml describes.
+    """The launcher of a scan; None for a template where there is an sbatch but no launchers.yaml.
 
-    Raises LauncherNotFoundError, and ScanError for a template that the launcher has no use for.
+    Raises LauncherNotFoundError, and ScanError for a template where the launcher's cluster has OAR.
     """
     if definition.template and locate(config, os.environ, Path.cwd()).used is None and shutil.which("sbatch"):
         return None
     launcher = find_launcher(definition.need or ANYTHING, tags=tags, config=config)
     if launcher.oar_args is not None and definition.template:
         raise ScanError(
-            f"{definition.path(definition.template)} is an sbatch file, and {launcher.group.name} is OAR: "
-            "write needs: instead of template:, from which oarsub.sh is made, or go elsewhere with --tag"
+            f"{definition.path(definition.template)} is an sbatch file, but {launcher.group.name} has OAR: "
+            "give needs: instead of template:, or select another group with --tag"
         )
     check_commands(launcher.group)
     return launcher
@@ -55,18 +55,18 @@ def find_scan_launcher(definition: Definition, config: str | Path | None, tags: 
 def write_scan(
     folder: RunFolder, identity: Identity, launcher: Launcher | None, required: Sequence[RequiredRun]
 ) -> StoredRun:
-    """Fill the folder, write the script and the plan: one Map, whose submission is that file.  Raises ScanError."""
+    """Fill the folder, and write the script to submit and the plan.  Raises ScanError."""
     definition = identity.definition
     scheduler = launcher.group.scheduler if launcher else SLURM
     after = tuple(str(run.folder) for run in required if run.state == RUNNING)
-    jobs = _jobs_before(after, scheduler)
+    jobs = jobs_before(after, scheduler)
     args = launcher.oar_args if launcher else None
     readme = OAR_README if args is not None else SLURM_README
     count = fill_run_folder(folder.path, identity, {run.name: run.folder for run in required}, readme)
     if args is not None:
         oarsub.write_oarsub(folder.path, definition, args, count, after)
     else:
-        _check_array_size(backend(scheduler), count)
+        check_array_size(backend(scheduler), count)
         _write_sbatch(folder.path, definition, launcher, count, jobs)
     id = secrets.token_hex(4)
     run = StoredRun(
@@ -85,11 +85,13 @@ def write_scan(
     return run
 
 
-def _jobs_before(after: Sequence[str], scheduler: str) -> list[Element]:
-    """The jobs that have to succeed first; a scheduler that reads the run folder looks at the runs itself."""
+def jobs_before(after: Sequence[str], scheduler: str) -> list[Element]:
+    """The jobs of required runs that must succeed first; none for a scheduler that reads the run folders itself."""
     for folder in after:
         if open_run(folder).record.backend is not backend(scheduler):
-            raise ScanError(f"{folder} runs elsewhere, so nothing here can wait for it: first launchers wait {folder}")
+            raise ScanError(
+                f"{folder} runs elsewhere, and jobs here cannot wait for it: first run launchers wait {folder}"
+            )
     if backend(scheduler).sends_attempts_whole:
         return []
     jobs = live_jobs(after)
@@ -98,10 +100,13 @@ def _jobs_before(after: Sequence[str], scheduler: str) -> list[Element]:
     return jobs
 
 
-def _check_array_size(scheduler: Backend, count: int) -> None:
-    """Raise ScanError for more tasks than one array may have; numbers from 0 leave room for one more."""
-    if scheduler.supports_arrays and count > (most := scheduler.largest_array() + 1):
-        raise ScanError(f"{count} tasks are more than one array may have here ({most}, MaxArraySize): split the scan")
+def check_array_size(scheduler: Backend, count: int) -> None:
+    """Raise ScanError for more tasks than one array may have.
+
+    Tasks of scans are numbered from 0, those that `largest_array` counts from 1.
+    """
+    if scheduler.supports_arrays and count > (limit := scheduler.largest_array() + 1):
+        raise ScanError(f"{count} tasks are more than one array may have here ({limit}, MaxArraySize): split the scan")
 
 
 def _write_sbatch(
@@ -121,11 +126,11 @@ def _write_sbatch(
 
 
 def _step_record(definition: Definition, launcher: Launcher | None, count: int) -> StepRecord:
-    """The Map; of a template nobody here knows what it asks for."""
+    """The Map.  What a template asks for is not known here."""
     if definition.template or launcher is None:
         return StepRecord(STEP, (), count, "template", None, definition.worker, None)
     place = ",".join(filter(None, launcher.selection.partitions)) or launcher.group.name
-    # the command line cannot take back what a script asks of OAR, so a retry cannot ask for more
+    # OAR's command line cannot override what a script asks for, so a retry cannot ask for more
     need = None if launcher.oar_args else str(definition.need or ANYTHING)
     seconds = launcher.backend.time_limit(launcher.selection)
     return StepRecord(STEP, (), count, place, seconds, definition.worker, need)
@@ -134,14 +139,17 @@ def _step_record(definition: Definition, launcher: Launcher | None, count: int) 
 def _submissions(
     definition: Definition, launcher: Launcher | None, id: str, count: int, after: tuple[str, ...]
 ) -> tuple[Submission, ...]:
-    """One submission on Slurm, one for each task on this machine, one after the other on OAR, which limits no array."""
+    """One submission on Slurm, one for each task on this machine, several in a row on OAR, which cannot limit an array.
+
+    `id` is that of the run, `after` are the folders of required runs that still run.
+    """
     members = tuple((STEP, number) for number in range(count))
     token, at_once = f"launchers-{id}", definition.at_once
     whole = Submission(STEP, f"{token}-0", members, (), {}, at_once, script="sbatch.sh", after=after)
     if launcher is None or launcher.slurm_args is not None:
         return (whole,)
     if launcher.oar_args is not None:
-        return _one_after_the_other(evolve(whole, script="oarsub.sh", numbered=False), token, at_once)
+        return _in_a_row(evolve(whole, script="oarsub.sh", numbered=False), token, at_once)
     parameters = launcher.resources.submitit()
     return tuple(
         evolve(
@@ -155,20 +163,26 @@ def _submissions(
     )
 
 
-def _one_after_the_other(whole: Submission, token: str, size: int) -> tuple[Submission, ...]:
+def _in_a_row(whole: Submission, token: str, size: int) -> tuple[Submission, ...]:
+    """Submissions of at most `size` tasks.  Each starts when the one before it has ended."""
     if len(whole.members) <= size:
         return (whole,)
     submissions: list[Submission] = []
     for start in range(0, len(whole.members), size):
-        name = f"{STEP}.{len(submissions)}"
-        parents = tuple(Parent(submission.name, "afterany") for submission in submissions[-1:])
-        members = whole.members[start : start + size]
-        token_here = f"{token}-{len(submissions)}"
-        submissions.append(evolve(whole, name=name, token=token_here, members=members, parents=parents))
+        number = len(submissions)
+        submissions.append(
+            evolve(
+                whole,
+                name=f"{STEP}.{number}",
+                token=f"{token}-{number}",
+                members=whole.members[start : start + size],
+                parents=tuple(Parent(before.name, "afterany") for before in submissions[-1:]),
+            )
+        )
     return tuple(submissions)
 
 
-def note_job(run: StoredRun) -> None:
-    """Write the job's id where ESIS looks for it."""
+def write_job_id(run: StoredRun) -> None:
+    """Write the job's id into the file in which ESIS looks for it."""
     for job in run.folder.journal.state().jobs.values():
         (run.folder.path / "__esis__" / "jobid.tx").write_text(f"{job}\n", encoding="utf-8")

@@ -4,92 +4,90 @@ import json
 import os
 import re
 import subprocess
-import time
+import sys
 from pathlib import Path
 
 import pytest
-from scans import TEMPLATE, WAITS, WORKER, YAML, finished, folder_of, plain_environment, scan, shown
+from following import until
+from scans import TEMPLATE, WAITS, WORKER, esis_scan, finish, folder_of, outputs, plain_environment, scan, show, start
 
 from launchers.cli import main
 from launchers.runs.run import open_run
 from launchers.runs.send import resume
 
-NEEDS = "worker: work.py\nneeds: cpu(cores=2, mem=100M) & duration=10m\nparameters: {product: {x: [1, 2, 3]}}\n"
+NEED = {
+    "worker": "work.py",
+    "needs": "cpu(cores=2, mem=100M) & duration=10m",
+    "parameters": {"product": {"x": [1, 2, 3]}},
+}
 
 
-def submitted(folder):
+def job_ids(folder):
     """The ids of all jobs of a run."""
-    return list(open_run(folder).store.submitted().values())
+    return list(open_run(folder).record.folder.journal.state().jobs.values())
 
 
 def job(id, *fields):
-    """What Slurm was asked, by the names of scontrol."""
+    """What Slurm was asked for, by the names of scontrol."""
     text = subprocess.run(["scontrol", "show", "job", id], capture_output=True, text=True, check=True).stdout
     return tuple(re.search(rf"\b{field}=(\S*)", text)[1] for field in fields)
 
 
-def until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.3)
-
-
 def test_a_template_is_submitted_and_can_be_submitted_again(slurm, capfd, monkeypatch):
     monkeypatch.delenv("USER", raising=False)
-    folder = finished(capfd, scan("A", more="at_once: 2\n"))
+    folder = finish(capfd, scan("A", {"at_once": 2}))
     assert "#SBATCH --array 0-2%2\n" in (folder / "sbatch.sh").read_text()
-    (id,) = submitted(folder)
+    (id,) = job_ids(folder)
     assert (folder / "__esis__" / "jobid.tx").read_text() == f"{id}\n"
     assert job(id, "Command", "WorkDir") == (f"{folder}/sbatch.sh", f"{folder}/cwd")
-    assert [(folder / "cwd" / f"out.{n}").read_text() for n in range(3)] == ["0", "2", "8"]
+    assert outputs(folder) == ["0", "2", "8"]
     assert (folder / "cwd" / f"slurm-{id}_2.out").read_text() == "task 2 has 4\n"
     assert main(["logs", str(folder), "scan:2"]) == 0
     assert capfd.readouterr().out == "task 2 has 4\n"
     assert main(["scan", "run", "A/scan.yaml"]) == 0
     assert "nothing changed, so nothing is submitted; its run is COMPLETED" in capfd.readouterr().out
-    assert submitted(folder) == [id]
+    assert job_ids(folder) == [id]
     for n in range(3):
         (folder / "cwd" / f"out.{n}").unlink()
     sbatch = ["sbatch", "--wait", "../sbatch.sh"]
     subprocess.run(sbatch, cwd=folder / "cwd", env=plain_environment(), check=True, capture_output=True)
-    assert [(folder / "cwd" / f"out.{n}").read_text() for n in range(3)] == ["0", "2", "8"]
+    assert outputs(folder) == ["0", "2", "8"]
 
 
 def test_a_template_needs_no_launchers_yaml(slurm, capfd):
     Path("launchers.yaml").unlink()
-    folder = finished(capfd, scan("A"))
-    assert open_run(folder).store.scheduler == "slurm"
-    assert job(submitted(folder)[0], "TimeLimit", "JobName") == ("00:09:00", "scanned")
+    folder = finish(capfd, scan("A"))
+    assert open_run(folder).record.scheduler == "slurm"
+    assert job(job_ids(folder)[0], "TimeLimit", "JobName") == ("00:09:00", "scanned")
 
 
 def test_a_need_chooses_the_partition_and_does_not_count(slurm, capfd):
-    file = scan("A", yaml=NEEDS, worker="#!/usr/bin/env python3\n" + WORKER)
-    folder = finished(capfd, file)
-    assert job(submitted(folder)[0], "TimeLimit", "MinMemoryNode", "CPUs/Task") == ("00:10:00", "100M", "2")
+    file = scan("A", entries=NEED, worker="#!/usr/bin/env python3\n" + WORKER)
+    folder = finish(capfd, file)
+    assert job(job_ids(folder)[0], "TimeLimit", "MinMemoryNode", "CPUs/Task") == ("00:10:00", "100M", "2")
     assert re.search(r"^#SBATCH --partition=\S+$", (folder / "sbatch.sh").read_text(), re.M)
     text = Path(file).read_text()
     Path(file).write_text(text.replace("cores=2", "cores=4"))
     assert main(["scan", "run", file]) == 0
     assert "nothing changed" in capfd.readouterr().out
     Path(file).write_text(text + "workdir: elsewhere\n")
-    assert finished(capfd, file).name == folder.name
+    assert finish(capfd, file).name == folder.name
 
 
 def test_what_waits_is_not_reached_by_edits_and_runs_after_what_it_requires(slurm, tmp_path, capfd):
     """A diamond: each scan once, required ones first, by afterok on jobs that are still running."""
     gate = tmp_path / "gate"
     a = scan("A", worker=WAITS.format(gate=gate) + WORKER)
-    for name, needs in (("B", "a: ../A"), ("C", "a: ../A"), ("D", "b: ../B/scan.yaml, c: ../C")):
-        scan(name, more=f"requires: {{{needs}/scan.yaml}}\n")
+    for name, required in (("B", "A"), ("C", "A"), ("D", "BC")):
+        scan(name, {"requires": {letter.lower(): f"../{letter}/scan.yaml" for letter in required}})
     assert main(["scan", "dependency", "D/scan.yaml"]) == 0
     capfd.readouterr()
-    ids = {name: submitted(folder_of(capfd, f"{name}/scan.yaml")) for name in "ABCD"}
-    assert [len(one) for one in ids.values()] == [1, 1, 1, 1]
+    ids = {name: job_ids(folder_of(capfd, f"{name}/scan.yaml")) for name in "ABCD"}
+    assert [len(jobs) for jobs in ids.values()] == [1, 1, 1, 1]
     assert int(ids["A"][0]) < min(int(ids["B"][0]), int(ids["C"][0])) < int(ids["D"][0])
     d = folder_of(capfd, "D/scan.yaml")
     assert f"\n#SBATCH --dependency=afterok:{ids['B'][0]}:{ids['C'][0]}\n" in (d / "sbatch.sh").read_text()
-    until(lambda: open_run(d).status()[0].reason)
+    until(lambda: open_run(d).status()[0].reason, 60, 0.3)
     (dependency,) = job(ids["D"][0], "Dependency")
     assert [dependency.count(f"afterok:{ids[name][0]}_*(unfulfilled)") for name in "BC"] == [1, 1]
     for name in "ABCD":
@@ -106,21 +104,20 @@ def test_one_failed_task_fails_the_run_and_is_all_that_is_retried(slurm, capfd):
     worker = WORKER + 'open("../__esis__/completed.state", "w").write("1")\n'
     worker += 'if n == "1" and not os.path.exists("again"):\n    open("again", "w")\n    raise SystemExit(1)\n'
     file = scan("A", worker=worker)
-    b = scan("B", more="requires: {data: ../A/scan.yaml}\n")
-    assert main(["scan", "run", file]) == 0
-    folder = folder_of(capfd, file)
+    b = scan("B", {"requires": {"data": "../A/scan.yaml"}})
+    folder = start(capfd, file)
     assert main(["wait", str(folder)]) == 1
-    assert shown(capfd, file)["state"] == "FAILED"
+    assert show(capfd, file)["state"] == "FAILED"
     assert main(["scan", "run", b]) == 1
     assert f"data FAILED: {folder}" in capfd.readouterr().err
     assert main(["retry", str(folder)]) == 0
-    (_, again) = submitted(folder)
+    (_, again) = job_ids(folder)
     assert job(again, "ArrayTaskId")[0] in ("1", "1%10")
     assert main(["scan", "run", b]) == 0  # while the second attempt runs
     assert main(["wait", str(folder)]) == 0
     assert main(["wait", str(folder_of(capfd, b))]) == 0
     assert (folder / "setup.log").read_text() == "set up\n"
-    assert shown(capfd, file)["state"] == "COMPLETED"
+    assert show(capfd, file)["state"] == "COMPLETED"
     capfd.readouterr()
     assert main(["logs", str(folder), "scan:1"]) == 0
     assert capfd.readouterr().out == "task 1 has 1\n"
@@ -128,13 +125,13 @@ def test_one_failed_task_fails_the_run_and_is_all_that_is_retried(slurm, capfd):
 
 def test_when_nobody_knows_the_job_any_more_the_run_itself_is_asked(slurm, capfd, monkeypatch):
     file = scan("A")
-    folder = finished(capfd, file)
+    folder = finish(capfd, file)
     monkeypatch.setenv("PATH", str(folder))  # a machine without Slurm's commands
-    assert shown(capfd, file)["state"] == "COMPLETED"  # seen earlier
+    assert show(capfd, file)["state"] == "COMPLETED"  # seen earlier
     (folder / "seen.json").unlink()
-    assert shown(capfd, file)["state"] == "UNKNOWN"
+    assert show(capfd, file)["state"] == "UNKNOWN"
     (folder / "__esis__" / "completed.state").write_text("1")
-    assert shown(capfd, file)["state"] == "COMPLETED"
+    assert show(capfd, file)["state"] == "COMPLETED"
 
 
 def test_what_runs_elsewhere_cannot_be_waited_for(slurm, tmp_path, capfd):
@@ -143,7 +140,7 @@ def test_what_runs_elsewhere_cannot_be_waited_for(slurm, tmp_path, capfd):
         "local: [{id: box, tags: [here], cpu: {cores: 2, memory: 2G}}]\nslurm: [{id: testbed, tags: [there], query_slurm: true}]\n"
     )
     a = scan("A", worker=WAITS.format(gate=gate) + WORKER)
-    b = scan("B", more="requires: {data: ../A/scan.yaml}\n")
+    b = scan("B", {"requires": {"data": "../A/scan.yaml"}})
     for first, then in (("here", "there"), ("there", "here")):
         assert main(["scan", "run", a, "--tag", first]) == 0
         assert main(["scan", "run", b, "--tag", then]) == 1
@@ -156,27 +153,26 @@ def test_what_runs_elsewhere_cannot_be_waited_for(slurm, tmp_path, capfd):
         assert main(["scan", "run", b, "--tag", then]) == 0
         assert main(["wait", str(folder_of(capfd, b))]) == 0
         for file in (a, b):
-            assert main(["scan", "clean", "--scan", file, shown(capfd, file)["hash"], "--yes"]) == 0
+            assert main(["scan", "clean", "--scan", file, show(capfd, file)["hash"], "--yes"]) == 0
         gate.unlink()
 
 
 def test_cancel_status_and_a_larger_retry(slurm, tmp_path, capfd):
     gate = tmp_path / "gate"
-    file = scan("A", yaml=NEEDS, worker="#!/usr/bin/env python3\n" + WAITS.format(gate=gate) + WORKER)
-    assert main(["scan", "run", file]) == 0
-    folder = folder_of(capfd, file)
-    until(lambda: open_run(folder).status()[0].counts["RUNNING"] == 3)
+    file = scan("A", entries=NEED, worker="#!/usr/bin/env python3\n" + WAITS.format(gate=gate) + WORKER)
+    folder = start(capfd, file)
+    until(lambda: open_run(folder).status()[0].counts["RUNNING"] == 3, 60, 0.3)
     assert main(["status", str(folder), "--json"]) == 0
-    told = json.loads(capfd.readouterr().out)
-    (id,) = submitted(folder)
-    assert [one["job"] for one in told["steps"][0]["jobs"]] == [f"{id}_{n}" for n in range(3)]
+    status = json.loads(capfd.readouterr().out)
+    (id,) = job_ids(folder)
+    assert [entry["job"] for entry in status["steps"][0]["jobs"]] == [f"{id}_{n}" for n in range(3)]
     assert main(["scan", "run", file, "--force"]) == 1
     subprocess.run(["scancel", f"{id}_0", f"{id}_2"], check=True)
-    until(lambda: open_run(folder).status()[0].counts["CANCELLED"] == 2)
+    until(lambda: open_run(folder).status()[0].counts["CANCELLED"] == 2, 60, 0.3)
     gate.touch()
     assert main(["wait", str(folder)]) == 1
     assert main(["retry", str(folder), "--escalate", "mem*2, duration*3"]) == 0
-    again = submitted(folder)[-1]
+    again = job_ids(folder)[-1]
     assert job(again, "MinMemoryNode", "TimeLimit") == ("200M", "00:30:00")
     assert main(["wait", str(folder)]) == 0
     assert main(["report", str(folder)]) == 0
@@ -188,33 +184,32 @@ def test_cancel_status_and_a_larger_retry(slurm, tmp_path, capfd):
     assert main(["scan", "run", file, "--force"]) == 0
     assert main(["cancel", str(folder)]) == 0
     assert main(["wait", str(folder)]) == 1
-    assert shown(capfd, file)["state"] == "FAILED"
+    assert show(capfd, file)["state"] == "FAILED"
 
 
-def test_a_template_says_what_it_asks_so_a_retry_cannot_ask_for_more(slurm, capfd):
+def test_what_a_template_asks_for_cannot_be_multiplied(slurm, capfd):
     file = scan("A", worker="raise SystemExit(1)\n")
-    assert main(["scan", "run", file]) == 0
-    folder = folder_of(capfd, file)
+    folder = start(capfd, file)
     assert main(["wait", str(folder)]) == 1
     capfd.readouterr()
     assert main(["retry", str(folder), "--escalate", "mem*2"]) == 2
-    assert f"{folder}/sbatch.sh says itself what it asks for: change that, then retry" in capfd.readouterr().err
+    assert f"{folder}/sbatch.sh; change them there, then run retry again" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("template", "said"),
+    ("template", "message"),
     [
         (TEMPLATE.replace("--time=0:09:00", "--partition=nowhere"), "invalid partition specified: nowhere"),
         (TEMPLATE.replace("--time=0:09:00", "--time=never"), "Invalid --time specification"),
     ],
 )
-def test_what_sbatch_refuses_leaves_nothing_in_the_way(slurm, template, said, capfd):
+def test_what_sbatch_refuses_leaves_nothing_in_the_way(slurm, template, message, capfd):
     file = scan("A", template=template)
     assert main(["scan", "run", file]) == 1
-    assert said in capfd.readouterr().err
+    assert message in capfd.readouterr().err
     assert not list(Path("A").glob("wrkdir.*"))
     scan("A")
-    finished(capfd, file)
+    finish(capfd, file)
 
 
 def test_a_controller_that_does_not_answer_is_asked_again_later(slurm, capfd, monkeypatch):
@@ -228,18 +223,17 @@ def test_a_controller_that_does_not_answer_is_asked_again_later(slurm, capfd, mo
         away.setenv("SLURM_CONF", str(Path("unreachable.conf").absolute()))
         assert main(["scan", "run", file]) == 1
     assert "Unable to contact slurm controller" in capfd.readouterr().err
-    assert shown(capfd, file)["state"] == "UNSUBMITTED"
-    assert main(["scan", "run", file]) == 0
-    folder = folder_of(capfd, file)
+    assert show(capfd, file)["state"] == "UNSUBMITTED"
+    folder = start(capfd, file)
     assert main(["wait", str(folder)]) == 0
-    assert len(submitted(folder)) == 1
+    assert len(job_ids(folder)) == 1
 
 
 def test_more_tasks_than_an_array_may_have(slurm, capfd):
     config = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True, check=True).stdout
     most = int(re.search(r"MaxArraySize\s*= (\d+)", config)[1])
-    yaml = f"worker: work.py\ntemplate: template.sh\nparameters: {{product: {{x: {list(range(most + 1))}}}}}\n"
-    assert main(["scan", "run", scan("A", yaml=yaml)]) == 1
+    entries = {"worker": "work.py", "template": "template.sh", "parameters": {"product": {"x": list(range(most + 1))}}}
+    assert main(["scan", "run", scan("A", entries=entries)]) == 1
     assert f"{most + 1} tasks are more than one array may have here ({most}, MaxArraySize)" in capfd.readouterr().err
     assert not list(Path("A").glob("wrkdir.*"))
 
@@ -247,13 +241,13 @@ def test_more_tasks_than_an_array_may_have(slurm, capfd):
 KILLED = """
 import os, signal, sys
 from launchers.cli import main
-from launchers.runs.folder import Store
-record = Store.record
-def dies(self, event):
+from launchers.runs.journal import Journal
+append = Journal.append
+def die(self, event):
     if type(event).__name__ == {event!r}:
         os.kill(os.getpid(), signal.SIGKILL)
-    record(self, event)
-Store.record = dies
+    append(self, event)
+Journal.append = die
 main(["scan", "run", "A/scan.yaml"])
 """
 
@@ -261,47 +255,38 @@ main(["scan", "run", "A/scan.yaml"])
 @pytest.mark.parametrize("event", ["Intent", "Submitted"])
 def test_a_client_killed_around_sbatch_submits_once(slurm, event, capfd):
     """Before sbatch, and after it with its answer lost: the next run finishes what was begun."""
-    import sys
-
     file = scan("A")
     done = subprocess.run([sys.executable, "-c", KILLED.format(event=event)], check=False)
     assert done.returncode < 0
     folder = folder_of(capfd, file)
-    assert shown(capfd, file)["state"] == "UNSUBMITTED"
+    assert show(capfd, file)["state"] == "UNSUBMITTED"
     assert main(["scan", "run", file]) == 0
     assert main(["wait", str(folder)]) == 0
-    (id,) = submitted(folder)
+    (id,) = job_ids(folder)
     shown_by_slurm = subprocess.run(
         ["squeue", "-h", "-a", "-t", "all", "-o", "%F %k"], capture_output=True, text=True, check=True
     )
-    token = open_run(folder).store.units[0].token
+    token = open_run(folder).record.submissions[0].token
     assert {line.split()[0] for line in shown_by_slurm.stdout.splitlines() if line.endswith(token)} == {id}
-    assert submitted(resume(folder).folder) == [id]
+    assert job_ids(resume(folder).folder) == [id]
 
 
 def test_esis_files_are_run(slurm, capfd):
     """As `esis setup`, `esis require` and `esis dependency` would, and by ESIS's names where that is asked."""
-    for folder in "AB":
-        scan(folder)
-        Path(folder, "scan.yaml").unlink()
-        requires = ["../A/wf.esis2.json"] if folder == "B" else []
-        Path(folder, "wf.esis2.json").write_text(json.dumps({
-            "setupscript": "setup.sh", "sbatchtemplate": "template.sh", "workerscript": "work.py",
-            "param_generator": "generate.py", "param_includes": [], "status": {}, "requires": requires,
-            "maxparallel": "10", "workdirpath": "./", "requires_names": dict.fromkeys(requires, "data"),
-        }))  # fmt: skip
+    esis_scan("A", name="wf.esis2.json")
+    esis_scan("B", ["../A/wf.esis2.json"], name="wf.esis2.json")
     assert main(["scan", "dependency", "B/wf.esis2.json", "--esis-identity"]) == 0
     folder = folder_of(capfd, "B/wf.esis2.json", "--esis-identity")
     assert main(["wait", str(folder)]) == 0
-    assert shown(capfd, "B/wf.esis2.json", "--esis-identity")["state"] == "COMPLETED"
-    assert shown(capfd, "B/wf.esis2.json")["state"] == "MISSING"
+    assert show(capfd, "B/wf.esis2.json", "--esis-identity")["state"] == "COMPLETED"
+    assert show(capfd, "B/wf.esis2.json")["state"] == "MISSING"
 
 
 def test_output_goes_where_the_template_says(slurm, capfd):
     template = TEMPLATE.replace("#ESIS_PRIVATE", "#SBATCH -o log.%A.%a\n#SBATCH --error='err-%j'\n#ESIS_PRIVATE")
-    folder = finished(capfd, scan("A", template=template, yaml=YAML))
+    folder = finish(capfd, scan("A", template=template))
     capfd.readouterr()
     assert main(["logs", str(folder), "scan:1"]) == 0
     assert capfd.readouterr().out == "task 1 has 1\n"
     assert len(list((folder / "cwd").glob("err-*"))) == 3
-    assert os.listdir(folder / "cwd").count(f"log.{submitted(folder)[0]}.1") == 1
+    assert os.listdir(folder / "cwd").count(f"log.{job_ids(folder)[0]}.1") == 1

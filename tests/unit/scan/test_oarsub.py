@@ -1,85 +1,90 @@
-"""oarsub.sh, run by hand where there is no OAR; tests/oar/test_scan.py submits it."""
+"""oarsub.sh, run by hand where there is no OAR; tests/cluster/oar/test_scan.py submits it."""
 
-import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from scans import WORKER, YAML, executable, folder_of, scan
+from fake_oar import fake_oar
+from scans import WORKER, outputs, scan, start
 
-from launchers.cli import main
+from launchers.oar.args import OarArgs
+from launchers.scan import ScanError, load_definition, run_scan
+from launchers.scan.oarsub import render_oarsub
 
-NEEDS = "worker: work.py\nneeds: cpu(cores=2) & duration=90 min\nparameters: {list: [{x: 0}, {x: 1}, {x: 4}]}\n"
+NEED = {"worker": "work.py", "needs": "cpu(cores=2) & duration=90 min"}
+ENTRIES = {**NEED, "parameters": {"list": [{"x": 0}, {"x": 1}, {"x": 4}]}}
 FAILS = '#!/usr/bin/env python3\nimport os\nif os.environ["SLURM_ARRAY_TASK_ID"] == "1":\n    raise SystemExit(113)\n'
 
 
 @pytest.fixture(autouse=True)
-def grid(tmp_path, monkeypatch):
-    """An OAR that takes everything, writes down what it was asked, and runs nothing."""
-    monkeypatch.chdir(tmp_path)
-    asked = tmp_path / "asked"
-    jobs = {id: {"Job_Id": id, "array_id": 7, "array_index": id - 6, "state": "Running"} for id in (7, 8, 9)}
-    takes = f'#!/bin/sh\npwd > {asked}\nprintf "%s\\n" "$@" >> {asked}\necho OAR_JOB_ID=7\n'
-    executable(tmp_path / "bin" / "oarsub", takes)
-    executable(tmp_path / "bin" / "oarstat", f"#!/bin/sh\necho '{json.dumps(jobs)}'\n")
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    (tmp_path / "launchers.yaml").write_text(
-        "oar: [{id: grid, nodes: [{hosts: 'n[1-2]', cpu: {cores: 4, memory: 9G}}]}]\n"
-    )
+def asked(tmp_path, monkeypatch):
+    """What OAR, which has one array of three jobs, was asked for."""
+    return fake_oar(tmp_path, monkeypatch, {7: (7, 1), 8: (7, 2), 9: (7, 3)})
 
 
-def submitted(capfd, file):
-    assert main(["scan", "run", file]) == 0, capfd.readouterr().err
-    return folder_of(capfd, file)
-
-
-def task(folder, number):
+def run_task(folder, number):
     """Run one task as OAR would; its exit status."""
     env = {"PATH": "/usr/bin:/bin", "OAR_ARRAY_ID": "7"}
     return subprocess.run(["../oarsub.sh", str(number)], cwd=folder / "cwd", env=env, check=False).returncode
 
 
-def test_what_is_asked_and_what_runs(capfd):
-    folder = submitted(capfd, scan("A", yaml=NEEDS, worker="#!/usr/bin/env python3\n" + WORKER))
+def test_what_is_asked_for_and_what_runs(capfd, asked):
+    folder = start(capfd, scan("A", entries=ENTRIES, worker="#!/usr/bin/env python3\n" + WORKER))
     lines = (folder / "oarsub.sh").read_text().splitlines()
     assert lines[:7] == [
         "#!/bin/sh", "#OAR -n A", "#OAR -l /host=1/core=2,walltime=1:30:00", "#OAR -q default", "#OAR --array-param-file ../oar/tasks",
         "#OAR -O ../oar/%jobid%", "#OAR -E ../oar/%jobid%",
     ]  # fmt: skip
     assert (folder / "oar" / "tasks").read_text() == "0\n1\n2\n"
-    cwd, scans, _, name, *rest = Path("asked").read_text().splitlines()
+    cwd, scans, _, name, *rest = asked.read_text().splitlines()
     assert (cwd, scans, rest) == (f"{folder}/cwd", "-S", ["-d", f"{folder}/cwd", "../oarsub.sh"])
     assert name.startswith("A.scan.launchers-")
     assert "oarsub -S ../oarsub.sh" in (folder / "README").read_text()
-    assert task(folder, 2) == 0
-    assert (folder / "cwd" / "out.2").read_text() == "8"
+    assert [run_task(folder, number) for number in range(3)] == [0, 0, 0]
+    assert outputs(folder) == ["0", "2", "8"]
     assert (folder / "cwd" / "oar-7_2.out").read_text() == "task 2 has 4\n"
-    assert [one.name for one in (folder / "oar").glob("ok.*")] == ["ok.2"]
+    assert sorted(path.name for path in (folder / "oar").glob("ok.*")) == ["ok.0", "ok.1", "ok.2"]
 
 
-def test_a_task_looks_whether_all_that_is_required_succeeded(capfd, monkeypatch):
+def test_a_worker_finds_the_variables_of_a_slurm_array(capfd):
+    folder = start(capfd, scan("A", entries=ENTRIES, worker="#!/bin/sh\nenv | grep SLURM_ARRAY | sort\n"))
+    run_task(folder, 1)
+    assert (folder / "cwd" / "oar-7_1.out").read_text() == (
+        "SLURM_ARRAY_TASK_COUNT=3\nSLURM_ARRAY_TASK_ID=1\nSLURM_ARRAY_TASK_MAX=2\nSLURM_ARRAY_TASK_MIN=0\n"
+    )
+
+
+def test_a_task_checks_that_all_required_tasks_succeeded(capfd, asked, monkeypatch):
     monkeypatch.setattr("launchers.scan.oarsub.RESULT_PATIENCE", 0)
-    a = submitted(capfd, scan("it is A", yaml=NEEDS, worker=FAILS))
-    b = submitted(capfd, scan("B", yaml=NEEDS, worker="#!/bin/sh\n", more="requires: {data: ../it is A/scan.yaml}\n"))
-    assert "-a\n7\n-a\n8\n-a\n9\n" in Path("asked").read_text()
-    assert [task(a, number) for number in range(3)] == [0, 1, 0]  # 113 would stand for a parent that failed
-    assert task(b, 0) == 113
+    a = start(capfd, scan("it is A", entries=ENTRIES, worker=FAILS))
+    b = start(capfd, scan("B", {"requires": {"data": "../it is A/scan.yaml"}}, entries=ENTRIES, worker="#!/bin/sh\n"))
+    assert "-a\n7\n-a\n8\n-a\n9\n" in asked.read_text()
+    assert [run_task(a, number) for number in range(3)] == [0, 1, 0]  # 113 would stand for a parent that failed
+    assert run_task(b, 0) == 113
     assert (b / "cwd" / "oar-7_0.out").read_text() == f"cancelled: task 1 of {a} did not succeed\n"
     (a / "work.py").write_text("#!/bin/sh\n")
-    assert task(a, 1) == 0
-    assert task(b, 0) == 0
+    assert run_task(a, 1) == 0
+    assert run_task(b, 0) == 0
     shutil.rmtree(a)
-    assert task(b, 0) == 113
+    assert run_task(b, 0) == 113
 
 
-@pytest.mark.parametrize(
-    ("folder", "yaml", "said"),
-    [("A", YAML, "A/template.sh is an sbatch file, and grid is OAR"), ("it's", NEEDS, "OAR cannot work in ")],
-)
-def test_what_cannot_go_to_oar_is_refused(folder, yaml, said, capfd):
-    assert main(["scan", "run", scan(folder, yaml=yaml)]) == 1
-    assert said in capfd.readouterr().err
-    assert not list(Path(folder).glob("wrkdir.*"))
-    assert not Path("asked").exists()
+def test_a_folder_that_oar_cannot_enter(asked):
+    with pytest.raises(ScanError, match=r"^OAR cannot work in .*, because its path contains ': set workdir: to"):
+        run_scan(scan("it's", entries=ENTRIES))
+    assert not list(Path("it's").glob("wrkdir.*"))
+    assert not asked.exists()
+
+
+def test_a_line_break_cannot_be_passed_on():
+    definition = load_definition(scan("A", entries=ENTRIES))
+    with pytest.raises(ScanError, match=r"^OAR cannot pass on a line break: '/a\\nb'$"):
+        render_oarsub(definition, OarArgs(), 1, ["/a\nb"])
+
+
+def test_a_long_name_is_cut():
+    definition = load_definition(scan("A", {"name": "n" * 200}, entries=ENTRIES))
+    name = render_oarsub(definition, OarArgs(), 1, []).splitlines()[1]
+    assert name.startswith("#OAR -n nnn")
+    assert len(name) < 200
