@@ -64,13 +64,13 @@ def _gpu_properties(node: OarNode) -> list[str]:
 
 def _nodes_spec(group: list[OarNode], hosts: bool) -> schema.OarNodes:
     node = group[0]
-    alive = sum(one.alive for one in group)
+    alive = sum(node.alive for node in group)
     cpu = schema.CpuSpec(
         cores=None if node.cores is None else kinds.Count(node.cores),
         memory=None if node.memory is None else kinds.Memory(node.memory),
     )
     return schema.OarNodes(
-        hosts=kinds.Name(fold_hosts(one.name for one in group)) if hosts else None,
+        hosts=kinds.Name(fold_hosts(node.name for node in group)) if hosts else None,
         count=kinds.Count(len(group)),
         available=kinds.Count(alive) if alive < len(group) else None,
         cpu=None if cpu == schema.CpuSpec() else cpu,

@@ -82,11 +82,11 @@ def read_oarnodes(text: str) -> OarFacts:
 
 
 def _is_object_of_resources(document: Any) -> bool:
-    return (
-        isinstance(document, dict)
-        and bool(document)
-        and all(isinstance(one, dict) and {"resource_id", "network_address"} <= one.keys() for one in document.values())
-    )
+    return isinstance(document, dict) and bool(document) and all(map(_is_resource, document.values()))
+
+
+def _is_resource(entry: Any) -> bool:
+    return isinstance(entry, dict) and {"resource_id", "network_address"} <= entry.keys()
 
 
 def _levels(resources: Collection[Resource]) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ def _least_memory(resources: list[Resource], key: str) -> int | None:
 def _common_properties(resources: list[Resource]) -> tuple[tuple[str, str], ...]:
     """The naming properties that all resources of a host have with one value, as far as SQL can name that value."""
     values = {key: {resource.get(key) for resource in resources} for key in NAMING_PROPERTIES}
-    common = {key: found.pop() for key, found in values.items() if len(found) == 1}
+    common = {key: distinct.pop() for key, distinct in values.items() if len(distinct) == 1}
     return tuple((key, str(value)) for key, value in common.items() if _can_stand_in_sql(value))
 
 

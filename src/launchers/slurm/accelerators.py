@@ -94,7 +94,7 @@ def _card_of_features(node: SlurmNode) -> Card | None:
 # -- memory ----------------------------------------------------------------------------------------------------
 
 Evidence = tuple[int, str]
-"""The memory of one device in bytes, and what says so."""
+"""The memory of one device in bytes, and what states it."""
 
 
 def _memory(card: Card | None, node: SlurmNode, *, alone: bool) -> tuple[int | None, str]:

@@ -56,7 +56,7 @@ def _peak_per_node(step: list[str]) -> int | None:
 
 
 def _count_or_one(text: str) -> int:
-    """A count; 1 where sacct leaves it empty or says 0."""
+    """A count; 1 where sacct prints nothing or 0."""
     return int(text) if text.isdigit() and int(text) else 1
 
 

@@ -47,7 +47,7 @@ def accounts_of(facts: SlurmFacts, person: Person, enforcement: Enforcement) -> 
 
 def parent_accounts(facts: SlurmFacts) -> Accounts:
     """The accounts of this cluster."""
-    return {one.account: one for one in _of_this_cluster(facts) if not one.user}
+    return {association.account: association for association in _of_this_cluster(facts) if not association.user}
 
 
 def with_accounts_below(named: Iterable[str], accounts: Iterable[str], parents: Accounts) -> tuple[str, ...]:
@@ -59,14 +59,15 @@ def with_accounts_below(named: Iterable[str], accounts: Iterable[str], parents: 
 
 def _associations_of(facts: SlurmFacts, person: Person) -> list[Association]:
     """The person's associations; none where several users have some and it is not known who the person is."""
-    mine = [one for one in _of_this_cluster(facts) if one.user and person.user in (None, one.user)]
-    several = len({one.user for one in mine}) > 1
-    return [] if several and person.user is None else mine
+    of_users = [association for association in _of_this_cluster(facts) if association.user]
+    if person.user is not None:
+        return [association for association in of_users if association.user == person.user]
+    return of_users if len({association.user for association in of_users}) == 1 else []
 
 
 def _of_this_cluster(facts: SlurmFacts) -> list[Association]:
     cluster = facts.config.get("ClusterName")
-    return [one for one in facts.associations if not cluster or one.cluster in ("", cluster)]
+    return [association for association in facts.associations if not cluster or association.cluster in ("", cluster)]
 
 
 def _is_default(association: Association, person: Person) -> bool:

@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 
 from launchers.quantities.hosts import expand_hosts, fold_hosts
 from launchers.slurm.accelerators import accelerators_of
-from launchers.slurm.facts import Association, SlurmFacts, SlurmNode, SlurmPartition
+from launchers.slurm.facts import Association, Reservation, SlurmFacts, SlurmNode, SlurmPartition
 
 Rename = Callable[[str], str]
 
@@ -40,11 +40,9 @@ def anonymize(facts: SlurmFacts) -> SlurmFacts:
     return SlurmFacts(
         nodes=[_node(node, names) for node in facts.nodes],
         partitions=[_partition(partition, names) for partition in facts.partitions],
-        reservations=[
-            evolve(one, name="reservation", nodes=_host_list(one.nodes, names)) for one in facts.reservations
-        ],
-        qos=[evolve(one, name=names.qos(one.name)) for one in facts.qos],
-        associations=[_association(one, names) for one in facts.associations],
+        reservations=[_reservation(reservation, names) for reservation in facts.reservations],
+        qos=[evolve(qos, name=names.qos(qos.name)) for qos in facts.qos],
+        associations=[_association(association, names) for association in facts.associations],
         config=config,
         problems=facts.problems,
     )
@@ -79,6 +77,10 @@ def _partition(partition: SlurmPartition, names: _Names) -> SlurmPartition:
         allow_groups=None if partition.allow_groups is None else ("group",),
         qos=names.qos(partition.qos) if partition.qos else None,
     )
+
+
+def _reservation(reservation: Reservation, names: _Names) -> Reservation:
+    return evolve(reservation, name="reservation", nodes=_host_list(reservation.nodes, names))
 
 
 def _association(association: Association, names: _Names) -> Association:

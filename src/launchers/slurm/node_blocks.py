@@ -187,7 +187,8 @@ def _cpu_notes(node: SlurmNode, cpu: schema.CpuSpec | None, partition: SlurmPart
 
 def _nodes_in_maintenance(facts: SlurmFacts) -> set[str]:
     """The nodes of active reservations for maintenance, which keep everybody out."""
-    active = [one for one in facts.reservations if one.state == "ACTIVE" and "MAINT" in one.flags]
+    maintenance = [reservation for reservation in facts.reservations if "MAINT" in reservation.flags]
+    active = [reservation for reservation in maintenance if reservation.state == "ACTIVE"]
     return {name for reservation in active for name in _expand_readable(reservation.nodes)}
 
 
@@ -215,8 +216,8 @@ def _accelerator_spec(accelerators: Accelerators) -> schema.AcceleratorSpec:
 def _accelerator_notes(node: SlurmNode) -> Notes:
     """What each kind and memory was read from, and which GRES share the GPUs."""
     notes: Notes = {}
-    for number, one in enumerate(accelerators_of(node)):
-        evidence = one.evidence if one.kind is not None else f"kind unknown; {one.evidence}"
+    for number, accelerators in enumerate(accelerators_of(node)):
+        evidence = accelerators.evidence if accelerators.kind is not None else f"kind unknown; {accelerators.evidence}"
         notes["accelerators", number] = evidence
     if sharing := sorted({gres.name for gres in node.gres if gres.name.lower() in SHARING_GRES}):
         notes["features" if node.features else "count",] = f"also {', '.join(sharing)}, which share GPUs"

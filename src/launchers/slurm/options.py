@@ -26,7 +26,7 @@ def keep_partitions(group: Group, partitions: Iterable[str], qos: str = "", acco
 
 
 def _keep_accesses(partition: Partition, qos: str, account: str) -> Partition:
-    fitting = (one for one in partition.accesses if qos in ("", one.qos) and account in ("", one.account))
+    fitting = (access for access in partition.accesses if qos in ("", access.qos) and account in ("", access.account))
     accesses = tuple(fitting)
     return evolve(partition, accesses=accesses) if accesses else partition
 

@@ -30,7 +30,7 @@ class Probe:
     type: str | None
 
     def command(self) -> list[str]:
-        """The srun whose output is what the driver says."""
+        """The srun that prints the answer of the driver."""
         gpus = "1" if self.type is None else f"{self.type}:1"
         ask_drivers = " || ".join(shlex.join(query) for query in (NVIDIA_QUERY, AMD_QUERY))
         return [

@@ -59,7 +59,7 @@ class ScontrolRecords:
 
 def read_records(text: str) -> ScontrolRecords:
     """Every record of a text, in order. Never raises."""
-    found = ScontrolRecords()
+    result = ScontrolRecords()
     record: ScontrolRecord | None = None
     key = ""
     for number, line in enumerate(text.split("\n"), 1):
@@ -69,13 +69,13 @@ def read_records(text: str) -> ScontrolRecords:
             continue
         if kind := _begun_record(line, words[0], record):
             record, key = ScontrolRecord(kind, {}, number), ""
-            found.records.append(record)
+            result.records.append(record)
         elif record is None or not line[0].isspace():
             record = None
-            found.rest.append((number, line))
+            result.rest.append((number, line))
             continue
-        key = _add_words(record, words, key, number, found.problems)
-    return found
+        key = _add_words(record, words, key, number, result.problems)
+    return result
 
 
 def _begun_record(line: str, word: str, record: ScontrolRecord | None) -> str:

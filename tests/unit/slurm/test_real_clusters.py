@@ -259,12 +259,12 @@ def test_what_else_is_read(clusters, name):
 # -- what INDEX.md says of single clusters ---------------------------------------------------------------------
 
 
-def one(clusters, name, index=0):
-    return read(text_of(clusters, name)).nodes[index]
+def first_node(clusters, name):
+    return read(text_of(clusters, name)).nodes[0]
 
 
 def test_specialised_cores_and_memory_are_taken_off(clusters):
-    node = one(clusters, "idx_18232515963/kcl_create_erc-hpc-vm013.txt")
+    node = first_node(clusters, "idx_18232515963/kcl_create_erc-hpc-vm013.txt")
     assert (node.cpus, node.memory) == (10, (117000 - 10240) * 1024**2)
 
 
@@ -296,14 +296,11 @@ def test_cloud_nodes(clusters):
 
 
 def test_dotted_names(clusters):
-    assert (
-        one(clusters, "idx_9016326212/gcp_slurm-demo_dotted.txt").name == "slurm-demo.hpc-node-compute01"
-        or "." in one(clusters, "idx_9016326212/gcp_slurm-demo_dotted.txt").name
-    )
+    assert "." in first_node(clusters, "idx_9016326212/gcp_slurm-demo_dotted.txt").name
 
 
 def test_json_numbers_that_mean_nothing(clusters):
-    node = one(clusters, "mila-iqia_clockwork/slurm_state_test/files/sinfo_1")
+    node = first_node(clusters, "mila-iqia_clockwork/slurm_state_test/files/sinfo_1")
     assert (node.cpus, node.memory, node.state.usable) == (2, 1800 << 20, False)
 
 
