@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from launchers.processes import born
 from launchers.runs.lock import HeldError, hold, is_held
 
 CLIENTS, TAKES = 4, 10_000
@@ -71,8 +72,8 @@ def take_and_be_killed(folder):
         os.kill(victim, signal.SIGKILL)
         assert ended([victim]) == [-signal.SIGKILL]
         clients.append(forked(client))
-    for one in clients:
-        os.kill(one, signal.SIGKILL)
+    for process in clients:
+        os.kill(process, signal.SIGKILL)
     assert ended(clients) == [-signal.SIGKILL] * CLIENTS
 
 
@@ -118,7 +119,7 @@ def test_many_clients_find_the_lock_of_one_that_is_gone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["witness"]
 
 
-def test_who_holds_it_is_told(tmp_path):
+def test_who_holds_it_is_in_the_error(tmp_path):
     path = tmp_path / "lock"
     with hold(path):
         assert is_held(path)
@@ -167,6 +168,145 @@ def test_a_full_disk_keeps_no_lock(tmp_path):
         assert sorted(path.name for path in small.iterdir()) == ["big"]
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+# -- one step at a time ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gone():
+    """A process of this machine that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return f"{socket.gethostname()} {process.pid} 1"
+
+
+@pytest.fixture
+def other():
+    """A process of this machine that runs."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        yield f"{socket.gethostname()} {process.pid} {born(process.pid)}"
+        process.kill()
+
+
+def test_what_a_lock_has(tmp_path):
+    path = tmp_path / "lock"
+    with hold(path):
+        host, pid, when, token = path.read_text().split()
+        assert (host, int(pid), int(when)) == (socket.gethostname(), os.getpid(), born(os.getpid()))
+        assert [file.name for file in tmp_path.iterdir()] == ["lock"]
+    with hold(path):
+        assert path.read_text().split()[3] != token
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_is_given_back_whatever_happens(tmp_path):
+    with pytest.raises(ZeroDivisionError), hold(tmp_path / "lock"):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("break_lock", [False, True])
+def test_the_lock_of_a_process_that_runs_is_not_taken(tmp_path, other, break_lock):
+    path = tmp_path / "lock"
+    path.write_text(f"{other} abc\n")
+    with pytest.raises(HeldError, match=f"{path} is held by process {other.split()[1]} on {socket.gethostname()}"):
+        hold(path, break_lock=break_lock).__enter__()
+    assert path.read_text() == f"{other} abc\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["lock"]
+
+
+def test_a_process_that_was_born_later_is_another_one(tmp_path, other):
+    host, pid, when = other.split()
+    (tmp_path / "lock").write_text(f"{host} {pid} {int(when) - 1} abc\n")
+    assert not is_held(tmp_path / "lock")
+    with hold(tmp_path / "lock"):
+        pass
+
+
+def test_a_lock_without_a_birth_is_of_a_process_that_is_gone(tmp_path):
+    (tmp_path / "lock").write_text(f"{socket.gethostname()} {os.getpid()} 0 abc\n")
+    assert not is_held(tmp_path / "lock")
+
+
+def test_the_right_to_replace_a_lock_is_a_lock_itself(tmp_path, gone, other):
+    path, right = tmp_path / "lock", tmp_path / "lock.abc"
+    path.write_text(f"{gone} abc\n")
+    right.write_text(f"{other} def\n")  # another process is taking it
+    with pytest.raises(HeldError):
+        hold(path).__enter__()
+    assert (path.read_text(), right.read_text()) == (f"{gone} abc\n", f"{other} def\n")
+    right.write_text(f"{gone} def\n")  # that process was killed
+    with hold(path):
+        assert path.read_text().split()[1] == str(os.getpid())
+        assert [file.name for file in tmp_path.iterdir()] == ["lock"]
+
+
+def test_whoever_comes_second_leaves_the_lock_of_the_first(tmp_path, gone, other, monkeypatch):
+    """Between the look at who holds it and the right to replace it, another process has replaced it."""
+    path = tmp_path / "lock"
+    path.write_text(f"{gone} abc\n")
+    real = os.link
+
+    def link(source, target):
+        real(source, target)
+        if Path(target).name == "lock.abc":
+            path.write_text(f"{other} def\n")
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(HeldError):
+        hold(path).__enter__()
+    assert path.read_text() == f"{other} def\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["lock"]
+
+
+def test_a_network_file_system_that_makes_the_link_and_loses_its_answer(tmp_path, monkeypatch):
+    real, lost = os.link, []
+
+    def link(source, target):
+        real(source, target)
+        if not lost:
+            lost.append(target)
+            raise FileExistsError
+
+    monkeypatch.setattr(os, "link", link)
+    with hold(tmp_path / "lock"):
+        assert is_held(tmp_path / "lock")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_is_given_back_while_it_is_looked_at(tmp_path, monkeypatch):
+    path, real, tries = tmp_path / "lock", os.link, []
+
+    def link(source, target):
+        tries.append(target)
+        if len(tries) == 1:
+            raise FileExistsError  # and then it is gone
+        real(source, target)
+
+    monkeypatch.setattr(os, "link", link)
+    with hold(path):
+        assert len(tries) == 2
+
+
+def test_what_killed_processes_left_is_removed(tmp_path, gone, other):
+    files = {
+        "lock.new-1": f"{gone} 1\n", "lock.2": f"{gone} 3\n", "lock.new-4": f"{other} 4\n", "lock.new-5": "",
+        "other.new-6": f"{gone} 6\n",
+    }  # fmt: skip
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with hold(tmp_path / "lock"):
+        pass
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["lock.new-4", "lock.new-5", "other.new-6"]
+
+
+def test_a_lock_is_left_to_who_takes_it_while_it_is_given_back(tmp_path, other):
+    path = tmp_path / "lock"
+    with hold(path):
+        right = path.with_name(f"lock.{path.read_text().split()[3]}")
+        right.write_text(f"{other} def\n")
+    assert (path.exists(), right.exists()) == (True, True)
 
 
 if __name__ == "__main__":
