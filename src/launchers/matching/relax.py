@@ -111,13 +111,14 @@ def relax_pooled(offers: Sequence[Offer], alternative: Alternative) -> Iterator[
         relaxed = relax_until_fit(offer, alternative, {}, pooled=True)
         if relaxed is not None:
             alike.setdefault(frozenset(relaxed[1]), []).append(_relaxation((offer,), *relaxed))
-    found = False
-    for terms, near in alike.items():
-        nearest = _nearest_holding(sorted(near, key=lambda each: each.distance), terms, holding)
-        if nearest is not None:
-            found = True
-            yield evolve(nearest, offers=holding(nearest.alternative))
-    if not found:
+    proposals = [
+        evolve(nearest, offers=holding(nearest.alternative))
+        for terms, near in alike.items()
+        if (nearest := _nearest_holding(sorted(near, key=lambda each: each.distance), terms, holding))
+    ]
+    if proposals:
+        yield from proposals
+    else:
         everything = sorted(chain.from_iterable(alike.values()), key=lambda each: each.distance)
         yield from _relax_one_after_the_other(everything, alternative, holding)
 
