@@ -86,7 +86,7 @@ class _Layout:
     def _add_chunk(
         self, task: Task, members: Sequence[Member], parents: list[Parent], number: int, chunks: int
     ) -> None:
-        at_once = task.step.at_once if isinstance(task.step, Map) else None
+        at_once = _at_once(task)
         if at_once and number and self.placed.backend.supports_arrays:
             parents = [*parents, Parent(self.submissions[-1].name, "afterany")]
         parameters = self.placed.places[task.name].parameters
@@ -120,15 +120,26 @@ class _Layout:
 
 def _joint_limits(placed: PlacedPlan) -> dict[str, int]:
     """How many jobs of a Map may run at once; the least of Maps that go item by item, so that they are cut alike."""
-    maps = {task.name: task for task in placed.graph.tasks if isinstance(task.step, Map)}
-    groups = {name: {name} for name in maps}
-    for task in maps.values():
+    maps = [task for task in placed.graph.tasks if isinstance(task.step, Map)]
+    groups = {task.name: {task.name} for task in maps}
+    for task in maps:
         for before in (name for name, on in task.waits if on == "each"):
             together = groups[before] | groups[task.name]
             groups |= dict.fromkeys(together, together)
-    own = {name: task.step.at_once for name, task in maps.items() if isinstance(task.step, Map) and task.step.at_once}
-    least = {name: min((own[member] for member in group if member in own), default=0) for name, group in groups.items()}
-    return {name: limit for name, limit in least.items() if limit}
+    own = {task.name: limit for task in maps if (limit := _at_once(task))}
+    limits = {name: [own[member] for member in group if member in own] for name, group in groups.items()}
+    return {name: min(limited) for name, limited in limits.items() if limited}
+
+
+def _at_once(task: Task) -> int | None:
+    """How many jobs of a Map may run at once; None: no limit."""
+    return task.step.at_once if isinstance(task.step, Map) else None
+
+
+def _same_items(places: Sequence[Place], number: int) -> list[Place]:
+    """Of the places of a Map, those in its `number`th submission."""
+    name = list(dict.fromkeys(submission.name for submission, _ in places))[number]
+    return [(submission, index) for submission, index in places if submission.name == name]
 
 
 def _members(task: Task) -> list[Member]:
@@ -145,12 +156,8 @@ def _parents(task: Task, places: Mapping[str, Sequence[Place]], number: int = 0,
     wanted: dict[tuple[str, str, str], list[int | None]] = {}
     submissions = {submission.name: submission for name in task.parents for submission, _ in places[name]}
     for name, on in task.waits:
-        before = list(places[name])
-        if on == "each":
-            only = list(dict.fromkeys(submission.name for submission, _ in before))[number]
-            before = [place for place in before if place[0].name == only]
         kind = "afterok" if on == "each" and size == 1 else DEPENDENCY_TYPES[on]
-        for submission, index in before:
+        for submission, index in _same_items(places[name], number) if on == "each" else places[name]:
             # of an array as a whole one failure is enough, so steps that have to fail each are waited for one by one
             wanted.setdefault((submission.name, kind, name if on == "failed" else ""), []).append(index)
     parents: list[Parent] = []

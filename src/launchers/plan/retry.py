@@ -20,7 +20,7 @@ from launchers.runs.escalate import asked, asked_by_hand, escalated, factors, po
 from launchers.runs.record import StepRecord
 from launchers.runs.run import PlanRun
 from launchers.runs.send import submit_pending, write_tickets
-from launchers.runs.status import UNSUBMITTED, MemberState
+from launchers.runs.status import UNSUBMITTED, MemberState, StepState
 from launchers.runs.stored import StoredRun, write_run
 
 States = Mapping[Member, MemberState]
@@ -68,17 +68,22 @@ def retry_due_steps(run: PlanRun, *, config: str | Path | None = None) -> list[t
     """Submit again the steps whose RetryPolicy says so; their names and the escalation of each."""
     if not any(step.retry for step in run.record.steps):
         return []  # and the scheduler need not be asked
-    retried = []
     steps = run.status()
-    tried: Counter[Member] = Counter(member for submission in run.record.submissions for member in submission.members)
+    tries: Counter[Member] = Counter(member for submission in run.record.submissions for member in submission.members)
+    retried = []
     for step in steps:
-        policy = run.record.step(step.name).retry
-        bad = [member for member in step.members if member.failed and member.info.state != "CANCELLED"]
-        if not policy or not bad or not step.ended or max(tried[one.step, one.item] for one in bad) > policy[0]:
-            continue
-        if retry(run, escalate=policy[1], only=[step.name], config=config):
-            retried.append((step.name, policy[1]))
+        times_allowed, escalate = run.record.step(step.name).retry or (0, "")
+        if _failed_within(step, tries, times_allowed) and retry(
+            run, escalate=escalate, only=[step.name], config=config
+        ):
+            retried.append((step.name, escalate))
     return retried
+
+
+def _failed_within(step: StepState, tries: Mapping[Member, int], most: int) -> bool:
+    """Whether a step has ended with jobs that failed, each of which was tried at most so often."""
+    bad = [member for member in step.members if member.failed and member.info.state != "CANCELLED"]
+    return step.ended and bool(bad) and max(tries[member.step, member.item] for member in bad) <= most
 
 
 def _refuse_scripts_without_need(run: StoredRun) -> None:

@@ -272,10 +272,8 @@ def _in_submissions(record: RunRecord) -> Iterator[tuple[KeyPath, str]]:
             yield (*where, "name"), f"{submission.name!r} is not a name, or another submission's"
         if submission.attempt < 1 or not submission.members:
             yield (*where, "attempt"), "a submission has members, and an attempt counted from 1"
-        for index, (name, item) in enumerate(() if submission.barrier else submission.members):
-            count = counts.get(name, 0)
-            if (item is None and count != 1) or not 0 <= (item or 0) < count:
-                yield (*where, "members", index, 0), f"there is no step {name!r}, or no item {item} of it"
+        if not submission.barrier:
+            yield from _in_members(submission, (*where, "members"), counts)
         for index, parent in enumerate(submission.parents):
             yield from _in_parent(parent, (*where, "parents", index), by_name)
     waits = {name: [parent.submission for parent in submission.parents] for name, submission in by_name.items()}
@@ -283,6 +281,13 @@ def _in_submissions(record: RunRecord) -> Iterator[tuple[KeyPath, str]]:
         sort_by_waits(waits, waits)
     except CircularWaitError as error:
         yield ("submissions",), str(error)
+
+
+def _in_members(submission: Submission, where: KeyPath, counts: Mapping[str, int]) -> Iterator[tuple[KeyPath, str]]:
+    for index, (name, item) in enumerate(submission.members):
+        count = counts.get(name, 0)
+        if (item is None and count != 1) or not 0 <= (item or 0) < count:
+            yield (*where, index, 0), f"there is no step {name!r}, or no item {item} of it"
 
 
 def _in_parent(parent: Parent, where: KeyPath, by_name: Mapping[str, Submission]) -> Iterator[tuple[KeyPath, str]]:

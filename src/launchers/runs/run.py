@@ -187,17 +187,22 @@ def _elements_to_cancel(run: StoredRun, steps: set[str], spared: set[Member]) ->
         if member[0] in steps and member not in spared and submission.name in jobs
     ]
     counts = Counter(submission.name for submission, _ in mine)
-    barriers = {
+    whole = {submission.name for submission, _ in mine if counts[submission.name] == len(submission.members)}
+    together = sorted(whole | _barriers_before(run, steps))
+    elements: list[Element] = [(jobs[name], None) for name in together if name in jobs]
+    parts = [(submission, position) for submission, position in mine if submission.name not in whole]
+    return elements + [(jobs[submission.name], submission.element(position)) for submission, position in parts]
+
+
+def _barriers_before(run: StoredRun, steps: set[str]) -> set[str]:
+    """The names of the barriers that some steps wait for."""
+    parents = {
         parent.submission
         for submission in run.submissions
         if submission.members[0][0] in steps
         for parent in submission.parents
-        if run.submissions_by_name[parent.submission].barrier
     }
-    whole = {submission.name for submission, _ in mine if counts[submission.name] == len(submission.members)}
-    elements: list[Element] = [(jobs[name], None) for name in sorted(whole | barriers) if name in jobs]
-    parts = [(submission, position) for submission, position in mine if submission.name not in whole]
-    return elements + [(jobs[submission.name], submission.element(position)) for submission, position in parts]
+    return {name for name in parents if run.submissions_by_name[name].barrier}
 
 
 def _submitit_logs(folder: RunFolder, submission: Submission, position: int) -> list[Path]:
