@@ -108,3 +108,10 @@ def test_what_can_never_run(wants, why):
 
 def test_without_limits_everything_can_run():
     assert why_impossible(job("a", "true", cores=1000, memory=2**50, tokens=(("x", 9),)), Capacity()) == ""
+
+
+def test_what_a_job_asks_for_by_itself():
+    plain = job("a", "true")
+    assert (plain.cores, plain.memory, plain.wanted, plain.tokens, plain.after) == (1, 0, (), (), ())
+    assert (plain.time_limit, plain.warning, plain.requeue, plain.requeues) == (None, 0, None, 6)
+    assert Wanted() == Wanted("gpu", 0, None)
