@@ -16,7 +16,7 @@ from attrs import asdict, field, frozen
 from attrs.validators import deep_iterable, instance_of, optional
 
 from launchers.errors import RunError
-from launchers.events import BadLineError, read_lines, structured
+from launchers.events import BadLineError, read_lines, structure_line
 
 _text, _whole = instance_of(str), instance_of(int)
 
@@ -134,7 +134,7 @@ def read_table(folder: Path) -> tuple[Capacity, dict[str, LocalJob]]:
             entry |= {"argv": tuple(entry["argv"]), "wanted": tuple(Wanted(**wanted) for wanted in entry["wanted"])}
         except (KeyError, TypeError) as error:
             raise BadLineError(path, number, f"not a job: {error}") from None
-        job = structured(path, number, entry, LocalJob)
+        job = structure_line(path, number, entry, LocalJob)
         jobs[job.id] = job
     return _read_capacity(folder / "capacity.json"), jobs
 

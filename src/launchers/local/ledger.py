@@ -89,21 +89,41 @@ class Ledger:
 
     def grant(self, job: LocalJob, capacity: Capacity) -> tuple[str, ...] | Shortage:
         """The handles of the devices that the job can have now, or what it waits for."""
+        self._drop_claims_of_the_dead()
+        return self._shortage(job, capacity) or self._token_shortage(job, capacity) or self._devices(job, capacity)
+
+    def _drop_claims_of_the_dead(self) -> None:
         held = [claim for claim in self.claims if alive(claim.pid, claim.born)]
         if len(held) != len(self.claims):
             self.claims, self.changed = held, True
-        cores = sum(claim.cores for claim in held)
+
+    def _shortage(self, job: LocalJob, capacity: Capacity) -> Shortage | None:
+        cores = sum(claim.cores for claim in self.claims)
         if capacity.cores is not None and cores + job.cores > capacity.cores:
             return Shortage("cores", f"cores: {cores} of {capacity.cores} are in use")
-        memory = sum(claim.memory for claim in held)
+        memory = sum(claim.memory for claim in self.claims)
         if capacity.memory is not None and memory + job.memory > capacity.memory:
             return Shortage("memory", f"memory: {memory >> 20} of {capacity.memory >> 20} MiB are in use")
+        return None
+
+    def _token_shortage(self, job: LocalJob, capacity: Capacity) -> Shortage | None:
         limits = dict(capacity.tokens)
         for name, number in job.tokens:
-            taken = sum(claim.tokens.get(name, 0) for claim in held)
+            taken = sum(claim.tokens.get(name, 0) for claim in self.claims)
             if name in limits and taken + number > limits[name]:
                 return Shortage(f"token {name}", f"token {name}: {taken} of {limits[name]} are in use")
-        return _grant_devices(job, capacity, {handle for claim in held for handle in claim.devices})
+        return None
+
+    def _devices(self, job: LocalJob, capacity: Capacity) -> tuple[str, ...] | Shortage:
+        if not job.wanted:
+            return ()
+        taken = {handle for claim in self.claims for handle in claim.devices}
+        free = [device for device in capacity.devices if device[1] not in taken]
+        wants = [(Accelerator(wanted.kind, wanted.memory, wanted.model), 1) for wanted in job.wanted]
+        flow = assign(wants, [Device(kind, 1, memory, model) for kind, _, model, memory in free])
+        if flow is None:
+            return Shortage("accelerators", f"accelerators: {len(free)} of {len(capacity.devices)} are free")
+        return tuple(free[column][1] for row in flow for column, number in enumerate(row) if number)
 
     def claim(self, job: LocalJob, handles: tuple[str, ...], pid: int, born: int | None) -> None:
         """Write down that a process holds what its job asked for."""
@@ -114,17 +134,6 @@ class Ledger:
         """Give back what a process held."""
         self.claims = [claim for claim in self.claims if claim.pid != pid]
         self.changed = True
-
-
-def _grant_devices(job: LocalJob, capacity: Capacity, taken: set[str]) -> tuple[str, ...] | Shortage:
-    if not job.wanted:
-        return ()
-    free = [device for device in capacity.devices if device[1] not in taken]
-    wants = [(Accelerator(wanted.kind, wanted.memory, wanted.model), 1) for wanted in job.wanted]
-    flow = assign(wants, [Device(kind, 1, memory, model) for kind, _, model, memory in free])
-    if flow is None:
-        return Shortage("accelerators", f"accelerators: {len(free)} of {len(capacity.devices)} are free")
-    return tuple(free[column][1] for row in flow for column, number in enumerate(row) if number)
 
 
 @contextmanager
