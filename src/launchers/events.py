@@ -1,6 +1,6 @@
-"""Journals: files of events, one JSON object a line, to which processes append that may be killed at any moment.
+"""Journals: files of events, one JSON object a line.  The processes that append to them may be killed at any moment.
 
-The events of a journal are attrs classes, whose validators say what a line may hold.
+The events of a journal are attrs classes, whose validators define what a line may have in it.
 """
 
 from __future__ import annotations
@@ -18,35 +18,37 @@ from launchers.errors import RunError
 
 E = TypeVar("E", bound=AttrsInstance)
 CUT_OFF = b"\x18"
-"""The end of a line that was cut off, put there by who writes the next one: ASCII's CAN, cancel."""
+"""The end of a line that was cut off: the next process that appends writes it (ASCII's CAN, cancel)."""
 TAIL = 4096
-"""Bytes that are read at a time to find the last line."""
+"""Bytes that are read at a time, from the end of the file, to find the last line."""
+SHOWN = 60
+"""Characters of a wrong line that an error shows."""
 LATEST = 1e11
-"""Seconds of the epoch that Python's clock can show: until the year 5138."""
+"""Seconds of the epoch before which times must be (the year 5138), as Python cannot show much later ones."""
 
 
 class BadLineError(RunError):
-    """A line that launchers did not write: `path`, `line` and what is wrong with it."""
+    """A line that launchers did not write: its file and number (from 1), and what is wrong with it."""
 
     def __init__(self, path: Path, line: int, reason: str) -> None:
-        super().__init__(f"{path}:{line}: {reason} (only launchers writes this file: remove what is not its own)")
+        super().__init__(f"{path}:{line}: {reason} (only launchers writes this file: remove lines of others)")
         self.path, self.line, self.reason = path, line, reason
 
 
 def is_time(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    """A validator of attrs: seconds of the epoch."""
+    """A validator of attrs for seconds of the epoch.  Raises ValueError for anything else."""
     if not isinstance(value, int | float) or not 0 <= value < LATEST:
         raise ValueError("not a time", field)
 
 
 def line_of(event: E, kinds: Mapping[str, type[E]]) -> str:
-    """An event as a line of a journal, with its end."""
+    """The line of a journal for an event, with a line break."""
     name = next(name for name, kind in kinds.items() if kind is type(event))
     return json.dumps({"event": name, **attrs.asdict(event)}) + "\n"
 
 
 def append(path: Path, line: str) -> None:
-    """Write a line behind the others; on disk when this returns.  Raises OSError."""
+    """Add a line, which is on disk when this returns.  Raises OSError."""
     with path.open("ab+") as file:
         file.write(_missing_end(file) + line.encode())
         file.flush()
@@ -54,15 +56,15 @@ def append(path: Path, line: str) -> None:
 
 
 def end_last_line(path: Path) -> None:
-    """End the last line where it was cut off, for those who then write behind it by themselves."""
+    """End a last line that was cut off, for a process that then appends by itself."""
     with path.open("ab+") as file:
         file.write(_missing_end(file))
 
 
 def _missing_end(file: BinaryIO) -> bytes:
-    """What has to be written behind the last line before another one.
+    """What must be written after the last line, before another one.
 
-    A line that lacks nothing but its end was written, and is read so: it is ended.
+    A line that lacks only its line break counts as written, and gets one.  Any other one is marked with `CUT_OFF`.
     """
     start = file.seek(0, os.SEEK_END)
     last = b""
@@ -79,15 +81,15 @@ def _missing_end(file: BinaryIO) -> bytes:
 
 
 def read_events(path: Path, kinds: Mapping[str, type[E]]) -> list[E]:
-    """The events of a file, by the names that they have there; none where there is no file.  Raises BadLineError."""
+    """The events in a file; none if there is no file.  `kinds` are their classes by name.  Raises BadLineError."""
     return [_event(path, number, entry, kinds) for number, entry in read_lines(path)]
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The number and the object of each line; nothing where there is no file.  Raises BadLineError.
+    """The number and the object of each line; nothing if there is no file.  Raises BadLineError.
 
-    A line that was cut off was not written, and what it announces was not done: its process was killed, the disk was
-    full, or the machine went down, which may leave zeros.  It is the last one, or marked by who wrote the next.
+    A line that was cut off counts as not written, and what it announces was not done: its process was killed, the disk
+    was full, or the machine went down, which may leave zeros.  It is the last line, or it is marked with `CUT_OFF`.
     """
     try:
         *lines, last = path.read_bytes().split(b"\n")
@@ -111,12 +113,12 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _looks_cut_off(last: bytes) -> bool:
-    """Whether a last line without its end lacks more than that."""
+    """Whether a last line without a line break lacks more than that."""
     return last.startswith((b"{", b"\0")) and not _is_json(last)
 
 
 def _parse(line: bytes) -> Any:
-    """Raises ValueError for what is not JSON."""
+    """As json.loads; raises ValueError also for JSON that is nested too deep."""
     try:
         return json.loads(line)
     except RecursionError:
@@ -131,8 +133,8 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def structured(path: Path, number: int, entry: Mapping[str, Any], kind: type[E]) -> E:
-    """A line's object as an attrs class; raises BadLineError with what is missing, unknown or of another type."""
+def structure_line(path: Path, number: int, entry: Mapping[str, Any], kind: type[E]) -> E:
+    """An attrs object from the object of a line.  Raises BadLineError for a key that is missing, unknown or wrong."""
     fields = attrs.fields_dict(kind)
     for name in entry:
         if name not in fields:
@@ -143,19 +145,19 @@ def structured(path: Path, number: int, entry: Mapping[str, Any], kind: type[E])
     try:
         return kind(**entry)
     except (TypeError, ValueError) as error:
-        wrong = [one.name for one in error.args if isinstance(one, attrs.Attribute)]  # as attrs' validators have it
-        what = f"{wrong[0]} is {entry[wrong[0]]!r}" if wrong else "a value is of another kind than it should be"
-        raise BadLineError(path, number, f"{kind.__name__}: {what}") from None
+        wrong = [part.name for part in error.args if isinstance(part, attrs.Attribute)]  # attrs' validators add it
+        reason = f"{wrong[0]} is {entry[wrong[0]]!r}, which it cannot be" if wrong else "a value has a wrong type"
+        raise BadLineError(path, number, f"{kind.__name__}: {reason}") from None
 
 
 def _event(path: Path, number: int, entry: dict[str, Any], kinds: Mapping[str, type[E]]) -> E:
     name = entry.pop("event", None)
     if not isinstance(name, str) or name not in kinds:
-        what = "no event is named" if name is None else f"there is no event {name!r}"
-        raise BadLineError(path, number, f"{what}; known events: {', '.join(kinds)}")
-    return structured(path, number, entry, kinds[name])
+        reason = "no event is named" if name is None else f"there is no event {name!r}"
+        raise BadLineError(path, number, f"{reason}; known events: {', '.join(kinds)}")
+    return structure_line(path, number, entry, kinds[name])
 
 
 def _shown(line: bytes) -> str:
     text = line.decode("utf-8", errors="replace")
-    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+    return repr(text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}...")
