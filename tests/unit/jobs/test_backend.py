@@ -13,6 +13,7 @@ from launchers.commands import CommandError
 from launchers.jobs.backend import (
     SLURM_OPTIONS,
     Backend,
+    JobInfo,
     RefusedError,
     Resources,
     SubmissionRequest,
@@ -20,6 +21,7 @@ from launchers.jobs.backend import (
     last_lines,
 )
 from launchers.jobs.submission import DEPENDENCY_TYPES, Submission
+from launchers.jobs.usage import Usage
 from launchers.schedulers import SCHEDULERS, backend
 
 METHODS = sorted(
@@ -312,3 +314,14 @@ def test_what_a_refusal_says():
     assert (str(error), error.lines, error.code, error.transient) == ("one\ntwo", ("one", "two"), "limit", True)
     plain = RefusedError(["no"])
     assert (plain.code, plain.transient) == ("", False)
+
+
+def test_what_a_request_and_a_job_are_where_nothing_is_said():
+    plain = SubmissionRequest(Path("/run"), "id", "p", Submission("a", "t", (("a", None),), (), {}))
+    assert (plain.waits, plain.cwd, plain.submissions, plain.count, plain.jobs) == ((), "", {}, 1, None)
+    info = JobInfo("RUNNING")
+    assert (info.reason, info.nodes, info.elapsed, info.exit, info.partition, info.job) == ("",) * 6
+    assert (info.submitted, info.eligible, info.started, info.ended, info.usage) == (None,) * 5
+    usage = Usage()
+    assert (usage.nodes, usage.gpus) == (1, 0)
+    assert (usage.cores, usage.memory, usage.limit, usage.reserved, usage.peak, usage.cpu) == (None,) * 6
