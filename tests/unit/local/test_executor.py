@@ -31,6 +31,7 @@ def test_a_function_is_run(tmp_path):
     assert submitted.result() == 3
     assert submitted.done()
     (entry,) = table(submitted)
+    assert "-" not in entry.id  # which would be an element of an array
     assert (entry.id, entry.name, entry.cores, entry.cwd, entry.requeue) == (
         submitted.job_id, "adding", 2, str(Path.cwd()), 144,
     )  # fmt: skip
@@ -53,7 +54,7 @@ def test_an_array_is_one_submission(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("limit", "warning", "minutes"), [(None, 0, 10**6), (59, 0, 1), (60, 0, 1), (61, 30, 1), (180, 30, 3)]
+    ("limit", "warning", "minutes"), [(None, 0, 10**6), (59, 0, 1), (60, 0, 1), (61, 30, 1), (119, 30, 1), (180, 30, 3)]
 )
 def test_a_function_is_warned_before_its_time_is_up(tmp_path, monkeypatch, limit, warning, minutes):
     submitted = []
