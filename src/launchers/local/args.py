@@ -47,7 +47,7 @@ def render(selection: Selection) -> LocalArgs:
     return LocalArgs(
         cores=need.cores or 1,
         memory=need.cpu_memory,
-        wanted=tuple(Wanted(one.kind, one.memory, one.model) for one in need.accelerators),
+        wanted=tuple(Wanted(device.kind, device.memory, device.model) for device in need.accelerators),
         tokens=tuple(name for name, _ in selection.group.tokens),
         time_limit=need.duration,
         capacity=capacity(selection.group),

@@ -103,8 +103,8 @@ def unname_scheduler(folder: Path) -> None:
 
 def _scheduler_process(folder: Path) -> tuple[int, int] | None:
     """The process of this machine that is, or was when it was killed, the scheduler of a folder."""
-    found = _PROCESS.fullmatch("".join(f"{line}\n" for line in _whole_lines(_pid_path(folder))))
-    return (int(found[1]), int(found[2])) if found and found[3] == socket.gethostname() else None
+    match = _PROCESS.fullmatch("".join(f"{line}\n" for line in _whole_lines(_pid_path(folder))))
+    return (int(match[1]), int(match[2])) if match and match[3] == socket.gethostname() else None
 
 
 def _pid_path(folder: Path) -> Path:

@@ -26,7 +26,7 @@ _text, _whole = instance_of(str), instance_of(int)
 class Status:
     """What is known of a job: its state, exit status, reason, process, start and end (seconds of the epoch).
 
-    `cpu` are seconds of CPU time and `memory` the bytes of its largest process, None where nobody measured them.
+    `cpu` are seconds of CPU time and `memory` the bytes of its largest process, None where they were not measured.
     """
 
     state: str = PENDING

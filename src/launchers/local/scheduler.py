@@ -1,11 +1,12 @@
 """Run the jobs of one folder on this machine: ``python -m launchers.local.scheduler FOLDER``.
 
-There is no daemon: one of these runs per submission, as long as its jobs do.  It may be killed at any moment and
-started again on the same folder: jobs that ended keep their end, jobs whose process lives are waited for, and no job
-is started twice, because the first thing a job's own shell does is to take a name that can be taken once.
+There is no daemon.  Each submission has a scheduler of its own, which runs as long as its jobs do.  It may be killed at
+any moment and started again on the same folder: jobs that ended keep their end, and jobs whose process lives are waited
+for.  No job is started twice, because the first thing that a job's own shell does is to take a name that can be taken
+once (launchers.local.attempt).
 
-Jobs start in the order given: what one waits for (cores, memory, accelerators, a token), no later one may take
-before it.  So a big job is not starved by small ones of its own submission; between submissions the first to ask wins.
+Jobs start in the order given.  A resource that a job waits for (cores, memory, accelerators, a token) is not given to a
+later job.  So a big job is not starved by small ones of its own submission.  Between submissions the first to ask wins.
 """
 
 from __future__ import annotations

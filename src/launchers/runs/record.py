@@ -117,7 +117,7 @@ def dumps(record: RunRecord) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
+        return [_plain(part) for part in value]
     return attrs.asdict(value) if attrs.has(type(value)) else value
 
 

@@ -203,8 +203,8 @@ class _Sender:
         if not self.resumed:
             return {}
         names = {parent.submission for parent in submission.parents}
-        parents = [one for one in self.run.submissions if one.name in names and one.name in self.journal.jobs]
-        ids = [self.journal.jobs[one.name] for one in parents]
+        parents = [self.run.submissions_by_name[name] for name in sorted(names & set(self.journal.jobs))]
+        ids = [self.journal.jobs[parent.name] for parent in parents]
         return self.run.backend.states(self.run.folder.path, ids, elements_of(parents, self.journal.jobs))
 
     def _ended(self, parent: Parent, known: Mapping[Element, JobInfo]) -> bool | None:
