@@ -1,8 +1,10 @@
-"""`launchers convert` as functions of Python; tests/unit/cli/test_convert.py has what the command prints."""
+"""What clusters print, as a launchers.yaml: the functions behind `launchers convert`."""
 
 import pytest
+from config_files import oar_entry, partition, slurm_entry, write_config
 from oarnodes import oarnodes, resource
-from slurm_texts import CONFIG, NODES, PARTITIONS, associations
+from slurm_texts import CONFIG, node
+from slurm_texts import partition as partition_text
 
 from launchers.config.load import loads
 from launchers.files.problems import ConfigError
@@ -14,57 +16,99 @@ from launchers.launcher.conversion import (
     replace_facts,
 )
 
+SLURM = (CONFIG, node("a1", Partitions="p") + node("a2", Partitions="p"), partition_text("p", "a[1-2]"))
+OAR = oarnodes(resource(1, "n-1"), resource(2, "n-2"))
 
-def test_the_text_is_a_launchers_yaml_and_remarks_are_data():
-    conversion = convert_texts([CONFIG, NODES, PARTITIONS, "NodeName=lost\n", "what\n"], ConversionOptions(id="mine"))
-    (entry,) = loads(conversion.text).document.slurm
-    assert (entry.id, list(entry.partitions)) == ("mine", ["p", "q"])
-    assert conversion.remarks == (
-        "line 1: cannot read this line (a table needs the line with its header): what",
-        "these nodes are in no partition and are left out: lost",
+
+def convert(*texts, earlier=None, **options):
+    return convert_texts(texts, ConversionOptions(**options), earlier)
+
+
+def entry(conversion, scheduler="slurm"):
+    """The only entry that a text has."""
+    (found,) = getattr(loads(conversion.text, "f.yaml").document, scheduler)
+    return found
+
+
+def test_a_slurm_cluster_is_an_entry():
+    found = convert(*SLURM, id="mine")
+    assert entry(found).id == "mine"
+    assert list(entry(found).partitions) == ["p"]
+    assert found.text.startswith("# Written by `launchers convert` from what Slurm printed: 2 nodes, 1 partitions.\n")
+
+
+def test_the_order_of_the_texts_does_not_matter():
+    assert convert(*reversed(SLURM)).text == convert(*SLURM).text
+
+
+def test_an_oar_cluster_is_an_entry():
+    found = convert(OAR, id="grid")
+    assert entry(found, "oar").id == "grid"
+    assert "from what oarnodes printed: 2 nodes.\n" in found.text
+
+
+@pytest.mark.parametrize("options", [{"user": "me"}, {"partitions": ("p",)}, {"anonymize": True}])
+def test_some_options_are_slurms_alone(options):
+    with pytest.raises(ConversionError, match="work for Slurm only, not for OAR"):
+        convert(OAR, **options)
+
+
+def test_one_oar_at_a_time():
+    with pytest.raises(ConversionError, match="only one output of oarnodes -J can be converted at a time"):
+        convert(OAR, OAR)
+
+
+@pytest.mark.parametrize(("texts", "options", "message"), [
+    (("",), {}, "the input has no node and no partition"),
+    (SLURM, {"partitions": ("p", "x")}, "--partition x: there is no such partition; known: p"),
+])  # fmt: skip
+def test_what_cannot_be_converted(texts, options, message):
+    with pytest.raises(ConversionError, match=message):
+        convert(*texts, **options)
+
+
+def test_hosts_can_be_left_out_and_names_be_others():
+    assert "a[1-2]" in convert(*SLURM).text
+    assert "a[1-2]" not in convert(*SLURM, hosts=False).text
+    other = convert(*SLURM, anonymize=True).text
+    assert "a[1-2]" not in other
+
+
+def test_nodes_without_a_partition_are_named():
+    nodes = node("a1") + node("a2", Partitions="")
+    assert (
+        "these nodes are in no partition and are left out: a2"
+        in convert(CONFIG, nodes, partition_text("p", "a1")).remarks
     )
+    assert convert(*SLURM).remarks == ()
 
 
-def test_an_error_has_the_remarks_made_until_then():
-    with pytest.raises(ConversionError, match="the input has no node and no partition") as raised:
-        convert_texts(["what\n"], ConversionOptions())
-    assert raised.value.remarks == ("line 1: cannot read this line (a table needs the line with its header): what",)
+# -- files -------------------------------------------------------------------------------------------------------
 
 
-def test_oar_is_recognised_among_several_texts():
-    text = oarnodes(resource(1, "a", core=1))
-    assert loads(convert_texts([text], ConversionOptions()).text).document.oar[0].nodes[0].hosts == "a"
-    with pytest.raises(ConversionError, match="of OAR, only one output"):
-        convert_texts([NODES, text], ConversionOptions())
+def test_the_one_facts_file_of_a_launchers_yaml(tmp_path):
+    config = write_config(
+        tmp_path, slurm=[{"facts": "cluster.yaml"}, slurm_entry("x", {"p": partition(cores=1)})], oar=[oar_entry("y")]
+    )
+    assert facts_path(config) == tmp_path / "cluster.yaml"
+    assert facts_path(write_config(tmp_path, oar=[{"facts": "/abs/grid.yaml"}])).as_posix() == "/abs/grid.yaml"
 
 
-def test_the_person_of_an_anonymous_cluster_has_a_number():
-    texts = [CONFIG, NODES, PARTITIONS, associations({"Account": "a", "User": "you"}, {"Account": "b", "User": "me"})]
-    (entry,) = loads(convert_texts(texts, ConversionOptions(user="you", anonymize=True)).text).document.slurm
-    assert list(entry.accounts) == ["account1"]
-    (entry,) = loads(convert_texts(texts, ConversionOptions(anonymize=True)).text).document.slurm
-    assert entry.accounts is None
+@pytest.mark.parametrize(("facts", "count"), [([], 0), (["a.yaml", "b.yaml"], 2)])
+def test_a_launchers_yaml_without_its_one_facts_file(tmp_path, facts, count):
+    config = write_config(tmp_path, slurm=[{"facts": path} for path in facts])
+    with pytest.raises(ConfigError, match=f"exactly one slurm: or oar: entry must name a facts: file; {count} do"):
+        facts_path(config)
 
 
-@pytest.mark.parametrize(
-    ("text", "path"), [("slurm: [{facts: f.yaml}]", "f.yaml"), ("oar: [{facts: /f.yaml}]", "/f.yaml")]
-)
-def test_the_facts_file_is_found_from_the_file_that_names_it(text, path, tmp_path):
-    (tmp_path / "launchers.yaml").write_text(text)
-    assert facts_path(tmp_path / "launchers.yaml") == tmp_path / path
-
-
-def test_no_facts_file(tmp_path):
-    (tmp_path / "launchers.yaml").write_text("slurm: [{id: a}]")
-    with pytest.raises(ConfigError, match="exactly one slurm: or oar: entry must name a facts: file; 0 do"):
-        facts_path(tmp_path / "launchers.yaml")
-
-
-def test_replacing_facts_gives_the_difference(tmp_path):
+def test_a_facts_file_is_written_where_it_differs(tmp_path):
     path = tmp_path / "facts.yaml"
-    assert replace_facts(path, "a\nb\n")[2:] == ["@@ -0,0 +1,2 @@\n", "+a\n", "+b\n"]
-    assert replace_facts(path, "a\nb\n") == []
-    assert replace_facts(path, "a\nc\n")[3:] == [" a\n", "-b\n", "+c\n"]
-    assert path.read_text() == "a\nc\n"
-    with pytest.raises(OSError, match="No such file"):
-        replace_facts(tmp_path / "none" / "facts.yaml", "a\n")
+    new = [line.rstrip() for line in replace_facts(path, "a\n")]
+    assert (new[0], new[1], new[-1]) == (f"--- {path} (before)", f"+++ {path} (now)", "+a")
+    assert path.read_text() == "a\n"
+    before = path.stat().st_mtime_ns
+    assert replace_facts(path, "a\n") == []
+    assert path.stat().st_mtime_ns == before
+    diff = replace_facts(path, "b\n")
+    assert [line.rstrip() for line in diff][-2:] == ["-a", "+b"]
+    assert path.read_text() == "b\n"
