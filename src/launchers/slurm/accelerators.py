@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator
 from attrs import frozen
 
 from launchers.gpus.catalogue import Card, identify, nominal_memory
-from launchers.quantities.units import format_memory
+from launchers.quantities.units import GIB, format_memory
 from launchers.slurm.facts import SlurmNode
 from launchers.slurm.gres import Gres, read_tres
 
-GIB = 1024**3
 SHARING_GRES = ("shard", "mps")
 """GRES that let jobs share a GPU. They are not devices of their own."""
 _FAMILIES = {

@@ -11,6 +11,7 @@ from typing import TypeVar
 from attrs import frozen
 
 from launchers.quantities.hosts import count_hosts
+from launchers.quantities.units import MIB
 from launchers.slurm.facts import (
     Association,
     Bounds,
@@ -25,7 +26,6 @@ from launchers.slurm.gres import read_gres, read_tres
 from launchers.slurm.records import ReadProblem
 from launchers.slurm.times import read_limit
 
-MIB = 1024**2
 _UNSET = {"", "(null)", "n/a", "none", "unlimited", "infinite"}
 T = TypeVar("T")
 

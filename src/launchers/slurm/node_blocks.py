@@ -11,11 +11,10 @@ from attrs import evolve, frozen
 from launchers.config import schema
 from launchers.config.emit import Notes
 from launchers.quantities.hosts import expand_hosts, fold_hosts
+from launchers.quantities.units import MIB
 from launchers.slurm.accelerators import SHARING_GRES, Accelerators, accelerators_of
 from launchers.slurm.facts import SlurmFacts, SlurmNode, SlurmPartition
 from launchers.slurm.limits import allocates_memory
-
-MIB = 1024**2
 
 
 @frozen

@@ -9,10 +9,9 @@ from attrs import frozen
 
 from launchers.config import schema
 from launchers.config.emit import Notes
+from launchers.quantities.units import MIB
 from launchers.slurm.accounts import Person, parent_accounts, with_accounts_below
 from launchers.slurm.facts import SlurmFacts, SlurmPartition
-
-MIB = 1024**2
 
 
 def partition_spec(
