@@ -11,7 +11,8 @@ from typing import Any
 
 from attrs import field, frozen
 
-MIB = 1024**2
+from launchers.quantities.units import MIB
+
 LEVELS = ("host", "network_address", "gpu", "core")
 """The properties that number resources, so that a job can ask for some number of them."""
 NAMING_PROPERTIES = ("cluster", "gpu_model", "gpu_mem", "cputype", "memnode", "production", "deploy")
