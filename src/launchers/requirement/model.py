@@ -130,12 +130,16 @@ class Requirement:
             return NotImplemented
         if count < 1:
             raise ValueError(f"a number of accelerators must be 1 or more, not {count}")
-        for each in self.alternatives:
-            if each != Alternative(accelerators=each.accelerators) or not each.accelerators:
-                raise ValueError(f"only accelerators can be multiplied, not {each}")
-            if len(each.accelerators) * count > MAX_DEVICES:
+        for alternative in self.alternatives:
+            if alternative != Alternative(accelerators=alternative.accelerators) or not alternative.accelerators:
+                raise ValueError(f"only accelerators can be multiplied, not {alternative}")
+            if len(alternative.accelerators) * count > MAX_DEVICES:
                 raise ValueError(f"{count} is too many accelerators on one node: no node has more than {MAX_DEVICES}")
-        return Requirement(tuple(evolve(each, accelerators=each.accelerators * count) for each in self.alternatives))
+        return Requirement(
+            tuple(
+                evolve(alternative, accelerators=alternative.accelerators * count) for alternative in self.alternatives
+            )
+        )
 
     __rmul__ = __mul__
 
@@ -148,10 +152,10 @@ class Requirement:
             raise ValueError(f"a duration can only be multiplied by a number above zero, not by {factor}")
         return Requirement(
             tuple(
-                each
-                if each.duration is None
-                else evolve(each, duration=parse_timespan(round(each.duration * Fraction(factor))))
-                for each in self.alternatives
+                alternative
+                if alternative.duration is None
+                else evolve(alternative, duration=parse_timespan(round(alternative.duration * Fraction(factor))))
+                for alternative in self.alternatives
             )
         )
 

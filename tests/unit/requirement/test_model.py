@@ -152,5 +152,7 @@ def test_multiplication_repeats_devices(alternative, count):
     only = Requirement((evolve(Alternative(), accelerators=alternative.accelerators),))
     if alternative.accelerators:
         assert (only * count).alternatives[0].accelerators == tuple(
-            sorted(alternative.accelerators * count, key=lambda one: (one.kind, one.memory, one.model or ""))
+            sorted(
+                alternative.accelerators * count, key=lambda device: (device.kind, device.memory, device.model or "")
+            )
         )

@@ -24,10 +24,10 @@ G = 1024**3
 
 
 def test_the_headline():
-    found = parse("duration=4 days & cuda(mem=24G)*2 & cpu(mem=64G, cores=8)")
-    assert found.alternatives == (Alternative(4 * 86400, 64 * G, 8, (Accelerator("cuda", 24 * G),) * 2, 1),)
-    assert str(found) == "duration=4d & cpu(mem=64G, cores=8) & cuda(mem=24G) * 2"
-    assert found == cuda_gpu(mem="24G") * 2 & cpu(mem="64G", cores=8) & duration("4 days")
+    requirement = parse("duration=4 days & cuda(mem=24G)*2 & cpu(mem=64G, cores=8)")
+    assert requirement.alternatives == (Alternative(4 * 86400, 64 * G, 8, (Accelerator("cuda", 24 * G),) * 2, 1),)
+    assert str(requirement) == "duration=4d & cpu(mem=64G, cores=8) & cuda(mem=24G) * 2"
+    assert requirement == cuda_gpu(mem="24G") * 2 & cpu(mem="64G", cores=8) & duration("4 days")
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_texts_that_mean_the_same(text, same):
 
 
 def test_distribution_keeps_the_order_of_preference():
-    found = parse("(cuda(mem=80G) | rocm()) & (duration=1h | duration=2h) | cpu(cores=1)")
-    assert [str(one) for one in found.alternatives] == [
+    requirement = parse("(cuda(mem=80G) | rocm()) & (duration=1h | duration=2h) | cpu(cores=1)")
+    assert [str(alternative) for alternative in requirement.alternatives] == [
         "duration=1h & cuda(mem=80G)",
         "duration=2h & cuda(mem=80G)",
         "duration=1h & rocm()",
@@ -135,8 +135,8 @@ def test_the_hint_for_a_bare_number_can_be_written(text, hint):
     with pytest.raises(RequirementSyntaxError) as caught:
         parse(text)
     assert str(caught.value).endswith(f"did you mean {hint}?")
-    for one in hint.split(" or "):
-        parse(f"{text[: text.index('(')]}({one})")
+    for argument in hint.split(" or "):
+        parse(f"{text[: text.index('(')]}({argument})")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_number_that_means_nothing_has_no_hint():
 
 
 def test_thousands_of_terms_are_read_and_refused_quickly():
-    """Each term was sorted in one by one: 2 s for these here, 6.5 s on a slower machine."""
+    """Sorted in one after the other they took 2 s, and 6.5 s on a slower machine."""
     start = time.process_time()
     assert parse("&".join(["cuda()"] * 4096)) == parse("cuda()*4096")
     with pytest.raises(RequirementSyntaxError, match="more than 4096 accelerators"):
@@ -257,14 +257,14 @@ PIECES = st.sampled_from(WORDS + MORE)
 @given(st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=20).map(" ".join), st.lists(PIECES).map("".join)))
 def test_any_text_gives_a_requirement_or_a_syntax_error(text):
     try:
-        found = parse(text)
+        requirement = parse(text)
     except RequirementSyntaxError as error:
         shown = str(error)
         assert shown.startswith(f"line {error.line}, column {error.column}: ")
         assert "^" in shown
         assert 1 <= error.line <= text.count("\n") + 1
     else:
-        assert parse(str(found)) == found
+        assert parse(str(requirement)) == requirement
 
 
 @settings(max_examples=300)

@@ -108,7 +108,7 @@ def test_mistakes_in_a_file_of_esis_have_its_keys(change, problem):
     file.write_text(json.dumps({key: value for key, value in entry.items() if value is not None}))
     with pytest.raises(ConfigError) as caught:
         load_definition(file)
-    (line,) = [str(each) for each in caught.value.problems]
+    (line,) = [str(problem) for problem in caught.value.problems]
     assert line.startswith("A/wf.esis.json:1:")
     assert problem in line
 

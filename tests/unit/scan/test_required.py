@@ -24,7 +24,7 @@ def write_diamond(worker):
 
 def folders(file):
     """The run folders of a scan and of all that it requires, by the scan's name."""
-    return {each.definition.name: each.folder for each in read_family(Path(file)).identities.values()}
+    return {identity.definition.name: identity.folder for identity in read_family(Path(file)).identities.values()}
 
 
 def test_what_is_missing_is_named():
@@ -56,7 +56,7 @@ def test_what_is_missing_is_submitted_in_order_and_once(tmp_path):
     assert last.wait()
     scan("C", {"requires": {"a": "../A/scan.yaml"}}, worker=WORKER + "# other\n")
     outcomes = run_scan(d, dependencies=True)
-    assert [each.identity.definition.name for each in outcomes if each.submitted] == ["C", "D"]
+    assert [outcome.identity.definition.name for outcome in outcomes if outcome.submitted] == ["C", "D"]
     assert outcomes[-1].run.wait()
 
 

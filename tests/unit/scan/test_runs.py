@@ -71,7 +71,7 @@ def test_the_job_of_esis_has_the_state_of_its_tasks(states, state, monkeypatch):
     class Slurm:
         def states(self, folder, jobs):
             asked.append(jobs)
-            return {f"12345_{n}": JobInfo(state=each) for n, each in enumerate(states)}
+            return {f"12345_{n}": JobInfo(state=state) for n, state in enumerate(states)}
 
     monkeypatch.setattr(room, "backend", {"slurm": Slurm()}.get)
     assert run_state(make_esis_run(completed="1")) == state
