@@ -103,10 +103,9 @@ class LocalBackend(Backend):
         return [f"{request.submission.attempt}/{request.submission.name}" for request in requests]
 
     def revive(self, run: Path, jobs: Iterable[str]) -> None:
-        """Start schedulers again that were killed; raises RunError where one could not read its files."""
+        """Start schedulers again that were killed or never came up.  Raises RunError where files cannot be read."""
         for folder in _folders(run, jobs):
-            control.check_readable(folder)
-            control.revive_scheduler(folder)
+            control.resume_scheduler(folder)
 
     def find_token(self, token: str, since: float) -> str | None:
         """None: to send an attempt again does no harm, so nothing needs to be found."""

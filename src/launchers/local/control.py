@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from launchers.errors import RunError
+from launchers.jobs.state import ENDED
 from launchers.local.jobs import Capacity, LocalJob, read_table, why_impossible, write_table
-from launchers.local.journal import read_statuses
+from launchers.local.journal import Status, read_statuses
 from launchers.processes import alive, born
 
 _PROCESS = re.compile(r"(\d+) (\d+) (\S+)\n", re.ASCII)
@@ -77,6 +78,20 @@ def revive_scheduler(folder: Path) -> None:
     process = _scheduler_process(folder)
     if process is not None and not alive(*process):
         check_readable(folder)
+        start_scheduler(folder)
+
+
+def resume_scheduler(folder: Path) -> None:
+    """As `revive_scheduler`; also start a scheduler that never came up, though jobs of the folder have not ended.
+
+    While somebody only looks on, that is left alone: it may be coming up just then.
+    """
+    check_readable(folder)
+    revive_scheduler(folder)
+    if _pid_path(folder).exists():
+        return
+    statuses = read_statuses(folder)
+    if any(statuses.get(id, Status()).state not in ENDED for id in read_table(folder)[1]):
         start_scheduler(folder)
 
 

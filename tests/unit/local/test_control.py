@@ -9,16 +9,19 @@ import pytest
 from local_jobs import job
 
 from launchers.errors import RunError
+from launchers.events import append, line_of
 from launchers.local import control
 from launchers.local.control import (
     cancel_jobs,
     cancelled_ids,
     name_scheduler,
+    resume_scheduler,
     revive_scheduler,
     submit_jobs,
     unname_scheduler,
 )
 from launchers.local.jobs import Capacity, Wanted, read_table, write_table
+from launchers.local.journal import JOB_EVENTS, JobEnd, journal_path
 from launchers.processes import born
 
 GONE = f"{2**22 + 1} 1 {socket.gethostname()}\n"
@@ -139,8 +142,25 @@ def test_a_scheduler_that_runs_is_left_alone(folder, started):
     assert started == []
 
 
+def test_a_scheduler_that_never_came_up_is_started_by_who_resumes(folder, started):
+    revive_scheduler(folder)
+    assert started == []
+    resume_scheduler(folder)
+    assert len(started) == 1
+    append(journal_path(folder), line_of(JobEnd("a", "COMPLETED", 0), JOB_EVENTS))
+    resume_scheduler(folder)
+    assert len(started) == 1  # there is nothing left to run
+
+
+@pytest.mark.parametrize(("text", "number"), [(GONE, 1), ("7 1 elsewhere\n", 0), ("", 0)])
+def test_to_resume_starts_what_was_killed_and_no_more(folder, started, text, number):
+    (folder / "scheduler.pid").write_text(text)
+    resume_scheduler(folder)
+    assert len(started) == number
+
+
 @pytest.mark.parametrize("name", ["jobs.jsonl", "events.jsonl", "capacity.json"])
-@pytest.mark.parametrize("ask", [revive_scheduler, lambda folder: cancel_jobs(folder, ["a"])])
+@pytest.mark.parametrize("ask", [revive_scheduler, resume_scheduler, lambda folder: cancel_jobs(folder, ["a"])])
 def test_no_scheduler_is_started_that_could_not_read_its_files(folder, started, name, ask):
     (folder / "scheduler.pid").write_text(GONE)
     (folder / name).write_text("?\n")
