@@ -5,6 +5,7 @@ from config_files import partition, slurm_entry, write_config
 from plans import work
 
 from launchers import SlurmArgs
+from launchers.cli import main
 from launchers.errors import RunError
 from launchers.plan import Parallel, Plan, Step
 from launchers.plan.retry import retry
@@ -63,6 +64,15 @@ def test_memory_that_cannot_be_multiplied(queue):
     queue.end(run, a="FAILED")
     with pytest.raises(RunError, match="step a: mem=ALL cannot be multiplied"):
         retry(run, escalate="mem*2")
+    assert len(queue.sent) == 1
+
+
+@pytest.mark.parametrize("text", ["mem*", "memory*2", "mem*2;cores*2", "mem*-1", "mem*0", "mem*0.0"])
+def test_an_escalation_that_cannot_be_read(queue, capsys, text):
+    run = submit(step("a", "cpu(cores=2, mem=1G)"))
+    queue.end(run, a="FAILED")
+    assert main(["retry", str(run.folder), "--escalate", text]) == 2
+    assert "write mem*2, cores*2, duration*2, gpu_mem*2" in capsys.readouterr().err
     assert len(queue.sent) == 1
 
 

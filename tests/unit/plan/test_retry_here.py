@@ -44,13 +44,6 @@ def test_retry_runs_what_failed_and_what_hung_on_it(tmp_path, capsys):
     assert capsys.readouterr().out == "nothing failed: nothing to retry\n"
 
 
-@pytest.mark.parametrize("text", ["mem*", "memory*2", "mem*2;cores*2", "mem*-1", "mem*0", "mem*0.0"])
-def test_an_escalation_that_cannot_be_read(text, capsys):
-    Plan("p", Step("bad", None, fail)).submit().wait(60, check=False)
-    assert main(["retry", "--escalate", text]) == 2
-    assert "write mem*2, cores*2, duration*2, gpu_mem*2" in capsys.readouterr().err
-
-
 def test_an_escalation_multiplies_what_the_last_attempt_asked(capsys):
     Plan("p", Step("bad", None, fail), need="cpu(cores=1, mem=10M) & duration=1s").submit().wait(60, check=False)
     for factor in ("mem*2, duration*1.5", "", "mem*2, duration*1.5"):
