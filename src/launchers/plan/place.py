@@ -125,8 +125,7 @@ def _place_in_group(
     """The places of all steps in one group, how far down the alternatives they are, and the steps without one."""
     places: dict[str, StepPlacement] = {}
     missing: dict[str, list[str]] = {}
-    known: dict[Requirement | Pinned, StepPlacement | str] = {}
-    alternatives = 0
+    known: dict[Requirement | Pinned, tuple[StepPlacement | str, int]] = {}
     for name, need in needs.items():
         if isinstance(need, Launcher):
             if need.group.name != group.name:
@@ -135,13 +134,13 @@ def _place_in_group(
                 places[name] = placement_of(need)
             continue
         if need not in known:
-            known[need], alternative = place_need(need, group)
-            alternatives += alternative
-        outcome = known[need]
+            known[need] = place_need(need, group)
+        outcome, _ = known[need]
         if isinstance(outcome, str):
             missing.setdefault(outcome, []).append(name)
         else:
             places[name] = outcome
+    alternatives = sum(alternative for _, alternative in known.values())
     return places, alternatives, [f"{', '.join(names)} ({why})" for why, names in missing.items()]
 
 

@@ -236,12 +236,12 @@ def _still_waits(context: _RetryContext, old: Parent, waiting: Sequence[Member])
         submission = context.submissions[parent.submission]
         if submission.barrier:
             parents += reversed(submission.parents)  # what it stood for
-        elif parent.submission not in context.fresh and submission.members[0][0] == step:
+        elif parent.submission not in context.fresh and step in submission.steps:
             # the array of this Map before that one
             parents += [
                 earlier
                 for earlier in reversed(submission.parents)
-                if context.submissions[earlier.submission].members[0][0] == step
+                if step in context.submissions[earlier.submission].steps
             ]
         else:
             yield from _left_of(context, parent, waiting)

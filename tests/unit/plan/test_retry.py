@@ -2,6 +2,7 @@
 
 import pytest
 from plans import CPU, GPU, work
+from slurm_queue import SlurmQueue
 
 from launchers import SlurmArgs
 from launchers.plan import Chain, Dag, Map, Parallel, Plan, Step
@@ -195,6 +196,14 @@ def test_an_array_between_that_has_succeeded_is_passed_over(queue):
     queue.end(run, m_1="FAILED", m_6="FAILED")
     retry(run)
     assert fresh(run)["m.2~2"] == ([("m", 6)], [("afterany", "m.0~2", None)])
+
+
+def test_arrays_of_one_job_that_run_one_after_the_other(monkeypatch, queue):
+    queue = SlurmQueue(monkeypatch, array=1)
+    run = submit(some_map("m", 4, at_once=1))
+    queue.end(run, m_0="FAILED", m_3="FAILED")
+    retry(run)
+    assert fresh(run) == {"m.0~2": ([("m", 0)], []), "m.3~2": ([("m", 3)], [("afterany", "m.0~2", None)])}
 
 
 # -- what they wait for ----------------------------------------------------------------------------------------
