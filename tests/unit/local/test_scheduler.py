@@ -116,13 +116,6 @@ def test_a_device_is_given_to_one_job_at_a_time(tmp_path):
     assert ended["both"].started >= max(ended["big"].started, ended["any"].started) + 0.1
 
 
-def test_what_can_never_run_is_refused_at_once(tmp_path):
-    for wrong in (job("x", "true", cores=9), job("x", "true", memory=10), job("x", "true", wanted=(Wanted(),))):
-        with pytest.raises(ValueError, match="can never run here"):
-            control.submit_jobs(tmp_path / "r", Capacity(cores=2, memory=9), [wrong])
-    assert not (tmp_path / "r").exists()
-
-
 def test_the_time_limit_is_first_a_request(tmp_path):
     note = tmp_path / "note"
     polite = f"trap 'echo saved >{note}; exit 3' TERM; sleep 30 & wait"

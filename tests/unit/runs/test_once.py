@@ -60,6 +60,7 @@ def on_its_way():
     return False
 
 
+@pytest.mark.timeout(600)  # 12 s of computing, on two cores that have much else to do
 def test_killed_everywhere(slurm, clients, monkeypatch):
     monkeypatch.setattr(SlurmBackend, "grace", 0.0)  # commands of the killed client are waited for
     points = clients.count()
