@@ -190,3 +190,11 @@ def test_a_step_is_told_of_itself_and_not_of_its_client(tmp_path, monkeypatch):
 def test_a_command_alone_is_no_item_of_its_clients_map(tmp_path, monkeypatch):
     monkeypatch.setenv("LAUNCHERS_ITEM", "7")
     assert "LAUNCHERS_ITEM" not in find_launcher("cpu(cores=1)").submit(variables).result()
+
+
+def test_the_jobs_of_a_run_are_submitted_as_one():
+    run = Plan("p", Chain(Step("a", None, double, 1), Map("m", None, double, [1, 2]))).submit()
+    intent, submitted = run.record.folder.journal.events()
+    assert intent.submissions == ["a", "m.0", "m.1"]
+    assert submitted.jobs == {"a": "1/a", "m.0": "1/m.0", "m.1": "1/m.1"}
+    assert run.wait(60)
