@@ -1,6 +1,7 @@
 """What the jobs of a retry ask for: a need is placed anew, and what was given by hand is multiplied."""
 
 import pytest
+from attrs import evolve
 from config_files import partition, slurm_entry, write_config
 from plans import work
 
@@ -10,6 +11,7 @@ from launchers.errors import RunError
 from launchers.plan import Parallel, Plan, Step
 from launchers.plan.retry import retry
 from launchers.runs.run import open_run
+from launchers.runs.stored import write_run
 
 
 def step(name, need):
@@ -74,6 +76,27 @@ def test_an_escalation_that_cannot_be_read(queue, capsys, text):
     assert main(["retry", str(run.folder), "--escalate", text]) == 2
     assert "write mem*2, cores*2, duration*2, gpu_mem*2" in capsys.readouterr().err
     assert len(queue.sent) == 1
+
+
+def test_what_only_a_script_says_cannot_be_multiplied(queue):
+    run = submit(step("a", {"timeout_min": 5}))
+    queue.end(run, a="FAILED")
+    run.record.submissions = (evolve(run.record.submissions[0], script="job.sh"),)
+    write_run(run.record)
+    where = f"step a: its resources are written in {run.folder}/job.sh; change them there, then run retry again"
+    with pytest.raises(RunError, match=f"^{where}$"):
+        retry(run, escalate="duration*2")
+    assert len(queue.sent) == 1
+    assert retry(run) == ["a"]
+
+
+def test_a_script_with_a_need_can_ask_for_more(queue):
+    run = submit(step("a", "cpu(cores=2)"))
+    queue.end(run, a="FAILED")
+    run.record.submissions = (evolve(run.record.submissions[0], script="job.sh"),)
+    write_run(run.record)
+    assert retry(run, escalate="cores*2") == ["a"]
+    assert run.record.submissions[1].need == "cpu(cores=4)"
 
 
 def test_nothing_happens_where_an_escalation_is_wrong(queue):
