@@ -12,6 +12,7 @@ from attrs import evolve
 
 from launchers.config.find import Located, locate
 from launchers.errors import UNREACHABLE, LauncherNotFoundError
+from launchers.jobs.backend import Backend
 from launchers.offer.model import Group
 from launchers.schedulers import OAR, SLURM, backend
 
@@ -111,10 +112,14 @@ def add_signals(groups: tuple[Group, ...], live: bool) -> tuple[Group, ...]:
 
 def check_commands(group: Group, answer: Answer | None = None) -> None:
     """Raise LauncherNotFoundError unless the commands of a group's scheduler are here."""
-    scheduler = backend(group.scheduler)
+    check_scheduler(backend(group.scheduler), f"{group.name} matches but cannot be reached", answer)
+
+
+def check_scheduler(scheduler: Backend, problem: str, answer: Answer | None = None) -> None:
+    """Raise LauncherNotFoundError, with the problem and what to do, unless the scheduler's commands are here."""
     if missing := scheduler.missing_commands():
         message = (
-            f"{group.name} matches but cannot be reached: no {' and no '.join(missing)} on PATH. "
+            f"{problem}: no {' and no '.join(missing)} on PATH. "
             f"Run this where {scheduler.title}'s commands are, or load the module that brings them."
         )
         raise LauncherNotFoundError(message, UNREACHABLE, answer)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from launchers.jobs.backend import SubmissionRequest
 from launchers.jobs.submission import STEP_NAME, Submission
-from launchers.launcher.groups import check_commands
+from launchers.launcher.groups import check_commands, check_scheduler
 from launchers.plan.graph import Graph, Task, graph_of
 from launchers.plan.place import PlacedPlan, need_in, place_plan
 from launchers.plan.tree import Map, Pinned, PlanError, Step, StepTree
@@ -34,6 +34,8 @@ def check_and_place(plan: StepTree, config: str | Path | None, tags: Iterable[st
         raise PlanError(problems)
     if placed.group is not None:
         check_commands(placed.group)
+    else:
+        check_scheduler(placed.backend, f"{placed.backend.title} cannot be reached")
     problems = list(_refused_parameters(plan.name, placed))
     if problems:
         raise PlanError(problems)

@@ -32,7 +32,7 @@ def commands(tmp_path, no_slurm):
 
 
 @pytest.fixture
-def executor(tmp_path, monkeypatch):
+def executor(tmp_path, monkeypatch, commands):
     """An executor whose folder has a space in its name, for jobs of two types with a condition in SQL."""
     monkeypatch.setenv("PYTHONPATH", "/some where")
     monkeypatch.chdir(tmp_path)
@@ -63,7 +63,7 @@ def test_each_option_is_one_word_whatever_is_in_it(executor, commands, tmp_path)
     assert "PYTHONPATH=/some where" in inside
 
 
-def test_the_logs_have_no_folder_for_each_job(tmp_path):
+def test_the_logs_have_no_folder_for_each_job(tmp_path, commands):
     assert PatchedOarExecutor(tmp_path / "logs" / "%j").folder == tmp_path / "logs"
     assert PatchedOarExecutor.name() == "oar"
 

@@ -231,7 +231,23 @@ def test_a_cluster_whose_commands_are_not_here(tmp_path, no_slurm):
         check_and_place(Plan("p", step("a")), config, ())
 
 
-def test_parameters_that_submitit_does_not_know(tmp_path):
+def test_steps_that_name_everything_themselves_need_the_commands_too(tmp_path, no_slurm):
+    with pytest.raises(LauncherNotFoundError) as caught:
+        check_and_place(Plan("p", Step("a", CPU, work)), None, ())
+    assert caught.value.kind == "unreachable"
+    assert str(caught.value) == (
+        "Slurm cannot be reached: no sbatch and no srun on PATH. "
+        "Run this where Slurm's commands are, or load the module that brings them."
+    )
+
+
+@pytest.fixture
+def slurm_here(monkeypatch):
+    """Slurm's commands, as if they were here."""
+    monkeypatch.setattr(SlurmBackend, "missing_commands", lambda _: ())
+
+
+def test_parameters_that_submitit_does_not_know(slurm_here):
     root = Chain(
         Step("z", {"cpus_per_task": 1}, work),
         Step("a", {"timeout_min": 5, "foo": 3}, work),
@@ -242,7 +258,7 @@ def test_parameters_that_submitit_does_not_know(tmp_path):
     assert all("submitit refuses its parameters: " in line and "foo" in line for line in found)
 
 
-def test_equal_parameters_are_looked_at_once(monkeypatch):
+def test_equal_parameters_are_looked_at_once(slurm_here, monkeypatch):
     looks = []
     monkeypatch.setattr(SlurmBackend, "render_script", lambda _, request: looks.append(request.submission.name) or "")
     steps = [Step(name, CPU, work) for name in "abc"]
@@ -270,7 +286,7 @@ def test_an_escalation_that_means_nothing(need, escalate, said, box):
     assert problem.startswith("step a: escalate ")
 
 
-def test_escalations_that_mean_something(box):
+def test_escalations_that_mean_something(box, slurm_here):
     for root in (retried("cpu(cores=1)", "cores*2"), retried("cpu(cores=1)", ""), step("a")):
         check_and_place(Plan("p", root), box, ())
     check_and_place(Plan("p", retried(None, "mem*2"), need="cpu(mem=1G)"), box, ())
