@@ -8,7 +8,7 @@ from plans import work
 from launchers import SlurmArgs
 from launchers.cli import main
 from launchers.errors import RunError
-from launchers.plan import Parallel, Plan, Step
+from launchers.plan import Chain, Map, Parallel, Plan, Step
 from launchers.plan.retry import retry
 from launchers.runs.run import open_run
 from launchers.runs.stored import write_run
@@ -97,6 +97,15 @@ def test_a_script_with_a_need_can_ask_for_more(queue):
     write_run(run.record)
     assert retry(run, escalate="cores*2") == ["a"]
     assert run.record.submissions[1].need == "cpu(cores=4)"
+
+
+def test_a_barrier_asks_for_nothing_that_is_multiplied(queue):
+    left = [step(f"l{n}", SlurmArgs(time=1, cpus_per_task=n + 1)) for n in range(3)]
+    run = submit(Chain(Parallel(*left), Map("r", SlurmArgs(time=2), work, range(7))))
+    queue.end(run, l0="FAILED", r="CANCELLED")
+    assert retry(run, escalate="duration*3") == ["l0", "r"]
+    again = [submission for submission in run.record.submissions if submission.attempt == 2]
+    assert [submission.parameters["time"] for submission in again] == [3, 6, 6, 6]
 
 
 def test_nothing_happens_where_an_escalation_is_wrong(queue):
