@@ -188,21 +188,24 @@ def _elements_to_cancel(run: StoredRun, steps: set[str], spared: set[Member]) ->
     ]
     counts = Counter(submission.name for submission, _ in mine)
     whole = {submission.name for submission, _ in mine if counts[submission.name] == len(submission.members)}
-    together = sorted(whole | _barriers_before(run, steps))
+    together = sorted(whole | _useless_barriers(run, steps, spared))
     elements: list[Element] = [(jobs[name], None) for name in together if name in jobs]
     parts = [(submission, position) for submission, position in mine if submission.name not in whole]
     return elements + [(jobs[submission.name], submission.element(position)) for submission, position in parts]
 
 
-def _barriers_before(run: StoredRun, steps: set[str]) -> set[str]:
-    """The names of the barriers that some steps wait for."""
-    parents = {
-        parent.submission
-        for submission in run.submissions
-        if submission.members[0][0] in steps
-        for parent in submission.parents
+def _useless_barriers(run: StoredRun, steps: set[str], spared: set[Member]) -> set[str]:
+    """The names of the barriers behind which nothing is left when some steps are cancelled but for what is spared."""
+    behind: dict[str, list[Member]] = {}
+    for submission in run.submissions:
+        for parent in submission.parents:
+            if run.submissions_by_name[parent.submission].barrier:
+                behind.setdefault(parent.submission, []).extend(submission.members)
+    return {
+        barrier
+        for barrier, members in behind.items()
+        if all(step in steps and (step, item) not in spared for step, item in members)
     }
-    return {name for name in parents if run.submissions_by_name[name].barrier}
 
 
 def _submitit_logs(folder: RunFolder, submission: Submission, position: int) -> list[Path]:

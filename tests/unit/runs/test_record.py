@@ -231,6 +231,65 @@ def test_whatever_stands_in_plan_json_it_is_read_or_told(tmp_path_factory, data)
         assert str(path) in str(error)
 
 
+def change_submission(**values):
+    return lambda entry: entry["submissions"][1].update(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "reason"),
+    [
+        (lambda entry: entry["steps"][1].update(name="a"), "steps[1].name", "'a' is not a name, or another step's"),
+        (lambda entry: entry["steps"][1].update(name="b c"), "steps[1].name", "'b c' is not a name"),
+        (lambda entry: entry["steps"][1].update(waits=[["b", "ok"]]), "steps[1].waits[0][0]", "no step 'b' before it"),
+        (lambda entry: entry["steps"][1].update(waits=[["a", "well"]]), "steps[1].waits[0][0]", "no on='well'"),
+        (lambda entry: entry["steps"][1].update(colour=1), "steps[1].colour", "is not what launchers writes there: 1"),
+        (change_submission(name="a"), "submissions[0].name", "'a' is not a name, or another submission's"),
+        (change_submission(name="b/0"), "submissions[1].name", "'b/0' is not a name"),
+        (change_submission(attempt=0), "submissions[1].attempt", "an attempt counted from 1"),
+        (change_submission(members=[]), "submissions[1].attempt", "a submission has members"),
+        (change_submission(members=[["b", 2]]), "submissions[1].members[0][0]", "no item 2 of it"),
+        (change_submission(members=[["b", 0], ["b", -1]]), "submissions[1].members[1][0]", "no item -1 of it"),
+        (change_submission(members=[["b", None]]), "submissions[1].members[0][0]", "no item None of it"),
+        (change_submission(members=[["c", 0]]), "submissions[1].members[0][0]", "there is no step 'c'"),
+        (change_submission(need="garbage"), "submissions[1].need", "'garbage' is not a requirement"),
+        (change_submission(parents=[{"submission": "a", "kind": "afterok", "index": 1}]),
+         "submissions[1].parents[0].submission", "there is no such submission as 'a'"),
+        (change_submission(parents=[{"submission": "a", "kind": "ok", "index": 0}]),
+         "submissions[1].parents[0].kind", "nothing waits for 'ok'"),
+        (lambda entry: entry.update(created=-1), "created", "-1 is not a time"),
+        (lambda entry: entry.update(created=1e11), "created", "100000000000.0 is not a time"),
+    ],
+)  # fmt: skip
+def test_what_contradicts_itself(run, capsys, change, place, reason):
+    path = run.folder / "plan.json"
+    entry = json.loads(path.read_text())
+    change(entry)
+    path.write_text(json.dumps(entry, indent=1))
+    message = refused(run, capsys)
+    assert place in message
+    assert reason in message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        change_submission(name="b.0~2"),
+        change_submission(attempt=7),
+        change_submission(members=[["b", 1], ["b", 0]]),
+        change_submission(barrier=True, members=[["no step", None]]),
+        change_submission(parents=[{"submission": "a", "kind": "afternotok", "index": 0}]),
+        lambda entry: entry["steps"][1].update(retry=[2, "mem*2"], waits=[["a", "failed"]]),
+        lambda entry: entry.update(created=0),
+    ],
+)
+def test_what_a_plan_may_say(run, change):
+    path = run.folder / "plan.json"
+    entry = json.loads(path.read_text())
+    change(entry)
+    text = json.dumps(entry, indent=1)
+    assert dumps(loads(text, path)) == text
+
+
 # -- where it came from ----------------------------------------------------------------------------------------
 
 

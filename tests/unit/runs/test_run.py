@@ -211,6 +211,27 @@ def test_barriers_go_with_the_steps_behind_them(fake, tmp_path):
     assert fake.cancelled[1:] == [[("9", None)]]
 
 
+def test_a_barrier_stays_while_other_steps_wait_for_it(fake, tmp_path):
+    """Without it they could never start."""
+    children = [submission("b", after("wait"), steps=["b", "c"]), submission("d", after("wait"))]
+    run = PlanRun(stored_run(tmp_path, submission("a"), submission("wait", after("a"), barrier=True), *children))
+    run.record.folder.journal.append(Submitted({"a": "7", "wait": "8", "b": "9", "d": "10"}))
+    run.cancel(["b"])
+    run.cancel(["b", "c"])
+    run.cancel(["b", "d"])
+    assert fake.cancelled == [[("9", 0)], [("9", None)], [("10", None), ("9", 0)]]
+    run.cancel(["b", "c", "d"])
+    assert fake.cancelled[-1] == [("9", None), ("10", None), ("8", None)]
+
+
+def test_a_barrier_stays_for_the_item_that_is_spared(fake, tmp_path):
+    barrier = submission("wait", after("a"), barrier=True)
+    run = PlanRun(stored_run(tmp_path, submission("a"), barrier, submission("m", after("wait"), items=[0, 1])))
+    run.record.folder.journal.append(Submitted({"a": "7", "wait": "8", "m": "9"}))
+    run.cancel(["m"], except_item=1)
+    assert fake.cancelled == [[("9", 0)]]
+
+
 def test_to_cancel_what_was_not_submitted(fake, tmp_path):
     run = PlanRun(stored_run(tmp_path, submission("a")))
     assert run.cancel() == ["a"]
