@@ -63,7 +63,7 @@ class Graph:
         for task in self.tasks:  # parents come first
             bits = 0
             for name in task.parents:
-                bits |= self._bits.get(name, 0) | before.get(name, 0)
+                bits |= self._bits[name] | before[name]
             before[task.name] = bits
         return before
 
