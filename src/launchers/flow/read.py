@@ -134,7 +134,7 @@ def _read_cell(
             data[key] = renderer.render(data[key], scope, (key,))
     if isinstance(data.get("jobs"), list):
         data["jobs"] = list(_render_jobs(data["jobs"], scope, earlier, renderer))
-    document, problems = _structure(evolve(tree, data=data), renderer)
+    document, data, problems = _structure(evolve(tree, data=data), renderer)
     jobs = jobs_with_defaults(document)
     checks = [*document_problems(data, tree), *job_problems(jobs, tree)]
     problems += _without_consequences(checks, {problem.path for problem in problems})
@@ -167,19 +167,21 @@ def _exports_of(name: str, exports: dict[str, TemplateValues]) -> TemplateValues
     return exports.setdefault(name, TemplateValues(f"deps.{name}", {}))
 
 
-def _structure(tree: Tree, renderer: Renderer) -> tuple[FlowDocument, list[Problem]]:
-    """What can be read of the document, and every problem with the rest.
+def _structure(tree: Tree, renderer: Renderer) -> tuple[FlowDocument, Any, list[Problem]]:
+    """What can be read of the document, the data that it was read from, and every problem with the rest.
 
-    Where text is expected and a template gave a number, the number becomes text.
+    Where text is expected and a template gave another value, such as a number, that becomes text.
     """
+    data = tree.data
     document, problems = structure_leniently(tree, FlowDocument)
     refused = {problem.path for problem in problems}
-    numbers = {path for path in renderer.typed if format_path(path) in refused}
-    if numbers:
-        _, left = structure_leniently(evolve(tree, data=_as_text(tree.data, numbers)), FlowDocument)
-        texts = {path for path in numbers if format_path(path) not in {problem.path for problem in left}}
-        document, problems = structure_leniently(evolve(tree, data=_as_text(tree.data, texts)), FlowDocument)
-    return document, renderer.problems + _without_consequences(
+    values = {path for path in renderer.typed if format_path(path) in refused}
+    if values:
+        _, left = structure_leniently(evolve(tree, data=_as_text(data, values)), FlowDocument)
+        texts = {path for path in values if format_path(path) not in {problem.path for problem in left}}
+        data = _as_text(data, texts)
+        document, problems = structure_leniently(evolve(tree, data=data), FlowDocument)
+    return document, data, renderer.problems + _without_consequences(
         problems, {format_path(path) for path in renderer.failed}
     )
 

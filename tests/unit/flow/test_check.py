@@ -63,6 +63,7 @@ def test_both_names_of_jobs_that_send_messages_are_reserved():
             "5:15 LC110 jobs[0].depends_on: unknown kind of dependency 'afterokk' (did you mean afterok?)|"
             "5:15 LC116 jobs[0].depends_on: these jobs wait for each other: a -> a ()",
         ),
+        ("'{{ {} }}'", "5:15 LC116 jobs[0].depends_on: there is no job '{}' (known here: a)"),  # it becomes text
     ],
 )
 def test_dependencies_on_nothing(depends_on, expected):
