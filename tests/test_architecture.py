@@ -164,7 +164,11 @@ def test_no_file_asks_which_scheduler_it_is(path):
 def test_files_that_are_referred_to_exist(path):
     """In docstrings and comments: `matching/words.py`, tests/..., docs/..., facts of ours."""
     text = path.read_text(encoding="utf-8")
-    known = {str(file.relative_to(ROOT)) for part in ("src", "tests", "docs", "tools", "grammar", "examples") for file in (ROOT / part).rglob("*")}
+    known = {
+        str(file.relative_to(ROOT))
+        for part in ("src", "tests", "docs", "tools", "grammar", "examples")
+        for file in (ROOT / part).rglob("*")
+    }
     for name in re.findall(r"(?<![\w/.<-])((?:[\w-]+/)+[\w.-]+\.(?:py|md|tsv|toml|lark|html))\b", text):
         assert any(file == name or file.endswith(f"/{name}") for file in known), f"{shown(path)} refers to {name}"
 

@@ -122,7 +122,9 @@ def _words(answer: Answer) -> str:
     if answer.selection is None:
         return "nothing matches"
     text = " ".join(render(answer.selection).flags())
-    return text + (f"  (assumed: {'; '.join(map(assumption_text, answer.selection.assumed))})" if answer.selection.assumed else "")
+    return text + (
+        f"  (assumed: {'; '.join(map(assumption_text, answer.selection.assumed))})" if answer.selection.assumed else ""
+    )
 
 
 def questions(description: Description, answer: Answer) -> Iterator[Question]:

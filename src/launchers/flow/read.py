@@ -181,8 +181,10 @@ def _structure(tree: Tree, renderer: Renderer) -> tuple[FlowDocument, Any, list[
         texts = {path for path in values if format_path(path) not in {problem.path for problem in left}}
         data = _as_text(data, texts)
         document, problems = structure_leniently(evolve(tree, data=data), FlowDocument)
-    return document, data, renderer.problems + _without_consequences(
-        problems, {format_path(path) for path in renderer.failed}
+    return (
+        document,
+        data,
+        renderer.problems + _without_consequences(problems, {format_path(path) for path in renderer.failed}),
     )
 
 
