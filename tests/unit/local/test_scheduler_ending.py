@@ -98,6 +98,7 @@ def test_what_a_job_used_is_written_down(make):
     wait_until(lambda: not scheduler.reap() and not scheduler.running)
     status = read_statuses(scheduler.folder)["a"]
     assert (status.state, child.returncode) == ("COMPLETED", 0)
+    assert len(scheduler.selector.get_map()) == 0  # what has ended wakes it no more
     assert status.cpu > 0
     assert 2**19 < status.memory < 2**30
     with locked() as ledger:
