@@ -78,6 +78,11 @@ def submit_pending(run: StoredRun, *, on_refusal: str = "cancel") -> None:
         for submission in run.submissions
         if submission.name not in journal.jobs and submission.name not in journal.never
     ]
+    if pending and (missing := run.backend.missing_commands()):
+        raise SubmitError(
+            f"{run.folder} cannot go on from here: no {' and no '.join(missing)} on PATH. "
+            f"Run this where {run.backend.title}'s commands are."
+        )
     sender = _Sender(run, journal, on_refusal)
     with progress(f"submitting {run.plan}") as advance:
         for number, batch in enumerate(_batches(run, pending)):

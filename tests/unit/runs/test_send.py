@@ -202,6 +202,18 @@ def test_to_resume_finishes_and_has_jobs_worked_on(fake, tmp_path):
     assert not run.folder.is_locked
 
 
+def test_to_resume_away_from_the_cluster(fake, tmp_path):
+    """Nothing is asked, refused or cancelled where the scheduler's commands are not: the run stays as it is."""
+    run = stored_run(tmp_path, submission("a"), submission("b"))
+    fake.commands = ("nosuchsubmit", "nosuchrun")
+    with pytest.raises(SubmitError, match="no nosuchsubmit and no nosuchrun on PATH. Run this where the fake sched"):
+        resume(run.folder.path)
+    assert run.folder.journal.events() == []
+    fake.commands = ()
+    resume(run.folder.path)
+    assert sorted(run.folder.journal.state().jobs) == ["a", "b"]
+
+
 def test_to_resume_works_alone(fake, tmp_path):
     run = stored_run(tmp_path, submission("a"))
     locked = []
