@@ -80,7 +80,7 @@ def submit_pending(run: StoredRun, *, on_refusal: str = "cancel") -> None:
     ]
     if pending and (missing := run.backend.missing_commands()):
         raise SubmitError(
-            f"{run.folder} cannot go on from here: no {' and no '.join(missing)} on PATH. "
+            f"{run.folder}: nothing can be submitted from here: no {' and no '.join(missing)} on PATH. "
             f"Run this where {run.backend.title}'s commands are."
         )
     sender = _Sender(run, journal, on_refusal)
