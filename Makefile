@@ -1,7 +1,7 @@
 # launchers: `make demo` shows it, `make test` runs everything that CI runs, `make check` the fast part.
 # All set-up is done here, in .venv, from requirements.lock: nothing but Python 3.11 is needed.
 
-.PHONY: demo test check fmt lint unit sdist mutants docs schedulers packages oar slurm oracle chromium lock newest oldest python \
+.PHONY: demo test check fmt lint unit sdist mutants docs schedulers packages oar slurm oracle chromium lock newest oldest python long \
 	clean
 .DEFAULT_GOAL := check
 
@@ -53,6 +53,11 @@ python: .venv/ready
 		elif [ $$? = 3 ]; then echo "make python: 3.13 is NOT tried"; else exit 1; fi
 	if tools/on-debian sid true; then tools/on-debian sid $(BIN)/python $(FAST); \
 		elif [ $$? = 3 ]; then echo "make python: 3.14 is NOT tried"; else exit 1; fi
+
+# What takes too long for every day: more of the chaos, the other versions, mutants and the unpacked sdist.
+long: .venv/ready
+	LAUNCHERS_LONG=1 $(BIN)/python -m pytest -q tests/unit/runs/test_lock.py tests/unit/runs/test_once.py tests/unit/matching/test_merge.py
+	$(MAKE) oldest python mutants sdist
 
 # Renew what the other targets install: the newest versions that pyproject.toml allows, on every Python from 3.11.
 lock: .venv/ready

@@ -121,5 +121,5 @@ def test_an_id_in_the_folder(oar):
         return "still going", ""
 
     state, reason = again(executor(OarExecutor, Path.cwd() / "broken/%j"))
-    assert (state, reason) == ("FAILED", "its output files cannot be made on the node")
+    assert (state, reason) == ("FAILED", "its output files cannot be created on the node")
     assert again(executor(PatchedOarExecutor, "logs/%j"))[0] == "COMPLETED"

@@ -8,6 +8,7 @@ could hand out is checked against the plain meaning of the need, by brute force.
 import itertools
 
 from clusters import cluster, gpus, nodes, select
+from effort import LONG
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -198,13 +199,13 @@ def enough(need, group, options, shape, devices, certain):
     )
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800 if LONG else 200, deadline=None)
 @given(clusters(), NEEDS, st.booleans())
 def test_no_node_is_admitted_that_does_not_fit(group, need, widest):
     check(need, group, match(Requirement((need,)), [group], widest=widest).selection)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500 if LONG else 120, deadline=None)
 @given(
     clusters(st.lists(TYPED, min_size=1, max_size=2), ("gpus_per_node",)),
     st.builds(
