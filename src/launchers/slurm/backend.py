@@ -18,8 +18,6 @@ from launchers.jobs.backend import (
     Wait,
     last_lines,
 )
-from launchers.slurm import jobs as slurm_jobs
-from launchers.slurm import options as slurm_options
 from launchers.slurm.args import SlurmArgs
 from launchers.slurm.environment import without_sbatch_overrides
 from launchers.slurm.refusals import is_controller_unreachable, refusal_of_sbatch
@@ -69,10 +67,14 @@ class SlurmBackend(Backend):
 
     def narrow(self, group: Group, options: Mapping[str, Any]) -> Group:
         """The group with the nodes that options of sbatch leave; a group that cannot be asked is left as it is."""
+        from launchers.slurm import options as slurm_options
+
         return group if group.unreachable else slurm_options.narrow(group, options)
 
     def with_options(self, resources: Resources, options: Mapping[str, Any]) -> Resources:
         """The arguments of sbatch with options given by hand."""
+        from launchers.slurm import options as slurm_options
+
         assert isinstance(resources, SlurmArgs)
         return slurm_options.with_options(resources, options)
 
@@ -143,16 +145,22 @@ class SlurmBackend(Backend):
 
     def find_token(self, token: str, since: float) -> str | None:
         """The id of the job that carries a token in its comment or name."""
+        from launchers.slurm import jobs as slurm_jobs
+
         return slurm_jobs.find_token(LocalConnector(), token, since)
 
     def states(
         self, run: Path, jobs: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
     ) -> dict[Element, JobInfo]:
         """What squeue and sacct know."""
+        from launchers.slurm import jobs as slurm_jobs
+
         return slurm_jobs.job_infos(LocalConnector(), jobs, elements, usage=usage)
 
     def cancel(self, run: Path, elements: Iterable[Element]) -> None:
         """One scancel for all of them."""
+        from launchers.slurm import jobs as slurm_jobs
+
         LocalConnector().run(("scancel", *map(_id, elements)), timeout=slurm_jobs.TIMEOUT)
 
     def output_patterns(self, request: SubmissionRequest, script: str) -> list[str]:
