@@ -102,7 +102,9 @@ def test_a_cluster_is_the_same_in_json(bed, number):
 
 def _since_23(bed):
     if bed.version < (23,):
-        pytest.skip("LOUD: only later Slurms have it: tools/on-debian trixie .venv/bin/python -m pytest tests/cluster/slurm")
+        pytest.skip(
+            "LOUD: only later Slurms have it: tools/on-debian trixie .venv/bin/python -m pytest tests/cluster/slurm"
+        )
 
 
 def _entry(*texts):
