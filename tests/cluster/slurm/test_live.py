@@ -15,8 +15,8 @@ from launchers.cli import main
 from launchers.commands import LocalConnector
 from launchers.config.build import build
 from launchers.config.load import load
+from launchers.slurm.jobs import job_infos
 from launchers.slurm.query import query
-from launchers.slurm.states import job_state
 
 
 def command(*argv):
@@ -178,7 +178,7 @@ def test_ctrl_c_cancels_the_job(slurm):
     assert process.returncode == 130
     assert f"job {job} is cancelled" in err
     deadline = time.monotonic() + 20
-    while job_state(LocalConnector(), job).state not in ("CANCELLED", "COMPLETING"):
+    while job_infos(LocalConnector(), [job])[job, None].state not in ("CANCELLED", "COMPLETING"):
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
