@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from launchers.commands import CommandError
-from launchers.jobs.backend import Backend, JobInfo, RefusedError
+from launchers.jobs.backend import Backend, JobAnswer, JobInfo, RefusedError
 from launchers.jobs.submission import Parent, Submission
 from launchers.runs.folder import create_folder
 from launchers.runs.record import StepRecord
@@ -17,7 +17,7 @@ class FakeBackend(Backend):
 
     `answers` are what comes of the next requests: TAKEN, LOST (taken, but the answer is a timeout) or a RefusedError.
     `questions` are what comes of the next searches for a token: an exception, or None where the job is not seen yet.
-    `infos` is what is known of jobs, by element.  What was asked is in `requests`, `cancelled`, `asked` (the jobs in
+    `infos` is what is known of jobs, by element, `problem` why it cannot be asked.  What was asked is in `requests`, `cancelled`, `asked` (the jobs in
     each question for states), `prepared` and `revived`; `before_send` is called with each request first.
     """
 
@@ -29,7 +29,7 @@ class FakeBackend(Backend):
     def __init__(self):
         self.answers, self.questions, self.infos = [], [], {}
         self.requests, self.cancelled, self.asked, self.prepared, self.revived = [], [], [], [], []
-        self.tokens = {}
+        self.tokens, self.problem = {}, ""
         self.before_send = lambda requests: None
 
     def send(self, requests):
@@ -59,14 +59,17 @@ class FakeBackend(Backend):
     def states(self, run, jobs, elements=(), *, usage=False):
         jobs = list(jobs)
         self.asked.append(sorted(jobs))
-        return {element: info for element, info in self.infos.items() if element[0] in jobs}
+        infos = {element: info for element, info in self.infos.items() if element[0] in jobs}
+        return JobAnswer(infos, self.problem)
 
     def end(self, id, state="COMPLETED", index=None, /, **info):
         """Say in what state a job, or an element of an array, is."""
         self.infos[id, index] = JobInfo(state, **info)
 
-    def cancel(self, run, elements):
-        self.cancelled.append(list(elements))
+    def cancel(self, run, elements, tokens):
+        elements = list(elements)
+        assert all(job in tokens for job, _ in elements)
+        self.cancelled.append(elements)
 
     def prepare(self, requests):
         self.prepared.append([request.submission.name for request in requests])
@@ -86,7 +89,7 @@ class FakeBackend(Backend):
     def render(self, selection):
         raise NotImplementedError
 
-    def executor(self, folder, resources, *, name="", early_signal=True):
+    def executor(self, folder, resources, *, name="", token="", early_signal=True):
         raise NotImplementedError
 
     def submit_function(self, executor, resources, function, *args, **kwargs):

@@ -49,6 +49,18 @@ class JobInfo:
 
 
 @frozen
+class JobAnswer:
+    """What a scheduler answers about jobs: `infos` has those that it knows and that carry their token.
+
+    `problem` says why it could not be asked, or not about all ("": it could).  Without one, a job that is missing is
+    not known to the scheduler (any more); with one, nobody knows about the job.
+    """
+
+    infos: Mapping[Element, JobInfo] = field(factory=dict)
+    problem: str = ""
+
+
+@frozen
 class Wait:
     """A dependency of a submission: its type in Slurm's words (afterok and friends), and the job."""
 
@@ -130,7 +142,7 @@ class Backend(ABC):
     `sends_attempts_whole` says that it reads what it is to run, and what that waits for, from the run folder: all
     submissions of an attempt are one request then.  Otherwise each is a request of its own, with its dependencies.
 
-    `forgets_jobs` says that it may know nothing any more of a job that has ended.
+    `forgets_jobs` says that it may know nothing any more of a job that has ended, `forget_after` tells when.
 
     `grace` is for how many seconds a submission may still be on its way after its client was killed, and
     `poll_interval` how many seconds to leave between two questions while somebody waits.
@@ -148,6 +160,14 @@ class Backend(ABC):
     forgets_jobs: bool = True
     grace: float = 15.0
     poll_interval: float = 2.0
+
+    def cluster(self) -> str:
+        """The name of the cluster that its commands talk to from here; "" where it has none, or cannot be asked."""
+        return ""
+
+    def forget_after(self) -> float:
+        """Seconds after its end for which a job is certainly remembered, and can be waited for."""
+        return float("inf")
 
     def missing_commands(self) -> tuple[str, ...]:
         """The commands of the scheduler that are not on PATH here."""
@@ -178,8 +198,10 @@ class Backend(ABC):
     # -- functions, one by one
 
     @abstractmethod
-    def executor(self, folder: Path, resources: Resources, *, name: str = "", early_signal: bool = True) -> Executor:
-        """A submitit executor that asks for these resources.
+    def executor(
+        self, folder: Path, resources: Resources, *, name: str = "", token: str = "", early_signal: bool = True
+    ) -> Executor:
+        """A submitit executor that asks for these resources.  Its jobs carry `token`, by which `states` knows them.
 
         `early_signal` has jobs told before their time is up, which ends those that cannot go on from a checkpoint.
         Raises LauncherNotFoundError where a package that it needs is not installed.
@@ -233,16 +255,20 @@ class Backend(ABC):
 
     @abstractmethod
     def states(
-        self, run: Path, jobs: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
-    ) -> dict[Element, JobInfo]:
+        self, run: Path, jobs: Mapping[str, str], elements: Collection[Element] = (), *, usage: bool = False
+    ) -> JobAnswer:
         """What is known of these jobs and all their elements, in few questions however many there are.
 
+        `jobs` has the token of each id.  An id is used again, so what does not carry the token is another job.
         `elements` are those that there are, if that is known.  `usage` asks also what they used, where that is told.
         """
 
     @abstractmethod
-    def cancel(self, run: Path, elements: Iterable[Element]) -> None:
-        """Cancel jobs, whole arrays (no element named) or elements of them.  Raises CommandError, RunError."""
+    def cancel(self, run: Path, elements: Iterable[Element], tokens: Mapping[str, str]) -> None:
+        """Cancel jobs, whole arrays (no element named) or elements of them, where the id's job carries its token.
+
+        Raises CommandError in the scheduler's words when that failed, and RunError.
+        """
 
     @abstractmethod
     def output_patterns(self, request: SubmissionRequest, script: str) -> list[str]:

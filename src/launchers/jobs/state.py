@@ -5,10 +5,14 @@ from __future__ import annotations
 ENDED = frozenset(
     {
         "COMPLETED", "FAILED", "TIMEOUT", "CANCELLED", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "DEADLINE",
-        "OUT_OF_MEMORY", "REVOKED",
+        "OUT_OF_MEMORY", "REVOKED", "LOST",
     }
 )  # fmt: skip
 """Job states that never change again (a preempted job that is requeued is PENDING)."""
+
+
+LOST = "LOST"
+"""The state of a job of which nobody will know any more: no scheduler knows it, and it has left no result."""
 
 
 UNKNOWN = "UNKNOWN"

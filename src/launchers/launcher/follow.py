@@ -93,7 +93,7 @@ class _QueueWatch:
         if time.monotonic() - self.asked <= ASK:
             return ""
         self.asked = time.monotonic()
-        infos = list(self.scheduler.states(Path(), [self.job]).values())
+        infos = list(self.scheduler.states(Path(), {self.job: ""}).infos.values())
         info = infos[-1] if infos else JobInfo(UNKNOWN)
         if info.state == "PENDING" and info.reason != self.reason and sys.stderr.isatty():
             self.reason = info.reason

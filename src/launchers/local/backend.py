@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from launchers.jobs.backend import Backend, Element, JobInfo, Resources, SubmissionRequest
+from launchers.jobs.backend import Backend, Element, JobAnswer, JobInfo, Resources, SubmissionRequest
 from launchers.jobs.state import ENDED
 from launchers.jobs.usage import Usage
 from launchers.local import control
@@ -61,7 +61,9 @@ class LocalBackend(Backend):
         """The duration that was asked for, to the second."""
         return selection.alternative.duration
 
-    def executor(self, folder: Path, resources: Resources, *, name: str = "", early_signal: bool = True) -> Executor:
+    def executor(
+        self, folder: Path, resources: Resources, *, name: str = "", token: str = "", early_signal: bool = True
+    ) -> Executor:
         """A submitit executor whose jobs run under this machine's scheduler."""
         from launchers.local.executor import LocalExecutor
 
@@ -112,8 +114,8 @@ class LocalBackend(Backend):
         return None
 
     def states(
-        self, run: Path, jobs: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
-    ) -> dict[Element, JobInfo]:
+        self, run: Path, jobs: Mapping[str, str], elements: Collection[Element] = (), *, usage: bool = False
+    ) -> JobAnswer:
         """What the journals of the schedulers say; schedulers that were killed are started again."""
         wanted = list(jobs)
         numbers = dict(elements)
@@ -128,9 +130,9 @@ class LocalBackend(Backend):
                 job = table.get(name)
                 id = f"{folder.name}/{name}"
                 infos[id, numbers.get(id)] = _info(name, statuses.get(name, Status()), job)
-        return infos
+        return JobAnswer(infos)
 
-    def cancel(self, run: Path, elements: Iterable[Element]) -> None:
+    def cancel(self, run: Path, elements: Iterable[Element], tokens: Mapping[str, str]) -> None:
         """Cancel jobs, attempt by attempt."""
         jobs = [job for job, _ in elements]
         for folder in _folders(run, jobs):

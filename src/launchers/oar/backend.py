@@ -20,6 +20,7 @@ from launchers.errors import UNREACHABLE, LauncherNotFoundError
 from launchers.jobs.backend import (
     Backend,
     Element,
+    JobAnswer,
     JobInfo,
     RefusedError,
     Resources,
@@ -64,7 +65,9 @@ class OarBackend(Backend):
 
     # -- functions, one by one
 
-    def executor(self, folder: Path, resources: Resources, *, name: str = "", early_signal: bool = True) -> Executor:
+    def executor(
+        self, folder: Path, resources: Resources, *, name: str = "", token: str = "", early_signal: bool = True
+    ) -> Executor:
         """The executor of submitit-oar.  Raises LauncherNotFoundError where that is not installed."""
         try:
             from launchers.oar.executor import PatchedOarExecutor
@@ -128,12 +131,12 @@ class OarBackend(Backend):
         return str(found[0].array) if found else None
 
     def states(
-        self, run: Path, jobs: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
-    ) -> dict[Element, JobInfo]:
+        self, run: Path, jobs: Mapping[str, str], elements: Collection[Element] = (), *, usage: bool = False
+    ) -> JobAnswer:
         """What oarstat knows; nothing where OAR does not answer.  OAR does not tell what a job used."""
-        return job_infos(LocalConnector(), jobs)
+        return JobAnswer(job_infos(LocalConnector(), jobs))
 
-    def cancel(self, run: Path, elements: Iterable[Element]) -> None:
+    def cancel(self, run: Path, elements: Iterable[Element], tokens: Mapping[str, str]) -> None:
         """One oardel for all of them, under the ids that the jobs have now."""
         wanted = set(elements)
         known = latest_jobs(find_jobs(LocalConnector(), arrays_condition(job for job, _ in wanted)))

@@ -73,7 +73,8 @@ class SourceRevision:
 class RunRecord:
     """A submitted plan: `created` is in seconds of the epoch, and `source` is None where there is no git.
 
-    `jobs` is how many of its jobs may run at once on this machine (None: no limit).
+    `jobs` is how many of its jobs may run at once on this machine (None: no limit).  `cluster` is the name of the
+    cluster that the scheduler is of ("": it has none).
     """
 
     plan: str
@@ -87,6 +88,7 @@ class RunRecord:
     steps: tuple[StepRecord, ...]
     submissions: tuple[Submission, ...]
     jobs: int | None = None
+    cluster: str = ""
 
 
 def origin(command: Sequence[str] = ()) -> dict[str, Any]:

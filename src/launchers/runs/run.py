@@ -129,7 +129,7 @@ class PlanRun:
         """Cancel what waits for ever, where Slurm does not do so itself; the names of the steps."""
         stuck = [member for member in member_states(self.record) if member.stuck]
         if stuck:
-            self.record.backend.cancel(self.folder, [member.element for member in stuck])
+            self.record.backend.cancel(self.folder, [member.element for member in stuck], self.record.tokens())
         return list(dict.fromkeys(member.step for member in stuck))
 
     def cancel(
@@ -150,7 +150,7 @@ class PlanRun:
         run.folder.journal.append(Cancel(sorted(wanted)))
         elements = _elements_to_cancel(run, wanted, spared)
         if elements:
-            run.backend.cancel(self.folder, elements)
+            run.backend.cancel(self.folder, elements, run.tokens())
         return sorted(wanted)
 
     def with_descendants(self, names: Iterable[str]) -> set[str]:

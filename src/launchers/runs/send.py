@@ -171,7 +171,7 @@ class _Sender:
             f"it was asked: {json.dumps(submission.parameters, default=str)}",
         ]
         if queued and self.on_refusal == "cancel":
-            run.backend.cancel(run.folder.path, [(job, None) for job in queued.values()])
+            run.backend.cancel(run.folder.path, [(job, None) for job in queued.values()], run.tokens())
             run.folder.journal.append(Cancelled(sorted(queued)))
             message.append(f"the {len(queued)} submissions before it are cancelled")
         elif queued:
@@ -209,8 +209,8 @@ class _Sender:
             return {}
         names = {parent.submission for parent in submission.parents}
         parents = [self.run.submissions_by_name[name] for name in sorted(names & set(self.journal.jobs))]
-        ids = [self.journal.jobs[parent.name] for parent in parents]
-        return self.run.backend.states(self.run.folder.path, ids, elements_of(parents, self.journal.jobs))
+        jobs = {self.journal.jobs[parent.name]: parent.token for parent in parents}
+        return self.run.backend.states(self.run.folder.path, jobs, elements_of(parents, self.journal.jobs)).infos
 
     def _ended(self, parent: Parent, known: Mapping[Element, JobInfo]) -> bool | None:
         """Whether all that is waited for of a parent succeeded; None while any has not ended, or nobody knows."""

@@ -196,7 +196,7 @@ def member_states(run: StoredRun, *, usage: bool = False) -> list[MemberState]:
     """
     journal = run.folder.journal.state()
     elements = elements_of(run.submissions, journal.jobs)
-    infos = run.backend.states(run.folder.path, journal.jobs.values(), elements, usage=usage)
+    infos = run.backend.states(run.folder.path, run.tokens(journal), elements, usage=usage).infos
     known = _Knowledge(run, journal, infos, read_seen(run.folder.seen_path))
     members = [
         _member_state(known, step, item, submission, position)

@@ -12,15 +12,21 @@ from launchers.files.atomic import write_atomically
 from launchers.jobs.backend import Backend, SubmissionRequest, Wait
 from launchers.jobs.submission import Member, Submission
 from launchers.runs.folder import RunFolder
+from launchers.runs.journal import JournalState
 from launchers.runs.record import RunRecord, StepRecord, dumps, loads
 from launchers.schedulers import backend
 
 
 @define(kw_only=True, slots=False)
 class StoredRun(RunRecord):
-    """A run folder and what its plan.json says."""
+    """A run folder and what its plan.json says.
+
+    `own` is False for a run of another user, or one that another user can write: it is only looked at. Nothing of it
+    is run, started or unpickled, and nothing is written to it.
+    """
 
     folder: RunFolder
+    own: bool = True
 
     @cached_property
     def backend(self) -> Backend:
@@ -47,6 +53,11 @@ class StoredRun(RunRecord):
             if not submission.barrier:
                 latest.update({member: (submission, position) for position, member in enumerate(submission.members)})
         return latest
+
+    def tokens(self, journal: JournalState | None = None) -> dict[str, str]:
+        """The token of each job that was submitted, by its id."""
+        jobs = (journal or self.folder.journal.state()).jobs
+        return {jobs[submission.name]: submission.token for submission in self.submissions if submission.name in jobs}
 
     def request(self, submission: Submission, waits: tuple[Wait, ...] = ()) -> SubmissionRequest:
         """A submission as its scheduler is asked for it."""

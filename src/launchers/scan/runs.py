@@ -65,7 +65,7 @@ def _plan_state(folder: Path) -> str:
 
 
 def _esis_state(folder: Path, job: str) -> str:
-    infos = backend(SLURM).states(folder, [job]) if job.isdigit() else {}
+    infos = backend(SLURM).states(folder, {job: ""}).infos if job.isdigit() else {}
     states = {info.state for info in infos.values()}
     if not states:
         return COMPLETED if states_completed(folder) else UNKNOWN

@@ -11,7 +11,7 @@ from launchers.commands import CommandError, CommandTimeoutError, LocalConnector
 from launchers.jobs.backend import (
     Backend,
     Element,
-    JobInfo,
+    JobAnswer,
     RefusedError,
     Resources,
     SubmissionRequest,
@@ -80,7 +80,9 @@ class SlurmBackend(Backend):
 
     # -- functions, one by one
 
-    def executor(self, folder: Path, resources: Resources, *, name: str = "", early_signal: bool = True) -> Executor:
+    def executor(
+        self, folder: Path, resources: Resources, *, name: str = "", token: str = "", early_signal: bool = True
+    ) -> Executor:
         """Submitit's Slurm executor."""
         from launchers.slurm.executor import LoggedSlurmExecutor
 
@@ -150,14 +152,14 @@ class SlurmBackend(Backend):
         return slurm_jobs.find_token(LocalConnector(), token, since)
 
     def states(
-        self, run: Path, jobs: Iterable[str], elements: Collection[Element] = (), *, usage: bool = False
-    ) -> dict[Element, JobInfo]:
+        self, run: Path, jobs: Mapping[str, str], elements: Collection[Element] = (), *, usage: bool = False
+    ) -> JobAnswer:
         """What squeue and sacct know."""
         from launchers.slurm import jobs as slurm_jobs
 
-        return slurm_jobs.job_infos(LocalConnector(), jobs, elements, usage=usage)
+        return JobAnswer(slurm_jobs.job_infos(LocalConnector(), jobs, elements, usage=usage))
 
-    def cancel(self, run: Path, elements: Iterable[Element]) -> None:
+    def cancel(self, run: Path, elements: Iterable[Element], tokens: Mapping[str, str]) -> None:
         """One scancel for all of them."""
         from launchers.slurm import jobs as slurm_jobs
 

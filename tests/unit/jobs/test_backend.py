@@ -222,9 +222,9 @@ def test_a_script_is_text(name, launchers):
 
 @every
 def test_no_job_is_known_where_no_scheduler_can_be_asked(name, tmp_path, no_slurm):
-    assert backend(name).states(tmp_path, []) == {}
+    assert backend(name).states(tmp_path, {}).infos == {}
     if name != "local":
-        assert backend(name).states(tmp_path, ["12"], {("12", None)}) == {}
+        assert backend(name).states(tmp_path, {"12": ""}, {("12", None)}).infos == {}
 
 
 @every

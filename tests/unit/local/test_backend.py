@@ -173,7 +173,7 @@ def test_what_is_known_of_jobs(run, monkeypatch):
     revived = []
     monkeypatch.setattr(control, "revive_scheduler", revived.append)
     elements = [("1/a", None), ("1/b", 4), ("2/a~2", None)]
-    infos = BACKEND.states(run.folder.path, [job for job, _ in elements], elements)
+    infos = BACKEND.states(run.folder.path, {job: "" for job, _ in elements}, elements).infos
     assert infos == {
         ("1/a", None): JobInfo("FAILED", "exit status 3", elapsed="2 s", exit="3", started=10.0, ended=12.4, job="a"),
         ("1/b", 4): JobInfo("CANCELLED", "never", ended=13.0, job="b"),
@@ -184,17 +184,17 @@ def test_what_is_known_of_jobs(run, monkeypatch):
 
 def test_what_jobs_used(run, monkeypatch):
     monkeypatch.setattr(control, "revive_scheduler", lambda folder: None)
-    infos = BACKEND.states(run.folder.path, ["1/a", "2/a~2"], usage=True)
+    infos = BACKEND.states(run.folder.path, {"1/a": "", "2/a~2": ""}, usage=True).infos
     asked = Usage(cores=2, memory=5, gpus=1, limit=60, reserved=2)
     assert infos["1/a", None].usage == evolve(asked, peak=99, cpu=1.5)
     assert infos["2/a~2", None].usage == asked
-    assert BACKEND.states(run.folder.path, ["1/a"])["1/a", None].usage is None
+    assert BACKEND.states(run.folder.path, {"1/a": ""}).infos["1/a", None].usage is None
 
 
 def test_to_cancel_jobs_of_several_attempts(run, monkeypatch):
     cancelled = []
     monkeypatch.setattr(control, "cancel_jobs", lambda folder, ids: cancelled.append((folder.name, list(ids))))
-    BACKEND.cancel(run.folder.path, [("2/a~2", None), ("1/b", None), ("1/a", None)])
+    BACKEND.cancel(run.folder.path, [("2/a~2", None), ("1/b", None), ("1/a", None)], {})
     assert cancelled == [("1", ["b", "a"]), ("2", ["a~2"])]
 
 

@@ -296,9 +296,9 @@ def test_jobs_are_cancelled_under_the_ids_that_they_have_now(oar, tmp_path):
         job(20, state="Terminated", exit_code=0),
     ]  # fmt: skip
     commands = oar({"oarstat": oarstat(*jobs), "oardel": ""})
-    OAR.cancel(tmp_path, [("5", None), ("7", 1), ("20", None)])
+    OAR.cancel(tmp_path, [("5", None), ("7", 1), ("20", None)], {"5": "", "7": "", "20": ""})
     assert commands.asked[1:] == [("oardel", "9", "8")]
-    OAR.cancel(tmp_path, [("20", None)])
+    OAR.cancel(tmp_path, [("20", None)], {"20": ""})
     assert len(commands.asked) == 3  # there is nothing to delete
 
 

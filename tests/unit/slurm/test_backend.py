@@ -200,7 +200,7 @@ def test_a_dependency_is_grouped_by_type():
 
 def test_one_scancel_for_all(slurm, tmp_path):
     commands = slurm({"scancel": ""})
-    SLURM.cancel(tmp_path, [("1", None), ("2", 0), ("2", 7)])
+    SLURM.cancel(tmp_path, [("1", None), ("2", 0), ("2", 7)], {"1": "", "2": ""})
     assert commands.asked == [("scancel", "1", "2_0", "2_7")]
 
 
@@ -224,10 +224,10 @@ def test_where_a_script_says_that_it_writes(text, patterns):
 
 def test_states_ask_the_commands_of_here(slurm, tmp_path):
     commands = slurm({"squeue": "12|N/A|RUNNING|n1|0:05|p|1|2|3|None\n"})
-    infos = SLURM.states(tmp_path, ["12"], {("12", None)})
+    infos = SLURM.states(tmp_path, {"12": ""}, {("12", None)}).infos
     assert {element: info.state for element, info in infos.items()} == {("12", None): "RUNNING"}
     assert [argv[0] for argv in commands.asked] == ["squeue"]
-    SLURM.states(tmp_path, ["12"], {("12", None)}, usage=True)
+    SLURM.states(tmp_path, {"12": ""}, {("12", None)}, usage=True)
     assert [argv[0] for argv in commands.asked] == ["squeue", "squeue", "sacct"]
 
 
