@@ -25,7 +25,7 @@ CODES = {
     "LC115": "a template that cannot be rendered",
     "LC116": "jobs that wait for each other, or for a job that does not exist",
     "LC117": "not a list of hosts, or a list of too many",
-    "LC118": "an sbatch option that launchers sets itself",
+    "LC118": "an sbatch option that launchers sets itself, or that no file may give",
     "LC201": "a partition in which no job can start",
     "LC202": "a QoS or account that nothing uses",
     "LC203": "a regular expression with no known group",

@@ -20,7 +20,15 @@ from cattrs.gen import make_dict_structure_fn, override
 from launchers.files import kinds
 from launchers.files.problems import ConfigError, Problem
 from launchers.files.tree import KeyPath, Tree, read_tree
-from launchers.files.values import UNION_READERS, VALUE_READERS, BadValueError, Read, describe_type, read_choice
+from launchers.files.values import (
+    UNION_READERS,
+    VALUE_READERS,
+    BadValueError,
+    Read,
+    check_item,
+    describe_type,
+    read_choice,
+)
 
 T = TypeVar("T")
 
@@ -115,7 +123,8 @@ class BadNamesError(ValueError):
 
 
 def _dict(kind: Any, converter: Converter) -> Read:
-    read_name = VALUE_READERS[get_args(kind)[0]]
+    key_kind = get_args(kind)[0]
+    read_name = VALUE_READERS[key_kind]
     structure = mapping_structure_factory(kind, converter)
 
     def read(value: Any) -> Any:
@@ -124,6 +133,7 @@ def _dict(kind: Any, converter: Converter) -> Read:
         for name in value:
             try:
                 read_name(name)
+                check_item(key_kind, name, value[name])
             except BadValueError as error:
                 bad.append((name, error))
         if bad:

@@ -10,19 +10,12 @@ from typing import Any
 from launchers.files import kinds
 from launchers.quantities import hosts
 from launchers.quantities.units import parse_memory, parse_timespan
+from launchers.sbatch_options import long_name, refusal
 
 _NAME = re.compile(r"[^\s,\"'`$\\;|&<>(){}*?\x00-\x1f]+")
 _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _FOLDED = re.compile(r"[A-Za-z0-9_.,\[\]-]+")
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
-DECIDED_OPTIONS = (
-    *("account", "array", "chdir", "constraint", "cores-per-socket", "cpus-per-gpu", "cpus-per-task", "dependency"),
-    *("error", "exclude", "extra-node-info", "gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task", "gres"),
-    *("mem", "mem-per-cpu", "mem-per-gpu", "mincpus", "nodefile", "nodelist", "nodes", "ntasks", "ntasks-per-core"),
-    *("ntasks-per-gpu", "ntasks-per-node", "ntasks-per-socket", "output", "parsable", "partition", "prefer", "qos"),
-    *("sockets-per-node", "test-only", "threads-per-core", "time", "time-min", "tres-per-task", "wrap"),
-)
-"""The options of sbatch that launchers sets itself: from the requirement, the launcher and the plan."""
 
 
 class BadValueError(ValueError):
@@ -90,17 +83,26 @@ def _read_hosts(value: Any) -> str:
 
 
 def _read_option(value: Any) -> str:
-    """The name of an option. sbatch also accepts its first letters (getopt_long), and SlurmArgs ``_`` for ``-``."""
+    """The name of an option of sbatch, with ``_`` or ``-``."""
     text = _read_text(value)
     if not _OPTION.fullmatch(text):
         raise BadValueError(
             "LC109", f"{text[:60]!r} is not the name of an sbatch option", "write mail-type, without --"
         )
-    own = next((option for option in DECIDED_OPTIONS if option.startswith(text.replace("_", "-"))), None)
-    if own is not None:
-        message = f"launchers sets sbatch's --{own} itself, and this would override its choice"
-        raise BadValueError("LC118", message, "ask for it in the requirement, or describe it under partitions:")
+    _refuse_option(text, "ALL")
     return text
+
+
+def _refuse_option(name: str, value: object) -> None:
+    refused = refusal(name, value)
+    if refused is not None:
+        raise BadValueError("LC118", f"sbatch's --{long_name(name)[:60]} {refused.reason}", refused.advice)
+
+
+def check_item(key_kind: Any, name: str, value: object) -> None:
+    """Check a value that depends on its key, where each is read for itself. Raises BadValueError."""
+    if key_kind is kinds.Option:
+        _refuse_option(name, value)
 
 
 def _read_line(value: Any) -> str:

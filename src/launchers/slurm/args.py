@@ -11,6 +11,7 @@ from typing import Any
 from attrs import Attribute, field, frozen
 
 from launchers.quantities.units import parse_memory
+from launchers.sbatch_options import long_name, refusal_by_hand
 from launchers.slurm.times import parse_time
 
 Scalar = str | int | float | bool
@@ -111,6 +112,9 @@ class SlurmArgs:
         for key, value in self.additional_params:
             if not key.replace("-", "").replace("_", "").isalnum():
                 raise ValueError(f"additional_params: {key!r} cannot be the name of an sbatch option")
+            refused = refusal_by_hand(key)
+            if refused is not None:
+                raise ValueError(f"additional_params: --{long_name(key)} {refused.reason}")
             if isinstance(value, str) and not value.isprintable():
                 raise ValueError(f"additional_params: {key} has a line break or control character: {value!r}")
 

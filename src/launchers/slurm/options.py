@@ -10,6 +10,7 @@ from attrs import evolve
 from launchers.jobs.backend import UnmetOptionError
 from launchers.offer.model import Group, Partition, Shape
 from launchers.quantities.hosts import expand_hosts
+from launchers.sbatch_options import long_name, refusal_by_hand
 from launchers.slurm.args import SlurmArgs, time_limit_minutes
 from launchers.slurm.features import constraint_matches
 from launchers.slurm.gres import read_gres
@@ -81,7 +82,10 @@ def with_options(args: SlurmArgs, options: Mapping[str, Any]) -> SlurmArgs:
 
 
 def parameters_by_hand(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of submitit's SlurmExecutor, from those that a person writes for AutoExecutor or planit."""
+    """The parameters of submitit's SlurmExecutor, from those that a person writes for AutoExecutor or planit.
+
+    Raises ValueError for an option that would keep launchers from finding the job.
+    """
     parameters = {key.removeprefix("slurm_"): value for key, value in options.items()}
     limit = parameters.pop("timeout_min", parameters.pop("time", None))
     parameters["time"] = time_limit_minutes(limit)
@@ -93,6 +97,9 @@ def parameters_by_hand(options: Mapping[str, Any]) -> dict[str, Any]:
     additional = dict(parameters.get("additional_parameters") or {})
     if "cpus_per_gpu" in additional:
         additional["cpus-per-gpu"] = additional.pop("cpus_per_gpu")
+    for name in additional:
+        if refused := refusal_by_hand(name):
+            raise ValueError(f"additional_parameters: --{long_name(name)} {refused.reason}")
     if additional:
         parameters["additional_parameters"] = additional
     return parameters

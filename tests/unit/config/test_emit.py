@@ -15,7 +15,7 @@ ENTRY = {
         "gpu": {"default_time": "90 min", "priority": 2, "nodes": NODES},
         "007": {"nodes": [{"count": 2, "accelerators": [{"type": "a100", "count": 2}, {"model": "L4: small"}]}]},
     },
-    "sbatch": {"mail-type": "FAIL", "comment": 'a \\ "b"'},
+    "sbatch": {"mail-type": "FAIL", "licenses": 'a \\ "b"'},
     "defaults": {"account": "lab"},
 }
 TEXT = """\
@@ -44,7 +44,7 @@ slurm:
         accelerators:
         - {count: 2, type: a100}
         - {model: "L4: small"}
-  sbatch: {mail-type: FAIL, comment: "a \\\\ \\"b\\""}
+  sbatch: {mail-type: FAIL, licenses: "a \\\\ \\"b\\""}
   defaults: {account: lab}
 """
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from launchers.config.check import check
 from launchers.config.load import load, loads
 from launchers.files.problems import CODES, ConfigError
-from launchers.files.values import DECIDED_OPTIONS
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "launchers.example.yaml"
@@ -88,8 +87,8 @@ def test_all_problems_at_once_each_with_its_place():
             "first (write a name, or a folded list such as n[01-16])",
         ),
         (
-            "slurm: [{sbatch: {comment: [1]}}]",
-            "f.yaml:1:28: error LC102: slurm[0].sbatch.comment: text, a number, or true is expected here, not a list",
+            "slurm: [{sbatch: {wckey: [1]}}]",
+            "f.yaml:1:26: error LC102: slurm[0].sbatch.wckey: text, a number, or true is expected here, not a list",
         ),
     ],
 )
@@ -98,14 +97,14 @@ def test_one_problem(text, line):
 
 
 def test_sbatch_options_that_launchers_sets_itself():
-    options = ", ".join(f"{option}: 1" for option in DECIDED_OPTIONS)
-    found = problems(f"slurm: [{{sbatch: {{{options}, mail-type: FAIL, reservation: x, --hold: true}}}}]")
-    assert [line.split()[2] for line in found] == ["LC118:"] * len(DECIDED_OPTIONS) + ["LC109:"]
-    assert found[0] == (
-        "f.yaml:1:19: error LC118: slurm[0].sbatch.account: launchers sets sbatch's --account itself, and this would "
-        "override its choice (ask for it in the requirement, or describe it under partitions:)"
-    )
-    assert loads("slurm: [{sbatch: {mail-type: FAIL, reservation: x, mem_bind: local, exclusive: true, comment: x}}]")
+    found = problems("slurm: [{sbatch: {account: x, mail-type: FAIL, reservation: x, --hold: true}}]")
+    assert found == [
+        "f.yaml:1:19: error LC118: slurm[0].sbatch.account: sbatch's --account is what launchers finds itself, and this "
+        "would override its choice (ask for it in the requirement, or describe it under partitions:)",
+        "f.yaml:1:64: error LC109: slurm[0].sbatch.--hold: '--hold' is not the name of an sbatch option "
+        "(write mail-type, without --)",
+    ]
+    assert loads("slurm: [{sbatch: {mail-type: FAIL, reservation: x, mem_bind: local, exclusive: true}}]")
 
 
 def test_files(tmp_path):

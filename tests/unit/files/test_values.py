@@ -4,7 +4,6 @@ import pytest
 
 from launchers.files import kinds
 from launchers.files.values import (
-    DECIDED_OPTIONS,
     UNION_READERS,
     VALUE_READERS,
     BadValueError,
@@ -65,7 +64,7 @@ MISFITS = [
     (kinds.Name, 1.5, "LC102", "text is expected here, not a number (1.5)", "write '1.5'"),
     (kinds.Hosts, "n[5-1]", "LC117", "the range 5-1 goes backwards: write the smaller number first", "write a name, or a folded list such as n[01-16]"),
     (kinds.Option, "--hold", "LC109", "'--hold' is not the name of an sbatch option", "write mail-type, without --"),
-    (kinds.Option, "partition", "LC118", "launchers sets sbatch's --partition itself, and this would override its choice", "ask for it in the requirement, or describe it under partitions:"),
+    (kinds.Option, "partition", "LC118", "sbatch's --partition is what launchers finds itself, and this would override its choice", "ask for it in the requirement, or describe it under partitions:"),
     (kinds.Line, "a\nb", "LC109", "'a\\nb' must be one line of printable text: it may reach an sbatch file", ""),
     (kinds.Line, " ", "LC109", "' ' must be one line of printable text: it may reach an sbatch file", ""),
     (kinds.Word, "a\0", "LC109", "'a\\x00' has characters that no file or command may contain", ""),
@@ -95,13 +94,6 @@ def test_a_value_that_does_not_fit(kind, data, code, message, suggestion):
     with pytest.raises(BadValueError) as caught:
         VALUE_READERS[kind](data)
     assert (caught.value.code, str(caught.value), caught.value.suggestion) == (code, message, suggestion)
-
-
-@pytest.mark.parametrize("option", DECIDED_OPTIONS)
-def test_an_option_that_launchers_sets_is_refused_however_it_is_spelled(option):
-    for spelled in (option, option.replace("-", "_"), option[:4]):
-        with pytest.raises(BadValueError, match="launchers sets sbatch's --"):
-            VALUE_READERS[kinds.Option](spelled)
 
 
 @pytest.mark.parametrize(
