@@ -25,3 +25,7 @@ class LauncherNotFoundError(LookupError):
 
 class RunError(RuntimeError):
     """A run folder that cannot be worked on: what is wrong and what to do."""
+
+
+class ForeignRunError(RunError):
+    """A run of another user, or one that another user can write: nothing of it is run."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from attrs import frozen
 
 from launchers.errors import RunError
+from launchers.files.paths import unusable
 from launchers.runs.journal import Journal
 from launchers.runs.lock import HeldError, Holder, hold, is_held
 
@@ -72,10 +73,11 @@ class RunFolder:
 
     @contextmanager
     def lock(self, *, break_lock: bool = False) -> Iterator[None]:
-        """Work on the run alone.  Raises RunError that names who else does.
+        """Work on the run alone.  Raises RunError that names who else does, or why nothing can be submitted from here.
 
         The lock of a process of this machine that is gone is taken over; of another machine's only with `break_lock`.
         """
+        _check_path(self.path)
         with ExitStack() as stack:
             try:
                 stack.enter_context(hold(self.path / "lock", break_lock=break_lock))
@@ -97,19 +99,27 @@ def _who_works(folder: Path, holder: Holder) -> str:
     return f"process {holder.pid} on {holder.host} is working on {folder}; if it is gone: {BREAK} {folder}"
 
 
+def _check_path(path: Path) -> None:
+    """Raises RunError for a run folder whose files its jobs would look for elsewhere."""
+    if reason := unusable(path):
+        raise RunError(f"{path} {reason}: use another folder for run folders")
+
+
 def create_folder(root: Path, plan: str) -> tuple[RunFolder, str]:
     """A new run folder under `root`, for this user alone, and the run's id.  Raises RunError."""
     try:
+        root = root.absolute()
+        _check_path(root)
         root.mkdir(parents=True, exist_ok=True)
+        while True:
+            id = secrets.token_hex(4)
+            folder = root / f"{plan}-{id}"
+            try:
+                folder.mkdir(mode=0o700)
+            except FileExistsError:
+                continue
+            (folder / "steps").mkdir(mode=0o700)
+            (folder / "jobs").mkdir(mode=0o700)
+            return RunFolder(folder), id
     except OSError as error:
-        raise RunError(f"cannot make {root}, the folder for run folders: {error.strerror}") from None
-    while True:
-        id = secrets.token_hex(4)
-        folder = root.absolute() / f"{plan}-{id}"
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        (folder / "steps").mkdir(mode=0o700)
-        (folder / "jobs").mkdir(mode=0o700)
-        return RunFolder(folder), id
+        raise RunError(f"cannot make a run folder in {root}: {error.strerror}") from None

@@ -7,14 +7,18 @@ from pathlib import Path
 
 from attrs import define, fields
 
-from launchers.errors import RunError
+from launchers.errors import ForeignRunError, RunError
 from launchers.files.atomic import write_atomically
+from launchers.files.owner import distrust, open_file
 from launchers.jobs.backend import Backend, SubmissionRequest, Wait
 from launchers.jobs.submission import Member, Submission
 from launchers.runs.folder import RunFolder
 from launchers.runs.journal import JournalState
 from launchers.runs.record import RunRecord, StepRecord, dumps, loads
 from launchers.schedulers import backend
+
+PARTS = ("*", "steps/*", "jobs/*", "local/*", "local/*/*")
+"""What of a run folder is looked at before it is worked on: all that says what is run, and where."""
 
 
 @define(kw_only=True, slots=False)
@@ -85,11 +89,20 @@ def write_run(run: StoredRun) -> None:
     write_atomically(run.folder.plan_path, dumps(run))
 
 
-def load_run(folder: str | Path) -> StoredRun:
-    """Read a run folder.  Raises RunError for what is none, and for one whose submission never began."""
+def load_run(folder: str | Path, *, trust: bool = False) -> StoredRun:
+    """Read a run folder.  Raises RunError for what is none, and for one whose submission never began.
+
+    A run of another user, or one that another user can write, is a ForeignRunError, as git has its "dubious ownership":
+    its commands and pickles would run with the rights of whoever works on it. With `trust` it is read to be looked at,
+    and is not `own`.
+    """
     path = Path(folder) / "plan.json"
     try:
-        text = path.read_text(encoding="utf-8")
+        foreign = _foreign_part(path.parent) if path.parent.is_dir() else ""
+        if foreign and not trust:
+            raise ForeignRunError(f"{foreign}; to look at the run once: launchers status --trust {path.parent}")
+        with open_file(path, own=False) as file:
+            text = file.read().decode()
     except FileNotFoundError:
         if (path.parent / "steps").is_dir():
             why = "its client ended before anything was submitted: submit the plan again"
@@ -102,4 +115,20 @@ def load_run(folder: str | Path) -> StoredRun:
         raise RunError(f"{path} cannot be read: {error.strerror}") from None
     record = loads(text, path)
     values = {field.name: getattr(record, field.name) for field in fields(RunRecord)}
-    return StoredRun(folder=RunFolder(path.parent.absolute()), **values)
+    return StoredRun(folder=RunFolder(path.parent.absolute()), own=not foreign, **values)
+
+
+def _foreign_part(folder: Path) -> str:
+    """The first part of a run folder that is not one's own, and why; "" where there is none.
+
+    Looked at is what says what is run, and where; who opens one of the many files of the jobs looks once more
+    (`open_file`).  Raises OSError.
+    """
+    for path in (folder, *(path for pattern in PARTS for path in sorted(folder.glob(pattern)))):
+        try:
+            reason = distrust(path, root=path != folder)
+        except FileNotFoundError:
+            continue
+        if reason:
+            return f"{path} {reason}"
+    return ""

@@ -23,8 +23,9 @@ def test_where_things_are(tmp_path):
 
 
 def test_a_new_folder_is_for_its_user_alone(tmp_path):
-    os.umask(0)
+    before = os.umask(0)
     folder, id = create_folder(tmp_path / "deep" / "runs", "p")
+    os.umask(before)
     assert folder.path == tmp_path / "deep" / "runs" / f"p-{id}"
     for path in (folder.path, folder.path / "jobs", folder.path / "steps"):
         assert path.stat().st_mode & 0o777 == 0o700
@@ -46,15 +47,36 @@ def test_a_relative_folder_is_found_from_elsewhere(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(
-        RunError, match=f"cannot make {tmp_path}/file/runs, the folder for run folders: Not a directory"
-    ):
+    with pytest.raises(RunError, match=f"cannot make a run folder in {tmp_path}/file/runs: Not a directory"):
         create_folder(tmp_path / "file" / "runs", "p")
+
+
+@pytest.mark.parametrize("name", ["%j", "100%", "a\\b", "a\nb", os.fsdecode(b"\xe9")])
+def test_a_folder_whose_files_would_be_elsewhere_is_not_made(tmp_path, name):
+    with pytest.raises(RunError, match="use another folder for run folders"):
+        create_folder(tmp_path / name, "p")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_an_error_of_the_run(tmp_path, monkeypatch):
+    def full(self, mode=0o777):
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(type(tmp_path), "mkdir", lambda self, mode=0o777, **_: None if self == tmp_path else full(self))
+    with pytest.raises(RunError, match=r"cannot make a run folder in .*: No space left on device"):
+        create_folder(tmp_path, "p")
+
+
+def test_nothing_is_submitted_from_a_folder_that_was_moved_to_such_a_name(tmp_path):
+    folder, _ = create_folder(tmp_path, "p")
+    moved = RunFolder(folder.path.rename(tmp_path / "p-%j"))
+    with pytest.raises(RunError, match="has a % sign in it"):
+        moved.lock().__enter__()
 
 
 def test_where_no_run_folder_can_be_made(tmp_path):
     (tmp_path / "runs").touch()
-    with pytest.raises(RunError, match=r"cannot make .*runs, the folder for run folders: File exists"):
+    with pytest.raises(RunError, match=r"cannot make a run folder in .*runs: File exists"):
         create_folder(tmp_path / "runs", "p")
 
 

@@ -1,10 +1,12 @@
 """A run as its folder has it: how it is read back, and what is looked up in it."""
 
+import os
+
 import pytest
 from attrs import evolve
 from fake_backend import after, step, stored_run, submission
 
-from launchers.errors import RunError
+from launchers.errors import ForeignRunError, RunError
 from launchers.jobs.backend import Wait
 from launchers.runs.record import dumps
 from launchers.runs.stored import load_run, write_run
@@ -82,3 +84,109 @@ def test_the_backend_of_a_run(tmp_path):
     run = stored_run(tmp_path, submission("a"))
     assert isinstance(run.backend, SlurmBackend)
     assert run.backend is load_run(run.folder.path).backend
+
+
+# -- whose it is -------------------------------------------------------------------------------------------------
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="LOUD: only root can give files to another user")
+OTHER = 54321
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run with all that a run folder may hold."""
+    stored = stored_run(tmp_path, submission("a"))
+    tmp_path.chmod(0o755)
+    folder = stored.folder.path
+    folder.chmod(0o755)
+    for name in ("steps/a", "jobs/a", "local/1"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for path in (folder / name, (folder / name).parent):
+            path.chmod(0o755)  # everybody may look
+    for name in ("journal.jsonl", "seen.json", "local/1/jobs.jsonl"):
+        (folder / name).touch(mode=0o644)
+    return stored
+
+
+PARTS = (".", "plan.json", "journal.jsonl", "seen.json", "steps", "jobs", "local", "steps/a", "jobs/a", "local/1",
+         "local/1/jobs.jsonl")  # fmt: skip
+
+
+@as_root
+@pytest.mark.parametrize("part", PARTS)
+def test_a_run_of_which_a_part_belongs_to_another_user_is_only_looked_at(run, part):
+    path = run.folder.path / part
+    assert load_run(run.folder.path).own
+    os.chown(path, OTHER, -1)
+    with pytest.raises(ForeignRunError) as caught:
+        load_run(run.folder.path)
+    assert str(caught.value) == (
+        f"{path} belongs to uid {OTHER}, not to root (uid 0);"
+        f" to look at the run once: launchers status --trust {run.folder}"
+    )
+    again = load_run(run.folder.path, trust=True)
+    assert not again.own
+    assert dumps(again) == dumps(run)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_run_of_which_others_can_write_a_part_is_only_looked_at(run, part):
+    path = run.folder.path / part
+    path.chmod(path.stat().st_mode | 0o002)
+    with pytest.raises(ForeignRunError, match="can be written by every user"):
+        load_run(run.folder.path)
+    assert not load_run(run.folder.path, trust=True).own
+
+
+@as_root
+@pytest.mark.parametrize("part", PARTS)
+def test_a_link_counts_as_what_it_leads_to(run, part, tmp_path):
+    path, elsewhere = run.folder.path / part, tmp_path / "elsewhere"
+    if part == ".":
+        link = tmp_path / "link"
+        link.symlink_to(run.folder.path)
+        assert load_run(link).own
+        os.chown(run.folder.path, OTHER, -1)
+        with pytest.raises(ForeignRunError):
+            load_run(link)
+        return
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    assert load_run(run.folder.path).own
+    os.chown(elsewhere, OTHER, -1)
+    with pytest.raises(ForeignRunError):
+        load_run(run.folder.path)
+
+
+@as_root
+def test_a_hard_link_to_a_file_of_another_user_is_that_users(run, tmp_path):
+    foreign = tmp_path / "foreign.json"
+    foreign.write_bytes(run.folder.plan_path.read_bytes())
+    os.chown(foreign, OTHER, -1)
+    run.folder.plan_path.unlink()
+    os.link(foreign, run.folder.plan_path)
+    with pytest.raises(ForeignRunError):
+        load_run(run.folder.path)
+
+
+@as_root
+def test_what_root_left_in_ones_own_run_is_trusted(run, monkeypatch):
+    for path in (run.folder.path, *run.folder.path.rglob("*")):
+        os.chown(path, OTHER, -1)
+    os.chown(run.folder.seen_path, 0, -1)
+    monkeypatch.setattr("launchers.files.owner.os.geteuid", lambda: OTHER)
+    assert load_run(run.folder.path).own
+    os.chown(run.folder.path, 0, -1)
+    with pytest.raises(ForeignRunError, match="belongs to root"):
+        load_run(run.folder.path)
+
+
+@pytest.mark.parametrize("target", ["fifo", "/dev/zero", "/dev/null"])
+def test_a_plan_that_is_no_file(run, target):
+    run.folder.plan_path.unlink()
+    if target == "fifo":
+        os.mkfifo(run.folder.plan_path)
+    else:
+        run.folder.plan_path.symlink_to(target)
+    with pytest.raises(RunError, match=r"plan\.json|null|zero"):
+        load_run(run.folder.path)
