@@ -69,10 +69,10 @@ class Connector(Protocol):
         *,
         input: str | None = None,
         timeout: float = 30.0,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str | None] | None = None,
         cwd: str | None = None,
     ) -> Outcome:
-        """Run `argv`, never through a shell, with the user's environment and `env` added to it.
+        """Run `argv`, never through a shell, with the user's environment and `env` added to it (None takes a name away).
 
         `input` is written to its stdin, `cwd` is the folder where it runs. Raises CommandError if the command does not
         exist, may not be run, or has not ended after `timeout` seconds.
@@ -107,7 +107,7 @@ class LocalConnector:
         *,
         input: str | None = None,
         timeout: float = 30.0,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str | None] | None = None,
         cwd: str | None = None,
     ) -> Outcome:
         """Run a command on this machine; arguments and errors are those of `Connector.run`."""
@@ -124,7 +124,7 @@ class LocalConnector:
 
 
 def _start(
-    argv: Sequence[str], has_input: bool, env: Mapping[str, str] | None, cwd: str | None
+    argv: Sequence[str], has_input: bool, env: Mapping[str, str | None] | None, cwd: str | None
 ) -> subprocess.Popen[bytes]:
     """Start a command; raises CommandError."""
     try:
@@ -133,7 +133,7 @@ def _start(
             stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=None if env is None else {**os.environ, **env},
+            env=None if env is None else _environment(env),
             cwd=cwd,
             start_new_session=True,
         )
@@ -144,6 +144,11 @@ def _start(
         raise CommandNotFoundError(f"there is no command {argv[0]} on this machine (PATH={path})") from error
     except OSError as error:
         raise CommandError(f"cannot run {argv[0]}: {error.strerror}") from error
+
+
+def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:
+    """The environment of this process with changes; None takes a name away."""
+    return {name: value for name, value in {**os.environ, **changes}.items() if value is not None}
 
 
 def _finish(process: subprocess.Popen[bytes], input: bytes | None, timeout: float) -> tuple[bytes, bytes]:

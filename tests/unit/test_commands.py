@@ -20,6 +20,13 @@ def test_commands_have_the_environment_of_the_user_and_what_is_added(monkeypatch
     assert (outcome.status, outcome.stdout) == (0, "/etc/elsewhere.conf more\n")
 
 
+def test_a_variable_is_taken_away(monkeypatch):
+    monkeypatch.setenv("SLURM_CLUSTERS", "elsewhere")
+    script = "echo ${SLURM_CLUSTERS-none} $HOME"
+    outcome = LocalConnector().run(("sh", "-c", script), env={"SLURM_CLUSTERS": None, "HOME": "/home"})
+    assert outcome.stdout == "none /home\n"
+
+
 def test_a_command_that_is_not_there_and_one_that_takes_too_long():
     with pytest.raises(CommandNotFoundError, match="there is no command no-such-command"):
         LocalConnector().run(("no-such-command",), timeout=10)
