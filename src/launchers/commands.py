@@ -26,6 +26,8 @@ LONGEST = 2000
 """A logged command is cut after this many characters: squeue may be asked for a thousand jobs by their ids."""
 POLL = 0.1
 """Seconds between two looks at whether a command has ended while something else still holds its output open."""
+UNKILLED = 10.0
+"""Seconds to wait for the end of a command that was killed: one that the kernel holds does not end."""
 _LOG = logging.getLogger(__name__)
 _CREDENTIALS = re.compile(r"://[^/\s]+@")
 _ENVIRONMENT = re.compile(r"\benv(?: '\w+=[^']*'| \w+=[^\s']*)+")
@@ -72,7 +74,7 @@ class Connector(Protocol):
         env: Mapping[str, str | None] | None = None,
         cwd: str | None = None,
     ) -> Outcome:
-        """Run `argv`, never through a shell, with the user's environment and `env` added to it (None takes a name away).
+        """Run `argv`, never through a shell, with the user's environment and `env` added to it (None: taken away).
 
         `input` is written to its stdin, `cwd` is the folder where it runs. Raises CommandError if the command does not
         exist, may not be run, or has not ended after `timeout` seconds.
@@ -113,8 +115,8 @@ class LocalConnector:
         """Run a command on this machine; arguments and errors are those of `Connector.run`."""
         start, status = time.monotonic(), None
         try:
-            with _start(argv, input is not None, env, cwd) as process:
-                stdout, stderr = _finish(process, None if input is None else input.encode(), timeout)
+            process = _start(argv, input is not None, env, cwd)
+            stdout, stderr = _finish(process, None if input is None else input.encode(), timeout)
             status = process.returncode
         except subprocess.TimeoutExpired as error:
             raise CommandTimeoutError(f"{' '.join(argv[:4])} gave no answer within {timeout:g} s") from error
@@ -158,6 +160,11 @@ def _finish(process: subprocess.Popen[bytes], input: bytes | None, timeout: floa
     except BaseException:
         _kill(process)
         raise
+    finally:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # what it did not read
+                    pipe.close()
 
 
 def _communicate(process: subprocess.Popen[bytes], input: bytes | None, timeout: float) -> tuple[bytes, bytes]:
@@ -192,6 +199,15 @@ def _text(output: bytes) -> str:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the whole process group with SIGKILL: a command that hangs may ignore SIGTERM."""
-    with contextlib.suppress(ProcessLookupError):
+    """Kill the whole process group with SIGKILL: a command that hangs may ignore SIGTERM.
+
+    One that runs as another user cannot be killed, as OAR's; it is left behind (docs/oar-facts.md#answers-of-oarsub).
+    """
+    try:
         os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    except PermissionError:
+        return
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(UNKILLED)

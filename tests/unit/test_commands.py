@@ -145,3 +145,16 @@ def test_the_processes_of_a_hung_command_end_with_it():
     ):
         time.sleep(0.05)
     assert subprocess.run(["pgrep", "-f", "sleep 4321"], capture_output=True, check=False).stdout == b""
+
+
+def test_nobody_waits_for_a_hung_command_of_another_user(monkeypatch):
+    """OAR's commands are setuid: whoever starts one may not kill it."""
+
+    def refuse(group, number):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    started = time.monotonic()
+    with pytest.raises(CommandTimeoutError, match="sleep 6 gave no answer"):
+        LocalConnector().run(("sleep", "6"), timeout=0.2)
+    assert time.monotonic() - started < 4
