@@ -104,7 +104,7 @@ def test_flow(block, scratch):
 def test_every_key_and_option_of_a_flow_is_documented():
     import attrs
 
-    from launchers.cli import parser
+    from launchers.cli.parsing import parser
     from launchers.flow import schema
 
     text = (ROOT / "docs" / "flows.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from launchers.cli import options as shared
 from launchers.cli import show
-from launchers.cli.run_argument import add_run, find_run
+from launchers.cli.run_argument import add_run, add_trust, find_run
 
 if TYPE_CHECKING:
     from launchers.report.advise import Advice, Amounts
@@ -20,6 +20,7 @@ HEAD = ("STEP", "JOBS", "TIME", "MEMORY", "CORES", "ENOUGH")
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
     add_run(command)
+    add_trust(command)
     shared.add_json(command)
 
 
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     """Print a row for each step, and the notes."""
     from launchers.report.advise import advise
 
-    plan_run = find_run(options.run)
+    plan_run = find_run(options.run, trust=options.trust)
     steps = advise(plan_run)
     if options.json:
         show.print_json(advice_json(plan_run, steps))

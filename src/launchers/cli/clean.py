@@ -6,9 +6,13 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from launchers.cli.run_argument import ROOT, ROOT_HELP, find_run
 from launchers.cli.runs import read_runs
+
+if TYPE_CHECKING:
+    from launchers.runs.run import PlanRun
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -19,17 +23,31 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Remove run folders, or print which would be removed."""
+    """Remove run folders, or print which would be removed; exit status 1 when one could not be removed."""
     if options.run:
-        runs = [(plan_run.folder, plan_run.is_over()) for plan_run in map(find_run, options.run)]
+        runs = [(plan_run.folder, _why_kept(plan_run)) for plan_run in map(find_run, options.run)]
     else:
-        runs = list(read_runs(Path(options.folder), lambda plan_run: (plan_run.folder, plan_run.is_over())))
-    for folder, ended in runs:
-        if not ended:
-            print(f"kept, its jobs have not ended: {folder}", file=sys.stderr)
-    for folder, ended in runs:
-        if ended:
-            if options.yes:
-                shutil.rmtree(folder)
-            print(f"{'removed' if options.yes else 'would remove (--yes)'}: {folder}")
+        runs = list(read_runs(Path(options.folder), lambda plan_run: (plan_run.folder, _why_kept(plan_run))))
+    for folder, why in runs:
+        if why:
+            print(f"kept, {why}: {folder}", file=sys.stderr)
+    return max((_remove(folder, options.yes) for folder, why in runs if not why), default=0)
+
+
+def _why_kept(plan_run: PlanRun) -> str:
+    """Why a run folder is not removed, "" where it is. A link is never followed: its target may be in use elsewhere."""
+    if plan_run.folder.is_symlink():
+        return f"it is a symbolic link to {plan_run.folder.readlink()}"
+    return "" if plan_run.is_over() else "its jobs have not ended"
+
+
+def _remove(folder: Path, really: bool) -> int:
+    """Remove a run folder, or print that it would be; 1 when it cannot be removed."""
+    if really:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            print(f"launchers clean: cannot remove {error.filename or folder}: {error.strerror}", file=sys.stderr)
+            return 1
+    print(f"{'removed' if really else 'would remove (--yes)'}: {folder}")
     return 0

@@ -15,7 +15,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the script."""
     import shtab
 
-    from launchers.cli import parser
+    from launchers.cli.parsing import parser
 
     print(shtab.complete(parser(), shell=options.shell))
     return 0

@@ -18,6 +18,7 @@ from launchers.launcher.conversion import (
     facts_path,
     replace_facts,
 )
+from launchers.terminal import put
 
 WRITTEN, BAD_INPUT, UNREACHABLE = 0, 2, 3
 
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         return BAD_INPUT
     _print_remarks(conversion.remarks)
     if output is None:
-        print(conversion.text, end="")
+        put(conversion.text)
         return WRITTEN
     return write(output, conversion.text, "launchers convert", diff=facts_file is not None)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from launchers.cli import options as shared
 from launchers.cli import show
+from launchers.terminal import put, put_bytes
 
 if TYPE_CHECKING:
     from launchers.flow.compile import FlowLayout
@@ -38,22 +39,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what is asked; exit status 1 when nothing offers what a job needs, 2 when the flow is wrong."""
-    from launchers.errors import RunError
-    from launchers.plan.tree import PlacementError, PlanError, UnreachableError
-    from launchers.runs.send import SubmitError
-
-    try:
-        return VERBS[options.verb][2](options)
-    except (PlanError, RunError, SubmitError) as error:
-        print(f"launchers flow {options.verb}: {error}", file=sys.stderr)
-        if isinstance(error, UnreachableError):
-            return 3
-        return 1 if isinstance(error, PlacementError | SubmitError) else 2
-    except OSError as error:  # a file that was named; an error of stdout names none
-        if error.filename is None:
-            raise
-        print(f"launchers flow {options.verb}: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
+    return VERBS[options.verb][2](options)
 
 
 # -- options ---------------------------------------------------------------------------------------------------
@@ -198,7 +184,7 @@ def _graph(options: argparse.Namespace) -> int:
     if options.output:
         Path(options.output).write_text(text, encoding="utf-8")
     else:
-        print(text, end="")
+        put(text)
     return 0
 
 
@@ -221,7 +207,7 @@ def _png(plan: Plan, output: str | None) -> int:
     if output:
         Path(output).write_bytes(drawn)
     else:
-        sys.stdout.buffer.write(drawn)
+        put_bytes(drawn)
     return 0
 
 

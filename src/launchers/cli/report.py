@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from launchers.cli.run_argument import add_run, find_run
+from launchers.cli.run_argument import add_run, add_trust, find_run
+from launchers.terminal import put
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
     add_run(command)
+    add_trust(command)
     text = "write the page to this file, - for stdout (default: report.html in the run folder)"
     command.add_argument("-o", "--output", metavar="FILE", help=text)
 
@@ -21,15 +22,18 @@ def run(options: argparse.Namespace) -> int:
     from launchers.errors import RunError
     from launchers.report.page import page
 
-    plan_run = find_run(options.run)
+    plan_run = find_run(options.run, trust=options.trust)
     text = page(plan_run)
     if options.output == "-":
-        sys.stdout.write(text)
+        put(text)
         return 0
+    if not options.output and not plan_run.record.own:
+        raise RunError(f"{plan_run.folder} is not written to, as it is not yours: name a file with -o FILE")
     path = Path(options.output) if options.output else plan_run.folder / "report.html"
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}") from None
+        elsewhere = "" if options.output else ": name another file with -o FILE"
+        raise RunError(f"cannot write {path}: {error.strerror}{elsewhere}") from None
     print(path)
     return 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from launchers.cli import options as shared
 from launchers.cli import show
-from launchers.cli.run_argument import ROOT, ROOT_HELP, run_folders
+from launchers.cli.run_argument import ROOT, ROOT_HELP, add_trust, run_folders
 
 if TYPE_CHECKING:
     from launchers.runs.run import PlanRun
@@ -24,12 +24,13 @@ VERSION = 1
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
     command.add_argument("folder", metavar="FOLDER", nargs="?", default=str(ROOT), help=ROOT_HELP)
+    add_trust(command)
     shared.add_json(command)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print each run with the states of its steps."""
-    runs = list(read_runs(Path(options.folder), _run_json))
+    runs = list(read_runs(Path(options.folder), _run_json, trust=options.trust))
     if options.json:
         show.print_json({"version": VERSION, "runs": runs})
     elif runs:
@@ -37,16 +38,22 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def read_runs(root: Path, read: Callable[[PlanRun], T]) -> Iterator[T]:
-    """What `read` gives for each run in a folder, the oldest first; a run that it cannot read gets a warning."""
+def read_runs(root: Path, read: Callable[[PlanRun], T], *, trust: bool = False) -> Iterator[T]:
+    """What `read` gives for each run in a folder, the oldest first; a run that it cannot read gets a warning.
+
+    With `trust` those of other users are read too, to be looked at.
+    """
+    from launchers.commands import CommandError
     from launchers.errors import RunError
     from launchers.runs.run import open_run
 
     for folder in run_folders(root):
         try:
-            result = read(open_run(folder))
-        except RunError as error:
+            result = read(open_run(folder, trust=trust))
+        except (RunError, CommandError) as error:
             print(f"launchers: warning: skipped a run: {error}", file=sys.stderr)
+        except OSError as error:
+            print(f"launchers: warning: skipped a run: {folder}: {error.strerror or error}", file=sys.stderr)
         else:
             yield result
 

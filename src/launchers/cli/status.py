@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from launchers.cli import options as shared
 from launchers.cli import show
-from launchers.cli.run_argument import add_run, find_run
+from launchers.cli.run_argument import add_run, add_trust, find_run
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from launchers.runs.run import PlanRun
     from launchers.runs.status import MemberState, StepState
 
@@ -27,13 +25,14 @@ WATCH = 2.0
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
     add_run(command)
+    add_trust(command)
     command.add_argument("--watch", action="store_true", help="update the table until all jobs have ended")
     shared.add_json(command)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the state of each step, after submitting again the steps that ask for it."""
-    plan_run = find_run(options.run)
+    plan_run = find_run(options.run, trust=options.trust)
     if options.watch and sys.stdout.isatty():
         _watch(plan_run)
     elif options.watch:
@@ -85,23 +84,15 @@ def _watch(plan_run: PlanRun) -> None:
     from rich.live import Live
 
     steps = plan_run.status()
-    with Live(_table(plan_run, steps), refresh_per_second=4) as live:
+    folder = str(plan_run.folder)
+    table = show.rich_table(status_rows(steps), HEAD, folder)
+    with Live(
+        table, console=show.console(), refresh_per_second=4, redirect_stdout=False, redirect_stderr=False
+    ) as live:
         while not all(step.ended for step in steps):
             time.sleep(WATCH)
             steps = plan_run.status()
-            live.update(_table(plan_run, steps))
-
-
-def _table(plan_run: PlanRun, steps: Sequence[StepState]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, title=escape(str(plan_run.folder)), title_justify="left")
-    for name in HEAD:
-        table.add_column(name)
-    for row in status_rows(steps):
-        table.add_row(*map(escape, row))
-    return table
+            live.update(show.rich_table(status_rows(steps), HEAD, folder))
 
 
 # -- JSON ------------------------------------------------------------------------------------------------------

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from launchers import cli
-from launchers.cli import main
+from launchers.cli import main, parsing
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = str(ROOT / "launchers.example.yaml")
@@ -265,8 +264,8 @@ def test_every_command_knows_verbose(capsys):
                 for child in action.choices.values():
                     yield from parsers(child)
 
-    every = list(parsers(cli.parser()))
-    assert len(every) > 1 + len(cli.COMMANDS)
+    every = list(parsers(parsing.parser()))
+    assert len(every) > 1 + len(parsing.COMMANDS)
     assert [each.prog for each in every if "-v" not in each._option_string_actions] == []
     completed = re.findall(r"_option_strings=\((.*)\)", call(capsys, "completion", "bash")[1])
     assert len(completed) == len(every)

@@ -6,7 +6,6 @@ A SCAN is a definition file.  If it is left out, the scan.yaml, wf.esis2.json or
 from __future__ import annotations
 
 import argparse
-import sys
 
 from launchers.cli.scan import clean, definition, listing, running
 
@@ -45,13 +44,4 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do the action; exit status 1 when a scan cannot run now or a run has failed, 2 when the request is wrong."""
-    from launchers.errors import RunError
-    from launchers.runs.send import SubmitError
-    from launchers.scan.errors import DefinitionError, ScanError
-
-    _, _, act = ACTIONS[options.action]
-    try:
-        return act(options)
-    except (ScanError, SubmitError, RunError, DefinitionError) as error:
-        print(f"launchers scan {options.action}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, DefinitionError) else 1
+    return ACTIONS[options.action][2](options)
