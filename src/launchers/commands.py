@@ -45,9 +45,15 @@ class Outcome:
 
     @property
     def complaint(self) -> str:
-        """Its error message: the first three lines of stderr, or else of stdout, as one line."""
-        lines = [line.strip() for line in (self.stderr or self.stdout).splitlines() if line.strip()]
-        return "; ".join(lines[:3]) or f"exit status {self.status}"
+        """Its error message: the first three lines of stderr, or else of stdout, as one line.
+
+        A command that was killed may have printed anything before, so how it ended is part of the message.
+        """
+        printed = self.stderr if self.stderr.strip() else self.stdout
+        lines = [line.strip() for line in printed.splitlines() if line.strip()][:3]
+        if not lines or self.status < 0:
+            lines.append(ending(self.status))
+        return "; ".join(lines)
 
 
 class CommandError(RuntimeError):
@@ -82,10 +88,20 @@ class Connector(Protocol):
         ...
 
 
+def ending(status: int) -> str:
+    """How a command ended, for people; a negative status is the signal that killed it."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"killed by {signal.Signals(-status).name}"
+    except ValueError:  # a real-time signal, which has no name
+        return f"killed by signal {-status}"
+
+
 def log_command(argv: Sequence[str], status: int | None, seconds: float) -> None:
     """Log a command that has ended; status None: it could not be started, or was killed at its timeout."""
     if _LOG.isEnabledFor(logging.DEBUG):
-        ended = "no exit status" if status is None else f"exit status {status}"
+        ended = "no exit status" if status is None else ending(status)
         _LOG.debug("%s (%s, %.2f s)", shown(argv), ended, seconds)
 
 
@@ -115,8 +131,9 @@ class LocalConnector:
         """Run a command on this machine; arguments and errors are those of `Connector.run`."""
         start, status = time.monotonic(), None
         try:
-            process = _start(argv, input is not None, env, cwd)
-            stdout, stderr = _finish(process, None if input is None else input.encode(), timeout)
+            content = None if input is None else input.encode("utf-8", "surrogateescape")
+            process = _start(argv, content is not None, env, cwd)
+            stdout, stderr = _finish(process, content, timeout)
             status = process.returncode
         except subprocess.TimeoutExpired as error:
             raise CommandTimeoutError(f"{' '.join(argv[:4])} gave no answer within {timeout:g} s") from error
@@ -146,6 +163,8 @@ def _start(
         raise CommandNotFoundError(f"there is no command {argv[0]} on this machine (PATH={path})") from error
     except OSError as error:
         raise CommandError(f"cannot run {argv[0]}: {error.strerror}") from error
+    except ValueError as error:  # a zero byte, or half of a pair of surrogates
+        raise CommandError(f"cannot run {argv[0]}: it cannot be given an argument with a zero byte") from error
 
 
 def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:

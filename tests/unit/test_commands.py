@@ -48,10 +48,25 @@ def test_a_folder_that_is_not_there_and_a_file_that_is_no_command(tmp_path):
         ("echo out; printf 'a\\n\\n b \\nc\\nd\\n' >&2; exit 1", "a; b; c"),
         ("echo out; exit 1", "out"),
         ("exit 4", "exit status 4"),
+        ("echo out; echo ' ' >&2; exit 1", "out"),
+        ("kill -SEGV $$", "killed by SIGSEGV"),
+        ("echo half an answer; kill -9 $$", "half an answer; killed by SIGKILL"),
+        ("kill -40 $$", "killed by signal 40"),
     ],
 )
 def test_what_a_command_complains_about(script, complaint):
     assert LocalConnector().run(("sh", "-c", script)).complaint == complaint
+
+
+@pytest.mark.parametrize("word", ["a\0b", "\ud800"])
+def test_what_no_command_can_be_given(word):
+    with pytest.raises(CommandError, match="cannot run echo: it cannot be given"):
+        LocalConnector().run(("echo", word))
+
+
+def test_bytes_that_are_no_text_pass_through():
+    assert LocalConnector().run(("od", "-An", "-tx1"), input="\udce9").stdout.split() == ["e9"]
+    assert LocalConnector().run(("printf", "\\351")).stdout == "\N{REPLACEMENT CHARACTER}"
 
 
 # -- the log ---------------------------------------------------------------------------------------------------
