@@ -15,13 +15,14 @@ from attrs import evolve, frozen
 from launchers.files.problems import ConfigError, Problem
 from launchers.files.structure import read_text, structure_leniently, structure_tree
 from launchers.files.tree import KeyPath, Tree, format_path, read_tree
+from launchers.flow.budget import Meter, OverBudgetError, render_in_child
 from launchers.flow.check import argument_problems, cell_problems, document_problems
 from launchers.flow.check_job import job_problems
 from launchers.flow.defaults import jobs_with_defaults
 from launchers.flow.model import Cell, Flow, FlowJob, read_dependencies, sorted_jobs
 from launchers.flow.schema import FlowDocument, SweepSpec
 from launchers.flow.sweep import Values, sweep_cells
-from launchers.flow.templates import Renderer, TemplateScope, TemplateValues, new_scope
+from launchers.flow.templates import Renderer, TemplateScope, TemplateValues, has_templates, new_scope, shorten
 
 RUN_FOLDER = "RUN_DIR"
 """What {{ run.dir }} gives until the run folder is known."""
@@ -56,7 +57,7 @@ def loads(
     values_of_cells, problems = sweep_cells(tree, sweep)
     problems += argument_problems(own_args, args, sweep, tree)
     cells = values_of_cells or [{}]
-    readings = _read_cells(tree, {**own_args, **args}, cells, str(run), done or {})
+    readings = _read_within_budget(tree, {**own_args, **args}, cells, str(run), done or {})
     problems += [problem for reading in readings for problem in reading.problems]
     document = readings[0].document
     flow = Flow(
@@ -101,20 +102,49 @@ class _CellReading:
     problems: list[Problem]
 
 
-def _read_cells(
+def _read_within_budget(
     tree: Tree, args: Mapping[str, Any], cells: Sequence[Values], run: str, done: Mapping[str, FilePath]
+) -> list[_CellReading]:
+    """The cells; where there are templates, read in a child process. Raises ConfigError for one that takes too much."""
+    if not any(map(has_templates, (tree.data, args, cells))):
+        return _read_cells(tree, args, cells, run, done)
+    try:
+        return render_in_child(lambda meter: _read_cells(tree, args, cells, run, done, meter))
+    except OverBudgetError as error:
+        template = _value_at(tree.data, error.path)
+        message = f"{shorten(template)}: {error.reason}" if isinstance(template, str) else error.reason
+        raise ConfigError([tree.problem("LC115", error.path, message, "make the template simpler")]) from None
+
+
+def _value_at(data: Any, path: KeyPath) -> Any:
+    """The value at a path; None where there is none, as for an argument from the command line."""
+    for part in path:
+        try:
+            data = data[part]
+        except (LookupError, TypeError):
+            return None
+    return data
+
+
+def _read_cells(
+    tree: Tree,
+    args: Mapping[str, Any],
+    cells: Sequence[Values],
+    run: str,
+    done: Mapping[str, FilePath],
+    meter: Meter | None = None,
 ) -> list[_CellReading]:
     readings: list[_CellReading] = []
     for values in cells:
         arguments = {**args, **values}
         scope = new_scope(arguments, values, run)
         earlier = {name: new_scope(arguments, values, str(folder)) for name, folder in done.items()}
-        readings.append(_read_cell(tree, arguments, scope, earlier, with_sweep=not readings))
+        readings.append(_read_cell(Renderer(tree, meter), arguments, scope, earlier, with_sweep=not readings))
     return readings
 
 
 def _read_cell(
-    tree: Tree,
+    renderer: Renderer,
     args: Mapping[str, Any],
     scope: TemplateScope,
     earlier: Mapping[str, TemplateScope],
@@ -125,7 +155,7 @@ def _read_cell(
 
     The sweep itself is the same in all cells, so that it is read once.
     """
-    renderer = Renderer(tree)
+    tree = renderer.tree
     data = {key: value for key, value in tree.data.items() if with_sweep or key != "sweep"}
     renderer.render(data.get("args"), scope, ("args",))
     data["args"] = dict(args)
@@ -150,11 +180,12 @@ def _render_jobs(
     for index, job in enumerate(raw):
         if not isinstance(job, dict):
             continue
-        silent = Renderer(renderer.tree)  # these keys are rendered again below, and their problems kept there
-        parents = read_dependencies(silent.render(job.get("depends_on"), scope, ()))
+        silent = Renderer(renderer.tree, renderer.meter)  # rendered again below, where problems are kept
+        path = ("jobs", index)
+        parents = read_dependencies(silent.render(job.get("depends_on"), scope, (*path, "depends_on")))
         deps = TemplateValues("deps", {name: _exports_of(name, exports) for name, _ in parents})
         scopes[index] = scope.new_child({"deps": deps})
-        name = str(silent.render(job.get("name"), scope, ()))
+        name = str(silent.render(job.get("name"), scope, (*path, "name")))
         own = _exports_of(name, exports)
         own.templates = job["exports"] if isinstance(job.get("exports"), dict) else {}
         own.scope = earlier.get(name, scope).new_child({"deps": deps})

@@ -1,5 +1,7 @@
 """Templates in a flow file: any string may be a Jinja2 template.  Jinja2's sandbox runs it; undefined names are errors.
 
+A page with templates is read in a child process, since a sandbox bounds neither time nor memory (`flow.budget`).
+
 What Jinja2 does: https://jinja.palletsprojects.com/en/stable/templates/ and .../sandbox/.
 """
 
@@ -8,26 +10,34 @@ from __future__ import annotations
 import re
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sized
+from contextlib import nullcontext
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
 from attrs import define, field
-from jinja2 import StrictUndefined, TemplateError, TemplateRuntimeError, UndefinedError
+from jinja2 import StrictUndefined, TemplateRuntimeError, UndefinedError
 from jinja2.meta import find_undeclared_variables
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from launchers.files.problems import Problem
 from launchers.files.tree import KeyPath, Tree
 from launchers.files.values import describe_type
+from launchers.flow.budget import Meter
 
 SINGLE_EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.S)
 """A string that is one expression and nothing else: it keeps the type of its value."""
 MAX_LENGTH = 1_000_000
-"""The most characters, or items, that a value may have."""
+"""The most characters that a value may have, and the most items that ``*`` makes."""
+MAX_ITEMS = 100_000
+"""The most items that a value may have, those inside of others included."""
+SHOWN = 200
+"""The most characters of a template that a message repeats."""
 MAX_POWER = 1000
 """The largest base and exponent of ``**``."""
+MAX_BITS = 1024
+"""The longest whole number."""
 OWN_NAMES = ("args", "run", "sweep", "deps")
 """The names that templates see besides the arguments."""
 
@@ -85,8 +95,11 @@ class TemplateValues(Mapping[str, Any]):
 # -- Jinja2 ----------------------------------------------------------------------------------------------------
 
 
-class _Sandbox(SandboxedEnvironment):
-    """A sandbox in which ``args.items`` is the argument of that name, not a method, and in which values are bounded."""
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """A sandbox in which values are bounded and none of the page changes.
+
+    ``args.items`` is the argument of that name, not a method.
+    """
 
     intercepted_binops = frozenset(["*", "**"])
 
@@ -143,9 +156,23 @@ def _compile(text: str) -> tuple[frozenset[str], Callable[..., Any]]:
 # -- rendering -------------------------------------------------------------------------------------------------
 
 
+def is_template(text: str) -> bool:
+    """Whether there is something in a text that Jinja2 would replace."""
+    return "{{" in text or "{%" in text or "{#" in text
+
+
+def has_templates(value: Any) -> bool:
+    """Whether a value has a template anywhere in it."""
+    if isinstance(value, Mapping):
+        return any(map(has_templates, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(has_templates, value))
+    return isinstance(value, str) and is_template(value)
+
+
 def render(text: str, scope: Mapping[str, Any]) -> Any:
     """The value of a template.  Raises Jinja2's TemplateError, and whatever an expression in it raises."""
-    if "{" not in text:
+    if not is_template(text):
         return text
     names, evaluate = _compile(text)
     value = evaluate(**{name: scope[name] for name in names if name in scope})
@@ -165,19 +192,28 @@ def render_all(value: Any, scope: Mapping[str, Any]) -> Any:
     return value
 
 
-def _plain_value(value: Any) -> Any:
-    """A value as YAML can have it.  Raises TypeError for anything else, such as a function."""
+def _plain_value(value: Any, room: list[int] | None = None) -> Any:
+    """A value as YAML can have it.  Raises TypeError for anything else, such as a function.
+
+    `room` has the number of items that may still come: a list that holds one list many times is copied item by item.
+    """
+    room = [MAX_ITEMS] if room is None else room
     if isinstance(value, StrictUndefined):
         str(value)  # raises UndefinedError
-    if value is None or isinstance(value, str | int | float | date):
+    if isinstance(value, str):
+        return str.__str__(value)  # Markup, as filters make it, is text with operators of its own
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise ValueError("the result is a number of too many digits")
+    if value is None or isinstance(value, int | float | date):
         return value
+    if not isinstance(value, Mapping | list | tuple | range):
+        raise TypeError(f"the result is a {type(value).__name__}; it must be text, a number, a list or a mapping")
+    room[0] -= len(value)
+    if room[0] < 0:
+        raise ValueError(f"the result is longer than {MAX_ITEMS} items")
     if isinstance(value, Mapping):
-        return {name: _plain_value(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | range):
-        if len(value) > MAX_LENGTH:
-            raise ValueError(f"the result is longer than {MAX_LENGTH} items")
-        return [_plain_value(item) for item in value]
-    raise TypeError(f"the result is a {type(value).__name__}; it must be text, a number, a list or a mapping")
+        return {name: _plain_value(item, room) for name, item in value.items()}
+    return [_plain_value(item, room) for item in value]
 
 
 @define
@@ -188,6 +224,7 @@ class Renderer:
     """
 
     tree: Tree
+    meter: Meter | None = None
     problems: list[Problem] = field(factory=list)
     failed: set[KeyPath] = field(factory=set)
     typed: set[KeyPath] = field(factory=set)
@@ -198,16 +235,20 @@ class Renderer:
             return [self.render(item, scope, (*path, index)) for index, item in enumerate(value)]
         if isinstance(value, dict):
             return {key: self.render(item, scope, (*path, key)) for key, item in value.items()}
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not is_template(value):
             return value
         try:
-            rendered = render(value, scope)
+            with self.meter.template(path) if self.meter else nullcontext():
+                rendered = render(value, scope)
         except CircularValuesError as error:
             self._report(path, f"these values refer to each other: {error}")
         except UndefinedError as error:
-            self._report(path, f"{value.strip()!r}: {error.message}", f"known here: {', '.join(dict.fromkeys(scope))}")
-        except EXPRESSION_ERRORS as error:
-            self._report(path, f"{value.strip()!r}: {' '.join(str(error).splitlines()[:1])}")
+            self._report(path, f"{shorten(value)}: {error.message}", f"known here: {', '.join(dict.fromkeys(scope))}")
+        except MemoryError:
+            self._report(path, f"{shorten(value)}: it takes more memory than the templates of a page may")
+        except Exception as error:  # an expression may raise anything
+            reason = " ".join(str(error).splitlines()[:1])
+            self._report(path, f"{shorten(value)}: {reason or type(error).__name__}")
         else:
             if not isinstance(rendered, str):
                 self.typed.add(path)
@@ -219,7 +260,7 @@ class Renderer:
         self.problems.append(self.tree.problem("LC115", path, message, hint))
 
 
-EXPRESSION_ERRORS = (
-    *(TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError),
-)
-"""What an expression in a template may raise."""
+def shorten(template: str) -> str:
+    """A template for messages."""
+    text = template.strip()
+    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}...")

@@ -6,6 +6,7 @@ from flows import codes, flow, job, page, problems, sweep
 from launchers.files.tree import Tree
 from launchers.flow.read import loads
 from launchers.flow.templates import (
+    MAX_ITEMS,
     MAX_LENGTH,
     MAX_POWER,
     CircularValuesError,
@@ -174,11 +175,11 @@ def test_a_circle_of_one():
 # -- bounds ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", ["a", [1]])
-def test_the_longest_value_and_one_more(value):
+@pytest.mark.parametrize(("value", "most"), [("a", MAX_LENGTH), ([1], MAX_ITEMS)])
+def test_the_longest_value_and_one_more(value, most):
     scope = {"v": value}
-    assert len(render(f"{{{{ v * {MAX_LENGTH} }}}}", scope)) == MAX_LENGTH
-    assert len(render(f"{{{{ {MAX_LENGTH} * v }}}}", scope)) == MAX_LENGTH
+    assert len(render(f"{{{{ v * {most} }}}}", scope)) == most
+    assert len(render(f"{{{{ {most} * v }}}}", scope)) == most
     for template in (f"{{{{ v * {MAX_LENGTH + 1} }}}}", f"{{{{ {MAX_LENGTH + 1} * v }}}}"):
         with pytest.raises(ValueError, match="the result is longer than"):
             render(template, scope)
@@ -188,9 +189,16 @@ def test_text_and_lists_that_were_made_otherwise():
     assert len(render("{{ v }}", {"v": "a" * MAX_LENGTH})) == MAX_LENGTH
     with pytest.raises(ValueError, match="longer than 1000000 characters"):
         render("{{ v }}", {"v": "a" * (MAX_LENGTH + 1)})
-    with pytest.raises(ValueError, match="longer than 1000000 items"):
-        render("{{ v }}", {"v": [1] * (MAX_LENGTH + 1)})
-    assert render("{{ v }}", {"v": [1] * MAX_LENGTH}) == [1] * MAX_LENGTH
+    with pytest.raises(ValueError, match="longer than 100000 items"):
+        render("{{ v }}", {"v": [1] * (MAX_ITEMS + 1)})
+    assert render("{{ v }}", {"v": [1] * MAX_ITEMS}) == [1] * MAX_ITEMS
+
+
+def test_items_count_where_they_are_inside_of_others():
+    half = MAX_ITEMS // 2 - 2
+    assert render("{{ v }}", {"v": [[1] * half, {"x": [1] * half}]}) == [[1] * half, {"x": [1] * half}]
+    with pytest.raises(ValueError, match="longer than 100000 items"):
+        render("{{ [v] * 3 }}", {"v": [1] * half})
 
 
 def test_the_largest_power_and_one_more():
