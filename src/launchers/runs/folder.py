@@ -2,7 +2,7 @@
 
 plan.json        what was submitted, by whom and from which source; written last, so where it is all is there
 journal.jsonl    what was done since, append-only, each line on disk before what it announces is done
-lock             who is working on it: host, pid, since when
+lock/            who is working on it: host, pid, time of birth, and where these mean one process
 seen.json        the last state of each job that a scheduler knew
 steps/<step>/    the function and its arguments, pickled
 jobs/<name>/     a submitit folder per submission: script, logs, results
@@ -12,7 +12,6 @@ local/<n>/       the table and the journal of this machine's scheduler for attem
 
 from __future__ import annotations
 
-import errno
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,7 +25,6 @@ from launchers.runs.journal import Journal
 from launchers.runs.lock import HeldError, Holder, hold, is_held
 
 BREAK = "launchers resume --break-lock"
-NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @frozen
@@ -84,9 +82,7 @@ class RunFolder:
             except HeldError as error:
                 raise RunError(_who_works(self.path, error.holder)) from None
             except OSError as error:
-                hint = "; the lock needs hard links: put run folders on another file system"
-                why = f"{error.strerror}{hint if error.errno in NO_HARD_LINKS else ''}"
-                raise RunError(f"{self.path} cannot be locked: {why}") from None
+                raise RunError(f"{self.path} cannot be locked: {error.strerror}") from None
             yield
 
 

@@ -1,54 +1,78 @@
-"""A lock that is a file: it names its holder, and works where file systems are shared and lose real locks.
+"""A lock that is a folder with one name in it, that of its holder: it also works where file systems are shared.
 
-Two steps decide everything, and a file system does each of them whole or not at all: making a hard link, which fails
-where the name is taken, and renaming.  A lock is written under another name first and then linked into place, so that
-nobody can read half of it.
+A process takes the lock by renaming a folder of its own, which has its name in it, to `path`.  rename(2) does that
+where there is nothing or an empty folder, and refuses where there is a name: the file server decides, whatever a
+machine has cached.  A holder's name never comes twice.  So whoever removes one, as its process is gone or gives the
+lock back, removes that one and no later one, however old what it has seen is, and however often a network file system
+repeats the request.  Nothing is written into files: nobody reads half a lock, and a full disk keeps none.
 
-A lock whose holder is gone is replaced, and that is a race of its own: whoever comes second must not replace the lock
-of whoever came first.  So each lock has a token, which never comes twice, and the right to replace lock T is itself a
-lock, ``lock.T``.  Whoever holds that, and then still finds T in place, renames ``lock.T`` over it.  A process that
-gives its lock back takes the right to replace it first.
+Who is gone is judged by pid and birth where these mean one process: in one pid namespace of one boot.  What ran in an
+earlier boot of this machine is gone, too.  All others may be alive.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote, unquote
 
 from attrs import frozen
 
-from launchers.processes import alive, born
+from launchers.processes import Place, alive, born, place
 
-_LOCK = re.compile(r"(\S+) (\d{1,10}) (\d{1,20}) ([0-9a-f]{1,32})\n", re.ASCII)
-"""What a lock says: host, pid, when that process was born (0: not known), token."""
+PATIENCE = 60.0
+"""Seconds for which a network file system may show a folder as it was (man nfs: acdirmax)."""
+PAUSE = 0.01
+"""Seconds between two looks at a lock that is changing."""
+STALE_TRIES = 10
+"""How often a folder is looked for again that another machine is replacing."""
+NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
+_NAME = re.compile(
+    r"([^/\s]+)\.([0-9]{1,10})\.([0-9]{1,20})\.([0-9a-f]{0,16})\.([0-9a-f]{0,16})\.([0-9a-f]{0,16})\.[0-9a-f]{16}"
+)
+"""A holder's name: host, pid, birth (0: not known), boot, namespaces and machine (see `Place`), and a token."""
+
+NOWHERE = Place()
+R = TypeVar("R")
+_own_names: set[str] = set()
+"""The names under which this process takes or holds locks."""
 
 
 @frozen
 class Holder:
     """The process that made a lock: `born` is when it started, in clock ticks since boot.
 
-    `host` is empty where the file does not say who made it.
+    `name` is what stands in the lock; where launchers did not write that, `host` is empty.
     """
 
-    host: str
-    pid: int
-    born: int | None
-    token: str
+    name: str
+    host: str = ""
+    pid: int = 0
+    born: int | None = None
+    place: Place = NOWHERE
 
     @property
     def here(self) -> bool:
-        """Whether it is, or was, a process of this machine."""
-        return self.host == socket.gethostname()
+        """Whether it is, or was, a process that this one can see."""
+        return self.born is not None and self.place.shares_pids(place())
 
     @property
     def gone(self) -> bool:
-        """Whether it is known to have ended; of a process of another machine that is not known."""
-        return self.here and not alive(self.pid, self.born)
+        """Whether it is known to have ended; of a process that this one cannot see, that is mostly not known.
+
+        A name of this very process that it no longer uses comes from a request that a network file system sent twice.
+        """
+        if self.here and self.pid == os.getpid() and self.born == born(self.pid):
+            return self.name not in _own_names
+        return self.place.is_before(place()) or (self.here and not alive(self.pid, self.born))
 
 
 class HeldError(RuntimeError):
@@ -63,92 +87,111 @@ class HeldError(RuntimeError):
 def hold(path: Path, *, break_lock: bool = False) -> Iterator[None]:
     """Hold the lock `path` until the block ends; raises HeldError when another process has it, and OSError.
 
-    `break_lock` takes it also from a process of another machine, and from one that the file does not name.
+    `break_lock` takes it also from a process that this one cannot see, and from one that the lock does not name.
     """
-    _refuse(path, _holder(path), break_lock)
-    me = Holder(socket.gethostname(), os.getpid(), born(os.getpid()), secrets.token_hex(8))
-    fresh = _beside(path, f"new-{me.token}")
+    _remove_holders(path, break_lock)
+    me, pid = _own_name(), os.getpid()
+    fresh = path.with_name(f"{path.name}.{me}")
+    _own_names.add(me)
     try:
-        fresh.write_text(f"{me.host} {me.pid} {me.born or 0} {me.token}\n", encoding="utf-8")
+        fresh.mkdir(exist_ok=True)  # it exists where a network file system made it, and lost its answer
+        (fresh / me).touch()
         _take(path, fresh, me, break_lock)
-    finally:
-        fresh.unlink(missing_ok=True)
-    try:
-        _sweep(path, me)
+        _sweep(path)
         yield
     finally:
-        _give_back(path, me)
+        if os.getpid() == pid:  # else a child was forked meanwhile, and the lock is not its own
+            _remove(fresh, me)  # first: a repeated request to rename it then finds nothing
+            _remove(path, me)
+        _own_names.discard(me)
 
 
 def is_held(path: Path) -> bool:
     """Whether another process holds the lock, or may."""
-    holder = _holder(path)
-    return holder is not None and not holder.gone
+    return any(not holder.gone for holder in _holders(path))
 
 
-def _beside(path: Path, ending: str) -> Path:
-    return path.with_name(f"{path.name}.{ending}")
+def _own_name() -> str:
+    """A name for this process as a holder, which never comes again."""
+    here, pid = place(), os.getpid()
+    host = quote(socket.gethostname(), safe="")[:64] or "%"
+    return f"{host}.{pid}.{born(pid) or 0}.{here.boot}.{here.pids}.{here.machine}.{secrets.token_hex(8)}"
 
 
-def _holder(path: Path) -> Holder | None:
-    """Who made a lock; None where there is none."""
+def _holder(name: str) -> Holder:
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return Holder(name)
+    host, pid, when, *where = found.groups()
+    return Holder(name, unquote(host), int(pid), int(when) or None, Place(*where))
+
+
+def _holders(path: Path) -> list[Holder]:
+    """Who stands in a lock: nobody, one, or, as far as others put something there, more."""
     try:
-        text, status = path.read_text(encoding="utf-8", errors="replace"), path.stat()
+        return [_holder(file.name) for file in _if_not_stale(lambda: list(path.iterdir()))]
     except FileNotFoundError:
-        return None
-    found = _LOCK.fullmatch(text)
-    if found is None:  # the machine went down before it was on disk, or it is not ours
-        return Holder("", 0, None, f"{status.st_ino}-{status.st_mtime_ns}")
-    host, pid, when, token = found.groups()
-    return Holder(host, int(pid), int(when) or None, token)
+        return []
+    except NotADirectoryError:
+        return [Holder("")]
 
 
-def _refuse(path: Path, holder: Holder | None, break_lock: bool) -> None:
-    """Raise HeldError where this is the lock of a process that may still be there."""
-    if holder is not None and not holder.gone and not (break_lock and not holder.here):
-        raise HeldError(path, holder)
+def _if_not_stale(act: Callable[[], R]) -> R:
+    """Do something in a folder; once more where another machine has replaced the folder meanwhile."""
+    for _ in range(STALE_TRIES):
+        try:
+            return act()
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+        time.sleep(PAUSE)
+    return act()
 
 
-def _take(path: Path, fresh: Path, me: Holder, break_lock: bool) -> None:
-    """Make `path`, a lock or the right to replace one, a link to the file `fresh`; raises HeldError."""
+def _remove_holders(path: Path, break_lock: bool) -> None:
+    """Remove the names of processes that are gone; raises HeldError where one may still be there."""
+    for holder in _holders(path):
+        if not holder.gone and not (break_lock and not holder.here):
+            raise HeldError(path, holder)
+        _remove(path, holder.name)
+
+
+def _take(path: Path, fresh: Path, me: str, break_lock: bool) -> None:
+    """Rename the folder `fresh` to `path`.  Raises HeldError."""
+    end = time.monotonic() + PATIENCE
     while True:
         try:
-            os.link(fresh, path)
+            fresh.rename(path)
             return
-        except FileExistsError:
-            holder = _holder(path)
-        if holder is None:
-            continue  # given back just now
-        if holder == me:
-            return  # a network file system made the link, and lost its answer
-        _refuse(path, holder, break_lock)
-        right = _beside(path, holder.token)
-        _take(right, fresh, me, break_lock)
-        if _holder(path) == holder:
-            right.rename(path)
-            return
-        right.unlink(missing_ok=True)  # another process was first
+        except FileNotFoundError:
+            if any(holder.name == me for holder in _holders(path)):
+                return  # a network file system renamed it, and lost its answer
+            if time.monotonic() > end or not path.parent.is_dir():
+                raise
+        except OSError as error:
+            if error.errno not in NOT_EMPTY:
+                raise
+            _remove_holders(path, break_lock)
+            if time.monotonic() > end:
+                raise HeldError(path, Holder("")) from None
+        time.sleep(PAUSE)
 
 
-def _give_back(path: Path, me: Holder) -> None:
-    """Remove the lock, unless another process broke it."""
-    right = _beside(path, me.token)
-    try:
-        os.link(path, right)  # writes nothing, so that it works on a full disk
-    except (FileExistsError, FileNotFoundError):
-        return  # another process is taking it, or has
-    if _holder(right) == me:
-        path.unlink()
-    right.unlink()
+def _remove(folder: Path, name: str) -> None:
+    """Remove a holder from a lock, and the lock, unless another process has it by now."""
+    if not name:
+        folder.unlink(missing_ok=True)  # it is a file, and so not ours
+        return
+    with suppress(FileNotFoundError, NotADirectoryError):
+        _if_not_stale((folder / name).unlink)
+    with suppress(OSError):
+        folder.rmdir()
 
 
-def _sweep(path: Path, me: Holder) -> None:
-    """Remove what processes left beside the lock that were killed while they took it or gave it back.
-
-    What belongs to this lock's own replacement is left alone, as another process may be at it (`break_lock`), and so
-    is an empty file, which may be another process's that is about to write its name.
-    """
-    for litter in path.parent.glob(f"{path.name}.*"):
-        holder = _holder(litter)
-        if holder is not None and holder.gone and not litter.name.startswith(f"{path.name}.{me.token}"):
-            litter.unlink(missing_ok=True)
+def _sweep(path: Path) -> None:
+    """Remove what processes left beside the lock that were killed while they took it."""
+    start = f"{path.name}."
+    for folder in list(path.parent.iterdir()):
+        name = folder.name.removeprefix(start)
+        if folder.name.startswith(start) and _holder(name).gone:
+            _remove(folder, name)

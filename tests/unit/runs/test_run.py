@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 from fake_backend import after, step, stored_run, submission
+from lock_clients import name_of, stand_in
 
 from launchers.errors import RunError
 from launchers.runs.journal import Cancel, Refused, Submitted
@@ -126,7 +127,7 @@ def test_a_run_that_was_refused_is_over_unless_somebody_resumes_it(fake, tmp_pat
     with run.record.folder.lock():
         assert not run.is_over()
     assert run.is_over()
-    (run.folder / "lock").write_text("elsewhere 1 2 abc\n")
+    stand_in(run.folder / "lock", name_of())
     assert not run.is_over()
 
 
@@ -136,7 +137,7 @@ def test_a_run_that_was_refused_is_over_unless_somebody_resumes_it(fake, tmp_pat
 def test_the_result_of_a_step(fake, run):
     end_all(fake)
     folder = run.record.folder.job_folder("a")
-    write_ticket(folder, run.record.submissions[0], fail_fast=False, rivals={})
+    write_ticket(folder, run.record.submissions[0], fail_fast=False, rivals={}, check_parents=True)
     with pytest.raises(RunError, match="step a ended COMPLETED: step a has no result yet"):
         run["a"].result()
     (folder / "7_0_result.pkl").write_bytes(pickle.dumps(("success", 5)))

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from fake_backend import AWAY, LOST, TAKEN, after, refusal, step, stored_run, submission
+from lock_clients import name_of, stand_in
 
 from launchers.commands import CommandError
 from launchers.runs import send
@@ -218,7 +219,7 @@ def test_to_resume_works_alone(fake, tmp_path):
     run = stored_run(tmp_path, submission("a"))
     locked = []
     fake.before_send = lambda _: locked.append(run.folder.is_locked)
-    (run.folder.path / "lock").write_text("elsewhere 1 2 abc\n")
+    stand_in(run.folder.path / "lock", name_of())
     with pytest.raises(Exception, match="process 1 on elsewhere"):
         resume(run.folder.path)
     resume(run.folder.path, break_lock=True)
