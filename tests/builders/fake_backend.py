@@ -17,7 +17,8 @@ class FakeBackend(Backend):
 
     `answers` are what comes of the next requests: TAKEN, LOST (taken, but the answer is a timeout) or a RefusedError.
     `questions` are what comes of the next searches for a token: an exception, or None where the job is not seen yet.
-    `infos` is what is known of jobs, by element, `problem` why it cannot be asked.  What was asked is in `requests`, `cancelled`, `asked` (the jobs in
+    `infos` is what is known of jobs, by element, `problem` why it cannot be asked,
+    `remembers` for how many seconds it knows a job that has ended, and `name` that of its cluster.  What was asked is in `requests`, `cancelled`, `asked` (the jobs in
     each question for states), `prepared` and `revived`; `before_send` is called with each request first.
     """
 
@@ -29,7 +30,7 @@ class FakeBackend(Backend):
     def __init__(self):
         self.answers, self.questions, self.infos = [], [], {}
         self.requests, self.cancelled, self.asked, self.prepared, self.revived = [], [], [], [], []
-        self.tokens, self.problem = {}, ""
+        self.tokens, self.problem, self.remembers, self.name = {}, "", float("inf"), ""
         self.before_send = lambda requests: None
 
     def send(self, requests):
@@ -49,6 +50,12 @@ class FakeBackend(Backend):
         assert token not in self.tokens, f"{token} was submitted twice"
         self.tokens[token] = id
         return id
+
+    def forget_after(self):
+        return self.remembers
+
+    def cluster(self):
+        return self.name
 
     def find_token(self, token, since):
         answer = self.questions.pop(0) if self.questions else self.tokens.get(token)

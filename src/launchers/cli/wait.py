@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from launchers.cli import show
 from launchers.cli.run_argument import add_run, find_run
 from launchers.cli.status import HEAD, resubmit_due, status_rows
+from launchers.quantities.units import parse_timespan
 
 if TYPE_CHECKING:
     from launchers.runs.run import PlanRun
     from launchers.runs.status import StepState
 
+GIVE_UP = 3600
+"""Seconds after which a job that no scheduler knows is taken for lost, as launchers.runs.run has it."""
 LINES = 10
 """How many lines of the log of a failed step are printed."""
 
@@ -22,12 +25,22 @@ def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
     add_run(command)
     command.add_argument("--timeout", type=float, metavar="SECONDS", help="stop waiting after this time")
+    text = "take a job for lost that its scheduler has not known for this time, and that left no result (default: 1h)"
+    command.add_argument("--give-up", type=timespan, metavar="TIME", default=GIVE_UP, help=text)
+
+
+def timespan(text: str) -> int:
+    """Seconds, as a type for argparse."""
+    try:
+        return parse_timespan(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(options: argparse.Namespace) -> int:
     """Wait, and print the steps that failed; exit status 1 if there are any, or if time is up."""
     plan_run = find_run(options.run)
-    succeeded = _wait(plan_run, options.timeout)
+    succeeded = _wait(plan_run, options.timeout, options.give_up)
     for step in plan_run.status():
         if not step.succeeded:
             print(f"{step.name} {step.state}: {step.reason}", file=sys.stderr)
@@ -48,11 +61,11 @@ def wait_and_summarise(plan_run: PlanRun) -> int:
     return 0 if succeeded else 1
 
 
-def _wait(plan_run: PlanRun, timeout: float | None = None) -> bool:
+def _wait(plan_run: PlanRun, timeout: float | None = None, give_up: float = GIVE_UP) -> bool:
     """Wait until nothing is left to wait for, nor to submit again; whether all steps succeeded in time."""
     while True:
         try:
-            succeeded = plan_run.wait(timeout, check=False)
+            succeeded = plan_run.wait(timeout, check=False, give_up=give_up)
         except TimeoutError:
             return False
         if not resubmit_due(plan_run):

@@ -27,7 +27,7 @@ STEP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]*", re.ASCII)
 """Names of steps become names of folders and parts of the names of jobs."""
 
 PARENT_FAILED = 113
-"""The exit status of a job on OAR whose parents did not end as it waits for: it counts as cancelled, not as failed."""
+"""The exit status of a job that was cancelled before it ran its step, as on OAR one whose parents failed."""
 
 Member = tuple[str, int | None]
 """One job of a step: the step's name and, of a Map, the number of the item."""

@@ -51,6 +51,7 @@ def submit(
         steps=tuple(_step_record(plan, task, placed) for task in placed.graph.tasks),
         created=time.time(),
         jobs=jobs,
+        cluster=placed.backend.cluster(),
         **origin(command),
     )
     _write_calls(run_folder, placed)

@@ -62,9 +62,23 @@ class Cancelled(Event):
 
 @frozen
 class Cancel(Event):
-    """Somebody is about to cancel steps."""
+    """Somebody is about to cancel steps, in the first `submissions` submissions of the plan; `done`: the scheduler did.
+
+    Without the second event nobody knows whether the first was carried out.
+    """
 
     steps: list[str] = field(validator=_texts)
+    submissions: int = field(validator=instance_of(int))
+    done: bool = field(default=False, validator=instance_of(bool))
+
+
+@frozen
+class Lost(Event):
+    """Nobody will know any more what became of jobs: the positions of members of a submission."""
+
+    submission: str = field(validator=_text)
+    positions: list[int] = field(validator=deep_iterable(instance_of(int), instance_of(list)))
+    reason: str = field(validator=_text)
 
 
 EVENTS: dict[str, type[Event]] = {
@@ -74,6 +88,7 @@ EVENTS: dict[str, type[Event]] = {
     "refused": Refused,
     "cancelled": Cancelled,
     "cancel": Cancel,
+    "lost": Lost,
 }
 
 
@@ -83,8 +98,9 @@ class JournalState:
 
     `jobs` are the ids under which they were submitted, `sent` when.  `intended` is when those without an id were about
     to be.  `never` has why some are not made, `refused` what the scheduler printed.  `cancelled` were cancelled whole.
-    `orders` are the orders to cancel steps: (how many submissions there were then, the steps); to pair them with the
-    submissions here would make millions.
+    `orders` are the orders to cancel steps: (how many submissions there were then, the steps), and `carried_out` those
+    of them that the scheduler took; to pair them with the submissions here would make millions.  `lost` has, by
+    submission and position, why a job is taken for lost.
     """
 
     jobs: dict[str, str] = field(factory=dict)
@@ -94,13 +110,17 @@ class JournalState:
     refused: dict[str, list[str]] = field(factory=dict)
     cancelled: set[str] = field(factory=set)
     orders: list[tuple[int, frozenset[str]]] = field(factory=list)
-    _positions: dict[str, int] = field(factory=dict)
+    carried_out: list[tuple[int, frozenset[str]]] = field(factory=list)
+    lost: dict[tuple[str, int], str] = field(factory=dict)
 
-    def was_cancelled(self, submission: str, step: str) -> bool:
-        """Whether the jobs of a step in a submission were cancelled."""
-        position = self._positions.get(submission)
+    def is_to_be_cancelled(self, number: int, step: str) -> bool:
+        """Whether somebody ordered to cancel the jobs of a step in the submission with this number in the plan."""
+        return any(number < count and step in steps for count, steps in self.orders)
+
+    def was_cancelled(self, submission: str, number: int, step: str) -> bool:
+        """Whether the scheduler has cancelled the jobs of a step in a submission, or was told to as they ended."""
         return submission in self.cancelled or any(
-            position is not None and position < count and step in steps for count, steps in self.orders
+            number < count and step in steps for count, steps in self.carried_out
         )
 
     def apply(self, event: Event) -> None:
@@ -113,7 +133,6 @@ class JournalState:
                     self.jobs[name] = job
                     self.sent[name] = event.time
                     self.intended.pop(name, None)
-                    self._positions.setdefault(name, len(self._positions))
             case Never():
                 self.never[event.submission] = event.reason
             case Refused():
@@ -121,7 +140,10 @@ class JournalState:
             case Cancelled():
                 self.cancelled.update(event.submissions)
             case Cancel():
-                self.orders.append((len(self._positions), frozenset(event.steps)))
+                (self.carried_out if event.done else self.orders).append((event.submissions, frozenset(event.steps)))
+            case Lost():
+                for position in event.positions:
+                    self.lost[event.submission, position] = event.reason
 
 
 def fold(events: Iterable[Event]) -> JournalState:

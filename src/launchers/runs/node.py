@@ -3,6 +3,10 @@
 It puts the pickle of its step where submitit looks for it (under the job's id, which nobody knew before), with the
 results of earlier steps filled in, and then is an ordinary submitit job: results, logs, checkpoints and requeues are
 submitit's.
+
+Before that it makes sure of two things that no scheduler can: that no other job runs the same member (launchers.runs.
+gate), and that what it waited for has come about.  A scheduler may have forgotten a parent, and OAR never asks how it
+ended.
 """
 
 from __future__ import annotations
@@ -10,19 +14,38 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from launchers.commands import CommandError
+from launchers.errors import RunError
 from launchers.jobs.submission import NEEDS_SUCCESS, PARENT_FAILED
 from launchers.runs.call import StepCommandError, fill_results
-from launchers.runs.results import all_succeeded, job_variables, read_call, read_item, read_result, read_ticket
+from launchers.runs.folder import RunFolder
+from launchers.runs.gate import take
+from launchers.runs.results import (
+    CANCELLED,
+    SUCCESS,
+    all_succeeded,
+    has_succeeded,
+    job_variables,
+    read_call,
+    read_item,
+    read_result,
+    read_ticket,
+    result_paths,
+    write_outcome,
+)
 from launchers.variables import ITEM
 
 NO_LIMIT = 10**6
 """Minutes that stand for a job without a time limit."""
 OAR_ENVIRONMENT = "launchersoar"
 """The name of submitit's environment of our jobs on OAR (launchers.oar.environment)."""
+LOOK = 5.0
+"""Seconds between two looks for the result of another job that runs the same member."""
 
 
 def main(argv: list[str]) -> int:
@@ -34,36 +57,55 @@ def main(argv: list[str]) -> int:
     folder = run / "jobs" / submission
     os.environ["SUBMITIT_FOLDER"] = str(folder)
     environment = JobEnvironment()
-    position = int(environment.array_task_id or 0) if len(ticket["members"]) > 1 else 0
-    if environment.cluster == OAR_ENVIRONMENT and (status := _start_on_oar(run, ticket, position, environment.paths)):
-        return status
+    paths = environment.paths
+    array = len(ticket["members"]) > 1
+    position = int(environment.array_task_id or 0) if array else 0
+    if environment.cluster == OAR_ENVIRONMENT:
+        _redirect(paths.stdout, paths.stderr)
+    has_name = take(folder, position if array else None, environment.job_id)
+    if has_name.job not in ("", environment.job_id):
+        return _follow_other(run, submission, position if array else None, has_name.job, environment.job_id)
+    if why := has_name.withheld or _parent_failure(run, ticket, position):
+        print(f"launchers: this job is cancelled: {why}", file=sys.stderr)
+        write_outcome(paths.result_pickle, CANCELLED, why)
+        return PARENT_FAILED
     if ticket["barrier"]:
+        write_outcome(paths.result_pickle, SUCCESS)
         return 0
     step, item = ticket["members"][position]
     os.environ.pop(ITEM, None)  # where the client was an item itself
     os.environ.update(job_variables(run, step, item))
     if environment.global_rank == 0:
-        _write_pickle(run, ticket, step, item, environment.paths.submitted_pickle)
+        _write_pickle(run, ticket, step, item, paths.submitted_pickle)
     return _process(run, folder, ticket, step, item)
 
 
-def _start_on_oar(run: Path, ticket: Mapping[str, Any], position: int, paths: Any) -> int:
-    """Do what OAR leaves to the job: write to files of its own, and look at what it waited for.  0: go on."""
-    from submitit.core.utils import cloudpickle_dump
+def _follow_other(run: Path, submission: str, position: int | None, other: str, me: str) -> int:
+    """Leave a member to the job that has its name: the exit status.
 
-    _redirect(paths.stdout, paths.stderr)
-    if failed := unmet_parent(run, ticket, position):
-        print(f"cancelled: parent failed: {failed}", file=sys.stderr)
-        return PARENT_FAILED
-    if ticket["barrier"]:
-        cloudpickle_dump(("success", None), paths.result_pickle)
-    return 0
+    Others may wait for this job: the run's journal knows a submission by one of its jobs.  So the one that it knows
+    ends as the other does, and any further one at once.
+    """
+    print(f"launchers: job {other} runs this already, so job {me} does not", file=sys.stderr)
+    known = RunFolder(run).journal.state().jobs.get(submission, "")
+    if known != me.partition("_")[0]:
+        return 0
+    while (path := result_paths(run, submission, array=position is not None).get(position)) is None:
+        time.sleep(LOOK)
+    return 0 if has_succeeded(path) else 1
+
+
+def _parent_failure(run: Path, ticket: Mapping[str, Any], position: int) -> str:
+    """Why this job can never start, where it waited for what did not come about; "" where it came about."""
+    failed = unmet_parent(run, ticket, position)
+    return f"{failed} did not end as it waits for" if failed else ""
 
 
 def unmet_parent(run: Path, ticket: Mapping[str, Any], position: int) -> str:
     """The submission or step before this one that did not end as is waited for; "" when all did.
 
-    OAR starts a job when those that it waits for have ended, however they did (docs/oar-facts.md, dependencies).
+    OAR starts a job when those that it waits for have ended, however they did (docs/oar-facts.md, dependencies).  Slurm
+    22.05 starts one whose parent it has forgotten (docs/slurm-facts.md, dependencies).
     """
     all_good: dict[str, bool] = {}  # by step, of those that have to fail: one of its jobs is enough
     for parent in ticket["parents"]:
@@ -132,7 +174,10 @@ def stop_others(run: Path, steps: Sequence[str], step: str, item: int | None, at
         (run / "steps" / min(step, *steps) / f"failed.{attempt}").touch(exist_ok=False)
     except FileExistsError:
         return
-    open_run(run).cancel(steps, except_item=item, descendants=False)
+    try:
+        open_run(run).cancel(steps, except_item=item, descendants=False)
+    except (CommandError, RunError) as error:  # the failure itself matters more
+        print(f"launchers: the others could not be cancelled: {error}", file=sys.stderr)
 
 
 def _redirect(stdout: Path, stderr: Path) -> None:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field, frozen
 
-from launchers.errors import RunError
-from launchers.jobs.backend import Element
+from launchers.errors import ForeignRunError, RunError
 from launchers.jobs.submission import Member, Submission
+from launchers.quantities.units import format_timespan
+from launchers.runs.cancel import cancel_steps, take_for_lost
 from launchers.runs.folder import RunFolder
-from launchers.runs.journal import Cancel
 from launchers.runs.progress import progress
 from launchers.runs.results import read_result
 from launchers.runs.script import script_logs
-from launchers.runs.status import UNSUBMITTED, StepState, member_states, step_states
+from launchers.runs.status import UNSUBMITTED, MemberState, StepState, member_states, step_states
 from launchers.runs.stored import StoredRun, load_run
+
+GIVE_UP = 3600.0
+"""Seconds after which a job that its scheduler does not know, and that has left no result, is taken for lost."""
+REVIVAL = 2.0
+"""Seconds between two looks at whether a scheduler of ours was killed."""
 
 
 class NoSuchStepError(KeyError):
@@ -73,7 +77,7 @@ class PlanRun:
         path = self.record.folder.plan_path
         written = path.stat().st_mtime_ns if path.exists() else 0
         if written != self._written:
-            self.record, self._written = load_run(self.folder), written
+            self.record, self._written = load_run(self.folder, trust=not self.record.own), written
         return self.record
 
     def status(self, *, usage: bool = False) -> list[StepState]:
@@ -90,15 +94,17 @@ class PlanRun:
         members = [member for step in self.status() for member in step.members]
         return all(member.ended or (refused and member.info.state == UNSUBMITTED) for member in members)
 
-    def wait(self, timeout: float | None = None, *, check: bool = True) -> bool:
+    def wait(self, timeout: float | None = None, *, check: bool = True, give_up: float = GIVE_UP) -> bool:
         """Wait until nothing moves any more; whether all steps succeeded, or were left out.
 
-        `timeout` is in seconds (None: no limit).  Raises TimeoutError when it has passed and, unless `check` is False,
-        StepsFailedError when a step failed.  Ctrl-C leaves the jobs as they are and says how to come back.
+        `timeout` is in seconds (None: no limit).  A job that its scheduler has not known for `give_up` seconds, though
+        it answered, is LOST.  While the scheduler cannot be asked, it is waited for.  Raises TimeoutError when the time
+        has passed and, unless `check` is False, StepsFailedError when a step failed.  Ctrl-C leaves the jobs as they
+        are and says how to come back.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            steps = self._wait(deadline)
+            steps = self._wait(deadline, give_up)
         except KeyboardInterrupt:
             print(
                 f"\nlaunchers: The jobs keep running. To watch them again: launchers wait {self.folder}",
@@ -110,10 +116,11 @@ class PlanRun:
             raise StepsFailedError(self.folder, bad)
         return not bad
 
-    def _wait(self, deadline: float | None) -> list[StepState]:
+    def _wait(self, deadline: float | None, give_up: float) -> list[StepState]:
+        watch = _Watch(self, give_up)
         with progress(self.record.plan) as advance:
             while True:
-                steps = self.status()
+                steps = watch.look()
                 members = [member for step in steps for member in step.members]
                 settled = sum(member.settled for member in members)
                 advance(settled, len(members))
@@ -126,10 +133,14 @@ class PlanRun:
     # -- cancelling
 
     def cancel_stuck(self) -> list[str]:
-        """Cancel what waits for ever, where Slurm does not do so itself; the names of the steps."""
-        stuck = [member for member in member_states(self.record) if member.stuck]
+        """Cancel what waits for ever, where Slurm does not do so itself; the names of the steps.
+
+        Raises CommandError where the scheduler did not.
+        """
+        run = self._own()
+        stuck = [member for member in member_states(run) if member.stuck]
         if stuck:
-            self.record.backend.cancel(self.folder, [member.element for member in stuck], self.record.tokens())
+            run.backend.cancel(self.folder, [member.element for member in stuck], run.tokens())
         return list(dict.fromkeys(member.step for member in stuck))
 
     def cancel(
@@ -138,20 +149,39 @@ class PlanRun:
         """Cancel steps and all that waits for them, or everything; the names of the steps.
 
         The item `except_item` of the steps named is left alone: it is what asks for it.  Without `descendants`, what
-        waits for them is left to the scheduler, which knows job by job what can start no more.  Raises NoSuchStepError.
+        waits for them is left to the scheduler, which knows job by job what can start no more.  Raises NoSuchStepError,
+        and CommandError where the scheduler did not cancel them.
         """
-        run = self.reload()
+        run = self._own()
         for name in names:
             _ = self[name]
         wanted = set(names) if names else {step.name for step in run.steps}
         if descendants:
             wanted = self.with_descendants(wanted)
         spared: set[Member] = {(name, except_item) for name in names} if except_item is not None else set()
-        run.folder.journal.append(Cancel(sorted(wanted)))
-        elements = _elements_to_cancel(run, wanted, spared)
-        if elements:
-            run.backend.cancel(self.folder, elements, run.tokens())
+        cancel_steps(run, wanted, spared)
         return sorted(wanted)
+
+    def take_for_lost(self) -> list[MemberState]:
+        """Take for lost what no scheduler knows and what has left no result: those jobs.
+
+        Raises RunError where the scheduler cannot be asked, as its jobs may still run.
+        """
+        run = self._own()
+        members = member_states(run)
+        unreachable = next((member for member in members if member.is_unreachable), None)
+        if unreachable is not None:
+            raise RunError(f"{self.folder}: nobody can say what is lost: {unreachable.info.reason}")
+        missing = [member for member in members if member.is_missing]
+        take_for_lost(run, missing, "no scheduler knows it, and it left no result")
+        return missing
+
+    def _own(self) -> StoredRun:
+        """The run, read again, where it may be worked on.  Raises RunError."""
+        run = self.reload()
+        if not run.own:
+            raise ForeignRunError(f"{self.folder} is not yours: it can be looked at, and not worked on")
+        return run
 
     def with_descendants(self, names: Iterable[str]) -> set[str]:
         """Some steps and all that wait for them to succeed, fail or start."""
@@ -178,34 +208,54 @@ class PlanRun:
         return list(dict.fromkeys(paths))
 
 
-def _elements_to_cancel(run: StoredRun, steps: set[str], spared: set[Member]) -> list[Element]:
-    """The jobs of some steps but for what is spared; whole submissions, with the barriers before them, as one."""
-    jobs = run.folder.journal.state().jobs
-    mine = [
-        (submission, position)
-        for member, (submission, position) in run.latest().items()
-        if member[0] in steps and member not in spared and submission.name in jobs
-    ]
-    counts = Counter(submission.name for submission, _ in mine)
-    whole = {submission.name for submission, _ in mine if counts[submission.name] == len(submission.members)}
-    together = sorted(whole | _useless_barriers(run, steps, spared))
-    elements: list[Element] = [(jobs[name], None) for name in together if name in jobs]
-    parts = [(submission, position) for submission, position in mine if submission.name not in whole]
-    return elements + [(jobs[submission.name], submission.element(position)) for submission, position in parts]
+class _Watch:
+    """What a client that waits remembers between two looks: since when its scheduler is away, and what is missing.
 
+    Times are of the monotonic clock: nobody can set it.
+    """
 
-def _useless_barriers(run: StoredRun, steps: set[str], spared: set[Member]) -> set[str]:
-    """The names of the barriers behind which nothing is left when some steps are cancelled but for what is spared."""
-    behind: dict[str, list[Member]] = {}
-    for submission in run.submissions:
-        for parent in submission.parents:
-            if run.submissions_by_name[parent.submission].barrier:
-                behind.setdefault(parent.submission, []).extend(submission.members)
-    return {
-        barrier
-        for barrier, members in behind.items()
-        if all(step in steps and (step, item) not in spared for step, item in members)
-    }
+    def __init__(self, run: PlanRun, give_up: float) -> None:
+        self.run, self.give_up = run, give_up
+        self.missing: dict[tuple[str, int], float] = {}
+        self.away = ""
+        self.revived = 0.0
+
+    def look(self) -> list[StepState]:
+        """Every step, after what has to be done: schedulers of ours are started again, and jobs are given up."""
+        self._revive()
+        steps = self.run.status()
+        members = [member for step in steps for member in step.members]
+        self._tell_of_outages(members)
+        lost = self._overdue(members)
+        if not lost or not self.run.record.own:
+            return steps
+        reason = f"no scheduler has known it for {format_timespan(round(self.give_up))}, and it left no result"
+        take_for_lost(self.run.record, lost, reason)
+        return self.run.status()
+
+    def _revive(self) -> None:
+        now = time.monotonic()
+        if self.run.record.own and now >= self.revived:
+            record = self.run.record
+            record.backend.revive(record.folder.path, record.folder.journal.state().jobs.values())
+            self.revived = now + REVIVAL
+
+    def _tell_of_outages(self, members: Sequence[MemberState]) -> None:
+        """Say once that the scheduler cannot be asked, and once that it can be again."""
+        problem = next((member.info.reason for member in members if member.is_unreachable), "")
+        if problem and not self.away:
+            self.away = time.strftime("%H:%M:%S")
+            print(f"launchers: since {self.away}, {problem}; waiting for it", file=sys.stderr)
+        elif self.away and not problem:
+            print(f"launchers: {self.run.record.backend.title} answers again", file=sys.stderr)
+            self.away = ""
+
+    def _overdue(self, members: Sequence[MemberState]) -> list[MemberState]:
+        """The jobs that have been missing for too long."""
+        now = time.monotonic()
+        missing = {(member.submission, member.position): member for member in members if member.is_missing}
+        self.missing = {key: self.missing.get(key, now) for key in missing}
+        return [member for key, member in missing.items() if now - self.missing[key] >= self.give_up]
 
 
 def _submitit_logs(folder: RunFolder, submission: Submission, position: int) -> list[Path]:
@@ -241,8 +291,9 @@ class SubmittedStep:
         Raises TimeoutError after `timeout` seconds, and RunError when it failed.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        watch = _Watch(self.run, GIVE_UP)
         while True:
-            step = self.status()
+            step = next(step for step in watch.look() if step.name == self.name)
             if step.ended:
                 break
             if deadline is not None and time.monotonic() > deadline:
@@ -254,6 +305,9 @@ class SubmittedStep:
             raise RunError(f"step {self.name} ended {step.state}: {step.reason or error}\n{error}") from None
 
 
-def open_run(folder: str | Path) -> PlanRun:
-    """A run by its folder.  Raises RunError when it is none."""
-    return PlanRun(load_run(folder))
+def open_run(folder: str | Path, *, trust: bool = False) -> PlanRun:
+    """A run by its folder.  Raises RunError when it is none.
+
+    With `trust` a run of another user is opened as well; it is only looked at.
+    """
+    return PlanRun(load_run(folder, trust=trust))

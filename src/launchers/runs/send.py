@@ -1,36 +1,41 @@
 """Submit what a run has not submitted yet, each submission once.
 
 What makes it once: the journal says "intent" before the scheduler is asked and "submitted" after, and every submission
-carries a token in its comment or name.  Where an intent has no end, the token is looked for before it is asked again.
+carries a token in its comment or name.  Where an intent has no end, or the scheduler refuses, the token is looked for
+before that is believed.  A job that comes all the same finds its name taken on the node (launchers.runs.gate).
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from enum import Enum
 from pathlib import Path
 
 from attrs import define, field
 
+from launchers.clocks import since_boot
 from launchers.commands import CommandError
-from launchers.jobs.backend import Element, JobInfo, RefusedError, Wait
-from launchers.jobs.state import ENDED
+from launchers.errors import RunError
+from launchers.jobs.backend import Element, RefusedError, Wait
 from launchers.jobs.submission import NEEDS_SUCCESS, Parent, Submission
+from launchers.runs.gate import WHOLE, Runner, runner, runners
 from launchers.runs.journal import Cancelled, Intent, JournalState, Never, Refused, Submitted
 from launchers.runs.progress import progress
 from launchers.runs.results import write_ticket
 from launchers.runs.run import PlanRun
-from launchers.runs.status import elements_of
+from launchers.runs.status import MemberState, check_cluster, member_states
 from launchers.runs.stored import StoredRun, load_run
 
 PAUSES = (0.5, 1, 2, 4, 8, 15, 30)
 """Seconds between two tries, while the scheduler cannot be reached."""
-MIN_JOB_AGE = 60.0
-"""Seconds after which a parent may have left slurmctld's memory (man slurm.conf, MinJobAge has 300 by default)."""
 LOOK_AGAIN = 0.5
 """Seconds between two looks for a token."""
 PARENT_FAILED_REASON = "what it waits for failed"
+NOBODY_KNOWS = "nobody knows how {name} ended, which it waits for"
+FRESHNESS = 0.5
+"""The part of the time for which a scheduler remembers an ended job, after which a parent is asked for again."""
 
 
 class SubmitError(RuntimeError):
@@ -54,6 +59,7 @@ def write_tickets(run: StoredRun, submissions: Iterable[Submission]) -> None:
             submission,
             fail_fast=any(step.fail_fast for step in steps),
             rivals={step.name: step.rivals for step in steps if step.rivals},
+            check_parents=run.backend.forgets_jobs,
         )
     run.backend.prepare([run.request(submission) for submission in submissions])
 
@@ -73,21 +79,23 @@ def submit_pending(run: StoredRun, *, on_refusal: str = "cancel") -> None:
     `on_refusal` says what becomes of what is queued already when the scheduler refuses: "cancel" or "leave".
     """
     journal = run.folder.journal.state()
-    pending = [
-        submission
-        for submission in run.submissions
-        if submission.name not in journal.jobs and submission.name not in journal.never
-    ]
+    pending = [submission for submission in run.submissions if _is_pending(journal, submission)]
     if pending and (missing := run.backend.missing_commands()):
         raise SubmitError(
             f"{run.folder}: nothing can be submitted from here: no {' and no '.join(missing)} on PATH. "
             f"Run this where {run.backend.title}'s commands are."
         )
+    if pending and journal.sent:
+        check_cluster(run)
     sender = _Sender(run, journal, on_refusal)
     with progress(f"submitting {run.plan}") as advance:
         for number, batch in enumerate(_batches(run, pending)):
             advance(number, len(pending))
             sender.submit(batch)
+
+
+def _is_pending(journal: JournalState, submission: Submission) -> bool:
+    return submission.name not in journal.jobs and submission.name not in journal.never
 
 
 def _batches(run: StoredRun, pending: Sequence[Submission]) -> Iterator[list[Submission]]:
@@ -99,19 +107,26 @@ def _batches(run: StoredRun, pending: Sequence[Submission]) -> Iterator[list[Sub
         yield [submission for submission in pending if submission.attempt == attempt]
 
 
+class _End(Enum):
+    """How a job ended that others wait for, as far as anybody knows."""
+
+    GOOD, BAD, UNKNOWN = "good", "bad", "unknown"
+
+
 @define
 class _Sender:
-    """Submits the batches of a run one after the other, and keeps the journal's state up to date meanwhile."""
+    """Submits the batches of a run one after the other, and keeps the journal's state up to date meanwhile.
+
+    `alive` has, by submission, when some of its jobs had certainly not ended (seconds since boot).  `ended` has, by
+    submission and position, what came of a job that has ended.
+    """
 
     run: StoredRun
     journal: JournalState
     on_refusal: str
-    resumed: bool = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.resumed = bool(self.journal.sent or self.journal.intended) and (
-            time.time() - self.run.created > MIN_JOB_AGE
-        )
+    alive: dict[str, float] = field(factory=dict)
+    ended: dict[str, dict[int, _End]] = field(factory=dict)
+    _moment: float | None = None
 
     def submit(self, batch: list[Submission]) -> None:
         """Submit a batch once, or note that it never will be."""
@@ -119,46 +134,82 @@ class _Sender:
         ids = self._recover(batch)
         if ids is None:
             waits = () if self.run.backend.sends_attempts_whole else self._waits(batch[0])
-            if waits is None:
-                self._record(Never(names[0], PARENT_FAILED_REASON))
+            withheld = self._withheld(batch[0])
+            if withheld or isinstance(waits, str):
+                self._record(Never(names[0], withheld or str(waits)))
                 return
             self._record(Intent(names))
+            now = since_boot()
             ids = self._send(batch, waits)
+            self.alive.update(dict.fromkeys(names, now))
         self._record(Submitted(dict(zip(names, ids, strict=True))))
 
     def _record(self, event: Intent | Submitted | Never) -> None:
         self.run.folder.journal.append(event)
         self.journal.apply(event)
 
+    def _withheld(self, submission: Submission) -> str:
+        """Why a submission must not be made any more: somebody cancelled it before."""
+        if self.run.backend.sends_attempts_whole:
+            return ""
+        has = runner(self.run.folder.job_folder(submission.name), WHOLE)
+        return has.withheld if has else ""
+
+    # -- answers that were lost
+
     def _recover(self, batch: Sequence[Submission]) -> list[str] | None:
         """The job of an intent that has no end; None where there is none, and none can be on its way any more."""
-        if batch[0].name not in self.journal.intended:
+        first, backend = batch[0], self.run.backend
+        if first.name not in self.journal.intended:
             return None
-        since, backend = self.journal.intended[batch[0].name], self.run.backend
+        intended, start = self.journal.intended[first.name], time.monotonic()
         while True:
-            job = backend.find_token(batch[0].token, self.run.created)
-            if job is not None:
+            job = self._job_that_ran(first) or self._find(first)
+            if job:
                 return [job]
-            if time.time() - since > backend.grace:
+            waited = time.monotonic() - start  # the clock of the wall may have been set since
+            if waited > backend.grace or time.time() - intended > backend.grace:
                 return None
             time.sleep(LOOK_AGAIN)
 
+    def _job_that_ran(self, submission: Submission) -> str:
+        """The id of a job that has taken the name of a member, as the scheduler may have forgotten it; "": none."""
+        if self.run.backend.sends_attempts_whole:
+            return ""
+        taken: Collection[Runner] = runners(self.run.folder.job_folder(submission.name)).values()
+        return next((has.job.partition("_")[0] for has in taken if has.job), "")
+
+    def _find(self, submission: Submission) -> str:
+        """The id of the job that carries a token; "" where there is none.  Raises SubmitError: nobody knows."""
+        try:
+            return self.run.backend.find_token(submission.token, self.run.created) or ""
+        except CommandError as error:
+            raise SubmitError(
+                f"nobody can say whether {self.run.backend.title} has {submission.name} already, so it is not "
+                f"submitted: {error}\nonce it answers: launchers resume {self.run.folder}",
+                transient=True,
+            ) from error
+
     def _send(self, batch: Sequence[Submission], waits: tuple[Wait, ...]) -> list[str]:
-        """Submit until the scheduler takes the jobs; the token tells whether an answer that got lost was a yes."""
+        """Submit until the scheduler takes the jobs, or certainly does not; the token tells what an answer does not."""
         requests = [self.run.request(submission, waits) for submission in batch]
         for pause in (*PAUSES, None):
             try:
                 return self.run.backend.send(requests)
             except RefusedError as error:
-                if pause is None or not error.transient:
-                    raise SubmitError(self._refuse(batch[0], error), transient=error.transient) from error
-            time.sleep(pause)
+                refusal = error
+            if refusal.transient and pause is not None:
+                time.sleep(pause)
             try:
-                job = self.run.backend.find_token(batch[0].token, self.run.created)
+                if job := self.run.backend.find_token(batch[0].token, self.run.created):
+                    return [job]
             except CommandError:
-                continue  # the scheduler is still away: it is asked again, and then its queue
-            if job is not None:
-                return [job]
+                if pause is not None:  # the scheduler is away: it is asked again, and then its queue
+                    if not refusal.transient:
+                        time.sleep(pause)
+                    continue
+            if pause is None or not refusal.transient:
+                raise SubmitError(self._refuse(batch[0], refusal), transient=refusal.transient) from refusal
         raise AssertionError("unreachable: the last try raises")
 
     def _refuse(self, submission: Submission, error: RefusedError) -> str:
@@ -171,56 +222,96 @@ class _Sender:
             f"it was asked: {json.dumps(submission.parameters, default=str)}",
         ]
         if queued and self.on_refusal == "cancel":
-            run.backend.cancel(run.folder.path, [(job, None) for job in queued.values()], run.tokens())
-            run.folder.journal.append(Cancelled(sorted(queued)))
-            message.append(f"the {len(queued)} submissions before it are cancelled")
+            message.append(self._cancel_queued())
         elif queued:
             message.append(f"the {len(queued)} submissions before it are left queued: launchers cancel {run.folder}")
         message.append(f"run folder: {run.folder}")
         return "\n".join(message)
 
+    def _cancel_queued(self) -> str:
+        """Cancel what is queued; what became of it."""
+        run, queued = self.run, self.journal.jobs
+        before = f"the {len(queued)} submissions before it"
+        try:
+            run.backend.cancel(run.folder.path, [(job, None) for job in queued.values()], run.tokens())
+        except (CommandError, RunError) as error:
+            return f"{before} could not be cancelled, so they wait or run: {error}: launchers cancel {run.folder}"
+        run.folder.journal.append(Cancelled(sorted(queued)))
+        return f"{before} are cancelled"
+
     # -- dependencies
 
-    def _waits(self, submission: Submission) -> tuple[Wait, ...] | None:
-        """The dependencies of a submission; None when they can never be met."""
+    def _waits(self, submission: Submission) -> tuple[Wait, ...] | str:
+        """The dependencies of a submission, or why they can never be met."""
         elsewhere = live_jobs(submission.after)
         if elsewhere is None:
-            return None
+            return PARENT_FAILED_REASON
         waits = [Wait("afterok", element) for element in elsewhere]
-        known = self._known_parents(submission)
-        all_good: dict[str, bool] = {}  # by step, of those that have to fail: one of its submissions is enough
+        self._look_at_parents({parent.submission for parent in submission.parents})
+        failing: dict[str, set[_End | None]] = {}  # by step, of those that have to fail: one submission is enough
         for parent in submission.parents:
-            ended = self._ended(parent, known)
-            if ended is None:
+            end = self._end(parent)
+            if end is None:
                 waits.append(Wait(parent.kind, (self.journal.jobs[parent.submission], parent.index)))
-            elif parent.kind in NEEDS_SUCCESS and not ended:
-                return None
+            elif parent.kind in NEEDS_SUCCESS and end is not _End.GOOD:
+                return PARENT_FAILED_REASON if end is _End.BAD else NOBODY_KNOWS.format(name=parent.submission)
             if parent.kind == "afternotok":
                 step = self.run.submissions_by_name[parent.submission].members[parent.index or 0][0]
-                all_good[step] = all_good.get(step, True) and ended is True
-        return None if any(all_good.values()) else tuple(waits)
+                failing.setdefault(step, set()).add(end)
+        for step, ends in failing.items():
+            if ends <= {_End.GOOD, _End.UNKNOWN}:
+                return NOBODY_KNOWS.format(name=step) if _End.UNKNOWN in ends else PARENT_FAILED_REASON
+        return tuple(waits)
 
-    def _known_parents(self, submission: Submission) -> Mapping[Element, JobInfo]:
-        """The states of parents that may have left slurmctld's memory.
+    def _look_at_parents(self, names: Collection[str]) -> None:
+        """Learn what became of parents that the scheduler may have forgotten.
 
-        afterok on an id that it does not know is refused or, worse, ignored (docs/slurm-facts.md, dependencies).
+        afterok on an id that slurmctld does not know is refused or, worse, ignored (docs/slurm-facts.md, dependencies).
+        A parent that had not ended a moment ago is still known; how long a moment is, the cluster says.
         """
-        if not self.resumed:
-            return {}
-        names = {parent.submission for parent in submission.parents}
-        parents = [self.run.submissions_by_name[name] for name in sorted(names & set(self.journal.jobs))]
-        jobs = {self.journal.jobs[parent.name]: parent.token for parent in parents}
-        return self.run.backend.states(self.run.folder.path, jobs, elements_of(parents, self.journal.jobs)).infos
+        now = since_boot()
+        stale = [name for name in sorted(names) if name in self.journal.jobs and self._is_stale(name, now)]
+        if not stale:
+            return
+        by_submission: dict[str, list[MemberState]] = {}
+        for member in member_states(self.run, only=stale):
+            by_submission.setdefault(member.submission, []).append(member)
+        for name, members in by_submission.items():
+            unknown = next((member for member in members if member.is_unreachable), None)
+            if unknown is not None:
+                raise SubmitError(
+                    f"nobody can say how {name} ended, which others wait for, so nothing more is submitted: "
+                    f"{unknown.info.reason}\nonce it answers: launchers resume {self.run.folder}",
+                    transient=True,
+                )
+            self.ended[name] = {
+                member.position: _End.GOOD if member.succeeded else _End.BAD if member.ended else _End.UNKNOWN
+                for member in members
+                if member.ended or member.is_missing
+            }
+            if len(self.ended[name]) < len(members):
+                self.alive[name] = now
 
-    def _ended(self, parent: Parent, known: Mapping[Element, JobInfo]) -> bool | None:
-        """Whether all that is waited for of a parent succeeded; None while any has not ended, or nobody knows."""
-        job = self.journal.jobs.get(parent.submission)
-        if job is None:
-            return False  # it was never made
-        states = [info.state for (id, index), info in known.items() if id == job and parent.index in (None, index)]
-        if not states or any(state not in ENDED for state in states):
+    def _is_stale(self, name: str, now: float) -> bool:
+        """Whether the scheduler may have forgotten a parent since it was last known."""
+        if len(self.ended.get(name, ())) == len(self.run.submissions_by_name[name].members):
+            return False
+        if name not in self.alive:
+            return True
+        if self._moment is None:
+            self._moment = self.run.backend.forget_after() * FRESHNESS
+        return now - self.alive[name] >= self._moment
+
+    def _end(self, parent: Parent) -> _End | None:
+        """What came of all that is waited for of a parent; None while any has not ended."""
+        if parent.submission not in self.journal.jobs:
+            return _End.BAD  # it was never made
+        ended = self.ended.get(parent.submission, {})
+        if parent.index is not None:
+            return ended.get(parent.index)
+        if len(ended) < len(self.run.submissions_by_name[parent.submission].members):
             return None
-        return all(state == "COMPLETED" for state in states)
+        return next((end for end in (_End.BAD, _End.UNKNOWN) if end in ended.values()), _End.GOOD)
 
 
 def live_jobs(folders: Iterable[str | Path]) -> list[Element] | None:

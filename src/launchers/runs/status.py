@@ -1,11 +1,15 @@
-"""The states of a run's steps and jobs."""
+"""The states of a run's steps and jobs.
+
+To look at them executes nothing: result files are not unpickled, and no scheduler is started.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +17,13 @@ from attrs import evolve, field, frozen
 
 from launchers.errors import RunError
 from launchers.files.atomic import write_atomically
-from launchers.jobs.backend import Element, JobInfo
-from launchers.jobs.state import ENDED, NO_REASON, UNKNOWN, base, in_words
+from launchers.jobs.backend import Element, JobAnswer, JobInfo
+from launchers.jobs.state import ENDED, LOST, NO_REASON, UNKNOWN, base, in_words
 from launchers.jobs.submission import Submission
 from launchers.quantities.units import format_timespan
+from launchers.runs.gate import runner
 from launchers.runs.journal import JournalState
-from launchers.runs.results import read_outcome, result_paths
+from launchers.runs.results import CANCELLED, SUCCESS, Outcome, peek_outcome, result_paths
 from launchers.runs.script import states_completed
 from launchers.runs.stored import StoredRun
 
@@ -31,7 +36,10 @@ Seen = dict[str, list[Any]]
 
 @frozen
 class MemberState:
-    """One job of a step: its id in the scheduler, what is known of it, and what it was submitted as."""
+    """One job of a step: its id in the scheduler, what is known of it, and what it was submitted as.
+
+    `is_missing` says that its scheduler answered, and does not know it.
+    """
 
     step: str
     item: int | None
@@ -39,6 +47,13 @@ class MemberState:
     job: str
     info: JobInfo
     element: Element = ("", None)
+    position: int = 0
+    is_missing: bool = False
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether nobody knows its state since its scheduler could not be asked."""
+        return self.info.state == UNKNOWN and not self.is_missing
 
     @property
     def ended(self) -> bool:
@@ -172,80 +187,167 @@ def _was_left_out(
 class _Knowledge:
     """All that is known of a run: its journal, what the scheduler says, what was seen before, and its result files.
 
-    The folder of a submission is looked at once, when it is first needed.
+    `problem` says why the scheduler cannot be asked.  `numbers` are those of the submissions in the plan.  The folder
+    of a submission is looked at once, when it is first needed.
     """
 
     run: StoredRun
     journal: JournalState
     infos: Mapping[Element, JobInfo]
+    problem: str
     seen: Seen
-    _paths: dict[str, dict[int | None, Path]] = field(factory=dict)
+    numbers: Mapping[str, int]
+    _paths: dict[tuple[str, int], dict[int | None, Path]] = field(factory=dict)
 
-    def result_path(self, submission: Submission, index: int | None) -> Path | None:
-        """The result file of a member, if there is one."""
-        if submission.name not in self._paths:
-            folder = self.run.folder.path
-            self._paths[submission.name] = result_paths(folder, submission.name, array=submission.array)
-        return self._paths[submission.name].get(index)
+    def outcome(self, submission: Submission, index: int | None) -> Outcome | None:
+        """What the result files of a member say; None where there is none, or not of all its tasks."""
+        outcomes: list[Outcome] = []
+        for task in range(_tasks(submission)):
+            key = (submission.name, task)
+            if key not in self._paths:
+                folder = self.run.folder.path
+                self._paths[key] = result_paths(folder, submission.name, array=submission.array, task=task)
+            path = self._paths[key].get(index)
+            outcome = peek_outcome(path) if path else None
+            if outcome is not None:
+                outcomes.append(outcome)
+        bad = next((outcome for outcome in outcomes if outcome.word != SUCCESS), None)
+        return bad or (outcomes[0] if len(outcomes) == _tasks(submission) else None)
 
 
-def member_states(run: StoredRun, *, usage: bool = False) -> list[MemberState]:
-    """Every job of a run; one question to the scheduler however many there are.
+def _tasks(submission: Submission) -> int:
+    """How many tasks, each with a result of its own, a job of a submission has."""
+    parameters = submission.parameters
+    return max(1, int(parameters.get("nodes") or 1) * int(parameters.get("ntasks_per_node") or 1))
 
-    What no scheduler knows any more is judged by the job's own result, and by what was seen last.
+
+def member_states(run: StoredRun, *, usage: bool = False, only: Collection[str] | None = None) -> list[MemberState]:
+    """Every job of a run, of several attempts the last; one question to the scheduler however many there are.
+
+    What no scheduler knows is judged by the job's own result, and by what was seen last.  `only` keeps to these
+    submissions, whichever attempts they are, and barriers.
     """
     journal = run.folder.journal.state()
-    elements = elements_of(run.submissions, journal.jobs)
-    infos = run.backend.states(run.folder.path, run.tokens(journal), elements, usage=usage).infos
-    known = _Knowledge(run, journal, infos, read_seen(run.folder.seen_path))
-    members = [
-        _member_state(known, step, item, submission, position)
-        for (step, item), (submission, position) in run.latest().items()
-    ]
-    if run.backend.forgets_jobs:
+    if only is None:
+        wanted = [(member, *place) for member, place in run.latest().items()]
+        submissions: Sequence[Submission] = run.submissions
+    else:
+        submissions = [run.submissions_by_name[name] for name in only]
+        wanted = [(member, one, position) for one in submissions for position, member in enumerate(one.members)]
+    jobs = {journal.jobs[one.name]: one.token for one in submissions if one.name in journal.jobs}
+    elements = elements_of(submissions, journal.jobs)
+    answer = run.backend.states(run.folder.path, jobs, elements, usage=usage) if jobs else JobAnswer()
+    problem = answer.problem
+    if not problem and not elements <= answer.infos.keys():
+        problem = elsewhere(run)
+    numbers = {submission.name: number for number, submission in enumerate(run.submissions)}
+    known = _Knowledge(run, journal, answer.infos, problem, read_seen(run.folder.seen_path), numbers)
+    members = [_member_state(known, step, item, one, position) for (step, item), one, position in wanted]
+    members = _with_other_runners(known, members)
+    if run.backend.forgets_jobs and run.own:
         _remember(run.folder.seen_path, known.seen, members)
     return members
+
+
+def elsewhere(run: StoredRun) -> str:
+    """Why the scheduler's commands here cannot speak for a run: they are another cluster's; "" where they can."""
+    here = run.backend.cluster() if run.cluster else ""
+    if here in ("", run.cluster):
+        return ""
+    return f"the run is on the cluster {run.cluster}, and the commands here are those of {here}"
+
+
+def check_cluster(run: StoredRun) -> None:
+    """Raise RunError where a run is on another cluster than that of the commands here."""
+    if why := elsewhere(run):
+        raise RunError(f"{run.folder}: {why}: work on it from a machine of {run.cluster}")
 
 
 def _member_state(known: _Knowledge, step: str, item: int | None, submission: Submission, position: int) -> MemberState:
     """The job at a position of a submission, which is of a step and an item."""
     journal, job = known.journal, known.journal.jobs.get(submission.name)
     if job is None:
-        return MemberState(step, item, submission.name, "", _unsubmitted(journal, submission.name))
+        info = _unsubmitted(known, submission, position, step)
+        return MemberState(step, item, submission.name, "", info, position=position)
     index = submission.element(position)
     id = _id((job, index))
-    info = known.infos.get((job, index))
-    if info is None:
-        info = _forgotten(known, submission, index, id)
-        if info.state == UNKNOWN and journal.was_cancelled(submission.name, step):
-            info = JobInfo("CANCELLED", "cancelled before it started")
-    elif info.submitted is None:
+    answer, missing = known.infos.get((job, index)), False
+    if answer is None:
+        info = _forgotten(known, submission, index, id, step, position)
+        missing = info.state == UNKNOWN and not known.problem
+    elif answer.state in ENDED and answer.state != "COMPLETED":
+        info = _withdrawn(known, submission, index) or answer
+    else:
+        info = answer
+    if answer is not None and info.submitted is None:
         info = evolve(info, submitted=journal.sent[submission.name])
-    return MemberState(step, item, submission.name, info.job or id, info, (job, index))
+    return MemberState(step, item, submission.name, info.job or id, info, (job, index), position, missing)
 
 
-def _unsubmitted(journal: JournalState, submission: str) -> JobInfo:
-    if submission in journal.never:
-        return JobInfo("CANCELLED", journal.never[submission])
-    lines = journal.refused.get(submission)
+def _unsubmitted(known: _Knowledge, submission: Submission, position: int, step: str) -> JobInfo:
+    journal = known.journal
+    if submission.name in journal.never:
+        return JobInfo("CANCELLED", journal.never[submission.name])
+    if journal.is_to_be_cancelled(known.numbers[submission.name], step):
+        return JobInfo("CANCELLED", "cancelled before it was submitted")
+    if (submission.name, position) in journal.lost:
+        return JobInfo(LOST, journal.lost[submission.name, position])
+    lines = journal.refused.get(submission.name)
     return JobInfo(UNSUBMITTED, "; ".join(lines) if lines else "not submitted: launchers resume finishes that")
 
 
-def _forgotten(known: _Knowledge, submission: Submission, index: int | None, id: str) -> JobInfo:
-    """A job that no scheduler knows any more: what its own file says, else what was seen last."""
+def _withdrawn(known: _Knowledge, submission: Submission, index: int | None) -> JobInfo | None:
+    """A job that ended before it ran its step, as it says itself."""
+    outcome = known.outcome(submission, index)
+    return JobInfo("CANCELLED", outcome.reason) if outcome and outcome.word == CANCELLED else None
+
+
+def _forgotten(
+    known: _Knowledge, submission: Submission, index: int | None, id: str, step: str, position: int
+) -> JobInfo:
+    """A job that the scheduler does not know, or cannot be asked of: its own result counts, else what was seen last."""
     if submission.script and states_completed(known.run.folder.path):
         return JobInfo("COMPLETED", "its run says so")
-    path = known.result_path(submission, index)
-    if path is not None:
-        succeeded, value = read_outcome(path)
-        last = [] if succeeded else str(value).strip().splitlines()[-1:]
-        return JobInfo("COMPLETED" if succeeded else "FAILED", "".join(last))
-    if id not in known.seen:
-        return JobInfo(UNKNOWN, "no scheduler knows it (any more)")
-    state, when = known.seen[id]
+    outcome = known.outcome(submission, index)
+    if outcome is not None:
+        state = {SUCCESS: "COMPLETED", CANCELLED: "CANCELLED"}.get(outcome.word, "FAILED")
+        return JobInfo(state, outcome.reason)
+    state, when = known.seen.get(id, ("", 0.0))
     if state in ENDED:
         return JobInfo(state, "seen earlier")
-    return JobInfo(UNKNOWN, f"last seen {state} {time.strftime('%Y-%m-%d %H:%M', time.localtime(when))}")
+    lost = known.journal.lost.get((submission.name, position))
+    if lost is not None:
+        return JobInfo(LOST, lost)
+    last = f"; last seen {state} {time.strftime('%Y-%m-%d %H:%M', time.localtime(when))}" if state else ""
+    if known.problem:
+        return JobInfo(UNKNOWN, f"{known.run.backend.title} cannot be asked: {known.problem}{last}")
+    if known.journal.was_cancelled(submission.name, known.numbers[submission.name], step):
+        return JobInfo("CANCELLED", "cancelled before it started")
+    return JobInfo(UNKNOWN, f"no scheduler knows it (any more){last}")
+
+
+def _with_other_runners(known: _Knowledge, members: list[MemberState]) -> list[MemberState]:
+    """Members whose name another job has than the one that the journal knows: what came of that job counts."""
+    if not known.run.backend.forgets_jobs:
+        return members
+    by_name = known.run.submissions_by_name
+    others: dict[int, Element] = {}
+    for number, member in enumerate(members):
+        if member.element[0] and not member.succeeded and (member.ended or member.is_missing):
+            submission = by_name[member.submission]
+            has = runner(known.run.folder.job_folder(submission.name), member.position if submission.array else None)
+            job = has.job.partition("_")[0] if has else ""
+            if job not in ("", member.element[0]):
+                others[number] = (job, member.element[1])
+    if not others:
+        return members
+    tokens = {job: by_name[members[number].submission].token for number, (job, _) in others.items()}
+    answer = known.run.backend.states(known.run.folder.path, tokens, set(others.values()))
+    for number, element in others.items():
+        if element in answer.infos:
+            info = evolve(answer.infos[element], job=answer.infos[element].job or _id(element))
+            members[number] = evolve(members[number], info=info, job=info.job, element=element, is_missing=False)
+    return members
 
 
 def elements_of(submissions: Iterable[Submission], jobs: Mapping[str, str]) -> set[Element]:
@@ -279,13 +381,14 @@ def _is_sighting(value: object) -> bool:
 
 
 def _remember(path: Path, seen: Seen, members: Iterable[MemberState]) -> None:
-    """Write down the states that are known now, where they are others than before."""
+    """Write down the states that are known now, where they are others than before; a view needs no write for itself."""
     now = time.time()
     ids = ((_id(member.element), member.info.state) for member in members if member.element[0])
     known = {id: [state, now] for id, state in ids if state != UNKNOWN}
     before = {id: state for id, (state, _) in seen.items()}
     if known and {id: state for id, (state, _) in known.items()} != before:
-        write_atomically(path, json.dumps({**seen, **known}))
+        with contextlib.suppress(OSError):
+            write_atomically(path, json.dumps({**seen, **known}))
 
 
 def _id(element: Element) -> str:

@@ -76,6 +76,7 @@ def write_scan(
         scheduler=scheduler,
         group=launcher.group.name if launcher else None,
         created=time.time(),
+        cluster=backend(scheduler).cluster(),
         **origin(),
         steps=(_step_record(definition, launcher, count),),
         submissions=_submissions(definition, launcher, id, count, after),

@@ -14,6 +14,7 @@ from launchers.runs.journal import (
     Intent,
     Journal,
     JournalState,
+    Lost,
     Never,
     Refused,
     Submitted,
@@ -28,7 +29,8 @@ EVENT = st.one_of(
     st.builds(Never, NAMES, st.text(), time=TIMES),
     st.builds(Refused, NAMES, st.lists(st.text()), st.none() | st.text(), time=TIMES),
     st.builds(Cancelled, st.lists(NAMES), time=TIMES),
-    st.builds(Cancel, st.lists(st.text()), time=TIMES),
+    st.builds(Cancel, st.lists(st.text()), st.integers(0, 4), st.booleans(), time=TIMES),
+    st.builds(Lost, NAMES, st.lists(st.integers(0, 9)), st.text(), time=TIMES),
 )
 
 
@@ -37,7 +39,8 @@ EVENT = st.one_of(
 
 def test_nothing_was_done():
     assert fold([]) == JournalState()
-    assert not fold([]).was_cancelled("a", "x")
+    assert not fold([]).was_cancelled("a", 0, "x")
+    assert not fold([]).is_to_be_cancelled(0, "x")
 
 
 def test_an_intent_is_kept_until_its_jobs_are_submitted():
@@ -65,22 +68,28 @@ def test_why_a_submission_is_not_made():
     assert state.jobs == {}
 
 
-def test_an_order_to_cancel_a_step_is_for_the_submissions_before_it():
-    state = fold([
-        Submitted({"a": "1"}), Submitted({"b": "2"}), Cancel(["x", "y"]), Submitted({"c": "3"}), Cancel(["z"]),
-        Submitted({"d": "4"}), Cancelled(["d", "e"]),
-    ])  # fmt: skip
+def test_an_order_to_cancel_a_step_is_for_the_submissions_of_then():
+    """It is for those, too, that had not been submitted; a retry adds further ones, which it is not for."""
+    state = fold([Cancel(["x", "y"], 2), Cancel(["z"], 3), Cancelled(["d", "e"])])
+    ordered = {f"{number}{step}" for number in range(4) for step in "xyz" if state.is_to_be_cancelled(number, step)}
+    assert " ".join(sorted(ordered)) == "0x 0y 0z 1x 1y 1z 2z"
+
+
+def test_an_order_to_cancel_counts_when_the_scheduler_has_carried_it_out():
+    orders = [Cancel(["x", "y"], 2), Cancel(["z"], 3)]
+    state = fold([*orders, Cancelled(["d", "e"])])
+    assert not any(state.was_cancelled(name, number, "x") for number, name in enumerate("abc"))
+    done = [Cancel(order.steps, order.submissions, done=True) for order in orders]
+    state = fold([*orders, *done, Cancelled(["d", "e"])])
     cancelled = {
-        submission + step for submission in "abcdef" for step in "xyz" if state.was_cancelled(submission, step)
+        name + step for number, name in enumerate("abcdef") for step in "xyz" if state.was_cancelled(name, number, step)
     }
     assert " ".join(sorted(cancelled)) == "ax ay az bx by bz cz dx dy dz ex ey ez"
 
 
-def test_a_submission_keeps_its_place_when_it_is_submitted_twice():
-    state = fold([Submitted({"a": "1"}), Cancel(["x"]), Submitted({"a": "2"}), Submitted({"b": "3"})])
-    assert state.jobs == {"a": "2", "b": "3"}
-    assert state.was_cancelled("a", "x")
-    assert not state.was_cancelled("b", "x")
+def test_jobs_that_are_taken_for_lost():
+    state = fold([Lost("a", [0, 2], "nobody knows it"), Lost("b", [0], "gone")])
+    assert state.lost == {("a", 0): "nobody knows it", ("a", 2): "nobody knows it", ("b", 0): "gone"}
 
 
 @given(st.lists(EVENT), st.data())
@@ -94,7 +103,7 @@ def test_events_come_to_the_same_read_at_once_or_one_after_the_other(events, dat
     assert stepwise == state
     assert set(state.sent) == set(state.jobs)
     assert set(state.jobs) == {name for event in events if isinstance(event, Submitted) for name in event.jobs}
-    assert {name for name in "abcd" if state.was_cancelled(name, "no step")} == state.cancelled
+    assert {name for name in "abcd" if state.was_cancelled(name, 0, "no step")} == state.cancelled
 
 
 # -- the file --------------------------------------------------------------------------------------------------
@@ -111,7 +120,7 @@ def test_a_journal_that_is_not_there_has_no_events(journal):
 
 
 def test_what_was_appended_is_read(journal):
-    events = [Intent(["a"]), Submitted({"a": "12"}), Cancel(["x"])]
+    events = [Intent(["a"]), Submitted({"a": "12"}), Cancel(["x"], 1), Lost("a", [0], "gone")]
     for event in events:
         journal.append(event)
     assert journal.events() == events
@@ -129,13 +138,13 @@ def test_to_append_reads_only_the_end(journal, monkeypatch):
         return real(file, length, offset)
 
     monkeypatch.setattr(os, "pread", pread)
-    journal.append(Cancel(["x"]))
+    journal.append(Cancel(["x"], 1))
     assert read == [4096]
     assert journal.state().jobs["b"] == "99"
 
 
 BAD_LINES = {
-    "{}": "no event is named; known events: intent, submitted, never, refused, cancelled, cancel",
+    "{}": "no event is named; known events: intent, submitted, never, refused, cancelled, cancel, lost",
     "[]": "'[]' is not a JSON object",
     "null": "'null' is not a JSON object",
     "hello": "'hello' is not JSON",
@@ -155,7 +164,10 @@ BAD_LINES = {
     '{"event": "refused", "submission": "a", "lines": [1]}': "Refused: lines is [1]",
     '{"event": "refused", "submission": "a", "lines": [], "code": 3}': "Refused: code is 3",
     '{"event": "cancelled", "submissions": {}}': "Cancelled: submissions is {}",
-    '{"event": "cancel", "steps": "a"}': "Cancel: steps is 'a'",
+    '{"event": "cancel", "steps": "a", "submissions": 1}': "Cancel: steps is 'a'",
+    '{"event": "cancel", "steps": ["a"]}': "Cancel has no 'submissions'",
+    '{"event": "cancel", "steps": ["a"], "submissions": 1, "done": 1}': "Cancel: done is 1",
+    '{"event": "lost", "submission": "a", "positions": [null], "reason": ""}': "Lost: positions is [None]",
 }
 
 

@@ -10,15 +10,16 @@ from fake_backend import after, stored_run, submission
 
 from launchers.runs import node
 from launchers.runs.call import ResultOf, StepCommandError
+from launchers.runs.gate import take, withhold
 from launchers.runs.journal import Cancel, Submitted
 from launchers.runs.node import fill_call, main, stop_others, unmet_parent
-from launchers.runs.results import read_ticket, write_call, write_ticket
+from launchers.runs.results import Outcome, peek_outcome, read_ticket, write_call, write_ticket
 
 
 def make_ticket(run, one, *outcomes, fail_fast=False, rivals=None):
     """The ticket of a submission, and the results of those members that have one."""
     folder = run / "jobs" / one.name
-    write_ticket(folder, one, fail_fast=fail_fast, rivals=rivals or {})
+    write_ticket(folder, one, fail_fast=fail_fast, rivals=rivals or {}, check_parents=True)
     for position, outcome in enumerate(outcomes):
         name = f"9_{position}_0_result.pkl" if one.array else "9_0_result.pkl"
         (folder / name).write_bytes(pickle.dumps((outcome, position)))
@@ -145,6 +146,53 @@ def test_a_step_is_handed_to_submitit(tmp_path, job):
     assert "LAUNCHERS_ITEM" not in os.environ
 
 
+def test_a_second_job_of_a_member_does_not_run_it(tmp_path, job, capsys):
+    make_ticket(tmp_path, submission("s"))
+    take(tmp_path / "jobs" / "s", None, "8")
+    assert main([str(tmp_path), "s"]) == 0
+    assert job == []
+    assert "job 8 runs this already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("success", 0), ("error", 1)])
+def test_a_second_job_that_others_wait_for_ends_as_the_first(tmp_path, job, outcome, status):
+    run = stored_run(tmp_path, submission("s"))
+    run.folder.journal.append(Submitted({"s": "9"}))
+    make_ticket(run.folder.path, submission("s"))
+    take(run.folder.job_folder("s"), None, "8")
+    (run.folder.job_folder("s") / "8_0_result.pkl").write_bytes(pickle.dumps((outcome, "")))
+    assert main([str(run.folder.path), "s"]) == status
+    assert job == []
+
+
+def test_a_job_whose_name_is_withheld_does_not_run(tmp_path, job):
+    make_ticket(tmp_path, submission("s"))
+    withhold(tmp_path / "jobs" / "s", "all", "cancelled before it was submitted")
+    assert main([str(tmp_path), "s"]) == 113
+    assert job == []
+    words = Outcome("cancelled", "cancelled before it was submitted")
+    assert peek_outcome(tmp_path / "jobs" / "s" / "9_0_result.pkl") == words
+
+
+def test_a_job_that_cannot_take_its_name_does_not_run(tmp_path, job, monkeypatch):
+    make_ticket(tmp_path, submission("s"))
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("launchers.runs.gate.os.link", fail)
+    with pytest.raises(OSError, match="No space"):
+        main([str(tmp_path), "s"])
+    assert job == []
+
+
+def test_every_scheduler_s_jobs_look_at_their_parents(run, monkeypatch, job):
+    """slurmctld may have forgotten a parent that failed, and starts its child then."""
+    make_ticket(run, submission("me", after("bad")))
+    assert main([str(run), "me"]) == 113
+    assert job == []
+
+
 def test_a_job_without_a_time_limit_has_a_long_one(tmp_path, job):
     make_ticket(tmp_path, submission("s"))
     write_call(tmp_path / "steps" / "s", {"func": max, "args": (), "kwargs": {}}, None)
@@ -207,8 +255,10 @@ def test_a_job_on_oar_whose_parent_failed(run):
     make_ticket(run, submission("me", after("bad"), items=[0, 1]))
     status, files = oar_job(run, "me")
     assert status == 113
-    assert sorted(files) == ["12_0_0_log.err", "12_0_0_log.out"]
-    assert files["12_0_0_log.err"].read_text() == "cancelled: parent failed: bad\n"
+    assert sorted(files) == ["12_0_0_log.err", "12_0_0_log.out", "12_0_0_result.pkl", "runner.0"]
+    words = "this job is cancelled: bad did not end as it waits for"
+    assert files["12_0_0_log.err"].read_text() == f"launchers: {words}\n"
+    assert peek_outcome(files["12_0_0_result.pkl"]) == Outcome("cancelled", "bad did not end as it waits for")
 
 
 def test_a_barrier_on_oar_has_a_result_that_others_can_look_at(run):
@@ -273,7 +323,10 @@ def test_only_the_first_failure_of_an_attempt_stops_the_others(fake, tmp_path):
     assert len(fake.cancelled) == 1
     stop_others(run.folder.path, ["m"], "m", 0, 2)
     assert len(fake.cancelled) == 2
-    assert [event.steps for event in run.folder.journal.events() if isinstance(event, Cancel)] == [["m"], ["m"]]
+    assert [event.steps for event in run.folder.journal.events() if isinstance(event, Cancel) and event.done] == [
+        ["m"],
+        ["m"],
+    ]
 
 
 def test_rivals_stop_each_other_once(fake, tmp_path):
@@ -282,4 +335,4 @@ def test_rivals_stop_each_other_once(fake, tmp_path):
     run.folder.step_folder("a").mkdir()
     stop_others(run.folder.path, ["a"], "b", None, 1)
     stop_others(run.folder.path, ["b"], "a", None, 1)
-    assert len(run.folder.journal.events()) == 1
+    assert [event.done for event in run.folder.journal.events()] == [False, True]

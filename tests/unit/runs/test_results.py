@@ -28,7 +28,7 @@ from launchers.runs.results import (
 def make_job(run, one, outcomes, *, job="9"):
     """A submission that has run: `outcomes` by position, each "success" or "error", and a value."""
     folder = run / "jobs" / one.name
-    write_ticket(folder, one, fail_fast=False, rivals={})
+    write_ticket(folder, one, fail_fast=False, rivals={}, check_parents=True)
     for position, outcome in outcomes.items():
         name = f"{job}_{position}_0_result.pkl" if one.array else f"{job}_0_result.pkl"
         (folder / name).write_bytes(pickle.dumps(outcome))
@@ -60,7 +60,7 @@ def test_items_are_read_one_by_one(tmp_path):
 )
 def test_a_ticket_is_read_as_it_was_written(tmp_path, parameters, minutes):
     one = submission("m", after("a", "afterany", 1), items=[0, 1], parameters=parameters, attempt=2)
-    write_ticket(tmp_path / "jobs" / "m", one, fail_fast=True, rivals={"m": ("x",)})
+    write_ticket(tmp_path / "jobs" / "m", one, fail_fast=True, rivals={"m": ("x",)}, check_parents=True)
     assert read_ticket(tmp_path, "m") == {
         "members": [["m", 0], ["m", 1]], "barrier": False, "minutes": minutes, "requeues": 3, "attempt": 2,
         "fail_fast": True, "rivals": {"m": ["x"]},

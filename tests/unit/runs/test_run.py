@@ -158,7 +158,11 @@ def test_a_result_that_does_not_come_in_time(fake, run):
 
 
 def orders(run):
-    return [event.steps for event in run.record.folder.journal.events() if isinstance(event, Cancel)]
+    """What was ordered to be cancelled, and was carried out."""
+    events = [event for event in run.record.folder.journal.events() if isinstance(event, Cancel)]
+    ordered, carried_out = ([event.steps for event in events if event.done is done] for done in (False, True))
+    assert ordered == carried_out
+    return ordered
 
 
 def test_to_cancel_everything(fake, run):

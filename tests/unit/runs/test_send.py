@@ -8,7 +8,10 @@ from fake_backend import AWAY, LOST, TAKEN, after, refusal, step, stored_run, su
 from lock_clients import name_of, stand_in
 
 from launchers.commands import CommandError
+from launchers.errors import RunError
 from launchers.runs import send
+from launchers.runs.cancel import cancel_steps
+from launchers.runs.gate import take
 from launchers.runs.journal import Cancelled, Intent, Never, Refused, Submitted
 from launchers.runs.results import read_ticket
 from launchers.runs.send import SubmitError, resume, submit_pending, write_tickets
@@ -106,6 +109,23 @@ def test_a_scheduler_that_stays_away(fake, tmp_path):
     assert run.folder.journal.state().intended.keys() == {"a"}
 
 
+def test_a_refusal_of_what_was_taken_all_the_same(fake, tmp_path):
+    """sbatch may print anything after the controller has accepted a job."""
+    run = stored_run(tmp_path, submission("a"))
+    fake.answers = [refusal("Message receive failure")]
+    fake.before_send = lambda _: fake.take("token-a")
+    submit_pending(run)
+    assert run.folder.journal.state().jobs == {"a": "100"}
+
+
+def test_a_refusal_is_not_believed_while_nobody_can_be_asked(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"))
+    fake.answers = [refusal("Message receive failure"), TAKEN]
+    fake.questions = [AWAY]
+    submit_pending(run)
+    assert sent(fake) == [["a"]]
+
+
 # -- refusals --------------------------------------------------------------------------------------------------
 
 
@@ -151,6 +171,19 @@ def test_a_refusal_half_way_leaves_what_is_queued(fake, tmp_path):
     assert isinstance(run.folder.journal.events()[-1], Refused)
 
 
+def test_what_was_queued_may_be_left_when_it_cannot_be_cancelled(fake, tmp_path, monkeypatch):
+    def fail(run, elements, tokens):
+        raise CommandError("fakecancel: no answer")
+
+    monkeypatch.setattr(fake, "cancel", fail)
+    fake.answers = [TAKEN, refusal("no")]
+    run = stored_run(tmp_path, submission("a"), submission("b"))
+    words = "the 1 submissions before it could not be cancelled, so they wait or run: fakecancel: no answer"
+    with pytest.raises(SubmitError, match=words):
+        submit_pending(run)
+    assert not any(isinstance(event, Cancelled) for event in run.folder.journal.events())
+
+
 # -- intents without an end ------------------------------------------------------------------------------------
 
 
@@ -184,12 +217,57 @@ def test_an_intent_whose_job_does_not_come(fake, tmp_path):
     assert [type(event) for event in run.folder.journal.events()] == [Intent, Intent, Submitted]
 
 
+def test_an_intent_whose_job_the_scheduler_has_forgotten(fake, tmp_path):
+    """The job has taken its name in the run folder."""
+    run = stored_run(tmp_path, submission("a"), submission("m", items=[0, 1]))
+    run.folder.journal.append(Intent(["a"]))
+    run.folder.journal.append(Intent(["m"]))
+    take(run.folder.job_folder("a"), None, "55")
+    take(run.folder.job_folder("m"), 1, "56_1")
+    submit_pending(run)
+    assert fake.requests == []
+    assert run.folder.journal.state().jobs == {"a": "55", "m": "56"}
+
+
+def test_the_wait_for_a_job_on_its_way_is_not_longer_when_the_clock_was_set_back(fake, tmp_path):
+    fake.grace = 0.05
+    run = stored_run(tmp_path, submission("a"))
+    run.folder.journal.append(Intent(["a"], time=time.time() + 7200))
+    started = time.monotonic()
+    submit_pending(run)
+    assert 0.04 <= time.monotonic() - started < 10
+    assert sent(fake) == [["a"]]
+
+
+def test_what_was_cancelled_before_it_was_submitted_is_not(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"), submission("b"), submission("c", after("b")))
+    cancel_steps(run, ["b"])
+    submit_pending(run)
+    assert sent(fake) == [["a"]]
+    assert run.folder.journal.state().never == {
+        "b": "cancelled before it was submitted", "c": "what it waits for failed",
+    }  # fmt: skip
+
+
+def test_a_run_of_another_cluster(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"), submission("b"), cluster="big")
+    run.folder.journal.append(Submitted({"a": "7"}))
+    fake.name = "small"
+    with pytest.raises(RunError, match="the run is on the cluster big, and the commands here are those of small"):
+        resume(run.folder.path)
+    assert fake.requests == []
+    fake.name = "big"
+    resume(run.folder.path)
+    assert sent(fake) == [["b"]]
+
+
 def test_an_intent_that_nobody_can_be_asked_of_is_not_sent_again(fake, tmp_path):
     run = stored_run(tmp_path, submission("a"))
     run.folder.journal.append(Intent(["a"]))
     fake.questions = [AWAY]
-    with pytest.raises(CommandError):
+    with pytest.raises(SubmitError, match=r"nobody can say whether .* has a already") as caught:
         submit_pending(run)
+    assert caught.value.transient
     assert fake.requests == []
 
 

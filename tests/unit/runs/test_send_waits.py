@@ -1,13 +1,11 @@
 """What a submission waits for when it is sent, however its parents ended until then."""
 
-import time
-
 import pytest
 from fake_backend import after, stored_run, submission
 
 from launchers.jobs.backend import Wait
 from launchers.runs.journal import Intent, Never, Submitted
-from launchers.runs.send import live_jobs, submit_pending
+from launchers.runs.send import SubmitError, live_jobs, submit_pending
 
 KEPT, MET, NEVER = "kept", "met", "never"
 
@@ -34,11 +32,11 @@ def test_parents_that_were_just_submitted_are_not_asked_for(fake, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "completed", "failed", "running", "unknown", "never_made"),
     [
-        ("afterok", MET, NEVER, KEPT, KEPT, NEVER),
-        ("aftercorr", MET, NEVER, KEPT, KEPT, NEVER),
-        ("afterany", MET, MET, KEPT, KEPT, MET),
-        ("afternotok", NEVER, MET, KEPT, KEPT, MET),
-        ("after", MET, MET, KEPT, KEPT, MET),
+        ("afterok", MET, NEVER, KEPT, NEVER, NEVER),
+        ("aftercorr", MET, NEVER, KEPT, NEVER, NEVER),
+        ("afterany", MET, MET, KEPT, MET, MET),
+        ("afternotok", NEVER, MET, KEPT, NEVER, MET),
+        ("after", MET, MET, KEPT, MET, MET),
     ],
 )
 @pytest.mark.parametrize("case", ["completed", "failed", "running", "unknown", "never_made"])
@@ -61,7 +59,22 @@ def test_a_parent_that_has_ended_is_judged_here(
     assert waits_of(fake, "b") == {KEPT: (Wait(kind, ("7", None)),), MET: (), NEVER: NEVER}[expected]
     if expected == NEVER:
         *_, never = run.folder.journal.events()
-        assert (never.submission, never.reason) == ("b", "what it waits for failed")
+        reason = "nobody knows how a ended, which it waits for" if case == "unknown" else "what it waits for failed"
+        assert (never.submission, never.reason) == ("b", reason)
+
+
+def test_nothing_is_decided_about_parents_while_the_scheduler_is_away(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"), submission("b", after("a")))
+    run.folder.journal.append(Submitted({"a": "7"}))
+    fake.problem = "fakequeue: no answer"
+    with pytest.raises(SubmitError, match=r"nobody can say how a ended.*no answer") as caught:
+        submit_pending(run)
+    assert caught.value.transient
+    assert fake.requests == []
+    fake.problem = ""
+    fake.end("7", "COMPLETED")
+    submit_pending(run)
+    assert waits_of(fake, "b") == ()
 
 
 def test_what_cannot_start_takes_along_what_waits_for_it(fake, tmp_path):
@@ -73,13 +86,26 @@ def test_what_cannot_start_takes_along_what_waits_for_it(fake, tmp_path):
     assert list(run.folder.journal.state().never) == ["b", "c"]
 
 
-@pytest.mark.parametrize(("age", "asked"), [(70.0, [["7"]]), (50.0, [])])
-def test_parents_are_asked_for_only_when_they_may_be_forgotten(fake, tmp_path, age, asked):
-    created = time.time() - age
-    run = stored_run(tmp_path, submission("a"), submission("b", after("a")), created=created)
-    run.folder.journal.append(Submitted({"a": "7"}))
-    submit_pending(run)
+@pytest.mark.parametrize(("remembers", "asked"), [(0.0, [["100"]]), (300.0, []), (float("inf"), [])])
+def test_parents_are_asked_for_only_when_they_may_be_forgotten(fake, tmp_path, remembers, asked):
+    fake.remembers = remembers
+    submit_pending(stored_run(tmp_path, submission("a"), submission("b", after("a"))))
     assert fake.asked == asked
+
+
+def test_a_client_that_was_stopped_asks_for_parents_that_it_has_just_submitted(fake, tmp_path, monkeypatch):
+    """Each parent's age counts from its own submission, by a clock that nobody can set."""
+    fake.remembers = 300.0
+    clock = iter([0.0, 10.0, 10.0, 430.0, 430.0, 430.0, 430.0, 440.0, 440.0])
+    monkeypatch.setattr("launchers.runs.send.since_boot", lambda: next(clock))
+    fake.before_send = lambda requests: fake.end("100", "FAILED") if requests[0].submission.name == "b" else None
+    run = stored_run(
+        tmp_path, submission("a"), submission("b"), submission("c", after("a")), submission("d", after("b"))
+    )
+    submit_pending(run)
+    assert fake.asked == [["100"]]
+    assert run.folder.journal.state().never == {"c": "what it waits for failed"}
+    assert waits_of(fake, "d") == (Wait("afterok", ("101", None)),)
 
 
 def test_only_parents_are_asked_for(fake, tmp_path):
@@ -97,7 +123,8 @@ def test_only_parents_are_asked_for(fake, tmp_path):
         ({0: "COMPLETED", 1: "RUNNING"}, None, (Wait("afterok", ("7", None)),)),
         ({0: "COMPLETED", 1: "FAILED"}, 0, ()),
         ({0: "COMPLETED", 1: "FAILED"}, 1, NEVER),
-        ({0: "COMPLETED"}, 1, (Wait("afterok", ("7", 1)),)),
+        ({0: "COMPLETED", 1: "RUNNING"}, 1, (Wait("afterok", ("7", 1)),)),
+        ({0: "COMPLETED"}, 1, NEVER),
     ],
 )
 def test_an_array_or_one_element_of_it(fake, tmp_path, ends, index, waits):

@@ -116,7 +116,7 @@ def test_a_forgotten_job_was_seen_before(fake, tmp_path):
     run.folder.seen_path.write_text(json.dumps({"7_0": ["COMPLETED", 5], "7_1": ["RUNNING", 1.7e9]}))
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(1.7e9))
     assert states(run) == [
-        ("COMPLETED", "seen earlier"), ("UNKNOWN", f"last seen RUNNING {when}"),
+        ("COMPLETED", "seen earlier"), ("UNKNOWN", f"no scheduler knows it (any more); last seen RUNNING {when}"),
         ("UNKNOWN", "no scheduler knows it (any more)"),
     ]  # fmt: skip
 
@@ -151,7 +151,10 @@ def test_nothing_is_remembered_of_a_scheduler_that_forgets_nothing(fake, tmp_pat
 def test_a_forgotten_job_that_was_cancelled(fake, tmp_path):
     run = stored_run(tmp_path, submission("a", steps=["a", "b"]), submission("c"))
     run.folder.journal.append(Submitted({"a": "7", "c": "8"}))
-    run.folder.journal.append(Cancel(["b"]))
+    unknown = ("UNKNOWN", "no scheduler knows it (any more)")
+    run.folder.journal.append(Cancel(["b"], 2))
+    assert states(run) == [unknown] * 3  # whether the order was carried out is not known
+    run.folder.journal.append(Cancel(["b"], 2, done=True))
     assert states(run) == [
         ("UNKNOWN", "no scheduler knows it (any more)"), ("CANCELLED", "cancelled before it started"),
         ("UNKNOWN", "no scheduler knows it (any more)"),
