@@ -15,11 +15,11 @@ from pathlib import Path
 
 from attrs import define, field
 
-from launchers.clocks import since_boot
 from launchers.commands import CommandError
 from launchers.errors import RunError
 from launchers.jobs.backend import Element, RefusedError, Wait
 from launchers.jobs.submission import NEEDS_SUCCESS, Parent, Submission
+from launchers.processes import boottime
 from launchers.runs.gate import WHOLE, Runner, runner, runners
 from launchers.runs.journal import Cancelled, Intent, JournalState, Never, Refused, Submitted
 from launchers.runs.progress import progress
@@ -139,7 +139,7 @@ class _Sender:
                 self._record(Never(names[0], withheld or str(waits)))
                 return
             self._record(Intent(names))
-            now = since_boot()
+            now = boottime()
             ids = self._send(batch, waits)
             self.alive.update(dict.fromkeys(names, now))
         self._record(Submitted(dict(zip(names, ids, strict=True))))
@@ -269,7 +269,7 @@ class _Sender:
         afterok on an id that slurmctld does not know is refused or, worse, ignored (docs/slurm-facts.md, dependencies).
         A parent that had not ended a moment ago is still known; how long a moment is, the cluster says.
         """
-        now = since_boot()
+        now = boottime()
         stale = [name for name in sorted(names) if name in self.journal.jobs and self._is_stale(name, now)]
         if not stale:
             return

@@ -97,7 +97,7 @@ def test_a_client_that_was_stopped_asks_for_parents_that_it_has_just_submitted(f
     """Each parent's age counts from its own submission, by a clock that nobody can set."""
     fake.remembers = 300.0
     clock = iter([0.0, 10.0, 10.0, 430.0, 430.0, 430.0, 430.0, 440.0, 440.0])
-    monkeypatch.setattr("launchers.runs.send.since_boot", lambda: next(clock))
+    monkeypatch.setattr("launchers.runs.send.boottime", lambda: next(clock))
     fake.before_send = lambda requests: fake.end("100", "FAILED") if requests[0].submission.name == "b" else None
     run = stored_run(
         tmp_path, submission("a"), submission("b"), submission("c", after("a")), submission("d", after("b"))
