@@ -1,6 +1,6 @@
 """A Slurm that takes every submission, and whose jobs end as a test says."""
 
-from launchers.jobs.backend import JobInfo
+from launchers.jobs.backend import JobAnswer, JobInfo
 from launchers.jobs.state import ENDED
 from launchers.slurm.backend import SlurmBackend
 
@@ -18,6 +18,8 @@ class SlurmQueue:
         for name in ("send", "states", "cancel"):
             monkeypatch.setattr(SlurmBackend, name, getattr(self, f"_{name}"))
         monkeypatch.setattr(SlurmBackend, "largest_array", lambda _: array)
+        monkeypatch.setattr(SlurmBackend, "cluster", lambda _: "")
+        monkeypatch.setattr(SlurmBackend, "forget_after", lambda _: 300.0)
         monkeypatch.setattr(SlurmBackend, "missing_commands", lambda _: ())
         pretend_srun(monkeypatch)
 
@@ -44,7 +46,7 @@ class SlurmQueue:
         return [str(len(self.sent))]
 
     def _states(self, run, jobs, elements=(), *, usage=False):
-        return {element: self.infos.get(element, JobInfo("PENDING")) for element in elements}
+        return JobAnswer({element: self.infos.get(element, JobInfo("PENDING")) for element in elements})
 
-    def _cancel(self, run, elements):
+    def _cancel(self, run, elements, tokens):
         self.cancelled += elements
