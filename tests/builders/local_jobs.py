@@ -8,6 +8,7 @@ from launchers.local import control
 from launchers.local.attempt import JobProcess
 from launchers.local.jobs import Capacity, LocalJob
 from launchers.local.journal import Status, read_statuses
+from launchers.processes import Process
 
 PLENTY = Capacity(cores=4)
 
@@ -64,7 +65,7 @@ class Watched(JobProcess):
     """A process that only writes down its signals."""
 
     def __init__(self, **more):
-        super().__init__(1, 1, None, **more)
+        super().__init__(Process(1, 1), None, **more)
         self.signals = []
 
     def send_signal(self, number):
@@ -73,6 +74,8 @@ class Watched(JobProcess):
 
 def start_ready(scheduler):
     """Start what can start: what runs then, what waits, and whether that is looked at again soon."""
+    scheduler.unadopted = []
     scheduler.waiting = [id for id in scheduler.jobs if id not in scheduler.running]
     soon = scheduler.start_ready()
+    scheduler.journal.write()
     return list(scheduler.running), scheduler.waiting, soon

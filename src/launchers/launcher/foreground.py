@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -11,57 +12,49 @@ from typing import Any
 
 from launchers.local.args import LocalArgs, empty_job
 from launchers.local.jobs import Capacity, LocalJob
-from launchers.local.ledger import Ledger, Shortage
+from launchers.local.ledger import Held, Shortage
 
 
 def run_here(resources: LocalArgs, argv: list[str]) -> int:
-    """In the foreground: wait for room on this machine, then be the command's terminal."""
+    """In the foreground: wait for room on this machine, then be the command's terminal.
+
+    Raises ValueError for what can never run here, and LedgerError where nobody can say what is free.
+    """
     from launchers.local.jobs import why_impossible
-    from launchers.local.ledger import SHORTAGE_POLL, locked
+    from launchers.local.ledger import SHORTAGE_POLL
+    from launchers.local.scheduler import device_variables
 
     job = empty_job(resources)
     if why := why_impossible(job, resources.capacity):
         raise ValueError(f"it {why}")
     waiting = ""
-    while True:
-        with locked() as ledger:
-            started = _start_if_room(ledger, job, resources.capacity, argv)
-        if not isinstance(started, Shortage):
-            break
-        if started.message != waiting and sys.stderr.isatty():
-            waiting = started.message
+    while isinstance(claimed := _claim_if_room(job, resources.capacity, argv), Shortage):
+        if claimed.message != waiting and sys.stderr.isatty():
+            waiting = claimed.message
             print(f"launchers: waiting for {waiting}", file=sys.stderr)
         time.sleep(SHORTAGE_POLL)
-    if isinstance(started, OSError):
-        print(f"launchers: cannot run {argv[0]}: {started.strerror}", file=sys.stderr)
-        return start_failure_status(started)
-    child, forwarder = started
-    try:
-        return _wait_with_limit(child, job.time_limit)
-    finally:
-        forwarder.stop()
-        with locked() as ledger:
-            ledger.release(child.pid)
-
-
-def _start_if_room(
-    ledger: Ledger, job: LocalJob, capacity: Capacity, argv: list[str]
-) -> tuple[subprocess.Popen[bytes], SignalForwarder] | Shortage | OSError:
-    """Start a command on what the ledger grants it, or why it cannot start."""
-    from launchers.local.scheduler import device_variables
-    from launchers.processes import born
-
-    granted = ledger.grant(job, capacity)
-    if isinstance(granted, Shortage):
-        return granted
+    granted, held = claimed
     forwarder = SignalForwarder()
     try:
-        child = forwarder.start(argv, {**os.environ, **device_variables(capacity, granted)})
+        child = forwarder.start(argv, {**os.environ, **device_variables(resources.capacity, granted)}, held)
+        return _wait_with_limit(child, job.time_limit)
     except OSError as error:
+        print(f"launchers: cannot run {argv[0]}: {error.strerror}", file=sys.stderr)
+        return start_failure_status(error)
+    finally:
         forwarder.stop()
-        return error
-    ledger.claim(job, granted, child.pid, born(child.pid))
-    return child, forwarder
+        held.release()
+
+
+def _claim_if_room(job: LocalJob, capacity: Capacity, argv: list[str]) -> tuple[tuple[str, ...], Held] | Shortage:
+    """The devices for a command that is about to start, and what it holds; or what it has to wait for."""
+    from launchers.local.ledger import locked
+
+    with locked() as ledger:
+        granted = ledger.grant(job, capacity)
+        if isinstance(granted, Shortage):
+            return granted
+        return granted, ledger.claim(job, granted, f"process {os.getpid()}: {argv[0]} {secrets.token_hex(8)}")
 
 
 def start_failure_status(error: OSError) -> int:
@@ -83,9 +76,9 @@ class SignalForwarder:
             number: signal.signal(number, self.on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         }
 
-    def start(self, argv: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
-        """Start the child and give it what came in the meantime."""
-        child = subprocess.Popen(argv, env=env)
+    def start(self, argv: list[str], env: dict[str, str], held: Held) -> subprocess.Popen[bytes]:
+        """Start the child, which inherits what is held for it, and give it what came in the meantime."""
+        child = subprocess.Popen(argv, env=env, pass_fds=(held.file.fileno(),))
         self.child = child
         for number in self.early:
             self.on(number, None)

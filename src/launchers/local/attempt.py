@@ -1,109 +1,178 @@
-"""One try of a job: the shell around it, which starts it once, and the process that a scheduler watches."""
+"""One try of a job: its process, which starts once, and what that leaves behind.
+
+A try has a folder.  The file ``ready`` in it is made before there is a process, and has room for everything that is
+written later, so that a full disk is noticed while nothing has happened.  The process writes who it is into that file
+and then takes the name ``pid`` for it, with a hard link.  A name can be taken once.  Whoever wants to be certain that a
+try never starts takes its name for another file.  Where a link fails, the two names tell whose it is: a network file
+system may have made it and lost its answer.
+
+All that happens in the process before it becomes the job's shell.  So a shell that is there has taken the name, and
+nothing that failed before can be mistaken for a job that ended.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from attrs import define, frozen
 
-from launchers.local.jobs import LocalJob, make_private
-from launchers.processes import alive
+from launchers.local.jobs import LocalJob
+from launchers.local.ledger import Held
+from launchers.processes import Process, process, read_process
 
-GATE = (
-    'set -C; echo $$ 2>/dev/null >"$1" || exit 0; set +C; trap : TERM INT HUP USR2; out=$2; shift 2; '
-    '"$@"; s=$?; echo $s >"$out"; exit $s'
-)
-"""The shell around a job: take the name $1 or go, run the rest, write its exit status to $2.
+SHELL = 'trap : TERM INT HUP USR2; out=$1; shift; "$@" </dev/null; s=$?; printf "%03d\\n" $s >>"$out"; exit $s'
+"""The shell around a job: run the command behind $1, and write its exit status at the end of that file.
 
-It outlives the signals that are meant for the job, so that the job has its time to react.
+It outlives the signals that are meant for the job, so that the job has its time to react.  Its own input is the job's
+claim (launchers.local.ledger), which is held as long as this shell lives and is not for the command.
 """
-NO_SHELL = 0
-"""Stands in place of a shell's pid where its name was taken from it."""
-HALF_WRITTEN = 1.0
-"""Seconds for which a shell that has taken its name may not have written its pid yet."""
+SIZE = 120
+"""Bytes of the line that says which process it is."""
+_TAKEN = re.compile(r"([^\n]*?) *\n(?:(\d{3})\n)?", re.ASCII)
+"""What a try's file has: the process, and then its exit status."""
+
+
+class NotStartedError(Exception):
+    """A process could not take the name of its try, so that it runs nothing."""
 
 
 @frozen
 class Try:
-    """The folder of one try of a job: the pid of its shell, and the exit status once it has ended."""
+    """The folder of one try of a job."""
 
     folder: Path
 
-    def start(self, job: LocalJob, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """The job's process, in a group of its own.  Raises OSError."""
-        make_private(self.folder)
-        with Path(job.stdout).open("ab") as out, Path(job.stderr).open("ab") as err:
+    def prepare(self) -> None:
+        """Make room for all that will be written about it.  Raises OSError."""
+        self._make_folder()
+        descriptor = os.open(self._ready, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            _overwrite(file, "")
+            os.fsync(file.fileno())
+        self._make_shut()
+
+    def start(
+        self, job: LocalJob, environment: Mapping[str, str], claim: BinaryIO, out: BinaryIO, err: BinaryIO
+    ) -> subprocess.Popen[bytes]:
+        """The job's process, in a group of its own, which has taken the name; it inherits the claim.
+
+        Raises OSError where it cannot be started and NotStartedError where the name cannot be taken, ValueError for
+        words that no process can be given.
+        """
+        try:
             return subprocess.Popen(
-                ["/bin/sh", "-c", GATE, "launchers", str(self._pid_path), str(self._exit_path), *job.argv],
+                ["/bin/sh", "-c", SHELL, "launchers", str(self._pid_path), *job.argv],
                 cwd=job.cwd,
                 env=dict(environment),
-                stdin=subprocess.DEVNULL,
+                stdin=claim,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
+                preexec_fn=self._take_name,
             )
+        except subprocess.SubprocessError:
+            raise NotStartedError(f"the name {self._pid_path} cannot be taken") from None
+
+    def _take_name(self) -> None:
+        """In the process that becomes the job's shell: write down which it is, and take the name."""
+        with self._ready.open("r+b", buffering=0) as file:
+            _overwrite(file, str(process(os.getpid()) or Process(os.getpid(), 0)))
+        _link(self._ready, self._pid_path)
 
     def prevent(self) -> bool:
-        """Take the name that the shell would take, so that it cannot start the job any more.
+        """Take the name, so that the job cannot start any more.  Raises OSError.
 
-        False when the shell was there first: then the job runs, or did.
+        False when its process was there first: then the job runs, or did.
         """
-        make_private(self.folder)
-        try:
-            with self._pid_path.open("x", encoding="ascii") as out:
-                out.write(f"{NO_SHELL}\n")
-        except FileExistsError:
-            return self.pid() == NO_SHELL
-        return True
+        self._make_folder()
+        self._make_shut()
+        with contextlib.suppress(FileExistsError):
+            _link(self._shut, self._pid_path)
+        return _is_same(self._shut, self._pid_path)
 
-    def pid(self) -> int | None:
-        """The pid of its shell; None where there is none that could be read."""
-        deadline = time.monotonic() + HALF_WRITTEN
-        while (pid := _read_number(self._pid_path)) is None and self._pid_path.exists():
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.01)
-        return pid
+    def process(self) -> Process | None:
+        """The process that took the name; None where none did."""
+        return read_process(self._read()[0])
 
     def exit_status(self) -> int | None:
         """Its exit status; None while there is none."""
-        return _read_number(self._exit_path)
+        status = self._read()[1]
+        return int(status) if status else None
+
+    def _read(self) -> tuple[str, str | None]:
+        try:
+            text = self._pid_path.read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return "", None
+        match = _TAKEN.fullmatch(text)
+        return (match[1], match[2]) if match else ("", None)
+
+    def _make_folder(self) -> None:
+        """Make the folder, and the one of all tries; what was removed above them is not made again."""
+        for folder in (self.folder.parent, self.folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    def _make_shut(self) -> None:
+        """Make the file that takes the name from what must not start: one for all tries, before it is needed."""
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self._shut, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+    @property
+    def _ready(self) -> Path:
+        return self.folder / "ready"
 
     @property
     def _pid_path(self) -> Path:
         return self.folder / "pid"
 
     @property
-    def _exit_path(self) -> Path:
-        return self.folder / "exit"
+    def _shut(self) -> Path:
+        return self.folder.parent / "shut"
 
 
-def _read_number(path: Path) -> int | None:
-    """The number in a file; None while it is not there or not whole."""
+def _overwrite(file: BinaryIO, line: str) -> None:
+    """Write the line of a try's file to its full size.  Raises OSError."""
+    if file.write(line.encode().ljust(SIZE - 1) + b"\n") != SIZE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)
+
+
+def _link(file: Path, name: Path) -> None:
+    """Take a name for a file; it may be its name already.  Raises OSError."""
     try:
-        text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError):
-        return None
-    return int(text) if text.endswith("\n") and text.strip().isdigit() else None
+        os.link(file, name)
+    except OSError:
+        if not _is_same(file, name):
+            raise
+
+
+def _is_same(file: Path, name: Path) -> bool:
+    try:
+        return os.path.samestat(file.lstat(), name.lstat())
+    except FileNotFoundError:
+        return False
 
 
 @define
 class JobProcess:
-    """A job's process, ours (`child`) or that of an earlier scheduler.
+    """A job's process, ours (`child`) or that of an earlier scheduler, and what it holds.
 
-    `deadline` is when it is ended, or ended for good, and `warn` when it is warned of that (seconds of the epoch).
+    `started` is when it started, `deadline` when it is ended, or ended for good, and `warn` when it is warned of that
+    (seconds since boot).
     `doomed` is the state in which it will have ended, once it was signalled.
     """
 
-    pid: int
-    born: int | None
+    process: Process
     child: subprocess.Popen[bytes] | None
+    held: Held | None = None
+    started: float = 0.0
     deadline: float | None = None
     warn: float | None = None
     doomed: str = ""
@@ -111,7 +180,7 @@ class JobProcess:
 
     def send_signal(self, number: signal.Signals) -> None:
         """Signal the whole group, unless the process is another one by now."""
-        if self.child is None and not alive(self.pid, self.born):
+        if self.child is None and not self.process.is_alive():
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+            os.killpg(self.process.pid, number)

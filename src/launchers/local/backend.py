@@ -17,7 +17,7 @@ from launchers.jobs.usage import Usage
 from launchers.local import control
 from launchers.local.args import LocalArgs, empty_job, read_args, render
 from launchers.local.jobs import LocalJob, read_table, submitit_variables, write_table
-from launchers.local.journal import Status, read_statuses
+from launchers.local.journal import PENDING, RUNNING, Status, read_statuses
 
 if TYPE_CHECKING:
     from submitit import Executor
@@ -105,9 +105,13 @@ class LocalBackend(Backend):
         return [f"{request.submission.attempt}/{request.submission.name}" for request in requests]
 
     def revive(self, run: Path, jobs: Iterable[str]) -> None:
-        """Start schedulers again that were killed or never came up.  Raises RunError where files cannot be read."""
+        """Start schedulers again that have ended before their jobs, one that dies at once later and later.
+
+        It costs little where nothing has to be done: whoever waits calls it before each look.  Raises RunError where
+        files are missing or cannot be read, and where a scheduler has died at once too often.
+        """
         for folder in _folders(run, jobs):
-            control.resume_scheduler(folder)
+            control.revive_scheduler(folder)
 
     def find_token(self, token: str, since: float) -> str | None:
         """None: to send an attempt again does no harm, so nothing needs to be found."""
@@ -116,20 +120,26 @@ class LocalBackend(Backend):
     def states(
         self, run: Path, jobs: Mapping[str, str], elements: Collection[Element] = (), *, usage: bool = False
     ) -> JobAnswer:
-        """What the journals of the schedulers say; schedulers that were killed are started again."""
-        wanted = list(jobs)
+        """What the journals of the schedulers say.  Raises RunError where they cannot be read.
+
+        It starts nothing: where a scheduler has gone, the reason of its jobs says so (see `revive`).
+        """
         numbers = dict(elements)
         infos: dict[Element, JobInfo] = {}
-        for folder in _folders(run, wanted):
+        for folder in _folders(run, jobs):
             statuses = read_statuses(folder)
-            names = [job.partition("/")[2] for job in wanted if job.startswith(f"{folder.name}/")]
+            names = [job.partition("/")[2] for job in jobs if job.startswith(f"{folder.name}/")]
+            trouble, is_alone = "", False
             if any(statuses.get(name, Status()).state not in ENDED for name in names):
-                control.revive_scheduler(folder)
+                control.check_readable(folder)
+                trouble, is_alone = control.why_nothing_moves(folder, run)
             table = read_table(folder)[1] if usage else {}
             for name in names:
-                job = table.get(name)
                 id = f"{folder.name}/{name}"
-                infos[id, numbers.get(id)] = _info(name, statuses.get(name, Status()), job)
+                info = _info(name, statuses.get(name, Status()), table.get(name))
+                if info.state == PENDING or (info.state == RUNNING and is_alone):
+                    info = evolve(info, reason=trouble or info.reason)
+                infos[id, numbers.get(id)] = info
         return JobAnswer(infos)
 
     def cancel(self, run: Path, elements: Iterable[Element], tokens: Mapping[str, str]) -> None:
@@ -236,17 +246,29 @@ def _log_name(request: SubmissionRequest, item: str) -> str:
 
 
 def _info(name: str, status: Status, job: LocalJob | None) -> JobInfo:
-    end = status.ended or time.time()
+    seconds = _seconds(status)
+    ended = status.ended
+    if ended is not None and status.started is not None and status.seconds is not None:
+        ended = status.started + status.seconds  # the clock may have been set in the meantime
     return JobInfo(
         state=status.state,
         reason=status.reason,
-        elapsed=f"{end - status.started:.0f} s" if status.started else "",
+        elapsed="" if seconds is None else f"{seconds:.0f} s",
         exit="" if status.exit is None else str(status.exit),
         started=status.started,
-        ended=status.ended,
+        ended=ended,
         usage=_usage(job, status) if job else None,
         job=name,
     )
+
+
+def _seconds(status: Status) -> float | None:
+    """For how long a job has run: measured, or as nearly as the clock can tell."""
+    if status.started is None or status.seconds is not None:
+        return status.seconds
+    if status.process is not None and status.process.is_of_here():
+        return status.process.age()
+    return max(0.0, (status.ended or time.time()) - status.started)
 
 
 def _usage(job: LocalJob, status: Status) -> Usage:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -12,20 +11,24 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from attrs import evolve
+
 from launchers.errors import RunError
+from launchers.events import CUT_OFF, append
 from launchers.jobs.state import ENDED
+from launchers.local.health import Health, read_health, scheduler_of, write_health
 from launchers.local.jobs import Capacity, LocalJob, read_table, why_impossible, write_table
 from launchers.local.journal import Status, read_statuses
-from launchers.processes import alive, born
+from launchers.processes import Process, boottime, process, read_process
 
-_PROCESS = re.compile(r"(\d+) (\d+) (\S+)\n", re.ASCII)
-"""What scheduler.pid has: pid, when that process was born, host."""
+PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)
+"""Seconds after a start before the next one, by how many in a row came to nothing; there is none after the last."""
 
 
 def submit_jobs(folder: Path, capacity: Capacity, jobs: Sequence[LocalJob]) -> None:
     """Write the jobs down and start a scheduler for them that does not need this process.
 
-    Raises ValueError for a job that could never run here, before anything is written.
+    Raises ValueError for a job that could never run here, before anything is written, and OSError.
     """
     for job in jobs:
         if why := why_impossible(job, capacity):
@@ -35,64 +38,78 @@ def submit_jobs(folder: Path, capacity: Capacity, jobs: Sequence[LocalJob]) -> N
 
 
 def start_scheduler(folder: Path) -> None:
-    """Start a scheduler for the folder unless it has one; the one that comes too late just ends."""
-    with (folder / "scheduler.log").open("ab") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "launchers.local.scheduler", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    """Start a scheduler for the folder unless it has one; the one that comes too late just ends.  Raises RunError.
+
+    It imports nothing from the current folder, which may be another user's, or removed.
+    """
+    health = read_health(folder)
+    try:
+        with (folder / "scheduler.log").open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "launchers.local.scheduler", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise RunError(f"no scheduler can be started for {folder}: {error.strerror}: {error.filename}") from None
+    started = process(child.pid)
+    write_health(folder, evolve(health, starts=health.starts + 1, started=boottime(), process=str(started or "")))
 
 
 def cancel_jobs(folder: Path, ids: Iterable[str]) -> None:
     """Ask for jobs to be cancelled; the scheduler sees to it (and is started again if it was killed).
 
-    Raises RunError where its files cannot be read.
+    Raises RunError where that cannot be: its files cannot be read or written, or it is on another machine.
     """
     check_readable(folder)
-    with _cancel_path(folder).open("a", encoding="utf-8") as out:
-        out.writelines(f"{id}\n" for id in ids)
-    process = _scheduler_process(folder)
-    if process is not None and alive(*process):
+    scheduler = scheduler_of(folder)
+    if scheduler and is_elsewhere(*scheduler):
+        raise RunError(f"the jobs in {folder} are those of {scheduler[1]}: cancel them there")
+    path = _cancel_path(folder)
+    try:
+        append(path, "".join(f"{id}\n" for id in ids))
+    except OSError as error:
+        raise RunError(f"{path} cannot be written, so nothing is cancelled: {error.strerror}") from None
+    if scheduler and scheduler[0].is_alive():
         with contextlib.suppress(ProcessLookupError):
-            os.kill(process[0], signal.SIGUSR1)
+            os.kill(scheduler[0].pid, signal.SIGUSR1)
     else:
         start_scheduler(folder)
 
 
 def cancelled_ids(folder: Path) -> list[str]:
     """The jobs that were to be cancelled, in order; a line that is being written is left for later."""
-    return _whole_lines(_cancel_path(folder))
+    try:
+        lines = _cancel_path(folder).read_bytes().split(b"\n")[:-1]
+    except OSError:
+        return []
+    return [line.decode(errors="replace") for line in lines if not line.endswith(CUT_OFF)]
 
 
 def revive_scheduler(folder: Path) -> None:
-    """Start a scheduler again that was killed; one of another machine is left to those who are there.
+    """Start a scheduler again that has ended before its jobs; one of another machine is left to those who are there.
 
-    Raises RunError where its files are missing or cannot be read.
+    To be called again and again by who waits: one that dies at once is started again later and later.  Raises RunError
+    where its files are missing or cannot be read, and where it has died at once too often.
     """
     table = folder / "jobs.jsonl"
     if not table.exists():
         raise RunError(f"{table} is missing, so its jobs cannot run: restore it, or submit the plan again")
-    process = _scheduler_process(folder)
-    if process is not None and not alive(*process):
-        check_readable(folder)
-        start_scheduler(folder)
-
-
-def resume_scheduler(folder: Path) -> None:
-    """As `revive_scheduler`; also start a scheduler that never came up, though jobs of the folder have not ended.
-
-    While somebody only looks on, that is left alone: it may be coming up just then.
-    """
-    check_readable(folder)
-    revive_scheduler(folder)
-    if _pid_path(folder).exists():
+    scheduler = scheduler_of(folder)
+    if (scheduler and (scheduler[0].is_alive() or is_elsewhere(*scheduler))) or not _unended(folder):
         return
-    statuses = read_statuses(folder)
-    if any(statuses.get(id, Status()).state not in ENDED for id in read_table(folder)[1]):
-        start_scheduler(folder)
+    health = read_health(folder)
+    if _is_coming_up(health) or _came_to_nothing_just_now(health):
+        return
+    if health.starts >= len(PAUSES):
+        write_health(folder, evolve(health, starts=0))  # whoever asks after this one is told has mended something
+        raise RunError(
+            f"the scheduler of {folder} cannot run: {health.trouble or f'see {folder}/scheduler.log'}: "
+            "mend that, then launchers resume goes on with the run"
+        )
+    start_scheduler(folder)
 
 
 def check_readable(folder: Path) -> None:
@@ -101,38 +118,41 @@ def check_readable(folder: Path) -> None:
     read_statuses(folder)
 
 
-# -- which process it is ---------------------------------------------------------------------------------------
+def why_nothing_moves(folder: Path, run: Path) -> tuple[str, bool]:
+    """Why the jobs of a folder may not go on, for people ("": they do), and whether they have no scheduler at all."""
+    health, scheduler = read_health(folder), scheduler_of(folder)
+    if scheduler and is_elsewhere(*scheduler):
+        return f"its scheduler is on {scheduler[1]}: it can be seen there how it does", False
+    if scheduler and scheduler[0].is_alive():
+        return health.trouble, False
+    if _is_coming_up(health):
+        return "", False
+    if health.trouble:
+        return f"its scheduler cannot run: {health.trouble}: launchers resume {run} tries again", True
+    return f"its scheduler has gone: launchers resume {run} goes on", True
 
 
-def name_scheduler(folder: Path) -> None:
-    """Write down that this process is the scheduler of a folder."""
-    fresh = folder / ".scheduler.pid.new"
-    fresh.write_text(f"{os.getpid()} {born(os.getpid())} {socket.gethostname()}\n", encoding="utf-8")
-    fresh.rename(_pid_path(folder))
+def is_elsewhere(scheduler: Process, host: str) -> bool:
+    """Whether a scheduler is one of another machine or container, of which nobody here can say whether it lives."""
+    return not scheduler.is_of_here() and host != socket.gethostname()
 
 
-def unname_scheduler(folder: Path) -> None:
-    """Write down that a folder has no scheduler any more."""
-    _pid_path(folder).unlink(missing_ok=True)
+def _unended(folder: Path) -> list[str]:
+    """The jobs of a folder that have not ended.  Raises RunError."""
+    statuses = read_statuses(folder)
+    return [id for id in read_table(folder)[1] if statuses.get(id, Status()).state not in ENDED]
 
 
-def _scheduler_process(folder: Path) -> tuple[int, int] | None:
-    """The process of this machine that is, or was when it was killed, the scheduler of a folder."""
-    match = _PROCESS.fullmatch("".join(f"{line}\n" for line in _whole_lines(_pid_path(folder))))
-    return (int(match[1]), int(match[2])) if match and match[3] == socket.gethostname() else None
+def _is_coming_up(health: Health) -> bool:
+    """Whether the process that was started last is there: then it is about to say so."""
+    started = read_process(health.process)
+    return started is not None and started.is_alive()
 
 
-def _pid_path(folder: Path) -> Path:
-    return folder / "scheduler.pid"
+def _came_to_nothing_just_now(health: Health) -> bool:
+    pause = PAUSES[min(health.starts, len(PAUSES) - 1)]
+    return 0 <= boottime() - health.started < pause
 
 
 def _cancel_path(folder: Path) -> Path:
     return folder / "cancel"
-
-
-def _whole_lines(path: Path) -> list[str]:
-    """The lines of a file that have their end."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-    except OSError:
-        return []

@@ -1,14 +1,14 @@
 """Jobs of this machine as data on disk: the table of what to run, and of what there is to run it on.
 
-A folder holds the jobs of one submission: `capacity.json`, `jobs.jsonl`, `events.jsonl` (launchers.local.journal), and
-for each try of a job a small folder with its pid and exit status (launchers.local.attempt).
+A folder holds the jobs of one submission: `capacity.json`, `jobs.jsonl`, `events.jsonl` (launchers.local.journal), how
+its scheduler does (launchers.local.health), and for each try of a job a small folder (launchers.local.attempt).
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,12 @@ from attrs.validators import deep_iterable, instance_of, optional
 
 from launchers.errors import RunError
 from launchers.events import BadLineError, read_lines, structure_line
+from launchers.files.atomic import write_atomically
+from launchers.local.health import make_room
+from launchers.offer.assign import assign
+from launchers.offer.model import Device
+from launchers.quantities.units import format_memory
+from launchers.requirement import Accelerator
 
 _text, _whole = instance_of(str), instance_of(int)
 
@@ -30,16 +36,20 @@ class Wanted:
     model: str | None = None
 
 
+LocalDevice = tuple[str, str, str | None, int | None]
+"""A device of this machine: kind, handle, model and memory in bytes."""
+
+
 @frozen
 class Capacity:
     """What the jobs of a folder may take of this machine together with all others; None: no limit.
 
-    `devices` are (kind, handle, model, memory); `tokens` how many jobs may hold each token at once.
+    `tokens` says how many jobs may hold each token at once.
     """
 
     cores: int | None = None
     memory: int | None = None
-    devices: tuple[tuple[str, str, str | None, int | None], ...] = ()
+    devices: tuple[LocalDevice, ...] = ()
     tokens: tuple[tuple[str, int], ...] = ()
 
 
@@ -79,11 +89,35 @@ def why_impossible(job: LocalJob, capacity: Capacity) -> str:
         return f"asks for {job.memory} bytes of memory; this machine offers {capacity.memory} bytes"
     if len(job.wanted) > len(capacity.devices):
         return f"asks for {len(job.wanted)} accelerators; this machine offers {len(capacity.devices)}"
+    if assign_devices(job.wanted, capacity.devices) is None:
+        wanted = _in_words((one.kind, one.model, one.memory) for one in job.wanted)
+        offered = _in_words((kind, model, memory) for kind, _, model, memory in capacity.devices)
+        return f"asks for the accelerators {wanted}; this machine offers {offered}"
     limits = dict(capacity.tokens)
     for name, number in job.tokens:
         if number > limits.get(name, number):
             return f"asks for {number} of token {name}; there are {limits[name]}"
     return ""
+
+
+def assign_devices(wanted: Sequence[Wanted], devices: Sequence[LocalDevice]) -> tuple[str, ...] | None:
+    """The handles of the devices that serve what is wanted best; None where they cannot serve all of it."""
+    if not wanted:
+        return ()
+    wants = [(Accelerator(one.kind, one.memory, one.model), 1) for one in wanted]
+    rows = assign(wants, [Device(kind, 1, memory, model) for kind, _, model, memory in devices])
+    if rows is None:
+        return None
+    return tuple(devices[column][1] for row in rows for column, number in enumerate(row) if number)
+
+
+def _in_words(devices: Iterable[tuple[str, str | None, int | None]]) -> str:
+    """Devices for people, equal ones with their number: ``2 x cuda A100 40G, rocm``."""
+    names = Counter(
+        " ".join(filter(None, (kind, model, format_memory(memory) if memory else "")))
+        for kind, model, memory in devices
+    )
+    return ", ".join(name if number == 1 else f"{number} x {name}" for name, number in names.items())
 
 
 def submitit_variables(id: str) -> dict[str, str]:
@@ -109,16 +143,12 @@ def make_private(folder: Path) -> Path:
 
 
 def write_table(folder: Path, capacity: Capacity, jobs: Iterable[LocalJob]) -> None:
-    """Write what is to be run, whole or not at all."""
+    """Write what is to be run, whole or not at all.  Raises OSError."""
     make_private(folder)
+    make_room(folder)
     lines = "".join(json.dumps(asdict(job)) + "\n" for job in jobs)
     for name, text in (("capacity.json", json.dumps(asdict(capacity))), ("jobs.jsonl", lines)):
-        fresh = folder / f".{name}.new"
-        with fresh.open("w", encoding="utf-8") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.rename(folder / name)
+        write_atomically(folder / name, text)
 
 
 def read_table(folder: Path) -> tuple[Capacity, dict[str, LocalJob]]:

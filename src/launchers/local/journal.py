@@ -12,9 +12,11 @@ from pathlib import Path
 from attrs import define, field, frozen
 from attrs.validators import deep_iterable, in_, instance_of, optional
 
-from launchers.events import is_time, read_events
+from launchers.errors import RunError
+from launchers.events import append, is_time, line_of, read_events
 from launchers.jobs.state import ENDED
 from launchers.local.jobs import LocalJob, read_table
+from launchers.processes import Process
 
 PENDING, RUNNING, COMPLETED = "PENDING", "RUNNING", "COMPLETED"
 FAILED, TIMEOUT, CANCELLED = "FAILED", "TIMEOUT", "CANCELLED"
@@ -26,18 +28,22 @@ _text, _whole = instance_of(str), instance_of(int)
 class Status:
     """What is known of a job: its state, exit status, reason, process, start and end (seconds of the epoch).
 
-    `cpu` are seconds of CPU time and `memory` the bytes of its largest process, None where they were not measured.
+    `tries` is how often it was started, `requeues` how often it was queued again at its own request, and `requeued` the
+    try that asked for that last.  `seconds` is for how long it ran, by a clock that nobody sets.  `cpu` are seconds of
+    CPU time and `memory` the bytes of its largest process.  They are None where they were not measured.
     """
 
     state: str = PENDING
     exit: int | None = None
     reason: str = ""
-    pid: int | None = None
-    born: int | None = None
+    process: Process | None = None
     started: float | None = None
     ended: float | None = None
     tries: int = 0
+    requeues: int = 0
+    requeued: int = 0
     devices: tuple[str, ...] = ()
+    seconds: float | None = None
     cpu: float | None = None
     memory: int | None = None
 
@@ -60,10 +66,12 @@ class JobIntent(JobEvent):
 
 @frozen
 class JobStart(JobEvent):
-    """It runs as this process; `born` is None where that was gone at once."""
+    """It runs as this process, of which launchers.processes.Process has the parts."""
 
     pid: int = field(validator=_whole)
-    born: int | None = field(validator=optional(instance_of(int)))
+    born: int = field(validator=_whole)
+    boot: str = field(default="", validator=_text)
+    pids: str = field(default="", validator=_text)
 
 
 @frozen
@@ -75,11 +83,12 @@ class JobRequeue(JobEvent):
 
 @frozen
 class JobEnd(JobEvent):
-    """It has ended; `cpu` in seconds, `memory` in bytes."""
+    """It has ended; `seconds` is for how long it ran, `cpu` in seconds, `memory` in bytes."""
 
     state: str = field(validator=in_(ENDED))
     exit: int | None = field(default=None, validator=optional(instance_of(int)))
     reason: str = field(default="", validator=_text)
+    seconds: float | None = field(default=None, validator=optional(instance_of((int, float))))
     cpu: float | None = field(default=None, validator=optional(instance_of((int, float))))
     memory: int | None = field(default=None, validator=optional(instance_of(int)))
 
@@ -114,12 +123,42 @@ def apply(status: Status, event: JobEvent) -> None:
         case JobIntent():
             status.tries, status.devices = event.tries, tuple(event.devices)
         case JobStart():
-            status.state, status.pid, status.born, status.started = RUNNING, event.pid, event.born, event.time
+            status.state, status.started = RUNNING, event.time
+            status.process = Process(event.pid, event.born, event.boot, event.pids)
         case JobRequeue():
-            status.state, status.pid, status.reason = PENDING, None, event.reason
+            status.state, status.process, status.reason = PENDING, None, event.reason
+            if status.requeued != status.tries:  # not twice, should the event stand there twice
+                status.requeued = status.tries
+                status.requeues += 1
         case JobEnd():
             status.state, status.exit, status.reason = event.state, event.exit, event.reason
-            status.ended, status.pid, status.cpu, status.memory = event.time, None, event.cpu, event.memory
+            status.ended, status.process, status.seconds = event.time, None, event.seconds
+            status.cpu, status.memory = event.cpu, event.memory
+
+
+@define
+class JobJournal:
+    """The journal of a folder for its scheduler, which does not end where the disk is full.
+
+    `unwritten` are lines that are not on disk yet.
+    """
+
+    path: Path
+    unwritten: list[str] = field(factory=list)
+
+    def note(self, event: JobEvent) -> None:
+        """Keep an event of what has happened until it is written."""
+        self.unwritten.append(line_of(event, JOB_EVENTS))
+
+    def write(self, announced: JobEvent | None = None) -> None:
+        """Bring everything to disk, and then what is about to be done.  Raises OSError; then that is not announced.
+
+        It opens the file each time: a file system can be made read-only, and the scheduler stays.
+        """
+        last = [line_of(announced, JOB_EVENTS)] if announced else []
+        if lines := [*self.unwritten, *last]:
+            append(self.path, "".join(lines))
+            self.unwritten.clear()
 
 
 # -- who waits for whom ----------------------------------------------------------------------------------------
@@ -153,9 +192,11 @@ def _condition(condition: str, parents: Mapping[str, Status]) -> tuple[bool, str
 def outcome(attempts: Path) -> Status:
     """What became of a run, whose folders 1, 2... each have a further attempt at what failed (``job~2`` at ``job``).
 
-    What is no folder is a job of the folder before: a job of an earlier attempt.
+    What is no folder is a job of the folder before: a job of an earlier attempt.  Raises RunError where nobody can say.
     """
     if not attempts.is_dir():
+        if not attempts.parent.is_dir():
+            raise RunError(f"waits for {attempts.parent}, which is not there")
         return read_statuses(attempts.parent).get(attempts.name, Status())
     latest: dict[str, Status] = {}
     folders = [folder for folder in attempts.iterdir() if folder.name.isdigit()]

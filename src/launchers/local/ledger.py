@@ -1,57 +1,112 @@
 """Who holds what of this machine: cores, memory, devices and tokens, across all processes of this user.
 
-One JSON file under a lock, in a folder that only this user can enter.  A claim belongs to a process, by pid and start
-time, and ends with it, however it ends.
+A claim is a file in a folder that only this user can enter.  Whoever made it has it locked (flock(2)), and hands the
+open file down to the process that uses what is claimed.  The kernel gives a lock back when the last process has closed
+the file, however that ends.  So a claim is made before its process is started and ends with it, and no pid has to be
+believed.  A file that nobody has locked is no claim, whatever stands in it.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
-import tempfile
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
+from typing import BinaryIO
 
 from attrs import asdict, define, field, frozen
-from attrs.validators import deep_iterable, deep_mapping, instance_of, optional
+from attrs.validators import deep_iterable, deep_mapping, instance_of
 
-from launchers.local.jobs import Capacity, LocalJob
-from launchers.offer.assign import assign
-from launchers.offer.model import Device
-from launchers.processes import alive
-from launchers.requirement import Accelerator
+from launchers.errors import RunError
+from launchers.local.jobs import Capacity, LocalJob, assign_devices
 
 SHORTAGE_POLL = 0.2
 """Seconds between two looks at what other processes hold, while a job waits for it."""
+ROOTS = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - the folder is made private, or not used
+"""Where the ledger's folder may be, whatever TMPDIR and XDG_RUNTIME_DIR say: each session has others."""
+PATIENCE = 10.0
+"""Seconds for which a process may have the ledger to itself: it takes milliseconds, unless it was stopped."""
+LARGEST = 1 << 20
+"""Bytes of a file that are read: a claim is shorter."""
+
+_SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""How files of the ledger are opened: a pipe that somebody has put there keeps nobody waiting."""
 
 
-class LedgerError(RuntimeError):
-    """The ledger's folder cannot be trusted; the message has why and what to do."""
+class LedgerError(RunError):
+    """The ledger cannot be used; the message has why and what to do."""
 
 
-def ledger_folder() -> Path:
-    """Where the ledger is: $LAUNCHERS_LOCAL_STATE, else the user's runtime folder, else one in /tmp.
+# -- its folder ------------------------------------------------------------------------------------------------
 
-    Raises LedgerError when others could write there.
+
+def ledger_folders() -> list[Path]:
+    """The folders that the ledger has: one, unless other users interfere; claims are made in the first.
+
+    That is $LAUNCHERS_LOCAL_STATE, or the first place of `_places` that is private to this user or can be made so.  If
+    another user takes a place and leaves it, there can be two: all are looked at, so that everybody sees all claims.
+    Raises LedgerError where there is none.
     """
-    named = os.environ.get("LAUNCHERS_LOCAL_STATE")
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if named:
-        path = Path(named)
-    elif runtime and Path(runtime).is_dir():
-        path = Path(runtime) / "launchers"
-    else:
-        path = Path(tempfile.gettempdir()) / f"launchers-{os.getuid()}"
-    path.mkdir(mode=0o700, parents=bool(named), exist_ok=True)
-    status = path.lstat()
-    if path.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
+    if named := os.environ.get("LAUNCHERS_LOCAL_STATE"):
+        return [_named_folder(Path(named))]
+    places = _places()
+    if folders := [path for path in places if _is_private(path)]:
+        return folders
+    for path in places:
+        with suppress(OSError):
+            path.mkdir(mode=0o700, parents=path.parent not in ROOTS)
+            break
+    if folders := [path for path in places if _is_private(path)]:
+        return folders
+    raise LedgerError(
+        f"none of {', '.join(map(str, places))} can be made, or is a folder of yours that others cannot enter "
+        "(mode 0700): set LAUNCHERS_LOCAL_STATE to one"
+    )
+
+
+def _places() -> list[Path]:
+    """Where the ledger may be: the same for all processes of this user on this machine."""
+    import pwd
+
+    user = os.geteuid()
+    places = [root / f"launchers-{user}" for root in ROOTS]
+    with suppress(KeyError, OSError):
+        places.append(Path(pwd.getpwuid(user).pw_dir) / ".local" / "state" / f"launchers-{socket.gethostname()}")
+    return places
+
+
+def _named_folder(path: Path) -> Path:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(
+            f"{path} cannot be made: {error.strerror}: set LAUNCHERS_LOCAL_STATE to another folder"
+        ) from None
+    if not _is_private(path):
         raise LedgerError(
             f"{path} has to be a folder of yours that others cannot enter (mode 0700): "
             "remove it, or set LAUNCHERS_LOCAL_STATE to another folder"
         )
     return path
+
+
+def _is_private(path: Path) -> bool:
+    """Whether this is a folder, and no link to one, that is this user's alone."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    is_folder = status.st_mode & 0o170000 == 0o040000
+    return is_folder and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+
+
+# -- claims ----------------------------------------------------------------------------------------------------
 
 
 @frozen
@@ -70,32 +125,50 @@ def resources_of(job: LocalJob) -> set[str]:
 
 @frozen
 class Claim:
-    """What a process holds: CPU cores, memory in bytes, the handles of devices, and how many of each token."""
+    """What is held, and for what: CPU cores, memory in bytes, the handles of devices, how many of each token.
 
-    pid: int = field(validator=instance_of(int))
-    born: int | None = field(validator=optional(instance_of(int)))
+    `holder` is the folder of a job's try, or names a command in the foreground.
+    """
+
+    holder: str = field(validator=instance_of(str))
     cores: int = field(validator=instance_of(int))
     memory: int = field(validator=instance_of(int))
     devices: list[str] = field(validator=deep_iterable(instance_of(str), instance_of(list)))
     tokens: dict[str, int] = field(validator=deep_mapping(instance_of(str), instance_of(int), instance_of(dict)))
 
 
+@frozen
+class Held:
+    """A claim of this process: the open file that whoever uses what is claimed has to inherit."""
+
+    path: Path
+    file: BinaryIO
+
+    def is_missing(self) -> bool:
+        """Whether the claim is in the ledger no more, as somebody has removed its file."""
+        try:
+            return not os.path.samestat(self.path.stat(), os.fstat(self.file.fileno()))
+        except OSError:
+            return True
+
+    def release(self) -> None:
+        """Give back what was held, even if a process that was left behind still has the file open."""
+        if not self.is_missing():
+            with suppress(OSError):
+                self.path.unlink()
+        self.file.close()
+
+
 @define
 class Ledger:
-    """The claims, while they are locked."""
+    """The claims that are held, while nobody else can make one; new ones are made in `folder`."""
 
+    folder: Path
     claims: list[Claim]
-    changed: bool = field(default=False, init=False)
 
     def grant(self, job: LocalJob, capacity: Capacity) -> tuple[str, ...] | Shortage:
         """The handles of the devices that the job can have now, or what it waits for."""
-        self._drop_claims_of_the_dead()
         return self._shortage(job, capacity) or self._token_shortage(job, capacity) or self._devices(job, capacity)
-
-    def _drop_claims_of_the_dead(self) -> None:
-        held = [claim for claim in self.claims if alive(claim.pid, claim.born)]
-        if len(held) != len(self.claims):
-            self.claims, self.changed = held, True
 
     def _shortage(self, job: LocalJob, capacity: Capacity) -> Shortage | None:
         cores = sum(claim.cores for claim in self.claims)
@@ -115,50 +188,99 @@ class Ledger:
         return None
 
     def _devices(self, job: LocalJob, capacity: Capacity) -> tuple[str, ...] | Shortage:
-        if not job.wanted:
-            return ()
         taken = {handle for claim in self.claims for handle in claim.devices}
         free = [device for device in capacity.devices if device[1] not in taken]
-        wants = [(Accelerator(wanted.kind, wanted.memory, wanted.model), 1) for wanted in job.wanted]
-        flow = assign(wants, [Device(kind, 1, memory, model) for kind, _, model, memory in free])
-        if flow is None:
+        handles = assign_devices(job.wanted, free)
+        if handles is None:
             return Shortage("accelerators", f"accelerators: {len(free)} of {len(capacity.devices)} are free")
-        return tuple(free[column][1] for row in flow for column, number in enumerate(row) if number)
+        return handles
 
-    def claim(self, job: LocalJob, handles: tuple[str, ...], pid: int, born: int | None) -> None:
-        """Write down that a process holds what its job asked for."""
-        self.claims.append(Claim(pid, born, job.cores, job.memory, list(handles), dict(job.tokens)))
-        self.changed = True
+    def is_claimed_for(self, holder: str) -> bool:
+        """Whether something is held for a holder."""
+        return any(claim.holder == holder for claim in self.claims)
 
-    def release(self, pid: int) -> None:
-        """Give back what a process held."""
-        self.claims = [claim for claim in self.claims if claim.pid != pid]
-        self.changed = True
+    def claim(self, job: LocalJob, handles: tuple[str, ...], holder: str) -> Held:
+        """Hold what a job asked for, and these devices, before its process is started.  Raises LedgerError."""
+        claim = Claim(holder, job.cores, job.memory, list(handles), dict(job.tokens))
+        path = self.folder / f"claim-{blake2b(os.fsencode(holder), digest_size=12).hexdigest()}"
+        try:
+            file = _write_claim(path, json.dumps(asdict(claim)).encode())
+        except OSError as error:
+            raise LedgerError(f"{path} cannot be written: {error.strerror}") from None
+        self.claims.append(claim)
+        return Held(path, file)
+
+
+def _write_claim(path: Path, text: bytes) -> BinaryIO:
+    """A new file that is locked and has this text.  Raises OSError; then there is no file."""
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY, 0o600), "r+b", buffering=0)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if file.write(text) != len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    except BaseException:
+        file.close()
+        path.unlink()
+        raise
+    return file
+
+
+# -- the file --------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def locked(path: Path | None = None) -> Iterator[Ledger]:
-    """The ledger, for this process alone until the block ends; written back if it changed.
-
-    Raises LedgerError when others could write where it is.
-    """
-    path = path or ledger_folder()
-    with (path / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        ledger = Ledger(_read_claims(path / "claims.json"))
-        yield ledger
-        if ledger.changed:
-            fresh = path / ".claims.new"
-            fresh.write_text(json.dumps([asdict(claim) for claim in ledger.claims]), encoding="utf-8")
-            fresh.rename(path / "claims.json")
+def locked(folder: Path | None = None) -> Iterator[Ledger]:
+    """The ledger, for this process alone until the block ends.  Raises LedgerError where that cannot be."""
+    folders = [folder] if folder else ledger_folders()
+    with ExitStack() as stack:
+        for each in folders:
+            stack.enter_context(_lock(each / "lock"))
+        yield Ledger(folders[0], [claim for each in folders for claim in _read_claims(each)])
 
 
-def _read_claims(path: Path) -> list[Claim]:
-    """The claims in a file.
+def _lock(path: Path) -> BinaryIO:
+    """The file, locked by this process until it is closed."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _SAFELY, 0o600), "r+b", buffering=0)
+        except OSError as error:
+            raise LedgerError(f"{path} cannot be used as a lock: {error.strerror}") from None
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):  # removed, with its folder, before it was locked
+                if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                    return file
+        file.close()
+        if time.monotonic() > deadline:
+            raise LedgerError(f"another process of yours has had {path} locked for {PATIENCE:.0f} s: was it stopped?")
+        time.sleep(0.002)
 
-    None where it cannot be read: the machine went down while it was written, and no process of then is alive.
-    """
+
+def _read_claims(folder: Path) -> list[Claim]:
+    """What is held; the files of claims that nobody holds any more are removed."""
+    with suppress(FileNotFoundError):
+        return [claim for path in folder.glob("claim-*") if (claim := _read_claim(path))]
+    return []
+
+
+def _read_claim(path: Path) -> Claim | None:
+    """A claim that is held.  None for one that is not, and for what launchers has not written."""
     try:
-        return [Claim(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
-    except (FileNotFoundError, ValueError, TypeError):
-        return []
+        file = os.fdopen(os.open(path, os.O_RDWR | _SAFELY), "r+b", buffering=0)
+    except OSError:
+        return None
+    with file, suppress(OSError):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _parse_claim(file.read(LARGEST))
+        path.unlink()
+    return None
+
+
+def _parse_claim(text: bytes | None) -> Claim | None:
+    try:
+        return Claim(**json.loads(text or b""))
+    except (ValueError, TypeError, RecursionError):
+        return None

@@ -2,44 +2,48 @@
 
 There is no daemon.  Each submission has a scheduler of its own, which runs as long as its jobs do.  It may be killed at
 any moment and started again on the same folder: jobs that ended keep their end, and jobs whose process lives are waited
-for.  No job is started twice, because the first thing that a job's own shell does is to take a name that can be taken
+for.  No job is started twice, because the first thing that a job's own process does is to take a name that can be taken
 once (launchers.local.attempt).
 
 Jobs start in the order given.  A resource that a job waits for (cores, memory, accelerators, a token) is not given to a
 later job.  So a big job is not starved by small ones of its own submission.  Between submissions the first to ask wins.
+
+Trouble of the machine (a full disk, a ledger that cannot be used) ends neither a job nor the scheduler.  What runs goes
+on and is watched, what happened is kept in memory, nothing is started, and every few seconds all is tried again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import selectors
 import signal
 import sys
-import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from attrs import define, field
+from attrs import define, evolve, field
 
-from launchers.events import end_last_line, line_of
+from launchers.errors import RunError
 from launchers.jobs.state import ENDED
-from launchers.local.attempt import JobProcess, Try
-from launchers.local.control import cancelled_ids, name_scheduler, unname_scheduler
+from launchers.local.attempt import JobProcess, NotStartedError, Try
+from launchers.local.control import cancelled_ids
+from launchers.local.health import Health, name_scheduler, read_health, unname_scheduler, write_health
 from launchers.local.jobs import Capacity, LocalJob, read_table, why_impossible
 from launchers.local.journal import (
     CANCELLED,
     COMPLETED,
     FAILED,
-    JOB_EVENTS,
     PENDING,
     TIMEOUT,
     JobEnd,
     JobEvent,
     JobIntent,
+    JobJournal,
     JobRequeue,
     JobStart,
     Status,
@@ -49,76 +53,119 @@ from launchers.local.journal import (
     read_statuses,
     unmet,
 )
-from launchers.local.ledger import SHORTAGE_POLL, Shortage, locked, resources_of
-from launchers.processes import alive, born
+from launchers.local.ledger import SHORTAGE_POLL, Held, Shortage, locked, resources_of
+from launchers.processes import Process, boottime
 from launchers.variables import JOB_ID, OF_A_JOB
 
 KILL_DELAY = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 LONGEST_PAUSE = 60.0
 """Seconds after which it looks around even where nothing has woken it."""
+RENEWAL = 2.0
+"""Seconds between two looks whether the claims of what runs are still in the ledger."""
+TROUBLE_PAUSES = (0.25, 0.5, 1.0, 2.0, 3.0)
+"""Seconds before the next try, by how many in a row have failed."""
+OF_THE_JOB = frozenset(
+    {
+        errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG,
+        errno.E2BIG, errno.ENOEXEC, errno.ENXIO,
+    }
+)  # fmt: skip
+"""What a job cannot be started for that no waiting mends (man 2 open, execve); the rest is trouble of the machine."""
 
 
 @define
 class Scheduler:
     """The jobs of one folder while they run.
 
-    `waiting` are the ids of those that wait, in the order given, `running` the processes of those that run.
+    `unadopted` are the ids of jobs of which an earlier scheduler may have started some, `waiting` of those that wait,
+    in the order given.  `running` are the processes of those that run.  `troubles` says why nothing, or a job, can be
+    started, in the order of the tries, and `failures` is how many in a row had trouble.
     """
 
     folder: Path
     capacity: Capacity
     jobs: dict[str, LocalJob]
     statuses: dict[str, Status]
-    journal: IO[str]
     selector: selectors.BaseSelector = field(factory=selectors.DefaultSelector)
+    unadopted: list[str] = field(factory=list)
     waiting: list[str] = field(factory=list)
     running: dict[str, JobProcess] = field(factory=dict)
-    cancels_read: int = 0
+    troubles: list[str] = field(factory=list)
+    failures: int = 0
+    renewed: float = 0.0
+    journal: JobJournal = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.journal = JobJournal(journal_path(self.folder))
+        self.unadopted = [id for id in self.jobs if self.statuses[id].state not in ENDED]
 
     def run(self) -> None:
         """Run everything there is to run, then return."""
-        self.adopt()
-        while self.waiting or self.running:
-            self.cancel_requested()
-            look_soon = self.start_ready()
-            if not self.waiting and not self.running:
-                break
+        while True:
+            look_soon = self.work()
+            if not (self.unadopted or self.waiting or self.running or self.journal.unwritten):
+                return
+            if not self.running and not self.folder.is_dir():
+                return  # nobody can see any more what would become of the rest
             self.sleep(look_soon)
             self.reap()
             self.enforce_limits()
 
-    def record(self, event: JobEvent, *, durable: bool = True) -> None:
-        """Append to the journal (before acting, where it announces an act), and bring the status up to date."""
-        self.journal.write(line_of(event, JOB_EVENTS))
-        self.journal.flush()
-        if durable:
-            os.fsync(self.journal.fileno())
+    def work(self) -> bool:
+        """Do what can be done now; whether that has to be looked at again soon."""
+        self.troubles = []
+        look_soon = False
+        for act in (self.adopt, self.cancel_requested, self.start_ready, self.renew_claims, self.journal.write):
+            try:
+                look_soon = bool(act()) or look_soon
+            except (OSError, RunError) as error:
+                self.troubles.append(in_words(error))
+        self.tell()
+        return look_soon
+
+    def tell(self) -> None:
+        """Write down what it suffers from, for those who look on."""
+        had_trouble = self.failures > 0
+        self.failures = self.failures + 1 if self.troubles else 0
+        if self.troubles or had_trouble:
+            write_health(self.folder, Health(trouble=self.troubles[0] if self.troubles else ""))
+
+    def record(self, event: JobEvent) -> None:
+        """Keep what has happened; it is written as soon as that can be."""
+        self.journal.note(event)
+        apply(self.statuses[event.job], event)
+
+    def announce(self, event: JobEvent) -> None:
+        """Bring to disk what is about to be done.  Raises OSError; then it must not be done."""
+        self.journal.write(event)
         apply(self.statuses[event.job], event)
 
     def try_of(self, id: str, number: int) -> Try:
-        """Where a try of a job keeps its pid and exit status."""
+        """Where a try of a job keeps its process and exit status."""
         return Try(self.folder / "tries" / f"{id}.{number}")
 
     # -- starting ----------------------------------------------------------------------------------------------
 
     def adopt(self) -> None:
-        """Take up where an earlier scheduler was killed."""
-        for id, job in self.jobs.items():
-            if self.statuses[id].state not in ENDED:
-                self._adopt(job, self.statuses[id])
+        """Take up where an earlier scheduler was killed.  Raises OSError; what was not taken up then is later."""
+        while self.unadopted:
+            id = self.unadopted[0]
+            self._adopt(self.jobs[id])
+            self.unadopted.pop(0)
 
-    def _adopt(self, job: LocalJob, status: Status) -> None:
+    def _adopt(self, job: LocalJob) -> None:
+        """Watch the process of a job, or finish the job; have it wait where its last try was not started."""
+        status = self.statuses[job.id]
         attempt = self.try_of(job.id, status.tries)
-        if not status.tries or attempt.prevent():
+        if status.tries == status.requeued or attempt.prevent():
             self.waiting.append(job.id)
             return
-        pid = attempt.pid()
-        when = born(pid) if pid else None
-        if pid and when is not None and status.born in (None, when) and attempt.exit_status() is None:
-            self.watch(job, JobProcess(pid, when, None), status.started or time.time())
+        process = attempt.process()
+        if process and process.is_alive() and attempt.exit_status() is None:
             if status.state == PENDING:
-                self.record(JobStart(job.id, pid, when))
+                self.record(JobStart(job.id, process.pid, process.born, process.boot, process.pids))
+            self.watch(job, JobProcess(process, None), process.age())
         else:
             self.finish(job, attempt.exit_status())
 
@@ -126,9 +173,12 @@ class Scheduler:
         """Start every job whose time has come; whether any waits for what others hold, or do."""
         while True:
             elsewhere = self._look_elsewhere()
-            count, scarce = len(self.waiting), set[str]()
-            self.waiting = [id for id in self.waiting if not self._start_or_end(self.jobs[id], scarce)]
-            moved = len(self.waiting) < count
+            scarce = set[str]()
+            moved = False
+            for id in list(self.waiting):
+                if self._start_or_end(self.jobs[id], scarce):
+                    self.waiting.remove(id)
+                    moved = True
             if scarce or not self.waiting or not moved:
                 return bool(scarce or (self.waiting and elsewhere))
 
@@ -136,7 +186,12 @@ class Scheduler:
         """Look at what became of jobs of other folders that jobs here wait for; whether there are any."""
         parents = {name for id in self.waiting for _, names in self.jobs[id].after for name in names.splitlines()}
         elsewhere = {name for name in parents if name.startswith("/")}
-        self.statuses.update({name: outcome(Path(name)) for name in elsewhere})
+        for name in sorted(elsewhere):
+            try:
+                self.statuses[name] = outcome(Path(name))
+            except (OSError, RunError) as error:
+                self.statuses[name] = Status()
+                self.troubles.append(in_words(error))
         return bool(elsewhere)
 
     def _start_or_end(self, job: LocalJob, scarce: set[str]) -> bool:
@@ -159,37 +214,80 @@ class Scheduler:
         return shortage is None
 
     def start(self, job: LocalJob) -> Shortage | None:
-        """Start a job if this machine has room for it; otherwise what it waits for."""
+        """Start a job if this machine has room for it; otherwise what it waits for.
+
+        Raises OSError and RunError for trouble of the machine.
+        """
+        attempt = self.try_of(job.id, self.statuses[job.id].tries + 1)
         with locked() as ledger:
             granted = ledger.grant(job, self.capacity)
             if isinstance(granted, Shortage):
                 return granted
-            number = self.statuses[job.id].tries + 1
-            self.record(JobIntent(job.id, number, list(granted)))
-            try:
-                child = self.try_of(job.id, number).start(job, self.environment(job, granted))
-            except OSError as error:
-                self.record(JobEnd(job.id, FAILED, None, f"it cannot be started: {error.strerror}: {error.filename}"))
-                return None
-            when = born(child.pid)
-            ledger.claim(job, granted, child.pid, when)
-        self.record(JobStart(job.id, child.pid, when), durable=False)
-        self.watch(job, JobProcess(child.pid, when, child), time.time())
+            held = ledger.claim(job, granted, str(attempt.folder))
+        try:
+            attempt.prepare()
+            self._spawn(job, attempt, granted, held)
+        finally:
+            if job.id not in self.running:
+                held.release()
         return None
+
+    def _spawn(self, job: LocalJob, attempt: Try, granted: tuple[str, ...], held: Held) -> None:
+        """Start a job on what was claimed for it; it ends where no waiting would help."""
+        with contextlib.ExitStack() as stack:
+            try:
+                out, err = (stack.enter_context(Path(log).open("ab", buffering=0)) for log in (job.stdout, job.stderr))
+            except OSError as error:
+                return self._cannot_start(job, error)
+            self.announce(JobIntent(job.id, self.statuses[job.id].tries + 1, list(granted)))
+            try:
+                child = attempt.start(job, self.environment(job, granted), held.file, out, err)
+            except NotStartedError as error:
+                if attempt.prevent():
+                    raise RunError(str(error)) from None
+                return self.unadopted.append(job.id)  # the process of another scheduler has taken the name
+            except (OSError, ValueError) as error:
+                return self._cannot_start(job, error)
+        process = attempt.process() or Process(child.pid, 0)
+        self.record(JobStart(job.id, process.pid, process.born, process.boot, process.pids))
+        return self.watch(job, JobProcess(process, child, held), 0.0)
+
+    def _cannot_start(self, job: LocalJob, error: OSError | ValueError) -> None:
+        """End a job that cannot be started.  Raises the error again where it is trouble of the machine."""
+        if isinstance(error, OSError) and error.errno not in OF_THE_JOB:
+            raise error
+        self.record(JobEnd(job.id, FAILED, None, f"it cannot be started: {in_words(error)}"))
+
+    def renew_claims(self) -> None:
+        """Claim again for what runs where somebody has removed the ledger's files, or there is another ledger now."""
+        now = boottime()
+        lost = (process.held is None or process.held.is_missing() for process in self.running.values())
+        if now < self.renewed + RENEWAL or not any(lost):
+            return
+        self.renewed = now
+        with locked() as ledger:
+            for id, process in self.running.items():
+                holder, status = str(self.try_of(id, self.statuses[id].tries).folder), self.statuses[id]
+                if ledger.is_claimed_for(holder):
+                    continue
+                if process.held is not None:
+                    process.held.release()
+                process.held = ledger.claim(self.jobs[id], status.devices, holder)
 
     def environment(self, job: LocalJob, handles: tuple[str, ...]) -> dict[str, str]:
         """The variables of a job: the user's, and those that show it the devices it was given."""
         inherited = {name: value for name, value in os.environ.items() if name not in OF_A_JOB}
         return {**inherited, **device_variables(self.capacity, handles), JOB_ID: job.id, **dict(job.env)}
 
-    def watch(self, job: LocalJob, process: JobProcess, started: float) -> None:
-        """Be woken when a process ends, and at its time limit."""
+    def watch(self, job: LocalJob, process: JobProcess, age: float) -> None:
+        """Be woken when a process ends, and at its time limit; it has run for `age` seconds."""
+        process.started = boottime() - age
         if job.time_limit is not None:
-            process.deadline = started + job.time_limit
+            process.deadline = process.started + job.time_limit
             process.warn = process.deadline - job.warning if job.warning else None
         self.running[job.id] = process
-        with contextlib.suppress(ProcessLookupError, AttributeError):
-            process.pidfd = os.pidfd_open(process.pid)
+        with contextlib.suppress(OSError, AttributeError):
+            process.pidfd = os.pidfd_open(process.process.pid)
             self.selector.register(process.pidfd, selectors.EVENT_READ)
 
     # -- waiting -----------------------------------------------------------------------------------------------
@@ -204,7 +302,11 @@ class Scheduler:
     def pause(self, look_soon: bool) -> float:
         """For how many seconds nothing can happen that does not wake us."""
         times = [t for process in self.running.values() for t in (process.deadline, process.warn) if t is not None]
-        soonest = max(0.0, min(times) - time.time()) if times else LONGEST_PAUSE
+        soonest = max(0.0, min(times) - boottime()) if times else LONGEST_PAUSE
+        if self.running:
+            soonest = min(soonest, RENEWAL)
+        if self.troubles:
+            return min(soonest, TROUBLE_PAUSES[min(self.failures, len(TROUBLE_PAUSES)) - 1])
         polled = look_soon or any(process.pidfd is None for process in self.running.values())
         return min(soonest, SHORTAGE_POLL) if polled else soonest
 
@@ -214,16 +316,16 @@ class Scheduler:
         """Notice what ended."""
         for id, process in list(self.running.items()):
             if process.child is not None:
-                pid, code, usage = os.wait4(process.pid, os.WNOHANG)
+                pid, code, usage = os.wait4(process.child.pid, os.WNOHANG)
                 if pid:
                     process.child.returncode = status = os.waitstatus_to_exitcode(code)
-                    self.forget(id, process)
                     cpu, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
-                    self.finish(self.jobs[id], status, process.doomed, cpu=cpu, memory=memory)
-            elif not alive(process.pid, process.born):
+                    self.forget(id, process)
+                    self.finish(self.jobs[id], status, process, cpu=cpu, memory=memory)
+            elif not process.process.is_alive():
                 self.forget(id, process)
                 attempt = self.try_of(id, self.statuses[id].tries)
-                self.finish(self.jobs[id], attempt.exit_status(), process.doomed)
+                self.finish(self.jobs[id], attempt.exit_status(), process)
 
     def forget(self, id: str, process: JobProcess) -> None:
         """End what a job that has ended left behind in its group, and give back what it held."""
@@ -232,25 +334,26 @@ class Scheduler:
             self.selector.unregister(process.pidfd)
             os.close(process.pidfd)
         process.send_signal(signal.SIGKILL)
-        with locked() as ledger:
-            ledger.release(process.pid)
+        if process.held is not None:
+            process.held.release()
 
     def finish(
         self,
         job: LocalJob,
         status: int | None,
-        doomed: str = "",
+        process: JobProcess | None = None,
         *,
         cpu: float | None = None,
         memory: int | None = None,
     ) -> None:
         """Write down how a job ended, or queue it again where it asks for that.
 
-        `status` is its exit status (negative: the signal that killed it; None: not known) and `doomed` the state that
-        it was ended for.
+        `status` is its exit status (negative: the signal that killed it; None: not known), `process` what was watched
+        until it ended.  Without an exit status of 0, nothing is COMPLETED.
         """
+        doomed = process.doomed if process else ""
         asks_again = job.requeue is not None and status == job.requeue
-        if asks_again and self.statuses[job.id].tries <= job.requeues and doomed != CANCELLED:
+        if asks_again and self.statuses[job.id].requeues < job.requeues and doomed != CANCELLED:
             self.record(JobRequeue(job.id, "requeued at its own request"))
             self.waiting.append(job.id)
             return
@@ -261,11 +364,12 @@ class Scheduler:
         else:
             status = 128 - status if status < 0 else status
             state, reason = (COMPLETED, "") if status == 0 else (FAILED, f"exit status {status}")
-        self.record(JobEnd(job.id, state, status, reason, cpu, memory))
+        seconds = round(boottime() - process.started, 2) if process else None
+        self.record(JobEnd(job.id, state, status, reason, seconds, cpu, memory))
 
     def enforce_limits(self) -> None:
         """Warn and end jobs that are out of time, and kill those that did not end."""
-        now = time.time()
+        now = boottime()
         for process in self.running.values():
             if process.warn is not None and now >= process.warn:
                 process.warn = None
@@ -276,18 +380,23 @@ class Scheduler:
     def doom(self, process: JobProcess, state: str) -> None:
         """SIGTERM first, SIGKILL after KILL_DELAY seconds."""
         process.send_signal(signal.SIGKILL if process.doomed else signal.SIGTERM)
-        process.doomed, process.deadline = state, time.time() + KILL_DELAY
+        process.doomed, process.deadline = state, boottime() + KILL_DELAY
 
     def cancel_requested(self) -> None:
         """Cancel the jobs that somebody asked to cancel; what waits for them follows by itself."""
-        ids = cancelled_ids(self.folder)
-        for id in ids[self.cancels_read :]:
+        for id in cancelled_ids(self.folder):
             if id in self.running and not self.running[id].doomed:
                 self.doom(self.running[id], CANCELLED)
             elif id in self.waiting:
                 self.waiting.remove(id)
                 self.record(JobEnd(id, CANCELLED, None, "cancelled"))
-        self.cancels_read = len(ids)
+
+
+def in_words(error: Exception) -> str:
+    """An error for people: of one of the system what it says, and of which file."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)
 
 
 def device_variables(capacity: Capacity, handles: tuple[str, ...]) -> dict[str, str]:
@@ -307,22 +416,37 @@ WAKE = "wake"
 def main(argv: list[str]) -> int:
     """Be the scheduler of a folder, unless another one is."""
     folder = Path(argv[0]).resolve()
-    with (folder / "scheduler.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return 0
-        with signals() as woken:
-            name_scheduler(folder)
-            capacity, jobs = read_table(folder)
-            statuses = {**{id: Status() for id in jobs}, **read_statuses(folder)}
-            end_last_line(journal_path(folder))
-            with journal_path(folder).open("a", encoding="utf-8") as journal:
-                scheduler = Scheduler(folder, capacity, jobs, statuses, journal)
-                scheduler.selector.register(woken, selectors.EVENT_READ, WAKE)
-                scheduler.run()
-        unname_scheduler(folder)
-    return 0
+    before = read_health(folder)
+    try:
+        with (folder / "scheduler.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return 0
+            schedule(folder)
+        return 0
+    except (OSError, RunError) as error:
+        trouble = in_words(error)
+        print(f"launchers: {trouble}", file=sys.stderr)
+    except Exception as error:
+        trouble = f"launchers has an error, see {folder}/scheduler.log: {error!r}"
+        traceback.print_exc()
+    unname_scheduler(folder)
+    write_health(folder, evolve(read_health(folder), starts=max(1, before.starts), trouble=trouble))
+    return 1
+
+
+def schedule(folder: Path) -> None:
+    """Be the scheduler of a folder that no other process is.  Raises RunError and OSError where it cannot come up."""
+    with signals() as woken:
+        capacity, jobs = read_table(folder)
+        statuses = {**{id: Status() for id in jobs}, **read_statuses(folder)}
+        write_health(folder, Health())
+        name_scheduler(folder)
+        scheduler = Scheduler(folder, capacity, jobs, statuses)
+        scheduler.selector.register(woken, selectors.EVENT_READ, WAKE)
+        scheduler.run()
+    unname_scheduler(folder)
 
 
 @contextmanager

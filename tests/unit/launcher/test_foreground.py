@@ -2,12 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
+from local_jobs import job, wait_until
 
 from launchers import find_launcher
 from launchers.launcher.foreground import SignalForwarder, run_here, start_failure_status
 from launchers.local.ledger import locked
+from launchers.processes import born
 
 
 @pytest.mark.parametrize(("error", "status"), [(FileNotFoundError(), 127), (PermissionError(), 126), (OSError(), 126)])
@@ -19,6 +23,23 @@ def test_what_a_command_takes_is_given_back(gpus, capfd):
     resources = find_launcher("cpu(cores=3)", tags=["local"]).resources
     assert run_here(resources, ["true"]) == 0
     assert run_here(resources, ["no-such-command"]) == 127
+    with locked() as ledger:
+        assert ledger.claims == []
+
+
+def test_a_command_holds_what_it_takes_even_if_launchers_is_killed(gpus, tmp_path):
+    run = (
+        "from launchers import find_launcher; from launchers.launcher.foreground import run_here; "
+        "run_here(find_launcher('cpu(cores=3)', tags=['local']).resources, ['sh', '-c', 'echo $$; exec sleep 60'])"
+    )
+    with subprocess.Popen([sys.executable, "-c", run], stdout=subprocess.PIPE, text=True) as client:
+        command = int(client.stdout.readline())
+        client.kill()
+        client.wait()
+    with locked() as ledger:
+        assert [claim.cores for claim in ledger.claims] == [3]
+    os.kill(command, signal.SIGKILL)
+    wait_until(lambda: born(command) is None)
     with locked() as ledger:
         assert ledger.claims == []
 
@@ -45,7 +66,9 @@ def test_a_signal_that_comes_before_the_child_is_kept_for_it():
     try:
         forwarder.at_terminal = False
         os.kill(os.getpid(), signal.SIGTERM)
-        child = forwarder.start(["sleep", "60"], dict(os.environ))
+        with locked() as ledger:
+            held = ledger.claim(job("a"), (), "a")
+        child = forwarder.start(["sleep", "60"], dict(os.environ), held)
         assert child.wait(20) == -signal.SIGTERM
     finally:
         forwarder.stop()

@@ -6,6 +6,7 @@ import pytest
 from local_jobs import PLENTY
 
 from launchers.events import append, line_of
+from launchers.local.health import make_room
 from launchers.local.journal import JOB_EVENTS, Status, journal_path, read_statuses
 from launchers.local.scheduler import Scheduler
 
@@ -16,11 +17,11 @@ def make(tmp_path):
     made = []
 
     def make_scheduler(*jobs, events=(), capacity=PLENTY):
+        make_room(tmp_path)
         for event in events:
             append(journal_path(tmp_path), line_of(event, JOB_EVENTS))
         statuses = {**{one.id: Status() for one in jobs}, **read_statuses(tmp_path)}
-        journal = journal_path(tmp_path).open("a")
-        made.append(Scheduler(tmp_path, capacity, {one.id: one for one in jobs}, statuses, journal))
+        made.append(Scheduler(tmp_path, capacity, {one.id: one for one in jobs}, statuses))
         return made[-1]
 
     yield make_scheduler
@@ -29,4 +30,5 @@ def make(tmp_path):
             if process.child is not None:
                 process.send_signal(signal.SIGKILL)
                 process.child.wait()
-        one.journal.close()
+            if process.held is not None:
+                process.held.release()

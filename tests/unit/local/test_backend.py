@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from launchers.jobs.usage import Usage
 from launchers.local import control
 from launchers.local.args import LocalArgs
 from launchers.local.backend import LocalBackend
+from launchers.local.health import Health, name_scheduler, write_health
 from launchers.local.jobs import Capacity, Wanted, read_table
 from launchers.local.journal import JOB_EVENTS, JobEnd, JobIntent, JobStart, journal_path
+from launchers.processes import process
 
 ARGS = LocalArgs(
     2, 5, (Wanted("cuda"),), ("licence",), 60, Capacity(4, 9, (("cuda", "X", None, None),), (("licence", 3),))
@@ -163,15 +166,14 @@ def run(tmp_path):
     again = evolve(local("a"), name="a~2", attempt=2)
     run, _, _ = prepare(tmp_path, local("a"), local("b"), again, attempt=2)
     write_events(
-        run, 1, JobIntent("a", 1, time=5.0), JobStart("a", 7, 1, time=10.0), JobEnd("a", "FAILED", 3, "exit status 3", 1.5, 99, time=12.4),
+        run, 1, JobIntent("a", 1, time=5.0), JobStart("a", 7, 1, time=10.0), JobEnd("a", "FAILED", 3, "exit status 3", None, 1.5, 99, time=12.4),
         JobEnd("b", "CANCELLED", None, "never", time=13.0),
     )  # fmt: skip
     return run
 
 
-def test_what_is_known_of_jobs(run, monkeypatch):
-    revived = []
-    monkeypatch.setattr(control, "revive_scheduler", revived.append)
+def test_what_is_known_of_jobs(run, started):
+    name_scheduler(run.folder.path / "local" / "2")
     elements = [("1/a", None), ("1/b", 4), ("2/a~2", None)]
     infos = BACKEND.states(run.folder.path, {job: "" for job, _ in elements}, elements).infos
     assert infos == {
@@ -179,16 +181,58 @@ def test_what_is_known_of_jobs(run, monkeypatch):
         ("1/b", 4): JobInfo("CANCELLED", "never", ended=13.0, job="b"),
         ("2/a~2", None): JobInfo("PENDING", job="a~2"),
     }
-    assert revived == [run.folder.path / "local" / "2"]  # whose jobs have not ended
+    assert started == []
 
 
-def test_what_jobs_used(run, monkeypatch):
-    monkeypatch.setattr(control, "revive_scheduler", lambda folder: None)
+def test_what_jobs_used(run):
     infos = BACKEND.states(run.folder.path, {"1/a": "", "2/a~2": ""}, usage=True).infos
     asked = Usage(cores=2, memory=5, gpus=1, limit=60, reserved=2)
     assert infos["1/a", None].usage == evolve(asked, peak=99, cpu=1.5)
     assert infos["2/a~2", None].usage == asked
     assert BACKEND.states(run.folder.path, {"1/a": ""}).infos["1/a", None].usage is None
+
+
+def test_a_job_whose_scheduler_has_gone_says_so_and_nothing_is_started(run, started):
+    folder = run.folder.path / "local" / "2"
+    write_events(run, 2, JobIntent("a~2", 1), JobStart("a~2", 7, 1))
+    before = sorted(folder.iterdir())
+    reason = f"its scheduler has gone: launchers resume {run.folder.path} goes on"
+    assert info(run, "2/a~2").reason == reason
+    assert info(run, "1/a").reason == "exit status 3"
+    write_health(folder, Health(trouble="No space left on device"))
+    assert "No space left on device" in info(run, "2/a~2").reason
+    name_scheduler(folder)
+    assert info(run, "2/a~2").reason == ""  # it runs, whatever keeps others from it
+    assert started == []
+    assert sorted([*before, folder / "scheduler.pid"]) == sorted([*folder.iterdir(), folder / ".scheduler.pid"])
+
+
+def info(run, job):
+    return BACKEND.states(run.folder.path, {job: "token"}).infos[job, None]
+
+
+def test_a_job_that_waits_says_what_its_scheduler_suffers_from(run):
+    folder = run.folder.path / "local" / "2"
+    name_scheduler(folder)
+    write_health(folder, Health(trouble="No space left on device: /x/tries"))
+    assert info(run, "2/a~2").reason == "No space left on device: /x/tries"
+
+
+@pytest.mark.parametrize("jump", [7200, -7200])
+def test_setting_the_clock_changes_nothing_about_how_long_a_job_ran(run, monkeypatch, jump):
+    me = process(os.getpid())
+    now = time.time()
+    write_events(run, 2, JobIntent("a~2", 1), JobStart("a~2", me.pid, me.born, me.boot, me.pids, time=now))
+    monkeypatch.setattr("time.time", lambda: now + jump)
+    assert 0 <= int(info(run, "2/a~2").elapsed.split()[0]) <= me.age()
+    write_events(run, 2, JobEnd("a~2", "COMPLETED", 0, "", 12.4))
+    found = info(run, "2/a~2")
+    assert (found.elapsed, found.started, found.ended) == ("12 s", now, now + 12.4)
+
+
+def test_a_job_of_another_machine_has_no_negative_time(run, monkeypatch):
+    write_events(run, 2, JobIntent("a~2", 1), JobStart("a~2", 1, 1, "0" * 16, "0" * 16, time=time.time() + 7200))
+    assert info(run, "2/a~2").elapsed == "0 s"
 
 
 def test_to_cancel_jobs_of_several_attempts(run, monkeypatch):
@@ -200,7 +244,7 @@ def test_to_cancel_jobs_of_several_attempts(run, monkeypatch):
 
 def test_schedulers_that_were_killed_come_back(run, monkeypatch):
     asked = []
-    monkeypatch.setattr(control, "resume_scheduler", lambda folder: asked.append(folder.name))
+    monkeypatch.setattr(control, "revive_scheduler", lambda folder: asked.append(folder.name))
     BACKEND.revive(run.folder.path, ["2/a~2", "1/a"])
     assert asked == ["1", "2"]
 

@@ -33,7 +33,9 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     assert capacity == CAPACITY
     assert list(found) == ["a", "c", "b"]
     assert list(found.values()) == jobs
-    assert sorted(path.name for path in (tmp_path / "deep" / "r").iterdir()) == ["capacity.json", "jobs.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "deep" / "r").iterdir()) == [
+        ".scheduler.pid", "capacity.json", "health.json", "jobs.jsonl", "scheduler.lock",
+    ]  # fmt: skip
 
 
 def test_a_table_is_for_its_user_alone(tmp_path):
@@ -98,6 +100,20 @@ def test_a_capacity_that_is_not_there(tmp_path):
         ({"cores": 9}, "asks for 9 cores; this machine offers 8"),
         ({"memory": 2**30 + 1}, f"asks for {2**30 + 1} bytes of memory; this machine offers {2**30} bytes"),
         ({"wanted": (Wanted(),) * 3}, "asks for 3 accelerators; this machine offers 2"),
+        (
+            {"wanted": (Wanted("cuda", 80 << 30),)},
+            "asks for the accelerators cuda 80G; this machine offers cuda A100 40G, rocm",
+        ),
+        (
+            {"wanted": (Wanted("cuda", model="H100"),)},
+            "asks for the accelerators cuda H100; this machine offers cuda A100 40G, rocm",
+        ),
+        ({"wanted": (Wanted("mps"),)}, "asks for the accelerators mps; this machine offers cuda A100 40G, rocm"),
+        (
+            {"wanted": (Wanted("rocm"),) * 2},
+            "asks for the accelerators 2 x rocm; this machine offers cuda A100 40G, rocm",
+        ),
+        ({"wanted": (Wanted("rocm"), Wanted("cuda", 40 << 30))}, ""),
         ({"tokens": (("licence", 3),)}, "asks for 3 of token licence; there are 2"),
         ({"tokens": (("other", 3),)}, ""),
     ],

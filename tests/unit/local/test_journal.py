@@ -12,6 +12,7 @@ from launchers.local.journal import (
     JOB_EVENTS,
     JobEnd,
     JobIntent,
+    JobJournal,
     JobRequeue,
     JobStart,
     Status,
@@ -21,6 +22,7 @@ from launchers.local.journal import (
     read_statuses,
     unmet,
 )
+from launchers.processes import Process
 
 
 def write_events(folder, *events):
@@ -36,16 +38,18 @@ def test_a_job_from_start_to_end():
     status = Status()
     apply(status, JobIntent("a", 1, ["GPU-a"], time=5.0))
     assert (status.state, status.tries, status.devices, status.started) == ("PENDING", 1, ("GPU-a",), None)
-    apply(status, JobStart("a", 77, 123, time=6.0))
-    assert (status.state, status.pid, status.born, status.started) == ("RUNNING", 77, 123, 6.0)
+    apply(status, JobStart("a", 77, 123, "b", "p", time=6.0))
+    assert (status.state, status.process, status.started) == ("RUNNING", Process(77, 123, "b", "p"), 6.0)
     apply(status, JobRequeue("a", "again", time=7.0))
-    assert (status.state, status.pid, status.reason, status.ended) == ("PENDING", None, "again", None)
+    assert (status.state, status.process, status.reason, status.ended) == ("PENDING", None, "again", None)
+    apply(status, JobRequeue("a", "again", time=7.0))  # a full disk may have it written twice
+    assert (status.requeues, status.requeued) == (1, 1)
     apply(status, JobIntent("a", 2, time=8.0))
-    apply(status, JobStart("a", 78, None, time=8.0))
-    assert (status.tries, status.devices, status.born) == (2, (), None)
-    apply(status, JobEnd("a", "FAILED", 3, "exit status 3", 1.5, 2**20, time=9.0))
+    apply(status, JobStart("a", 78, 0, time=8.0))
+    assert (status.tries, status.devices, status.process) == (2, (), Process(78, 0))
+    apply(status, JobEnd("a", "FAILED", 3, "exit status 3", 0.9, 1.5, 2**20, time=9.0))
     assert status == Status(
-        "FAILED", 3, "exit status 3", None, None, 8.0, 9.0, 2, (), 1.5, 2**20,
+        "FAILED", 3, "exit status 3", None, 8.0, 9.0, 2, 1, 1, (), 0.9, 1.5, 2**20,
     )  # fmt: skip
 
 
@@ -66,6 +70,9 @@ def test_statuses_are_read_job_by_job(tmp_path):
         ({"event": "end", "job": "a", "state": "FAILED", "cpu": "1"}, "JobEnd: cpu is '1'"),
         ({"event": "start", "job": "a", "pid": "x", "born": 1}, "JobStart: pid is 'x'"),
         ({"event": "start", "job": "a", "pid": 1, "born": "x"}, "JobStart: born is 'x'"),
+        ({"event": "start", "job": "a", "pid": 1, "born": None}, "JobStart: born is None"),
+        ({"event": "start", "job": "a", "pid": 1, "born": 1, "boot": 1}, "JobStart: boot is 1"),
+        ({"event": "end", "job": "a", "state": "FAILED", "seconds": "1"}, "JobEnd: seconds is '1'"),
         ({"event": "intent", "job": "a", "tries": "x"}, "JobIntent: tries is 'x'"),
         ({"event": "intent", "job": "a", "tries": 1, "devices": "x"}, "JobIntent: devices is 'x'"),
         ({"event": "intent", "job": 1, "tries": 1}, "JobIntent: job is 1"),
@@ -79,6 +86,26 @@ def test_a_line_that_is_no_event(tmp_path, entry, reason):
     with pytest.raises(RunError) as caught:
         read_statuses(tmp_path)
     assert f"events.jsonl:1: {reason}" in str(caught.value)
+
+
+# -- written by its scheduler ----------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_written_is_kept_and_written_later(tmp_path):
+    journal = JobJournal(journal_path(tmp_path / "r"))
+    journal.note(JobStart("a", 1, 1))
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            journal.write(JobIntent("b", 1))
+    (tmp_path / "r").mkdir()
+    journal.write()
+    journal.note(JobEnd("a", "COMPLETED", 0))
+    journal.write(JobIntent("c", 1))
+    journal.write()
+    found = read_statuses(tmp_path / "r")
+    assert {id: (status.state, status.tries) for id, status in found.items()} == {
+        "a": ("COMPLETED", 0), "c": ("PENDING", 1),
+    }  # fmt: skip
 
 
 # -- who waits for whom ----------------------------------------------------------------------------------------
@@ -166,3 +193,8 @@ def test_another_run(tmp_path, attempts, state):
         attempt(tmp_path, number, **states)
     (tmp_path / "bin").mkdir()
     assert outcome(tmp_path).state == state
+
+
+def test_a_run_that_is_not_there(tmp_path):
+    with pytest.raises(RunError, match=f"waits for {tmp_path}/gone, which is not there"):
+        outcome(tmp_path / "gone" / "local")

@@ -1,10 +1,11 @@
 """What a scheduler starts, and in which order: each decision by itself; test_scheduler.py has whole runs."""
 
+import errno
 import fcntl
 import os
 import signal
 import subprocess
-import time
+from pathlib import Path
 
 import pytest
 from attrs import evolve
@@ -12,18 +13,20 @@ from local_jobs import PLENTY, job, start_ready, states, wait_until
 
 from launchers.events import append, line_of
 from launchers.local import scheduler as scheduler_module
+from launchers.local.health import read_health
 from launchers.local.jobs import Capacity, Wanted, write_table
 from launchers.local.journal import (
     JOB_EVENTS,
     JobEnd,
     JobIntent,
+    JobRequeue,
     JobStart,
     journal_path,
     read_statuses,
 )
-from launchers.local.ledger import locked
+from launchers.local.ledger import Held, locked
 from launchers.local.scheduler import device_variables, main
-from launchers.processes import born
+from launchers.processes import boottime, process
 
 # -- taking up where another was killed ------------------------------------------------------------------------
 
@@ -39,7 +42,7 @@ def test_a_job_whose_shell_never_came_up_is_started_in_another_try(tmp_path, mak
     first = make(job("a", "true"), events=[JobIntent("a", 1)])
     first.adopt()
     assert first.waiting == ["a"]
-    assert first.try_of("a", 1).pid() == 0
+    assert first.try_of("a", 1).prevent()
     second = make(job("a", "true"))  # the first was killed before it had room for the job
     second.adopt()
     assert second.waiting == ["a"]
@@ -52,15 +55,14 @@ def left_behind(make):
     """A job that an earlier scheduler started, and how that went: (script, kept) makes it."""
     children = []
 
-    def leave(script, *events, time_limit=None, warning=0):
-        one = job("a", "sh", "-c", script, time_limit=time_limit, warning=warning)
-        earlier = make(one)
-        children.append(earlier.try_of("a", 1).start(one, dict(os.environ)))
-        wait_until(lambda: earlier.try_of("a", 1).pid())
-        start = born(children[-1].pid)
-        return make(one, events=[JobIntent("a", 1), *(event(children[-1].pid, start) for event in events)]), children[
-            -1
-        ]
+    def leave(script, *events, **more):
+        one = job("a", "sh", "-c", script, **more)
+        attempt = make(one).try_of("a", 1)
+        attempt.prepare()
+        with open(os.devnull) as claim, open(os.devnull, "ab") as out:
+            children.append(attempt.start(one, dict(os.environ), claim, out, out))
+        found = attempt.process()
+        return make(one, events=[JobIntent("a", 1), *(event(found) for event in events)]), children[-1]
 
     yield leave
     for child in children:
@@ -70,26 +72,45 @@ def left_behind(make):
 
 def test_a_job_that_lives_is_watched(left_behind):
     scheduler, child = left_behind("exec sleep 60", time_limit=100, warning=30)
-    before = time.time()
     scheduler.adopt()
-    process = scheduler.running["a"]
-    assert (process.pid, process.born, process.child, scheduler.waiting) == (child.pid, born(child.pid), None, [])
-    assert before + 100 <= process.deadline <= time.time() + 100
-    assert process.warn == process.deadline - 30
-    assert states(scheduler)["a"][0] == "RUNNING"
+    watched = scheduler.running["a"]
+    assert (watched.process, watched.child, scheduler.waiting) == (process(child.pid), None, [])
+    assert watched.deadline == pytest.approx(boottime() + 100, abs=5)
+    assert watched.warn == watched.deadline - 30
+    assert states_in_memory(scheduler) == {"a": "RUNNING"}
 
 
-def test_the_time_limit_counts_from_the_start(left_behind):
-    scheduler, _ = left_behind("exec sleep 60", lambda pid, when: JobStart("a", pid, when, time=5.0), time_limit=100)
+def states_in_memory(scheduler):
+    return {id: status.state for id, status in scheduler.statuses.items()}
+
+
+def test_the_time_limit_counts_from_the_birth_of_the_process_whatever_the_clock_says(left_behind):
+    scheduler, child = left_behind(
+        "exec sleep 60", lambda it: JobStart("a", it.pid, it.born, it.boot, it.pids, time=5.0), time_limit=100
+    )
     scheduler.adopt()
-    assert (scheduler.running["a"].deadline, scheduler.running["a"].warn) == (105.0, None)
+    born_at = process(child.pid).born / os.sysconf("SC_CLK_TCK")
+    assert scheduler.running["a"].deadline == pytest.approx(born_at + 100, abs=0.1)
+    assert scheduler.running["a"].warn is None
     assert len(read_statuses(scheduler.folder)) == 1
+
+
+def test_what_it_holds_is_claimed_again_where_the_ledger_was_lost(left_behind):
+    scheduler, _ = left_behind("exec sleep 60", cores=3)
+    scheduler.adopt()
+    with locked() as ledger:
+        assert ledger.claims == []
+    for _ in range(2):
+        scheduler.renewed = 0.0
+        scheduler.renew_claims()
+        with locked() as ledger:
+            assert [claim.cores for claim in ledger.claims] == [3]
 
 
 def test_a_job_that_has_ended_meanwhile_is_finished(left_behind):
     scheduler, child = left_behind("exit 3")
     child.wait()
-    scheduler.adopt()
+    scheduler.work()
     assert states(scheduler)["a"] == ("FAILED", "exit status 3")
     assert (scheduler.running, scheduler.waiting) == ({}, [])
 
@@ -98,13 +119,17 @@ def test_a_job_that_was_killed_with_its_shell_has_no_exit_status(left_behind):
     scheduler, child = left_behind("exec sleep 60")
     os.killpg(child.pid, signal.SIGKILL)
     child.wait()
-    scheduler.adopt()
+    scheduler.work()
     assert states(scheduler)["a"] == ("FAILED", "its process has ended and left no exit status")
 
 
-def test_another_process_with_its_pid_is_not_the_job(left_behind):
-    scheduler, _ = left_behind("exec sleep 60", lambda pid, when: JobStart("a", pid, when + 1))
-    scheduler.adopt()
+@pytest.mark.parametrize("change", [{"born": 1}, {"boot": "0" * 16}])
+def test_another_process_with_its_pid_is_not_the_job(left_behind, monkeypatch, change):
+    """As after a reboot."""
+    scheduler, _ = left_behind("exec sleep 60")
+    found = scheduler.try_of("a", 1).process()
+    monkeypatch.setattr("launchers.local.attempt.Try.process", lambda self: evolve(found, **change))
+    scheduler.work()
     assert states(scheduler)["a"][0] == "FAILED"
     assert scheduler.running == {}
 
@@ -116,7 +141,28 @@ def test_a_process_of_another_scheduler_is_reaped(left_behind):
     assert "a" in scheduler.running
     child.wait()
     scheduler.reap()
+    scheduler.journal.write()
     assert (scheduler.running, states(scheduler)["a"]) == ({}, ("FAILED", "exit status 4"))
+
+
+def test_a_job_that_asked_to_run_again_does(make):
+    scheduler = make(job("a", "true"), events=[JobIntent("a", 1), JobStart("a", 1, 1), JobRequeue("a")])
+    scheduler.adopt()
+    assert (scheduler.waiting, scheduler.running) == (["a"], {})
+    assert not scheduler.try_of("a", 1).folder.exists()
+
+
+def test_what_cannot_be_taken_up_now_is_later(make, monkeypatch):
+    def failing(self):
+        raise OSError(28, "No space left on device")
+
+    scheduler = make(job("a", "true"), job("b", "sleep", "60"), events=[JobIntent("a", 1)])
+    with monkeypatch.context() as patch:
+        patch.setattr("launchers.local.attempt.Try.prevent", failing)
+        scheduler.work()
+        assert (scheduler.unadopted, scheduler.troubles) == (["a", "b"], ["No space left on device"])
+    scheduler.work()
+    assert (scheduler.unadopted, scheduler.troubles, list(scheduler.running)) == ([], [], ["a", "b"])
 
 
 # -- starting --------------------------------------------------------------------------------------------------
@@ -175,11 +221,12 @@ def test_a_job_is_announced_before_it_is_started(make):
     start_ready(scheduler)
     text = journal_path(scheduler.folder).read_text()
     assert text.index('"intent"') < text.index('"start"')
-    process = scheduler.running["a"]
     status = read_statuses(scheduler.folder)["a"]
-    assert (status.tries, status.devices, status.pid, status.born) == (1, ("X",), process.pid, process.born)
+    assert (status.tries, status.devices, status.process) == (1, ("X",), scheduler.running["a"].process)
     with locked() as ledger:
-        assert [(claim.pid, claim.devices) for claim in ledger.claims] == [(process.pid, ["X"])]
+        assert [(claim.holder, claim.devices) for claim in ledger.claims] == [
+            (str(scheduler.try_of("a", 1).folder), ["X"])
+        ]
 
 
 def test_a_job_that_cannot_be_started_fails_alone(tmp_path, make):
@@ -215,6 +262,103 @@ def test_the_devices_that_a_job_sees(handles, cuda, rocm):
     kinds = {"A": "cuda", "B": "rocm", "C": "cuda", "D": "gpu", "E": "mps"}
     capacity = Capacity(devices=tuple((kind, handle, None, None) for handle, kind in kinds.items()))
     assert device_variables(capacity, handles) == {"CUDA_VISIBLE_DEVICES": cuda, "ROCR_VISIBLE_DEVICES": rocm}
+
+
+# -- trouble of the machine --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EAGAIN, errno.EMFILE, errno.ENOMEM]
+)
+@pytest.mark.parametrize("where", ["prepare", "start"])
+def test_trouble_of_the_machine_ends_no_job(make, monkeypatch, where, number):
+    def failing(*_):
+        raise OSError(number, os.strerror(number))
+
+    scheduler = make(job("a", "sleep", "60"), job("b", "true", after=(("ok", "a"),)))
+    with monkeypatch.context() as patch:
+        patch.setattr(f"launchers.local.attempt.Try.{where}", failing)
+        for _ in range(3):
+            scheduler.work()
+            assert (scheduler.waiting, scheduler.running) == (["a", "b"], {})
+            assert read_health(scheduler.folder).trouble == os.strerror(number)
+            with locked() as ledger:
+                assert ledger.claims == []
+    scheduler.work()
+    assert (scheduler.waiting, list(scheduler.running)) == (["b"], ["a"])
+    assert read_health(scheduler.folder).trouble == ""
+
+
+def test_a_ledger_that_cannot_be_used_ends_no_job(make, monkeypatch, tmp_path):
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o755)
+    scheduler = make(job("a", "sleep", "60"))
+    with monkeypatch.context() as patch:
+        patch.setenv("LAUNCHERS_LOCAL_STATE", str(tmp_path / "open"))
+        scheduler.work()
+    assert "has to be a folder of yours that others cannot enter" in read_health(scheduler.folder).trouble
+    assert scheduler.waiting == ["a"]
+    scheduler.work()
+    assert list(scheduler.running) == ["a"]
+
+
+def test_what_cannot_be_written_down_is_kept_and_nothing_is_started(make):
+    """The journal comes back; what runs has gone on."""
+    scheduler = make(
+        job("a", "sleep", "60"), job("b", "true", tokens=(("x", 1),)), job("c", "true", after=(("ok", "b"),))
+    )
+    scheduler.work()
+    path = journal_path(scheduler.folder)
+    path.rename(path.with_name("away"))
+    path.mkdir()
+    wait_until(lambda: not scheduler.reap() and "b" not in scheduler.running)
+    scheduler.work()
+    assert (states_in_memory(scheduler), scheduler.waiting) == (
+        {"a": "RUNNING", "b": "COMPLETED", "c": "PENDING"},
+        ["c"],
+    )
+    assert "Is a directory" in read_health(scheduler.folder).trouble
+    path.rmdir()
+    path.with_name("away").rename(path)
+    scheduler.work()
+    assert {id: state for id, (state, _) in states(scheduler).items()} == {
+        "a": "RUNNING",
+        "b": "COMPLETED",
+        "c": "RUNNING",
+    }
+
+
+def test_a_run_that_is_waited_for_and_not_there_is_told(tmp_path, make):
+    scheduler = make(job("a", "true", after=(("ok", f"{tmp_path}/gone/local"),)), job("b", "sleep", "60"))
+    scheduler.work()
+    assert (scheduler.waiting, list(scheduler.running)) == (["a"], ["b"])
+    assert read_health(scheduler.folder).trouble == f"waits for {tmp_path}/gone, which is not there"
+
+
+def test_a_folder_that_was_removed_is_left(tmp_path, make):
+    scheduler = make(job("a", "true", after=(("ok", "b"),)), job("b", "sleep", "0.2"))
+    scheduler.work()
+    subprocess.run(["rm", "-rf", tmp_path / "tries", *tmp_path.glob("*.jsonl")], check=True)
+    scheduler.folder = tmp_path / "gone"
+    scheduler.journal.path = scheduler.folder / "events.jsonl"
+    scheduler.run()
+    assert scheduler.waiting == ["a"]
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_name_that_another_scheduler_has_taken_is_taken_up(make, monkeypatch):
+    """Where its lock does not exclude."""
+    other, scheduler = make(job("a", "sleep", "60")), make(job("a", "sleep", "60"))
+    start_ready(other)
+    (scheduler.try_of("a", 1).folder / "ready").unlink()
+    with locked() as ledger:
+        monkeypatch.setattr(
+            type(ledger), "claim", lambda self, job, handles, holder: Held(Path("/no/such"), open(os.devnull))
+        )
+    start_ready(scheduler)
+    assert (scheduler.running, scheduler.unadopted) == ({}, ["a"])
+    scheduler.adopt()
+    assert scheduler.running["a"].process == other.running["a"].process
 
 
 # -- the process -----------------------------------------------------------------------------------------------
