@@ -1,4 +1,5 @@
 """Journals: files of events, one JSON object a line.  The processes that append to them may be killed at any moment.
+Files that are one JSON object are read here, too.
 
 The events of a journal are attrs classes, whose validators define what a line may have in it.
 """
@@ -8,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 from attr import AttrsInstance
@@ -35,6 +37,14 @@ class BadLineError(RunError):
         self.path, self.line, self.reason = path, line, reason
 
 
+class BadFileError(RunError):
+    """A file that launchers did not write, or that was cut off, and what is wrong with it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason} (only launchers writes this file)")
+        self.path, self.reason = path, reason
+
+
 def is_time(_: object, field: attrs.Attribute[Any], value: object) -> None:
     """A validator of attrs for seconds of the epoch.  Raises ValueError for anything else."""
     if not isinstance(value, int | float) or not 0 <= value < LATEST:
@@ -49,19 +59,24 @@ def line_of(event: E, kinds: Mapping[str, type[E]]) -> str:
 
 def append(path: Path, line: str) -> None:
     """Add a line, which is on disk when this returns.  Raises OSError."""
-    with path.open("ab+") as file:
-        file.write(_missing_end(file) + line.encode())
-        file.flush()
+    with path.open("ab+", buffering=0) as file:  # what a full disk refuses is not tried again when it is closed
+        _write(file, _missing_end(file) + line.encode())
         os.fsync(file.fileno())
 
 
 def end_last_line(path: Path) -> None:
     """End a last line that was cut off, for a process that then appends by itself."""
-    with path.open("ab+") as file:
-        file.write(_missing_end(file))
+    with path.open("ab+", buffering=0) as file:
+        _write(file, _missing_end(file))
 
 
-def _missing_end(file: BinaryIO) -> bytes:
+def _write(file: FileIO, data: bytes) -> None:
+    """Write all of it.  Raises OSError; then there may be a part of it."""
+    while data:
+        data = data[file.write(data) or 0 :]
+
+
+def _missing_end(file: FileIO) -> bytes:
     """What must be written after the last line, before another one.
 
     A line that lacks only its line break counts as written, and gets one.  Any other one is marked with `CUT_OFF`.
@@ -110,6 +125,24 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(entry, dict):
             raise BadLineError(path, number, f"{_shown(line)} is not a JSON object")
         yield number, entry
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a file that is one, which may have anything in it.
+
+    Raises FileNotFoundError, BadFileError for what is no JSON object, and RunError where the file cannot be read.
+    """
+    try:
+        entry = _parse(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise BadFileError(path, "this is not JSON") from None
+    if not isinstance(entry, dict):
+        raise BadFileError(path, "this is not a JSON object")
+    return entry
 
 
 def _looks_cut_off(last: bytes) -> bool:

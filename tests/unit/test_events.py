@@ -1,6 +1,8 @@
 """Journals: lines that are appended whole, cut off, or written by somebody else."""
 
+import contextlib
 import json
+import resource
 
 import attrs
 import pytest
@@ -11,6 +13,7 @@ from launchers.errors import RunError
 from launchers.events import (
     LATEST,
     TAIL,
+    BadFileError,
     BadLineError,
     append,
     end_last_line,
@@ -18,6 +21,7 @@ from launchers.events import (
     line_of,
     read_events,
     read_lines,
+    read_object,
     structure_line,
 )
 
@@ -143,6 +147,53 @@ def test_a_line_is_on_disk_when_append_returns(path, monkeypatch):
     assert synced == [LINE]
 
 
+@pytest.mark.parametrize("room", [0, 1, 20, len(LINE) - 2])
+def test_a_disk_that_is_full_in_the_middle_of_a_line(path, room):
+    """The line that does not fit is not believed, and the next one that does mends it."""
+    append(path, LINE)
+    with no_room_after(path, room), pytest.raises(OSError, match="File too large"):
+        append(path, line_of(End("b"), KINDS))
+    assert path.stat().st_size == len(LINE) + room
+    assert read_events(path, KINDS) == [End("a")]
+    append(path, line_of(End("c"), KINDS))
+    assert read_events(path, KINDS) == [End("a"), End("c")]
+
+
+def test_a_disk_that_is_full_again_and_again(path):
+    append(path, LINE)
+    for room in (5, 1, 0, 12):
+        with no_room_after(path, room), pytest.raises(OSError, match="File too large"):
+            append(path, line_of(End("b"), KINDS))
+        assert read_events(path, KINDS) == [End("a")]
+    append(path, line_of(End("c"), KINDS))
+    assert read_events(path, KINDS) == [End("a"), End("c")]
+
+
+@contextlib.contextmanager
+def no_room_after(path, bytes):
+    """Let files grow only so far beyond the size of this one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_journal_that_was_cut_anywhere_says_what_its_whole_lines_say(path):
+    """As far as the line's own end: one that lacks only its line break was written."""
+    journal = [Start("a", 1.5), End("é\n\x18{}"), Start("b", 0.0), End("x" * 30)]
+    lines = [line_of(event, KINDS).encode() for event in journal]
+    text = b"".join(lines)
+    ends = [len(b"".join(lines[:count])) - 1 for count in range(1, len(lines) + 1)]
+    for length in range(len(text) + 1):
+        whole = journal[: sum(end <= length for end in ends)]
+        path.write_bytes(text[:length])
+        assert read_events(path, KINDS) == whole
+        append(path, LINE)
+        assert read_events(path, KINDS) == [*whole, End("a")]
+
+
 # -- lines that launchers did not write ------------------------------------------------------------------------
 
 
@@ -198,3 +249,32 @@ def test_a_converter_that_fails_is_no_traceback(path):
     with pytest.raises(BadLineError, match=":7: Count: a value has a wrong type"):
         structure_line(path, 7, {"number": "many"}, Count)
     assert structure_line(path, 7, {"number": "3"}, Count) == Count(3)
+
+
+# -- files that are one object ---------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_an_object(path):
+    path.write_text('{"a": [1]}')
+    assert read_object(path) == {"a": [1]}
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\0\0", b"\xff\xfe", b"[" * 100_000, b'{"a": ' + b"9" * 10_000 + b"}"])
+def test_a_file_that_is_no_json(path, text):
+    path.write_bytes(text)
+    with pytest.raises(BadFileError, match=rf"^{path}: this is not JSON \(only launchers writes this file\)$"):
+        read_object(path)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "1", '"{}"'])
+def test_a_file_that_is_no_object(path, text):
+    path.write_text(text)
+    with pytest.raises(BadFileError, match="not a JSON object"):
+        read_object(path)
+
+
+def test_an_object_that_is_not_there_or_cannot_be_read(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_object(tmp_path / "x")
+    with pytest.raises(RunError, match=f"{tmp_path} cannot be read: Is a directory"):
+        read_object(tmp_path)
