@@ -142,7 +142,7 @@ def _detach(plan_run: PlanRun) -> int:
     for task in plan_run.record.steps:
         if task.retry:
             later = f"submits it again with {task.retry[1]}"
-            print(f"launchers: if {task.name} fails, launchers status or launchers wait {later}", file=sys.stderr)
+            print(f"launchers: if {task.name} fails, launchers wait or launchers resume {later}", file=sys.stderr)
     print(f"The jobs keep running. To watch them again: launchers wait {plan_run.folder.name}", file=sys.stderr)
     return 0
 

@@ -31,14 +31,14 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the state of each step, after submitting again the steps that ask for it."""
+    """Print the state of each step."""
     plan_run = find_run(options.run, trust=options.trust)
     if options.watch and sys.stdout.isatty():
         _watch(plan_run)
     elif options.watch:
         plan_run.wait(check=False)
-    resubmit_due(plan_run)
     steps = plan_run.status()
+    _print_due(plan_run, steps)
     if options.json:
         show.print_json(status_json(plan_run, steps))
         return 0
@@ -51,6 +51,15 @@ def headline(plan_run: PlanRun) -> str:
     """Which run it is, where it runs, and its folder."""
     record = plan_run.record
     return f"{record.plan} {record.id} on {record.group or record.scheduler}: {plan_run.folder}"
+
+
+def _print_due(plan_run: PlanRun, steps: Sequence[StepState]) -> None:
+    """Print which steps are to be submitted again; to look at a run submits nothing."""
+    from launchers.plan.retry import due_steps
+
+    for name, wants in due_steps(plan_run, steps):
+        again = f"launchers resume {plan_run.folder.name} submits it again{f' with {wants}' if wants else ''}"
+        print(f"launchers: {name} failed: {again}", file=sys.stderr)
 
 
 def resubmit_due(plan_run: PlanRun) -> bool:

@@ -68,16 +68,20 @@ def retry_due_steps(run: PlanRun, *, config: str | Path | None = None) -> list[t
     """Submit again the steps whose RetryPolicy says so; their names and the escalation of each."""
     if not any(step.retry for step in run.record.steps):
         return []  # and the scheduler need not be asked
-    steps = run.status()
+    return [
+        (name, escalate)
+        for name, escalate in due_steps(run, run.status())
+        if retry(run, escalate=escalate, only=[name], config=config)
+    ]
+
+
+def due_steps(run: PlanRun, steps: Iterable[StepState]) -> list[tuple[str, str]]:
+    """The names of the steps whose RetryPolicy has them submitted again, and the escalation of each."""
     tries: Counter[Member] = Counter(member for submission in run.record.submissions for member in submission.members)
-    retried = []
-    for step in steps:
-        times_allowed, escalate = run.record.step(step.name).retry or (0, "")
-        if _failed_within(step, tries, times_allowed) and retry(
-            run, escalate=escalate, only=[step.name], config=config
-        ):
-            retried.append((step.name, escalate))
-    return retried
+    policies = {step.name: step.retry or (0, "") for step in run.record.steps}
+    return [
+        (step.name, policies[step.name][1]) for step in steps if _failed_within(step, tries, policies[step.name][0])
+    ]
 
 
 def _failed_within(step: StepState, tries: Mapping[Member, int], most: int) -> bool:

@@ -288,7 +288,7 @@ def test_unknown_keys_are_refused_before_anything_is_submitted(sbatches, capsys)
 # -- retries and messages ---------------------------------------------------------------------------------------
 
 
-def test_retries_with_more_are_submitted_by_the_next_status(slurm, capsys, tmp_path):
+def test_retries_with_more_are_submitted_by_the_next_resume(slurm, capsys, tmp_path):
     text = """
 name: more
 jobs:
@@ -299,10 +299,13 @@ jobs:
   - {name: b, command: [echo, b], depends_on: [a]}
 """
     assert main(["flow", "run", write_page(text), "--detach"]) == 0
-    assert "if a fails, launchers status or launchers wait submits it again with mem*3" in capsys.readouterr().err
+    assert "if a fails, launchers wait or launchers resume submits it again with mem*3" in capsys.readouterr().err
     run = newest_run()
     assert not run.wait(60, check=False)
     assert main(["status", run.folder.name]) == 0
+    again = f"a failed: launchers resume {run.folder.name} submits it again with mem*3"
+    assert again in capsys.readouterr().err
+    assert main(["resume", run.folder.name]) == 0
     assert "a failed: submitted again with mem*3" in capsys.readouterr().err
     assert main(["wait", run.folder.name, "--timeout", "60"]) == 0
     assert states(newest_run()) == {"a": "COMPLETED", "b": "COMPLETED"}

@@ -173,7 +173,7 @@ def test_run_leaves_it_running(flow, scratch):
     assert status == 0
     assert len(out.splitlines()) == 1
     assert err.splitlines() == [
-        "launchers: if a fails, launchers status or launchers wait submits it again with mem*2",
+        "launchers: if a fails, launchers wait or launchers resume submits it again with mem*2",
         f"The jobs keep running. To watch them again: launchers wait {folder.name}",
     ]
     assert main(["wait", folder.name]) == 0
