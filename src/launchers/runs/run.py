@@ -229,7 +229,7 @@ class _Watch:
         lost = self._overdue(members)
         if not lost or not self.run.record.own:
             return steps
-        reason = f"no scheduler has known it for {format_timespan(round(self.give_up))}, and it left no result"
+        reason = f"no scheduler has known it for {format_timespan(max(1, round(self.give_up)))}, and it left no result"
         take_for_lost(self.run.record, lost, reason)
         return self.run.status()
 

@@ -384,7 +384,7 @@ def _remember(path: Path, seen: Seen, members: Iterable[MemberState]) -> None:
     """Write down the states that are known now, where they are others than before; a view needs no write for itself."""
     now = time.time()
     ids = ((_id(member.element), member.info.state) for member in members if member.element[0])
-    known = {id: [state, now] for id, state in ids if state != UNKNOWN}
+    known = {id: [state, now] for id, state in ids if state not in (UNKNOWN, LOST)}
     before = {id: state for id, (state, _) in seen.items()}
     if known and {id: state for id, (state, _) in known.items()} != before:
         with contextlib.suppress(OSError):

@@ -154,6 +154,62 @@ def test_a_result_that_does_not_come_in_time(fake, run):
         run["a"].result(0.05)
 
 
+def test_a_scheduler_that_cannot_be_asked_is_waited_for(fake, run, capsys, monkeypatch):
+    fake.problem = "fakequeue: no answer"
+    looks = []
+
+    def states(*args, **kwargs):
+        looks.append(args)
+        if len(looks) == 3:
+            fake.problem = ""
+            end_all(fake)
+        return real(*args, **kwargs)
+
+    real = fake.states
+    monkeypatch.setattr(fake, "states", states)
+    assert run.wait(30, give_up=0.0)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("launchers: since ")
+    assert first.endswith("the fake scheduler cannot be asked: fakequeue: no answer; waiting for it")
+    assert second == "launchers: the fake scheduler answers again"
+
+
+def test_a_job_that_stays_away_is_lost_after_a_time(fake, run):
+    end_all(fake)
+    del fake.infos["8", 1]
+    with pytest.raises(TimeoutError):
+        run.wait(0.05, give_up=60.0)
+    assert not run.wait(30, give_up=0.05, check=False)
+    assert [member.info.state for member in run["m"].status().members] == ["COMPLETED", "LOST", "COMPLETED"]
+    assert run["m"].status().reason.startswith("no scheduler has known it for")
+    with pytest.raises(StepsFailedError, match="step m LOST: no scheduler has known it"):
+        run.wait(30)
+
+
+def test_a_job_that_comes_back_in_time_is_not_lost(fake, run, monkeypatch):
+    end_all(fake)
+    del fake.infos["8", 1]
+    looks = []
+
+    def states(*args, **kwargs):
+        looks.append(args)
+        if len(looks) == 3:
+            fake.end("8", "COMPLETED", 1)
+        return real(*args, **kwargs)
+
+    real = fake.states
+    monkeypatch.setattr(fake, "states", states)
+    assert run.wait(30, give_up=20.0)
+
+
+def test_schedulers_of_ours_are_started_again_by_who_waits_and_not_by_who_looks(fake, run):
+    end_all(fake)
+    run.status()
+    assert fake.revived == []
+    run.wait(30)
+    assert fake.revived == [["7", "8", "9"]]
+
+
 # -- cancelling ------------------------------------------------------------------------------------------------
 
 

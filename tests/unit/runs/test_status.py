@@ -12,6 +12,7 @@ from reported import step as step_state
 
 from launchers.errors import RunError
 from launchers.jobs.state import ENDED
+from launchers.runs.gate import take
 from launchers.runs.journal import Cancel, Intent, Never, Refused, Submitted
 from launchers.runs.status import elements_of, member_states, read_seen, step_states
 
@@ -161,6 +162,80 @@ def test_a_forgotten_job_that_was_cancelled(fake, tmp_path):
     ]  # fmt: skip
     write_result(run, "a", 1, ("success", 1))
     assert states(run)[1] == ("COMPLETED", "")
+
+
+def test_a_result_lies_there_that_the_scheduler_does_not_know_of(fake, tmp_path):
+    """Whether it cannot be asked, or has forgotten the job."""
+    run = stored_run(tmp_path, submission("m", items=[0, 1, 2]))
+    run.folder.journal.append(Submitted({"m": "7"}))
+    write_result(run, "m", 0, ("success", 1))
+    write_result(run, "m", 1, ("error", "Traceback\nValueError: bad"))
+    fake.problem = "fakequeue: no answer"
+    unknown = ("UNKNOWN", "the fake scheduler cannot be asked: fakequeue: no answer")
+    assert states(run) == [("COMPLETED", ""), ("FAILED", "ValueError: bad"), unknown]
+    assert [member.is_unreachable for member in member_states(run)] == [False, False, True]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04", pickle.dumps(("success", "x" * 100))[:-1], b"hello", b"."])
+def test_a_result_that_was_cut_off_or_is_none_says_nothing(fake, tmp_path, content):
+    run = stored_run(tmp_path, submission("a"))
+    run.folder.journal.append(Submitted({"a": "7"}))
+    folder = run.folder.job_folder("a")
+    folder.mkdir()
+    (folder / "9_0_result.pkl").write_bytes(content)
+    assert states(run) == [("UNKNOWN", "no scheduler knows it (any more)")]
+
+
+def test_all_tasks_of_a_job_have_to_succeed(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a", parameters={"nodes": 2, "ntasks_per_node": 1}))
+    run.folder.journal.append(Submitted({"a": "7"}))
+    write_result(run, "a", None, ("success", 1))
+    assert states(run)[0][0] == "UNKNOWN"
+    second = run.folder.job_folder("a") / "9_1_result.pkl"
+    second.write_bytes(pickle.dumps(("success", 1)))
+    assert states(run)[0][0] == "COMPLETED"
+    second.write_bytes(pickle.dumps(("error", "bad")))
+    assert states(run)[0] == ("FAILED", "bad")
+
+
+def test_to_look_at_a_run_executes_nothing_of_it(fake, tmp_path):
+    class Canary:
+        def __reduce__(self):
+            return (tmp_path.joinpath("sung").touch, ())
+
+    run = stored_run(tmp_path, submission("a"))
+    run.folder.journal.append(Submitted({"a": "7"}))
+    write_result(run, "a", None, ("success", Canary()))
+    assert states(run) == [("COMPLETED", "")]
+    assert not tmp_path.joinpath("sung").exists()
+
+
+def test_a_run_that_is_not_one_s_own_is_not_written_to(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"), own=False)
+    run.folder.journal.append(Submitted({"a": "7"}))
+    fake.end("7", "RUNNING")
+    assert states(run) == [("RUNNING", "")]
+    assert not run.folder.seen_path.exists()
+
+
+def test_a_job_that_was_cancelled_before_it_ran_its_step(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"))
+    run.folder.journal.append(Submitted({"a": "7"}))
+    fake.end("7", "FAILED", exit="113:0")
+    write_result(run, "a", None, ("cancelled", "x did not end as it waits for"))
+    assert states(run) == [("CANCELLED", "x did not end as it waits for")]
+
+
+def test_another_job_that_runs_a_member_counts_for_it(fake, tmp_path):
+    """The journal knows a submission by one job; another one was first on the node."""
+    run = stored_run(tmp_path, submission("m", items=[0, 1]))
+    run.folder.journal.append(Submitted({"m": "7"}))
+    take(run.folder.job_folder("m"), 0, "5_0")
+    fake.end("7", "FAILED", 0)
+    fake.end("7", "RUNNING", 1)
+    fake.end("5", "RUNNING", 0)
+    first, _ = member_states(run)
+    assert (first.info.state, first.job, first.element) == ("RUNNING", "5_0", ("5", 0))
 
 
 @pytest.mark.parametrize(("text", "state"), [("1\n", "COMPLETED"), ("0\n", "UNKNOWN"), (None, "UNKNOWN")])
