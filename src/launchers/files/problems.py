@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
+from launchers.terminal import printable
+
 CODES = {
     "LC100": "the file cannot be read",
     "LC101": "unknown key",
@@ -44,6 +46,10 @@ CODES = {
 """Every code and its meaning; LC1xx are errors, LC2xx warnings."""
 
 
+MAX_PROBLEMS = 1000
+"""Most problems of one file that are looked for."""
+
+
 @frozen(order=True)
 class Problem:
     """One thing that is wrong with a file: where (line and column count from 1), what, and what to do about it.
@@ -68,7 +74,8 @@ class Problem:
         kind = "error" if self.is_error else "warning"
         hint = f" ({self.suggestion})" if self.suggestion else ""
         where = f"{self.path}: " if self.path else ""
-        return f"{self.file}:{self.line}:{self.column}: {kind} {self.code}: {where}{self.message}{hint}"
+        line = f"{self.file}:{self.line}:{self.column}: {kind} {self.code}: {where}{self.message}{hint}"
+        return printable(line).replace("\n", "\\n")
 
 
 class ConfigError(ValueError):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from functools import cache, partial
+from itertools import count, islice
 from pathlib import Path as FilePath
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -18,8 +20,8 @@ from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, Iterabl
 from cattrs.gen import make_dict_structure_fn, override
 
 from launchers.files import kinds
-from launchers.files.problems import ConfigError, Problem
-from launchers.files.tree import KeyPath, Tree, read_tree
+from launchers.files.problems import MAX_PROBLEMS, ConfigError, Problem
+from launchers.files.tree import MAX_KEY, KeyPath, Tree, read_tree
 from launchers.files.values import (
     UNION_READERS,
     VALUE_READERS,
@@ -31,6 +33,8 @@ from launchers.files.values import (
 )
 
 T = TypeVar("T")
+_refused: ContextVar[Iterator[int]] = ContextVar("refused")
+"""Counts the values that were refused. Exceptions take time, so that there are no more than MAX_PROBLEMS of them."""
 
 
 def read_text(path: FilePath) -> str:
@@ -68,10 +72,12 @@ def structure_tree(tree: Tree, kind: type[T], what: str) -> T:
 
 def structure_leniently(tree: Tree, kind: type[T]) -> tuple[T, list[Problem]]:
     """Read a mapping as far as possible: the object, with None for each value that does not fit, and the problems."""
+    _refused.set(count(1))
     try:
         return _converter(strict=True).structure(tree.data, kind), []
     except ClassValidationError as error:
-        return _converter(strict=False).structure(tree.data, kind), list(_problems(error, (), tree))
+        problems = list(islice(_problems(error, (), tree), MAX_PROBLEMS))
+        return _converter(strict=False).structure(tree.data, kind), problems
 
 
 # -- the schema ------------------------------------------------------------------------------------------------
@@ -87,7 +93,7 @@ def _converter(*, strict: bool) -> Converter:
             try:
                 return read(value)
             except (BadValueError, BadNamesError):
-                if strict:
+                if strict and next(_refused.get()) <= MAX_PROBLEMS:
                     raise
                 return None
 
@@ -192,7 +198,7 @@ def _problems(error: Exception, path: KeyPath, tree: Tree) -> Iterator[Problem]:
         for inner in others:
             yield from _problems(inner, path, tree)
     elif isinstance(error, ForbiddenExtraKeysError):
-        for name in error.extra_fields:
+        for name in sorted(error.extra_fields)[:MAX_PROBLEMS]:
             yield _unknown_key(name, error.cl, path, tree)
     elif isinstance(error, BadNamesError):
         for name, inner in error.bad:
@@ -207,8 +213,8 @@ def _unknown_key(name: str, kind: type, path: KeyPath, tree: Tree) -> Problem:
     import difflib
 
     known = [kinds.file_key(field.name) for field in attrs.fields(kind)]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name[:MAX_KEY], known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
     if name == "gpus" and "gpu" in known:
         hint = "did you mean gpu?"
-    return tree.problem("LC101", (*path, name), f"unknown key {name!r}", hint, key=True)
+    return tree.problem("LC101", (*path, name), f"unknown key {name[:MAX_KEY]!r}", hint, key=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
+from math import isfinite
 from typing import Any
 
 from launchers.files import kinds
@@ -15,6 +16,8 @@ from launchers.sbatch_options import long_name, refusal
 _NAME = re.compile(r"[^\s,\"'`$\\;|&<>(){}*?\x00-\x1f]+")
 _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _FOLDED = re.compile(r"[A-Za-z0-9_.,\[\]-]+")
+SHOWN = 60
+"""A value with fewer characters is repeated in messages."""
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
 
 
@@ -31,7 +34,7 @@ def describe_type(value: object) -> str:
     if value is None:
         return "nothing"
     names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
-    shown = f" ({value!r})" if isinstance(value, str | int | float) and len(repr(value)) < 60 else ""
+    shown = f" ({value!r})" if isinstance(value, str | int | float) and len(repr(value)) < SHOWN else ""
     return names.get(type(value), type(value).__name__) + shown
 
 
@@ -139,7 +142,9 @@ def _read_regex(value: Any) -> str:
 
 def _read_count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        hint = f"write {value} without quotes" if isinstance(value, str) and value.isdigit() else ""
+        hint = (
+            f"write {value} without quotes" if isinstance(value, str) and value.isdigit() and len(value) < SHOWN else ""
+        )
         raise BadValueError("LC102", f"a whole number is expected here, not {describe_type(value)}", hint)
     if not 0 <= value < 2**63:
         raise BadValueError("LC102", f"a number from 0 up is expected here, not {value}")
@@ -147,8 +152,12 @@ def _read_count(value: Any) -> int:
 
 
 def _read_number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        hint = f"write {value} without quotes" if isinstance(value, str) and value[:1].isdigit() else ""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        hint = (
+            f"write {value} without quotes"
+            if isinstance(value, str) and value[:1].isdigit() and len(value) < SHOWN
+            else ""
+        )
         raise BadValueError("LC102", f"a number is expected here, not {describe_type(value)}", hint)
     return float(value)
 
@@ -169,7 +178,7 @@ def _read_flag(value: Any) -> bool:
 def _read_scalar(value: Any, text: Callable[[Any], str] = _read_line) -> Any:
     if isinstance(value, str):
         return text(value)
-    if not isinstance(value, bool | int | float):
+    if not isinstance(value, bool | int | float) or not isfinite(value):
         raise BadValueError("LC102", f"text, a number, or true is expected here, not {describe_type(value)}")
     return value
 
@@ -184,7 +193,7 @@ def read_choice(choices: tuple[str, ...], value: Any) -> str:
         return value
     import difflib
 
-    near = difflib.get_close_matches(str(value).lower(), [choice.lower() for choice in choices], n=1)
+    near = difflib.get_close_matches(str(value)[:SHOWN].lower(), [choice.lower() for choice in choices], n=1)
     hint = next((f"did you mean {choice}?" for choice in choices if near and choice.lower() == near[0]), "")
     raise BadValueError("LC110", f"one of {', '.join(choices)} is expected here, not {describe_type(value)}", hint)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import prod
 
 MAX_HOSTS = 100_000
 """Most hosts in one list: more than any cluster has, and few enough to be folded in seconds."""
-_OUTER_COMMA = re.compile(r",(?![^\[\]]*\])")
+_RANGES_OR_COMMA = re.compile(r"\[[^\[\]]*\]|,")
 _PART = re.compile(r"[A-Za-z0-9_.-]*(\[[^\[\]]*\]([A-Za-z0-9_.-]*))*", re.ASCII)
 _RANGE = re.compile(r"(\d+)(?:-(\d+)(?:/(\d+))?)?", re.ASCII)
 
@@ -18,7 +18,7 @@ def count_hosts(text: str) -> int:
 
     Raises ValueError for text that is not a host list, and for a list of more than MAX_HOSTS hosts.
     """
-    count = sum(_count_part(part, text) for part in _OUTER_COMMA.split(text))
+    count = sum(_count_part(part, text) for part in _parts(text))
     if count > MAX_HOSTS:
         raise ValueError(f"{text[:60]!r} has {count} hosts; at most {MAX_HOSTS} are allowed")
     return count
@@ -49,6 +49,16 @@ def fold_hosts(names: Iterable[str]) -> str:
     folded = NodeSet()
     folded.update(",".join(distinct))
     return str(folded)
+
+
+def _parts(text: str) -> Iterator[str]:
+    """What stands between the commas that are not in brackets."""
+    start = 0
+    for found in _RANGES_OR_COMMA.finditer(text):
+        if found[0] == ",":
+            yield text[start : found.start()]
+            start = found.end()
+    yield text[start:]
 
 
 def _count_part(part: str, text: str) -> int:

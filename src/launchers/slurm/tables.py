@@ -26,13 +26,13 @@ _SINFO_KEYS = {
 }  # fmt: skip
 _SETTING = re.compile(r"^([A-Za-z][\w/.()\[\]-]*)\s+= ?(.*)$", re.ASCII)
 _NOISE = re.compile(
-    r"^\s*(\$ .*|# .*|rc=-?\d+|```.*|\{: .*\}|[-= ]+|Configuration data as of .*|[\w/ ]+ Configuration:|Slurmctld\(.*)$"
+    r"(\$ .*|# .*|rc=-?\d+|```.*|\{: .*\}|[-= ]+|Configuration data as of .*|[\w/ ]+ Configuration:|Slurmctld\(.*)$"
 )
 
 
 def is_noise(text: str) -> bool:
     """Whether a line is around Slurm's output and says nothing of a cluster: a shell prompt, a fence, a rule."""
-    return bool(_NOISE.match(text))
+    return text.isspace() or bool(_NOISE.match(text.lstrip()))
 
 
 def config_pair(text: str) -> tuple[str, str] | None:

@@ -14,6 +14,10 @@ from launchers.files.problems import CODES, ConfigError, Problem
         ),
         (Problem("f.yaml", 1, 1, "LC100", "", "No such file"), "f.yaml:1:1: error LC100: No such file"),
         (Problem("f.yaml", 1, 1, "LC206", "a", "no node has it"), "f.yaml:1:1: warning LC206: a: no node has it"),
+        (
+            Problem("f\x1b[2J.yaml", 1, 1, "LC101", "a\nb\u202e", "unknown \x9b\x07", "\r"),
+            "f\\x1b[2J.yaml:1:1: error LC101: a\\nb\\u202e: unknown \\x9b\\x07 (\\x0d)",
+        ),
     ],
 )
 def test_a_problem_in_one_line(problem, text):

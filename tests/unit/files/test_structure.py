@@ -6,7 +6,7 @@ import pytest
 from attrs import frozen
 
 from launchers.files.kinds import Count, Memory, Name, Scalar, documented
-from launchers.files.problems import ConfigError
+from launchers.files.problems import MAX_PROBLEMS, ConfigError
 from launchers.files.structure import read_text, structure_leniently, structure_text
 from launchers.files.tree import read_tree
 
@@ -109,3 +109,19 @@ def test_a_file_that_cannot_be_read(tmp_path):
         with pytest.raises(ConfigError) as caught:
             read_text(path)
         assert str(caught.value) == f"{path}:1:1: error LC100: {reason}"
+
+
+@pytest.mark.parametrize("text", ["part: {" + ", ".join(f"k{i}: 1" for i in range(3000)) + "}",
+                                  "parts: [" + "1, " * 30_000 + "1]"])  # fmt: skip
+def test_no_more_problems_than_anybody_reads(text):
+    with pytest.raises(ConfigError) as caught:
+        structure_text(text, "f", Whole, "it")
+    assert len(caught.value.problems) == MAX_PROBLEMS
+
+
+def test_a_file_after_one_with_many_problems_is_read_as_ever():
+    for _ in range(2):
+        with pytest.raises(ConfigError):
+            structure_text("parts: [" + "1, " * 5000 + "1]", "f", Whole, "it")
+    with pytest.raises(ConfigError, match="a mapping is expected here"):
+        structure_text("parts: [1]", "f", Whole, "it")

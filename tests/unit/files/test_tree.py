@@ -5,7 +5,7 @@ import time
 import pytest
 
 from launchers.files import tree as tree_module
-from launchers.files.problems import ConfigError
+from launchers.files.problems import MAX_PROBLEMS, ConfigError
 from launchers.files.tree import MAX_DEPTH, Tree, format_path, read_tree
 
 
@@ -159,3 +159,48 @@ def test_without_any_place_a_problem_is_at_the_start():
 )
 def test_a_path_as_people_write_it(path, text):
     assert format_path(path) == text
+
+
+# -- what takes long, or has many mistakes ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("-" * 120 + "x y: [", "did not find expected"),
+        ("- " * 100_000, "nested more than 40 deep"),
+        ("a:\r" + "- " * 100_000, "nested more than 40 deep"),
+        ("a:\u2028" + "? " * 100_000, "nested more than 40 deep"),
+        ("- a\n" * 1_000_000, "more than 100000 values"),
+        ("a: [" + "1," * 100_000 + "1]", "more than 100000 values"),
+        ("a: &a [" + "x," * 99 + "x]\nb: &b [" + "*a," * 99 + "*a]\nc: [" + "*b," * 99 + "*b]", "aliases repeat too often"),
+        ("a: \ud800", "half a character"),
+    ],
+)  # fmt: skip
+def test_what_would_take_long_is_refused_soon(text, message):
+    start = time.process_time()
+    with pytest.raises(ConfigError, match=message):
+        read_tree(text, "f")
+    assert time.process_time() - start < 2
+
+
+def test_a_line_of_dashes_takes_no_time():
+    start = time.process_time()
+    assert read_tree("-" * 120 + "!", "f").data == "-" * 120 + "!"
+    assert time.process_time() - start < 0.5
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "0x" + "f" * 5000, "0b" + "1" * 300, "1" + ":30" * 1000 + ".5", "1e999"])
+def test_a_number_that_is_too_long_is_text(text):
+    assert read_tree(f"a: {text}", "f").data == {"a": text}
+
+
+@pytest.mark.parametrize("text", ["a: 1\n" * 2000, "?\n" * 2000, "".join(f"k{i}: !x 1\n" for i in range(2000))])
+def test_no_more_problems_than_anybody_reads(text):
+    with pytest.raises(ConfigError) as caught:
+        read_tree(text, "f")
+    assert len(caught.value.problems) == MAX_PROBLEMS
+
+
+def test_a_long_key_is_cut_off():
+    assert format_path(("a", "b" * 1000, 3)) == f"a.{'b' * 100}[3]"
