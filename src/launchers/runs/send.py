@@ -18,6 +18,7 @@ from attrs import define, field
 from launchers.commands import CommandError
 from launchers.errors import RunError
 from launchers.jobs.backend import Element, RefusedError, Wait
+from launchers.jobs.state import UNKNOWN
 from launchers.jobs.submission import NEEDS_SUCCESS, Parent, Submission
 from launchers.processes import boottime
 from launchers.runs.gate import WHOLE, Runner, runner, runners
@@ -317,7 +318,7 @@ class _Sender:
 def live_jobs(folders: Iterable[str | Path]) -> list[Element] | None:
     """The jobs of other runs that have not ended; None when one of these runs has failed already.
 
-    Raises RunError for a folder that is none.
+    Raises RunError for a folder that is none, and where nobody knows what became of a job.
     """
     jobs: list[Element] = []
     for folder in folders:
@@ -326,6 +327,9 @@ def live_jobs(folders: Iterable[str | Path]) -> list[Element] | None:
         if any(step.failed for step in steps):
             return None
         live = [member for step in steps for member in step.members if not member.ended]
+        unknown = next((member for member in live if member.info.state == UNKNOWN), None)
+        if unknown is not None:
+            raise RunError(f"{folder} cannot be waited for: nobody knows how it is: {unknown.info.reason}")
         counts: dict[str, int] = {}
         for member in live:
             counts[member.submission] = counts.get(member.submission, 0) + 1

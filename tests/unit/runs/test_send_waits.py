@@ -3,6 +3,7 @@
 import pytest
 from fake_backend import after, stored_run, submission
 
+from launchers.errors import RunError
 from launchers.jobs.backend import Wait
 from launchers.runs.journal import Intent, Never, Submitted
 from launchers.runs.send import SubmitError, live_jobs, submit_pending
@@ -212,3 +213,11 @@ def test_another_run_that_is_submitted_in_part(fake, tmp_path):
     run.folder.journal.append(Submitted({"a": "50"}))
     fake.end("50", "RUNNING")
     assert live_jobs([run.folder.path]) == [("50", None)]
+
+
+def test_another_run_of_which_nobody_knows(fake, tmp_path):
+    """Its id may be another job's by now, or be ignored."""
+    folder = other_run(fake, tmp_path, ["RUNNING", "COMPLETED"])
+    del fake.infos["50", 1]
+    with pytest.raises(RunError, match=f"{folder} cannot be waited for: nobody knows how it is: no scheduler knows it"):
+        live_jobs([folder])
