@@ -25,7 +25,10 @@ def status_of(error: Exception, command: str) -> int:
     """The exit status for an error, after its line has been printed; `command` is what ran, such as launchers find."""
     if isinstance(error, OutputError) and error.errno == errno.EPIPE:
         return FOUND  # whoever read it has seen enough, as head
-    status, message = _line(error, command)
+    try:
+        status, message = _line(error, command)
+    except Exception:  # an installation that lacks a part lacks it here as well
+        status, message = BUG, _of_bug(error, command)
     print(message, file=sys.stderr)
     if os.environ.get(DEBUG):
         traceback.print_exception(error)
