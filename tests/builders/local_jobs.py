@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from launchers.jobs.state import ENDED
-from launchers.local import control
+from launchers.local import control, scheduler
 from launchers.local.attempt import JobProcess
 from launchers.local.jobs import Capacity, LocalJob
 from launchers.local.journal import Status, read_statuses
@@ -50,6 +50,11 @@ def wait_until(happened, seconds=10, explain=lambda: ""):
     while not happened():
         assert time.monotonic() < deadline, f"it did not happen: {explain()}"
         time.sleep(0.01)
+
+
+def be_scheduler(link):
+    """Be the scheduler of the folder that a link names."""
+    scheduler.main([str(Path(link).resolve())])
 
 
 # -- a scheduler in the process of the test ------------------------------------------------------------------

@@ -131,8 +131,9 @@ class LocalBackend(Backend):
             names = [job.partition("/")[2] for job in jobs if job.startswith(f"{folder.name}/")]
             trouble, is_alone = "", False
             if any(statuses.get(name, Status()).state not in ENDED for name in names):
-                control.check_readable(folder)
                 trouble, is_alone = control.why_nothing_moves(folder, run)
+            if is_alone:
+                control.check_readable(folder)
             table = read_table(folder)[1] if usage else {}
             for name in names:
                 id = f"{folder.name}/{name}"

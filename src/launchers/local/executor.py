@@ -13,6 +13,7 @@ from attrs import evolve
 from submitit.core import core, utils
 from submitit.local.local import LOCAL_REQUEUE_RETURN_CODE
 
+from launchers.errors import RunError
 from launchers.jobs.state import ENDED
 from launchers.local import control
 from launchers.local.jobs import Capacity, LocalJob, make_private, submitit_variables
@@ -24,6 +25,14 @@ POLL = 0.05
 """Seconds between two looks at a job that is waited for."""
 LOOKS_PER_REVIVAL = 20
 """After so many looks, its scheduler is looked at too: it may have been killed."""
+
+
+def _current_folder() -> str:
+    """The folder in which a function is to run.  Raises RunError where it was removed."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        raise RunError("the current folder was removed, so no job can run in it: cd to another one") from None
 
 
 class LocalSubmititJob(core.Job[Any]):
@@ -112,7 +121,7 @@ class LocalExecutor(core.PicklingExecutor):
             self.template,
             id=id,
             argv=(sys.executable, "-u", "-m", "submitit.core._submit", str(self.folder)),
-            cwd=str(Path.cwd()),
+            cwd=_current_folder(),
             stdout=str(paths.stdout),
             stderr=str(paths.stderr),
             env=(*self.template.env, *submitit_variables(id).items()),

@@ -120,7 +120,7 @@ class Scheduler:
             try:
                 look_soon = bool(act()) or look_soon
             except (OSError, RunError) as error:
-                self.troubles.append(in_words(error))
+                self.troubles.append(in_words(error, self.folder))
         self.tell()
         return look_soon
 
@@ -158,10 +158,11 @@ class Scheduler:
         """Watch the process of a job, or finish the job; have it wait where its last try was not started."""
         status = self.statuses[job.id]
         attempt = self.try_of(job.id, status.tries)
-        if status.tries == status.requeued or attempt.prevent():
+        has_not_run = status.process is None and (status.tries == status.requeued or attempt.prevent())
+        if has_not_run:
             self.waiting.append(job.id)
             return
-        process = attempt.process()
+        process = attempt.process() or status.process
         if process and process.is_alive() and attempt.exit_status() is None:
             if status.state == PENDING:
                 self.record(JobStart(job.id, process.pid, process.born, process.boot, process.pids))
@@ -248,7 +249,12 @@ class Scheduler:
                 return self.unadopted.append(job.id)  # the process of another scheduler has taken the name
             except (OSError, ValueError) as error:
                 return self._cannot_start(job, error)
-        process = attempt.process() or Process(child.pid, 0)
+        process = attempt.process()
+        if process is None:
+            if attempt.prevent():
+                child.wait()
+                raise RunError(f"a process was killed before it became that of job {job.id}")
+            process = Process(child.pid, 0)  # whose file cannot be read now
         self.record(JobStart(job.id, process.pid, process.born, process.boot, process.pids))
         return self.watch(job, JobProcess(process, child, held), 0.0)
 
@@ -392,10 +398,11 @@ class Scheduler:
                 self.record(JobEnd(id, CANCELLED, None, "cancelled"))
 
 
-def in_words(error: Exception) -> str:
-    """An error for people: of one of the system what it says, and of which file."""
+def in_words(error: Exception, folder: Path | None = None) -> str:
+    """An error for people: of one of the system what it says, and of which file, or at least in which folder."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        where = error.filename or folder
+        return f"{error.strerror}: {where}" if where else error.strerror
     return str(error)
 
 

@@ -10,6 +10,7 @@ from attrs import evolve
 from local_jobs import job, scheduler_pid
 from submitit.core.utils import DelayedSubmission
 
+from launchers.errors import RunError
 from launchers.local import executor as executor_module
 from launchers.local.executor import LocalExecutor
 from launchers.local.jobs import Capacity, read_table
@@ -39,6 +40,14 @@ def test_a_function_is_run(tmp_path):
     assert (entry.stdout, entry.stderr) == (str(submitted.paths.stdout), str(submitted.paths.stderr))
     assert dict(entry.env)["SUBMITIT_LOCAL_JOB_ID"] == submitted.job_id
     assert dict(entry.env)["OWN"] == "1"
+
+
+def test_a_current_folder_that_was_removed(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    with pytest.raises(RunError, match="the current folder was removed, so no job can run in it"):
+        executor(tmp_path).submit(sum, [1])
 
 
 def test_the_environment_that_a_function_sees(tmp_path):

@@ -145,6 +145,13 @@ def test_a_process_of_another_scheduler_is_reaped(left_behind):
     assert (scheduler.running, states(scheduler)["a"]) == ({}, ("FAILED", "exit status 4"))
 
 
+def test_a_job_whose_try_was_removed_while_it_ran_is_not_started_again(left_behind):
+    scheduler, _ = left_behind("exec sleep 60", lambda it: JobStart("a", it.pid, it.born, it.boot, it.pids))
+    subprocess.run(["rm", "-r", scheduler.folder / "tries"], check=True)
+    scheduler.work()
+    assert (list(scheduler.running), scheduler.waiting) == (["a"], [])
+
+
 def test_a_job_that_asked_to_run_again_does(make):
     scheduler = make(job("a", "true"), events=[JobIntent("a", 1), JobStart("a", 1, 1), JobRequeue("a")])
     scheduler.adopt()
@@ -160,7 +167,10 @@ def test_what_cannot_be_taken_up_now_is_later(make, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("launchers.local.attempt.Try.prevent", failing)
         scheduler.work()
-        assert (scheduler.unadopted, scheduler.troubles) == (["a", "b"], ["No space left on device"])
+        assert (scheduler.unadopted, scheduler.troubles) == (
+            ["a", "b"],
+            [f"No space left on device: {scheduler.folder}"],
+        )
     scheduler.work()
     assert (scheduler.unadopted, scheduler.troubles, list(scheduler.running)) == ([], [], ["a", "b"])
 
@@ -281,7 +291,7 @@ def test_trouble_of_the_machine_ends_no_job(make, monkeypatch, where, number):
         for _ in range(3):
             scheduler.work()
             assert (scheduler.waiting, scheduler.running) == (["a", "b"], {})
-            assert read_health(scheduler.folder).trouble == os.strerror(number)
+            assert read_health(scheduler.folder).trouble == f"{os.strerror(number)}: {scheduler.folder}"
             with locked() as ledger:
                 assert ledger.claims == []
     scheduler.work()
