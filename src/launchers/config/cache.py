@@ -11,6 +11,7 @@ from pathlib import Path
 from launchers.config.load import load
 from launchers.config.schema import Document
 from launchers.files.atomic import write_atomically
+from launchers.files.owner import distrust
 from launchers.files.problems import ConfigError
 
 LIFETIME = 300.0
@@ -25,8 +26,10 @@ def cache_path(scheduler: str, source: str) -> Path:
 
 
 def read_cache(path: Path) -> tuple[Document, float] | None:
-    """The reading in a file and its age in seconds; None where there is none younger than LIFETIME."""
+    """The reading in a file and its age in seconds; None where there is none of one's own younger than LIFETIME."""
     try:
+        if distrust(path):
+            return None
         age = max(0.0, time.time() - path.stat().st_mtime)
         return (load(path).document, age) if age < LIFETIME else None
     except (OSError, ConfigError):

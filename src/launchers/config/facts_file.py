@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from launchers.config.find import warn_of_others
 from launchers.config.load import load
 from launchers.config.schema import OarGroup, SlurmGroup
+from launchers.files.paths import expand_user
 from launchers.files.problems import ConfigError, Problem
 
 T = TypeVar("T")
@@ -18,7 +20,9 @@ def load_facts_for(file: Path, entry: G) -> G | None:
     """The facts that an entry of `file` is laid over; None for an entry without `facts:`. Raises ConfigError."""
     if entry.facts is None:
         return None
-    path = file.parent / Path(entry.facts).expanduser()
+    path = file.parent / expand_user(entry.facts)
+    if path.is_file():
+        warn_of_others(path)
     facts: Any = load_slurm_facts(path) if isinstance(entry, SlurmGroup) else load_oar_facts(path)
     if facts.facts is not None:
         hint = "name a file that launchers convert -o wrote"

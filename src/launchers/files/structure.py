@@ -21,7 +21,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from launchers.files import kinds
 from launchers.files.problems import MAX_PROBLEMS, ConfigError, Problem
-from launchers.files.tree import MAX_KEY, KeyPath, Tree, read_tree
+from launchers.files.tree import MAX_KEY, MAX_LENGTH, KeyPath, Tree, read_tree
 from launchers.files.values import (
     UNION_READERS,
     VALUE_READERS,
@@ -38,9 +38,15 @@ _refused: ContextVar[Iterator[int]] = ContextVar("refused")
 
 
 def read_text(path: FilePath) -> str:
-    """The text of a UTF-8 file. Raises ConfigError when it cannot be read."""
+    """The text of a UTF-8 file. Raises ConfigError when it cannot be read, and for more than MAX_LENGTH bytes."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            text = file.read(MAX_LENGTH + 1)
+        if len(text) > MAX_LENGTH:
+            raise ConfigError(
+                [Problem(str(path), 1, 1, "LC100", "", f"the file is longer than {MAX_LENGTH >> 20} MiB")]
+            )
+        return text.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError([Problem(str(path), 1, 1, "LC100", "", error.strerror or str(error))]) from None
     except UnicodeDecodeError as error:

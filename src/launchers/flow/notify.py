@@ -16,6 +16,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from launchers.files.paths import expand_user
 from launchers.plan.plan import Plan
 from launchers.plan.tree import Dag, PlanError, Step
 from launchers.requirement import parse
@@ -45,7 +46,7 @@ def locate_urls(urls: Sequence[str]) -> tuple[list[str], dict[str, str]]:
                 problems.append(f"notify: {url} is not set in the environment")
             places.append(url)
         elif url.startswith("file:"):
-            path = Path(url.removeprefix("file:")).expanduser().absolute()
+            path = expand_user(url.removeprefix("file:")).absolute()
             problems += _file_problems(path)
             places.append(f"file:{path}")
         else:

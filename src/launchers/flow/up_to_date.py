@@ -8,6 +8,7 @@ from pathlib import Path
 from attrs import frozen
 
 from launchers.errors import RunError
+from launchers.files.paths import expand_user
 from launchers.flow.compile import FlowLayout
 from launchers.flow.model import Flow
 from launchers.flow.read import RUN_FOLDER
@@ -117,7 +118,7 @@ def _has_current_outputs(layout: FlowLayout, name: str, run: Path) -> bool:
     """
     for index, cell in enumerate(layout.flow.cells):
         spec = cell.jobs[name].spec
-        folder = Path(spec.work_dir or "").expanduser()
+        folder = expand_user(spec.work_dir or "")
         outputs = spec.outputs or (str(output_path(run, *layout.step(name, index))),)
         inputs = (*(spec.inputs or ()), *filter(None, [spec.script]))
         written = [_modified(folder, path, run) for path in outputs]
@@ -131,6 +132,6 @@ def _has_current_outputs(layout: FlowLayout, name: str, run: Path) -> bool:
 def _modified(folder: Path, path: str, run: Path) -> int | None:
     """When a file of a job was modified, in nanoseconds since the epoch; None if it does not exist."""
     try:
-        return (folder / Path(path.replace(RUN_FOLDER, str(run))).expanduser()).stat().st_mtime_ns
+        return (folder / expand_user(path.replace(RUN_FOLDER, str(run)))).stat().st_mtime_ns
     except OSError:
         return None

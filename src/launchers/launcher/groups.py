@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve
 
-from launchers.config.find import Located, locate
+from launchers.config.find import Located, check_owner, locate
 from launchers.errors import UNREACHABLE, LauncherNotFoundError
 from launchers.jobs.backend import Backend
 from launchers.offer.model import Group
@@ -42,6 +42,7 @@ def load_groups(
         return (machine.machine_group(machine.probe()),), located
     from launchers.config.load import load
 
+    check_owner(located)
     groups = _build_groups(load(located.used).document, located.used, refresh=refresh)
     return add_signals(groups, live), located
 
