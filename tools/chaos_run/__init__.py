@@ -1,0 +1,1 @@
+"""Attacks on real runs, and the truth about what they did to them: tools/chaos."""
