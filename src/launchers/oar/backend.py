@@ -7,43 +7,27 @@ is waited for for ever, so each is looked up first.
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sys
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launchers.commands import CommandError, Connector, LocalConnector
-from launchers.errors import UNREACHABLE, LauncherNotFoundError
-from launchers.jobs.backend import (
-    Backend,
-    Element,
-    JobAnswer,
-    JobInfo,
-    RefusedError,
-    Resources,
-    SubmissionRequest,
-    last_lines,
-)
-from launchers.jobs.state import ENDED
-from launchers.jobs.submission import PARENT_FAILED
+from launchers.commands import CommandError, LocalConnector
+from launchers.errors import NOTHING_MATCHES, UNREACHABLE, LauncherNotFoundError, RunError
+from launchers.jobs.backend import Backend, Element, JobAnswer, RefusedError, Resources, SubmissionRequest
+from launchers.oar import jobs as oar_jobs
 from launchers.oar.args import OarArgs, environment_prefix, option_words
-from launchers.oar.refusals import is_transient, refusal_of_oarsub, without_noise
+from launchers.oar.quoting import UnquotableError, folder_problem, label, option_problems, takes_output
 from launchers.oar.render import render
-from launchers.oar.states import OarJob, arrays_condition, find_jobs, latest_jobs
+from launchers.oar.states import arrays_condition, find_jobs, latest_jobs
+from launchers.oar.submission import submit
 
 if TYPE_CHECKING:
     from submitit import Executor
 
     from launchers.matching import Selection
 
-TIMEOUT = 60.0
-LONGEST_NAME = 100
-"""The most letters of a job's name: the database refuses more."""
-FILE = re.compile(r"[a-zA-Z0-9_./%\\ -]+", re.ASCII)
-"""The names that oarsub takes for a job's output: what OAR and the shell say there, as a step has files of its own."""
 SCRIPT_OUTPUT = "oar-%A_%a.out"
 """Where a script of the run folder writes, in sbatch's words: OAR's own names know nothing of arrays."""
 WARNING = 90
@@ -68,7 +52,10 @@ class OarBackend(Backend):
     def executor(
         self, folder: Path, resources: Resources, *, name: str = "", token: str = "", early_signal: bool = True
     ) -> Executor:
-        """The executor of submitit-oar.  Raises LauncherNotFoundError where that is not installed."""
+        """The executor of submitit-oar.
+
+        Raises LauncherNotFoundError where that is not installed, and for a folder that OAR cannot quote.
+        """
         try:
             from launchers.oar.executor import PatchedOarExecutor
         except ImportError as error:
@@ -77,7 +64,10 @@ class OarBackend(Backend):
                 "pip install 'launchers[oar]'"
             )
             raise LauncherNotFoundError(message, UNREACHABLE) from error
-        executor = PatchedOarExecutor(folder)
+        executor = PatchedOarExecutor(folder, token=token)
+        problems = (*_folder_problems(executor.folder.absolute(), str(Path.cwd())), _output_problem(executor.folder))
+        if problem := next(filter(None, problems), ""):
+            raise LauncherNotFoundError(problem, NOTHING_MATCHES)
         executor.update_parameters(**{**resources.submitit(), **({"n": name} if name else {})})
         return executor
 
@@ -90,7 +80,9 @@ class OarBackend(Backend):
         try:
             return executor.submit(function, *args, **kwargs)
         except FailedJobError as error:
-            raise _refused(without_noise(str(error))) from error
+            raise error.__cause__ or error from None
+        except UnquotableError as error:
+            raise RefusedError([str(error)]) from error
 
     # -- plans
 
@@ -112,84 +104,107 @@ class OarBackend(Backend):
 
     def render_script(self, request: SubmissionRequest) -> str:
         """The options, as ``oarsub -S`` reads them, and the command."""
+        for problem in option_problems(_additional(request)):
+            raise ValueError(problem)
         arguments = _flags(request, [f"{wait.kind}:{wait.on[0]}" for wait in request.waits])
         lines = [f"#OAR {flag} {value}" for flag, value in zip(arguments[::2], arguments[1::2], strict=True)]
         return "\n".join(["#!/bin/sh", *lines, _command(request), ""])
 
+    def prepare(self, requests: Sequence[SubmissionRequest]) -> None:
+        """Refuse what OAR cannot quote, before anything is sent.  Raises RunError."""
+        for problem in (problem for request in requests for problem in _problems(request)):
+            raise RunError(problem)
+
     def send(self, requests: Sequence[SubmissionRequest]) -> list[str]:
         """Run oarsub once.  Raises RefusedError, also for a parent that does not exist."""
         (request,) = requests
-        if request.submission.script:
-            return [_send_script(request)]
-        for folder in (request.folder, request.run / "oar"):
+        for problem in _problems(request):
+            raise RefusedError([problem])
+        submission = request.submission
+        for folder in (request.run / "oar", *(() if submission.script else (request.folder,))):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return [_oarsub([*_flags(request, _parents(request)), _command(request)])]
+        argv, cwd = _script_words(request) if submission.script else (_words(request), None)
+        return [
+            submit(
+                argv,
+                request.run / "oar" / f"oarsub.{submission.name}.out",
+                count=len(submission.members),
+                cwd=cwd,
+                find=lambda: _find(submission.token),
+            )
+        ]
 
     def find_token(self, token: str, since: float) -> str | None:
         """The id of the job that carries a token in its name."""
-        found = find_jobs(LocalConnector(), f"job_name LIKE '%.{token}'")
-        return str(found[0].array) if found else None
+        return oar_jobs.find_token(LocalConnector(), token)
 
     def states(
         self, run: Path, jobs: Mapping[str, str], elements: Collection[Element] = (), *, usage: bool = False
     ) -> JobAnswer:
-        """What oarstat knows; nothing where OAR does not answer.  OAR does not tell what a job used."""
-        return JobAnswer(job_infos(LocalConnector(), jobs))
+        """What oarstat knows.  OAR does not tell what a job used."""
+        return oar_jobs.job_answer(LocalConnector(), jobs)
 
     def cancel(self, run: Path, elements: Iterable[Element], tokens: Mapping[str, str]) -> None:
         """One oardel for all of them, under the ids that the jobs have now."""
-        wanted = set(elements)
-        known = latest_jobs(find_jobs(LocalConnector(), arrays_condition(job for job, _ in wanted)))
-        ids = [
-            str(job.id)
-            for (array, index), job in known.items()
-            if job.state not in ENDED and ({(str(array), None), (str(array), index)} & wanted)
-        ]
-        if ids:
-            LocalConnector().run(("oardel", *ids), timeout=TIMEOUT)
+        oar_jobs.delete(LocalConnector(), elements, tokens)
 
     def output_patterns(self, request: SubmissionRequest, script: str) -> list[str]:
         """The files of a script of ours."""
         return [SCRIPT_OUTPUT]
 
 
-def _refused(text: str) -> RefusedError:
-    """What oarsub printed, as an error."""
-    return RefusedError(last_lines(text), refusal_of_oarsub(text), transient=is_transient(text))
+def _additional(request: SubmissionRequest) -> dict[str, str | list[str]]:
+    """The options of oarsub that a step has, by their names."""
+    return dict(request.submission.parameters.get("additional_parameters") or {})
+
+
+def _problems(request: SubmissionRequest) -> Iterator[str]:
+    """Why OAR cannot take a submission, and what to do."""
+    yield from _folder_problems(request.run.absolute(), "" if request.submission.script else request.cwd)
+    yield from option_problems(_additional(request))
+
+
+def _folder_problems(run: Path, cwd: str) -> Iterator[str]:
+    """Why jobs cannot have their files in one folder and work in another one."""
+    yield from filter(None, (folder_problem("run folder", run), folder_problem("working folder", cwd)))
+
+
+def _output_problem(folder: Path) -> str:
+    """Why a function cannot have its output in a folder."""
+    if takes_output(folder.absolute()):
+        return ""
+    return (
+        f"the folder {folder.absolute()} has a character in it that oarsub does not take in the names of output files: "
+        "use one of letters, digits, blanks and _ . / -"
+    )
 
 
 def _unreachable(error: CommandError) -> RefusedError:
     """A command of OAR that gave no answer."""
-    return RefusedError([f"Cannot connect: {error}"], transient=True)
+    return RefusedError([f"cannot ask OAR: {error}"], transient=True)
 
 
-def _send_script(request: SubmissionRequest) -> str:
-    """Submit a file of the run folder, from `cwd`.
+def _find(token: str) -> str | None:
+    """The job that carries a token, before it is submitted again.  Raises RefusedError."""
+    try:
+        return oar_jobs.find_token(LocalConnector(), token)
+    except CommandError as error:
+        raise _unreachable(error) from error
+
+
+def _script_words(request: SubmissionRequest) -> tuple[list[str], str]:
+    """The arguments of oarsub for a file of the run folder, and the folder where it is submitted.
 
     oarsub reads files through a shell, so it is told no names but ours.
     """
-    cwd = str((request.run / "cwd").absolute())
+    cwd = str(request.script_folder.absolute())
     options: dict[str, str | list[str]] = {"n": _name(request), "a": _parents(request), "d": cwd}
     tasks = "".join(f"{number}\n" for _, number in request.submission.members)
     if tasks != (request.run / "oar" / "tasks").read_text():  # only some of those that the file names
         some = request.run / "oar" / f"tasks.{request.submission.name}"
         some.write_text(tasks)
         options["array-param-file"] = f"../oar/{some.name}"
-    return _oarsub(["-S", *option_words(options), f"../{request.submission.script}"], cwd)
-
-
-def _oarsub(argv: Sequence[str], cwd: str | None = None) -> str:
-    """The id of what is submitted, of an array its first job's; raises RefusedError."""
-    try:
-        outcome = LocalConnector().run(("oarsub", *argv), timeout=TIMEOUT, cwd=cwd)
-    except CommandError as error:
-        raise _unreachable(error) from error
-    found = re.search(r"^OAR_JOB_ID=([0-9]+)$", outcome.stdout, re.M)
-    if outcome.status or not found:
-        raise _refused(
-            without_noise(outcome.stderr).strip() or outcome.stdout.strip() or f"exit status {outcome.status}"
-        )
-    return found[1]
+    return ["-S", *option_words(options), f"../{request.submission.script}"], cwd
 
 
 def _parents(request: SubmissionRequest) -> list[str]:
@@ -212,20 +227,23 @@ def _parents(request: SubmissionRequest) -> list[str]:
 
 def _name(request: SubmissionRequest) -> str:
     """What the job is called, by which it is found."""
-    token = request.submission.token
-    return f"{request.plan}.{request.submission.name}"[: LONGEST_NAME - len(token) - 1] + f".{token}"
+    name = label(f"{request.plan}.{request.submission.name}")
+    return oar_jobs.named(name, request.submission.token)
+
+
+def _words(request: SubmissionRequest) -> list[str]:
+    """The arguments of oarsub for a step."""
+    return [*_flags(request, _parents(request)), _command(request)]
 
 
 def _flags(request: SubmissionRequest, parents: Sequence[str]) -> list[str]:
-    submission, own = request.submission, str(request.run.absolute() / "oar" / "%jobid%")
-    told = dict(submission.parameters)
-    options: dict[str, str | list[str]] = dict(told.get("additional_parameters") or {})
-    if told.get("queue"):
-        options["q"] = told["queue"]
+    submission, output = request.submission, request.run.absolute() / "oar"
+    options = _additional(request)
+    if queue := submission.parameters.get("queue"):
+        options["q"] = queue
     options |= {"n": _name(request), "a": list(parents)}
     options["d"] = request.cwd  # else oarsub believes $PWD, which os.chdir leaves as it was
-    if not FILE.fullmatch(own):
-        own = "/dev/null"
+    own = str(output / "%jobid%") if takes_output(output) else "/dev/null"  # for what OAR and the shell say
     options |= {"O": own, "E": own}
     if submission.array:
         options["array"] = str(len(submission.members))
@@ -236,41 +254,3 @@ def _command(request: SubmissionRequest) -> str:
     """What runs on the node, for its user's shell."""
     python = (sys.executable, "-u", "-m", "launchers.runs.node", str(request.run.absolute()), request.submission.name)
     return shlex.join([*environment_prefix(os.environ), "SUBMITIT_EXECUTOR=launchersoar", *python])
-
-
-# -- asking ----------------------------------------------------------------------------------------------------
-
-
-def job_infos(connector: Connector, ids: Iterable[str]) -> dict[Element, JobInfo]:
-    """What oarstat knows of these jobs and all their elements; nothing where OAR does not answer."""
-    wanted = set(ids)
-    try:
-        known = latest_jobs(find_jobs(connector, arrays_condition(wanted))) if wanted else {}
-    except CommandError:
-        return {}  # the run folder says what is known then
-    found: dict[Element, JobInfo] = {}
-    alone = {array for array, index in known} - {array for array, index in known if index}
-    for (array, index), job in known.items():
-        found[str(array), None if array in alone else index] = _info(job)
-        if array in alone:  # an array of one is asked about as either
-            found[str(array), index] = _info(job)
-    return found
-
-
-def _info(job: OarJob) -> JobInfo:
-    state, reason = job.state, job.reason
-    if job.exit == PARENT_FAILED:
-        state, reason = "CANCELLED", "parent failed"
-    seconds = (job.stop or time.time()) - job.start if job.start else None
-    return JobInfo(
-        state=state,
-        reason=reason,
-        nodes=",".join(job.hosts),
-        elapsed="" if seconds is None else f"{seconds:.0f} s",
-        exit="" if job.exit is None else str(job.exit),
-        partition=job.queue,
-        submitted=job.submitted or None,
-        started=job.start or None,
-        ended=job.stop or None,
-        job=str(job.id),
-    )

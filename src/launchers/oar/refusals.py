@@ -24,6 +24,9 @@ _TRANSIENT = re.compile(
 )
 _PERL = re.compile(r"Possible precedence problem .* line \d+\.")
 """The warning of perl 5.42 about the source of OAR 2.6.1, each time oarstat starts."""
+REFUSALS = frozenset({4, 5, 6, 7, 8, 16, 17, *range(240, 256)}) - {242}
+"""The exit statuses of oarsub with which it has made no job that will run: its own, and what it says as a negative
+number (docs/oar-facts.md#answers-of-oarsub).  Another one may come after it has made the job: 9 and 242 do."""
 
 
 def without_noise(message: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -19,17 +20,33 @@ STATES = {
     "Finishing": "COMPLETING", "toError": "COMPLETING",
 }  # fmt: skip
 """States of jobs that have not ended, in Slurm's words."""
+HELD = "JobHeldUser"
+"""Why a job in Hold waits, in Slurm's words."""
+DELETED = "FRAG_JOB_REQUEST"
+"""The event of a job that somebody wanted to be deleted. OAR itself does, for other jobs, walltimes and nodes."""
 ERROR_EVENTS = (
     ("BESTEFFORT_KILL", "PREEMPTED", "was killed for a job that is not besteffort"),
     ("WALLTIME", "TIMEOUT", "reached its walltime"),
     ("WORKING_DIRECTORY", "FAILED", "its working folder cannot be entered on the node"),
     ("OUTPUT_FILES", "FAILED", "its output files cannot be created on the node"),
-    ("FRAG_JOB_REQUEST", "CANCELLED", "was deleted"),
 )
 """Why a job is in Error, with the state that this means: the first of these events that the job has
 (docs/oar-facts.md#states)."""
+NODE_EVENTS = frozenset(
+    {
+        "PING_CHECKER_NODE_SUSPECTED", "CPUSET_ERROR", "CPUSET_MANAGER_FILE", "SUSPEND_ERROR", "RESUME_ERROR",
+        "PROLOGUE_ERROR", "EPILOGUE_ERROR", "CANNOT_WRITE_NODE_FILE", "CANNOT_WRITE_PID_FILE", "USER_SHELL",
+        "CANNOT_CREATE_TMP_DIRECTORY", "LAUNCHING_OAREXEC_TIMEOUT", "SSH_TRANSFER_TIMEOUT", "BAD_HASHTABLE_DUMP",
+        "RESERVATION_NO_NODE", "EXIT_VALUE_OAREXEC",
+    }
+)  # fmt: skip
+"""The events of a job that its node has failed: OAR suspects the node then (NodeChangeState of OAR 2.5.9)."""
 RESUBMIT = 99
 """The exit status for which OAR submits an idempotent job again, if it ran for more than a minute."""
+LATEST = 2**40
+"""Seconds of the epoch after which no job is submitted, starts or ends."""
+_ASKED_BY = re.compile(r"User (\S+) requested")
+"""Who wanted a job to be deleted, which OAR writes only into the text of the event."""
 
 
 @frozen
@@ -38,7 +55,7 @@ class OarJob:
 
     `array` and `index` (from 0) are those it was submitted with: they stay when OAR submits the job again under another
     `id`. `exit` is the exit status or, if negative, the signal that ended the job; None where OAR states neither.
-    Times are seconds of the epoch, 0 where there is none yet.
+    Times are seconds of the epoch, 0 where there is none yet. `deleted` says that somebody wants it to be deleted.
     """
 
     id: int
@@ -53,6 +70,7 @@ class OarJob:
     submitted: int
     start: int
     stop: int
+    deleted: bool = False
 
 
 def find_jobs(connector: Connector, sql: str) -> list[OarJob]:
@@ -71,18 +89,16 @@ def arrays_condition(ids: Iterable[str]) -> str:
 
     Raises ValueError for an id that is not a number.
     """
-    return f"array_id IN ({', '.join(str(int(id)) for id in sorted(set(ids)))})"
+    return f"array_id IN ({_numbers(ids)})"
 
 
-def read_jobs(text: str) -> list[OarJob]:
-    """The jobs in the output of ``oarstat -f -J``, which is empty where there are none. Raises CommandError."""
-    if not text.strip():
-        return []
-    try:
-        records = json.loads(text)
-    except ValueError as error:
-        raise CommandError(f"the output of oarstat cannot be read as JSON: {error}") from None
-    return sorted((_job(record) for record in records.values()), key=lambda job: job.id)
+def ids_condition(ids: Iterable[str]) -> str:
+    """The SQL condition for jobs by the ids that they have now.  Raises ValueError for an id that is not a number."""
+    return f"job_id IN ({_numbers(ids)})"
+
+
+def _numbers(ids: Iterable[str]) -> str:
+    return ", ".join(str(int(id)) for id in sorted(set(ids)))
 
 
 def latest_jobs(jobs: Iterable[OarJob]) -> dict[tuple[int, int], OarJob]:
@@ -90,8 +106,43 @@ def latest_jobs(jobs: Iterable[OarJob]) -> dict[tuple[int, int], OarJob]:
     return {(job.array, job.index): job for job in sorted(jobs, key=lambda job: job.id)}
 
 
-def _job(record: dict[str, Any]) -> OarJob:
-    state, reason, exit = _state(record)
+# -- reading ---------------------------------------------------------------------------------------------------
+
+
+def read_jobs(text: str) -> list[OarJob]:
+    """The jobs in the output of ``oarstat -f -J``, which is empty where there are none.
+
+    Other programs may have written lines before and after. Raises CommandError for what is no answer: nobody knows
+    then.
+    """
+    if not text.strip():
+        return []
+    try:
+        return sorted((_job(record) for record in _records(text)), key=lambda job: job.id)
+    except KeyError as error:
+        raise CommandError(f"the output of oarstat cannot be read: a job has no {error}") from None
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise CommandError(f"the output of oarstat cannot be read: {str(error)[:200]}") from None
+
+
+def _records(text: str) -> list[Any]:
+    """The first object or list of records that begins a line.  Raises ValueError where there is none."""
+    decoder = json.JSONDecoder()
+    for start in re.finditer(r"^[ \t]*(?=[\[{])", text, re.M):
+        try:
+            document, _ = decoder.raw_decode(text, start.end())
+        except ValueError:
+            continue
+        records = list(document.values()) if isinstance(document, dict) else document
+        if all(isinstance(record, dict) for record in records):
+            return records
+    raise ValueError(f"no JSON object of jobs in {text.strip()[:80]!r}")
+
+
+def _job(record: Mapping[str, Any]) -> OarJob:
+    start = _time(record.get("startTime"))
+    state, reason, exit = _state(record, started=start > 0)
+    hosts = record.get("assigned_network_address")
     return OarJob(
         id=int(record["Job_Id"]),
         array=int(record["array_id"]),
@@ -99,36 +150,75 @@ def _job(record: dict[str, Any]) -> OarJob:
         state=state,
         reason=reason,
         exit=exit,
-        hosts=tuple(record.get("assigned_network_address") or ()),
+        hosts=tuple(map(str, hosts)) if isinstance(hosts, list) else (),
         queue=str(record.get("queue") or ""),
         name=str(record.get("name") or ""),
-        submitted=int(record.get("submissionTime") or 0),
-        start=int(record.get("startTime") or 0),
-        stop=int(record.get("stopTime") or 0),
+        submitted=_time(record.get("submissionTime")),
+        start=start,
+        stop=_time(record.get("stopTime")),
+        deleted=DELETED in _events(record),
     )
 
 
-def _state(record: dict[str, Any]) -> tuple[str, str, int | None]:
+def _time(value: Any) -> int:
+    """Seconds of the epoch; 0 for what is no time."""
+    return value if type(value) is int and 0 <= value < LATEST else 0
+
+
+def _events(record: Mapping[str, Any]) -> dict[str, str]:
+    """The descriptions of a job's events, by their types."""
+    events = record.get("events")
+    found = [event for event in events if isinstance(event, dict)] if isinstance(events, list) else []
+    return {str(event.get("type")): str(event.get("description") or "") for event in found}
+
+
+# -- states ----------------------------------------------------------------------------------------------------
+
+
+def _state(record: Mapping[str, Any], *, started: bool) -> tuple[str, str, int | None]:
     """State, reason and exit status of a job."""
-    state = str(record.get("state"))
+    state = str(record["state"])
     if state == "Terminated":
-        return _terminated(int(record.get("exit_code") or 0))
+        return _terminated(record.get("exit_code"))
     if state == "Error":
-        return *_error(record.get("events") or ()), None
-    message = str(record.get("message") or "")
-    return STATES.get(state, "PENDING"), message if state == "Waiting" else "", None
+        return *_error(_events(record), str(record.get("owner") or ""), started=started), None
+    if state not in STATES:
+        return "UNKNOWN", f"OAR says that it is {state[:60]}", None
+    message = str(record.get("message") or "") if state == "Waiting" else HELD if state == "Hold" else ""
+    return STATES[state], message, None
 
 
-def _terminated(wait_status: int) -> tuple[str, str, int]:
+def _terminated(wait_status: Any) -> tuple[str, str, int | None]:
     """Terminated says only that the job ended by itself; its exit code is a wait status, with the signal in 7 bits."""
-    signal, exit = wait_status & 0x7F, wait_status >> 8
-    return "COMPLETED" if wait_status == 0 else "FAILED", "", -signal if signal else exit
+    if wait_status is None:
+        return "FAILED", "OAR does not say how it ended", None
+    status = int(wait_status)
+    signal, exit = status & 0x7F, status >> 8
+    return "COMPLETED" if status == 0 else "FAILED", "", -signal if signal else exit
 
 
-def _error(events: Iterable[dict[str, Any]]) -> tuple[str, str]:
+def _error(events: Mapping[str, str], owner: str, *, started: bool) -> tuple[str, str]:
     """State and reason of a job in Error, which are in its events."""
-    descriptions = {str(event.get("type")): str(event.get("description", "")) for event in events}
     for event, state, reason in ERROR_EVENTS:
-        if event in descriptions:
+        if event in events:
             return state, reason
-    return "FAILED", next(reversed(descriptions), "") or "OAR does not say why"
+    if failed := next((event for event in events if event in NODE_EVENTS), ""):
+        return "NODE_FAIL", f"its node failed ({failed})"
+    if DELETED in events:
+        return _deleted(events[DELETED], owner, started=started)
+    return "FAILED", next(reversed([*events]), "") or "OAR does not say why"
+
+
+def _deleted(description: str, owner: str, *, started: bool) -> tuple[str, str]:
+    """State and reason of a job that somebody deleted.
+
+    Where a node is set Absent or Dead, its jobs are deleted in the name of who did that.
+    """
+    found = _ASKED_BY.match(description)
+    if found is None or not owner:
+        return "CANCELLED", "was deleted" if started else "was deleted before it started"
+    if not started:
+        return "CANCELLED", f"was deleted by {found[1]} before it started"
+    if found[1] == owner:
+        return "CANCELLED", f"was deleted by {owner}"
+    return "NODE_FAIL", f"was deleted by {found[1]}, as when its node is set Absent or Dead"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from launchers.jobs.submission import PARENT_FAILED
 from launchers.oar.args import OarArgs, environment_prefix
-from launchers.oar.backend import LONGEST_NAME
+from launchers.oar.jobs import LONGEST_NAME
 from launchers.runs.results import RESULT_PATIENCE
 from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError

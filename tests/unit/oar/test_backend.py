@@ -1,52 +1,35 @@
 """Plans on OAR: what oarsub, oarstat and oardel are given, and what becomes of their answers."""
 
-import json
 import shlex
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from connectors import Answers
+from fake_oar import Oarsub, oarstat
+from fake_oar import record as job
 
 from launchers import LauncherNotFoundError
+from launchers.errors import RunError
 from launchers.jobs.backend import RefusedError, SubmissionRequest, Wait
 from launchers.jobs.submission import Submission
 from launchers.oar.args import OarArgs
-from launchers.oar.backend import LONGEST_NAME, OarBackend, job_infos
+from launchers.oar.backend import OarBackend
+from launchers.oar.jobs import LONGEST_NAME
 
 OAR = OarBackend()
 
 
-def job(id, *, array=None, index=1, state="Running", **more):
-    """A record of oarstat; single jobs are arrays of one."""
-    return {"Job_Id": id, "array_id": array or id, "array_index": index, "state": state, "events": [], **more}
-
-
-def oarstat(*jobs):
-    """What oarstat prints of these jobs."""
-    return json.dumps({str(record["Job_Id"]): record for record in jobs})
-
-
-class Commands(Answers):
-    """Answers, and the folder that each command had."""
-
-    def __init__(self, answers):
-        super().__init__(answers)
-        self.folders = []
-
-    def run(self, argv, *, cwd=None, **keys):
-        self.folders.append(cwd)
-        return super().run(argv, **keys)
-
-
 @pytest.fixture
-def oar(monkeypatch):
-    """Says what OAR's commands answer."""
+def oar(monkeypatch, tmp_path_factory):
+    """Says what OAR's commands answer; what oarsub was asked is in its `asked`."""
+    oarsub = Oarsub(tmp_path_factory.mktemp("oarsub"), monkeypatch)
 
     def answer(answers):
-        commands = Commands(answers)
+        commands = Answers(answers)
         monkeypatch.setattr("launchers.oar.backend.LocalConnector", lambda: commands)
+        oarsub.answer(answers.get("oarsub"))
+        commands.oarsub = oarsub
         return commands
 
     return answer
@@ -114,8 +97,8 @@ def test_a_script_shows_what_oarsub_would_be_asked():
 def test_a_step_is_one_oarsub(oar, tmp_path):
     commands = oar({"oarsub": "[ADMISSION RULE] hello\nOAR_JOB_ID=12\n"})
     assert OAR.send([request(tmp_path)]) == ["12"]
-    (argv,) = commands.asked
-    options = flags_of(argv[1:])
+    (argv,) = commands.oarsub.asked
+    options = flags_of(argv)
     own = str(tmp_path / "oar" / "%jobid%")
     assert options == {
         "-l": PARAMETERS["additional_parameters"]["l"], "-p": "gpu_count > 0", "-t": "besteffort", "-q": "night",
@@ -130,17 +113,19 @@ def test_a_step_is_one_oarsub(oar, tmp_path):
 
 
 def test_an_array_says_how_many(oar, tmp_path):
-    commands = oar({"oarsub": "OAR_JOB_ID=12\nOAR_JOB_ID=13\n"})
+    commands = oar({"oarsub": "OAR_JOB_ID=12\nOAR_JOB_ID=13\nOAR_ARRAY_ID=12\n"})
     assert OAR.send([request(tmp_path, members=(("m", 0), ("m", 1)))]) == ["12"]
-    assert flags_of(commands.asked[0][1:])["--array"] == "2"
-    OAR.send([request(tmp_path)])
-    assert "--array" not in commands.asked[1]
+    assert flags_of(commands.oarsub.asked[0])["--array"] == "2"
+    oar({"oarsub": "OAR_JOB_ID=12\n"})
+    OAR.send([request(tmp_path / "other")])
+    assert "--array" not in commands.oarsub.asked[1]
 
 
-def test_a_folder_that_oarsub_would_misread_gets_no_output_there(oar, tmp_path):
+@pytest.mark.parametrize("name", ["%jobid%", "\u00e9", "a;b"])
+def test_a_folder_that_oarsub_would_misread_gets_no_output_there(oar, tmp_path, name):
     commands = oar({"oarsub": "OAR_JOB_ID=12\n"})
-    OAR.send([request(tmp_path / "$(x)")])
-    options = flags_of(commands.asked[0][1:])
+    OAR.send([request(tmp_path / name)])
+    options = flags_of(commands.oarsub.asked[0])
     assert (options["-O"], options["-E"]) == ("/dev/null", "/dev/null")
 
 
@@ -148,31 +133,52 @@ def test_names_are_as_long_as_the_database_takes(oar, tmp_path):
     commands = oar({"oarsub": "OAR_JOB_ID=12\n"})
     submission = Submission("s" * 200, "launchers-id-0", (("a", None),), (), PARAMETERS)
     OAR.send([SubmissionRequest(tmp_path, "id", "p", submission)])
-    name = flags_of(commands.asked[0][1:])["-n"]
+    name = flags_of(commands.oarsub.asked[0])["-n"]
     assert len(name) == LONGEST_NAME == 100
     assert name.startswith("p.sss")
     assert name.endswith("s.launchers-id-0")
 
 
-@pytest.mark.parametrize(("answer", "lines", "code", "transient"), [
-    ((1, "# There are not enough resources for your request\nOAR_JOB_ID=-5\n"),
-     ("There are not enough resources for your request", "OAR_JOB_ID=-5"), "limit", False),
-    ((1, "Cannot connect to the database"), ("Cannot connect to the database",), "", True),
-    ("no id here", ("no id here",), "", False),
-    ((3, ""), ("exit status 3",), "", False),
-])  # fmt: skip
-def test_what_oarsub_says_when_it_refuses(oar, tmp_path, answer, lines, code, transient):
-    oar({"oarsub": answer})
-    with pytest.raises(RefusedError) as caught:
-        OAR.send([request(tmp_path)])
-    assert (caught.value.lines, caught.value.code, caught.value.transient) == (lines, code, transient)
+# -- what OAR cannot quote -----------------------------------------------------------------------------------------
 
 
-def test_an_oarsub_that_gives_no_answer_is_worth_asking_again(oar, tmp_path):
-    oar({})
-    with pytest.raises(RefusedError, match="Cannot connect") as caught:
-        OAR.send([request(tmp_path)])
-    assert caught.value.transient
+@pytest.mark.parametrize("character", ["'", '"', "\\", "$", "`"])
+def test_a_folder_that_oar_cannot_quote_is_refused_before_it_is_sent(oar, tmp_path, character):
+    """One quote in a path, and OAR suspects the nodes, for everybody."""
+    commands = oar({"oarsub": "OAR_JOB_ID=12\n"})
+    bad = tmp_path / f"it{character}s"
+    for refused, role in ((request(bad), "run folder"), (request(tmp_path, cwd=str(bad)), "working folder")):
+        words = rf"the {role} .*it.s has a .* in it, which OAR does not quote on its nodes: use a folder without it"
+        with pytest.raises(RunError, match=words):
+            OAR.prepare([request(tmp_path / "good"), refused])
+        with pytest.raises(RefusedError, match=words) as caught:
+            OAR.send([refused])
+        assert not caught.value.transient
+    assert commands.oarsub.asked == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_oar_can_quote(oar, tmp_path):
+    oar({"oarsub": "OAR_JOB_ID=12\n"})
+    fine = tmp_path / "a b;c#d&e\u00e9\u20ac%x{y}(z)@+,=:!~\t"
+    OAR.prepare([request(fine, cwd=str(fine))])
+    assert OAR.send([request(fine, cwd=str(fine))]) == ["12"]
+
+
+def test_an_option_that_oar_cannot_quote_is_refused(tmp_path):
+    parameters = OarArgs(project="it's").submitit()
+    for act in (lambda asked: OAR.prepare([asked]), lambda asked: OAR.send([asked]), OAR.render_script):
+        with pytest.raises((RunError, RefusedError, ValueError), match=r"the option project of oarsub.* has a quote"):
+            act(request(tmp_path, parameters=parameters))
+    with pytest.raises(RunError, match=r"the option p of oarsub.* has a line break"):
+        OAR.prepare([request(tmp_path, parameters={"additional_parameters": {"p": "gpu > 0\n"}})])
+
+
+def test_a_name_is_made_of_what_oar_can_quote(oar, tmp_path):
+    commands = oar({"oarsub": "OAR_JOB_ID=12\n"})
+    submission = Submission("a", "launchers-id-0", (("a", None),), (), PARAMETERS)
+    OAR.send([SubmissionRequest(tmp_path, "id", "it's $x\n", submission)])
+    assert flags_of(commands.oarsub.asked[0])["-n"] == "it_s__x_.a.launchers-id-0"
 
 
 # -- parents -----------------------------------------------------------------------------------------------------
@@ -184,7 +190,7 @@ def test_parents_are_waited_for_under_the_ids_that_they_have_now(oar, tmp_path):
     commands = oar({"oarstat": oarstat(*jobs), "oarsub": "OAR_JOB_ID=12\n"})
     waits = [Wait("afterok", ("5", None)), Wait("afterok", ("7", 1)), Wait("afterok", ("7", None))]
     OAR.send([request(tmp_path, waits=waits)])
-    assert flags_of(commands.asked[1][1:])["-a"] == ["9", "8", "7"]
+    assert flags_of(commands.oarsub.asked[0])["-a"] == ["9", "8", "7"]
     assert commands.asked[0][-1] == "array_id IN (5, 7)"
 
 
@@ -195,14 +201,17 @@ def test_a_parent_that_oar_does_not_know_is_refused(oar, tmp_path):
         with pytest.raises(RefusedError, match=f"it waits for job {element[0]}, which OAR does not know") as caught:
             OAR.send([request(tmp_path, waits=[Wait("afterok", element)])])
         assert not caught.value.transient
-    assert not any(argv[0] == "oarsub" for argv in commands.asked)
+    assert commands.oarsub.asked == []
 
 
 def test_parents_that_cannot_be_looked_up_are_worth_asking_again(oar, tmp_path):
     oar({"oarsub": "OAR_JOB_ID=12\n"})
-    with pytest.raises(RefusedError, match="Cannot connect") as caught:
+    with pytest.raises(RefusedError, match="cannot ask OAR") as caught:
         OAR.send([request(tmp_path, waits=[Wait("afterok", ("5", None))])])
     assert caught.value.transient
+
+
+THREE = "OAR_JOB_ID=12\nOAR_JOB_ID=13\nOAR_JOB_ID=14\nOAR_ARRAY_ID=12\n"
 
 
 # -- scripts -----------------------------------------------------------------------------------------------------
@@ -222,84 +231,29 @@ def script(run, *items, **keys):
 
 
 def test_a_script_is_sent_from_its_folder(oar, run):
-    commands = oar({"oarsub": "OAR_JOB_ID=12\n"})
+    commands = oar({"oarsub": THREE})
     assert OAR.send([script(run, 0, 1, 2)]) == ["12"]
     cwd = str(run / "cwd")
-    assert commands.asked == [("oarsub", "-S", "-n", "p.a.launchers-id-0", "-d", cwd, "../job.sh")]
-    assert commands.folders == [cwd]
-    assert [path.name for path in (run / "oar").iterdir()] == ["tasks"]
+    assert commands.oarsub.asked == [["-S", "-n", "p.a.launchers-id-0", "-d", cwd, "../job.sh"]]
+    assert commands.oarsub.folders == [cwd]
+    assert not (run / "oar" / "tasks.a").exists()
+    assert not (run / "jobs").exists()
 
 
 def test_some_items_of_a_script_have_a_file_of_their_own(oar, run):
-    commands = oar({"oarsub": "OAR_JOB_ID=12\n"})
+    commands = oar({"oarsub": "OAR_JOB_ID=12\nOAR_JOB_ID=13\nOAR_ARRAY_ID=12\n"})
     OAR.send([script(run, 0, 2)])
-    assert commands.asked[0][-3:-1] == ("--array-param-file", "../oar/tasks.a")
+    assert commands.oarsub.asked[0][-3:-1] == ["--array-param-file", "../oar/tasks.a"]
     assert (run / "oar" / "tasks.a").read_text() == "0\n2\n"
 
 
 def test_a_script_waits_for_jobs(oar, run):
-    commands = oar({"oarsub": "OAR_JOB_ID=12\n", "oarstat": oarstat(job(5))})
+    commands = oar({"oarsub": THREE, "oarstat": oarstat(job(5))})
     OAR.send([script(run, 0, 1, 2, waits=[Wait("afterok", ("5", None))])])
-    assert flags_of(commands.asked[1][2:])["-a"] == "5"
+    assert flags_of(commands.oarsub.asked[0][1:])["-a"] == "5"
 
 
-# -- asking and cancelling -----------------------------------------------------------------------------------------
-
-
-def infos(*jobs, ids=("5", "7")):
-    return {key: info.state for key, info in job_infos(Answers({"oarstat": oarstat(*jobs)}), ids).items()}
-
-
-def test_an_array_of_one_is_asked_about_as_either():
-    assert infos(job(5)) == {("5", None): "RUNNING", ("5", 0): "RUNNING"}
-    assert infos(job(7), job(8, array=7, index=2, state="Waiting")) == {("7", 0): "RUNNING", ("7", 1): "PENDING"}
-
-
-def test_nothing_is_asked_of_no_job():
-    answers = Answers({})
-    assert job_infos(answers, []) == {}
-    assert answers.asked == []
-    assert job_infos(answers, ["5"]) == {}  # OAR does not answer: the run folder says what is known
-
-
-def test_what_is_told_of_a_job():
-    record = job(
-        9, array=5, state="Terminated", exit_code=256, assigned_network_address=["n1", "n2"], queue="night",
-        submissionTime=10, startTime=20, stopTime=50,
-    )  # fmt: skip
-    info = job_infos(Answers({"oarstat": oarstat(record)}), ["5"])["5", None]
-    assert (info.state, info.exit, info.nodes, info.partition, info.job) == ("FAILED", "1", "n1,n2", "night", "9")
-    assert (info.submitted, info.started, info.ended, info.elapsed) == (10, 20, 50, "30 s")
-
-
-def test_what_is_told_of_a_job_that_has_not_started():
-    info = job_infos(Answers({"oarstat": oarstat(job(5, state="Waiting", message="no resources"))}), ["5"])["5", None]
-    assert (info.state, info.reason, info.exit, info.elapsed) == ("PENDING", "no resources", "", "")
-    assert (info.submitted, info.started, info.ended) == (None, None, None)
-
-
-def test_a_job_that_runs_counts_until_now():
-    started = int(time.time()) - 100
-    info = job_infos(Answers({"oarstat": oarstat(job(5, startTime=started))}), ["5"])["5", None]
-    assert 99 <= int(info.elapsed.removesuffix(" s")) <= 110
-    assert info.ended is None
-
-
-def test_a_job_whose_parent_failed_counts_as_cancelled():
-    info = job_infos(Answers({"oarstat": oarstat(job(5, state="Terminated", exit_code=113 << 8))}), ["5"])["5", None]
-    assert (info.state, info.reason, info.exit) == ("CANCELLED", "parent failed", "113")
-
-
-def test_jobs_are_cancelled_under_the_ids_that_they_have_now(oar, tmp_path):
-    jobs = [
-        job(5), job(9, array=5), job(7, array=7, index=1), job(8, array=7, index=2),
-        job(20, state="Terminated", exit_code=0),
-    ]  # fmt: skip
-    commands = oar({"oarstat": oarstat(*jobs), "oardel": ""})
-    OAR.cancel(tmp_path, [("5", None), ("7", 1), ("20", None)], {"5": "", "7": "", "20": ""})
-    assert commands.asked[1:] == [("oardel", "9", "8")]
-    OAR.cancel(tmp_path, [("20", None)], {"20": ""})
-    assert len(commands.asked) == 3  # there is nothing to delete
+# -- finding and asking ------------------------------------------------------------------------------------------
 
 
 def test_a_token_is_the_end_of_a_name(oar):
@@ -308,6 +262,14 @@ def test_a_token_is_the_end_of_a_name(oar):
     assert commands.asked[0][-1] == "job_name LIKE '%.launchers-id-0'"
     oar({"oarstat": ""})
     assert OAR.find_token("launchers-id-0", 0.0) is None
+
+
+def test_states_and_cancellations_go_by_the_token(oar, tmp_path):
+    commands = oar({"oarstat": oarstat(job(9, name="p.a.t-1")), "oardel": ""})
+    assert OAR.states(tmp_path, {"9": "t-1"}).infos["9", None].state == "RUNNING"
+    assert not OAR.states(tmp_path, {"9": "t-2"}).infos
+    OAR.cancel(tmp_path, [("9", None)], {"9": "t-2"})
+    assert not any(argv[0] == "oardel" for argv in commands.asked)
 
 
 # -- functions ---------------------------------------------------------------------------------------------------
@@ -319,6 +281,7 @@ def test_functions_go_through_submitit_oar(tmp_path, monkeypatch):
     executor = OAR.executor(tmp_path, OarArgs(walltime=600, queue="night"), name="n")
     assert executor.parameters["queue"] == "night"
     assert executor.parameters["n"] == "n"
+    assert executor._options("t")["n"] == "n.t" if "d" in executor.parameters["additional_parameters"] else True
     assert executor.parameters["timeout_min"] == 10
     assert "n" not in OAR.executor(tmp_path, OarArgs()).parameters
 
