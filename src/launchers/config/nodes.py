@@ -154,9 +154,9 @@ def _feature_memory(text: str) -> int:
 
 def _hosts(nodes: schema.NodesSpec | schema.OarNodes) -> tuple[str, int | None]:
     """The folded host list and the number of nodes; None where it is not known."""
-    if nodes.hosts is None:
-        return "", nodes.count or None
     folded = join_hosts(nodes.hosts)
+    if not folded:
+        return "", nodes.count or None
     if nodes.count is not None:
         return folded, nodes.count
     if "," not in folded:

@@ -157,9 +157,12 @@ def _dict(kind: Any, converter: Converter) -> Read:
 
 def _tuple(kind: Any, converter: Converter) -> Read:
     structure = homogenous_tuple_structure_factory(kind, converter)
+    is_hosts = get_args(kind)[0] is kinds.Hosts
 
     def read(value: Any) -> Any:
         _require_type(list, value, "a list", "write [a, b]")
+        if not value and is_hosts:
+            raise BadValueError("LC117", "a list of hosts needs a host", "leave the key out where hosts are not known")
         return structure(value, kind)
 
     return read
