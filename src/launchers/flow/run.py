@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -28,7 +29,7 @@ from launchers.flow.up_to_date import (
 from launchers.plan.plan import Plan
 from launchers.plan.submit import submit
 from launchers.plan.tree import PlanError
-from launchers.runs.folder import create_folder
+from launchers.runs.folder import RunFolder, create_folder
 from launchers.runs.run import PlanRun
 
 RUNS = "runs"
@@ -222,7 +223,7 @@ def submit_flow(
     """Submit the jobs that run; arguments and errors are those of `run_flow`.
 
     The page is read once more: its templates may use the run folder, and exports of jobs that are left out refer to the
-    run folders of their own.
+    run folders of their own.  Where it is interrupted, what is there is logged, and how to go on.
     """
     folder, id = create_folder(prepared.folder, prepared.flow.name)
     try:
@@ -233,9 +234,23 @@ def submit_flow(
         return submit(
             plan, config=config, tags=tags, folder=prepared.folder, jobs=jobs, into=(folder, id), command=command
         )
+    except KeyboardInterrupt:
+        logger.warning("launchers: interrupted: %s", _what_is_there(folder))
+        raise
     finally:
         if not folder.plan_path.exists():  # nothing was submitted, so there is nothing to come back to
             shutil.rmtree(folder.path)
+
+
+def _what_is_there(folder: RunFolder) -> str:
+    """What is left of a submission that was interrupted, and how to go on."""
+    if not folder.plan_path.exists():
+        return "nothing was submitted"
+    path = shlex.quote(str(folder.path))
+    return (
+        f"some jobs may have been submitted. launchers status {path} says which, launchers resume {path} submits the "
+        f"others, launchers cancel {path} cancels them"
+    )
 
 
 def _plan(prepared: PreparedFlow, flow: Flow) -> tuple[Plan, dict[str, str]]:

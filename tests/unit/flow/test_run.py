@@ -68,6 +68,32 @@ def test_nothing_is_left_of_a_flow_that_cannot_be_placed():
     assert list(Path("runs").iterdir()) == []
 
 
+def interrupt(*_args, **_options):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_says_what_is_there_and_how_to_go_on(monkeypatch, caplog):
+    monkeypatch.setattr("launchers.plan.submit.submit_pending", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_flow("f", text=page(job()))
+    (folder,) = Path("runs").absolute().iterdir()
+    (message,) = caplog.messages
+    assert message.startswith("launchers: interrupted: some jobs may have been submitted. ")
+    for command in ("status", "resume", "cancel"):
+        assert f"launchers {command} {folder} " in message
+    monkeypatch.undo()
+    monkeypatch.chdir(folder.parents[1])
+    assert subprocess.run([sys.executable, "-m", "launchers", "resume", folder], check=False).returncode == 0
+
+
+def test_an_interrupt_before_anything_was_submitted_leaves_nothing(monkeypatch, caplog):
+    monkeypatch.setattr("launchers.plan.submit.check_and_place", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_flow("f", text=page(job()))
+    assert list(Path("runs").iterdir()) == []
+    assert caplog.messages == ["launchers: interrupted: nothing was submitted"]
+
+
 def test_the_launchers_yaml_of_the_caller(tmp_path):
     (tmp_path / "other.yaml").write_text("local: [{id: other, tags: [t]}]\n")
     run = run_flow("f", text=page(job()), config="other.yaml", tags=["t"])
