@@ -17,6 +17,7 @@ import attrs
 from attr import AttrsInstance
 
 from launchers.errors import RunError
+from launchers.files.owner import open_file
 
 E = TypeVar("E", bound=AttrsInstance)
 CUT_OFF = b"\x18"
@@ -107,7 +108,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     was full, or the machine went down, which may leave zeros.  It is the last line, or it is marked with `CUT_OFF`.
     """
     try:
-        *lines, last = path.read_bytes().split(b"\n")
+        *lines, last = _read(path).split(b"\n")
     except FileNotFoundError:
         return
     except OSError as error:
@@ -133,7 +134,7 @@ def read_object(path: Path) -> dict[str, Any]:
     Raises FileNotFoundError, BadFileError for what is no JSON object, and RunError where the file cannot be read.
     """
     try:
-        entry = _parse(path.read_bytes())
+        entry = _parse(_read(path))
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -143,6 +144,12 @@ def read_object(path: Path) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise BadFileError(path, "this is not a JSON object")
     return entry
+
+
+def _read(path: Path) -> bytes:
+    """What is in a file that is no pipe and no device, as these may have no end.  Raises OSError."""
+    with open_file(path, own=False) as file:
+        return file.read()
 
 
 def _looks_cut_off(last: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import resource
 
 import attrs
@@ -68,6 +69,17 @@ def test_a_file_that_does_not_exist_has_no_events(path):
 def test_a_file_that_cannot_be_read(tmp_path):
     with pytest.raises(RunError, match=rf"^{tmp_path} cannot be read: Is a directory$"):
         read_events(tmp_path, KINDS)
+
+
+def test_what_has_no_end_is_not_read(path):
+    os.mkfifo(path)
+    for read in (lambda: read_events(path, KINDS), lambda: read_object(path)):
+        with pytest.raises(RunError, match=f"{path} cannot be read: Not a plain file"):
+            read()
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(RunError, match="Not a plain file"):
+        read_events(path, KINDS)
 
 
 def test_a_default_need_not_be_written(path):

@@ -43,6 +43,7 @@ def fuzz(name: str, count: int, seed: int, only: int | None = None) -> int:
     """Check so many inputs of a subject; how many failed.  Prints what failed."""
     subject = importlib.import_module(f"fuzz_suite.subjects.{name}")
     folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
+    tempfile.tempdir = str(folder)
     corpus = subject.corpus()
     done = mmap.mmap(-1, 8)  # shared with the workers: the number of the input that is being checked
     failures: list[str] = []
@@ -81,7 +82,10 @@ def _keep(report: Path) -> Path:
     """A copy of what the failed check had in its folder."""
     return Path(
         shutil.copytree(
-            report.parent / "input", tempfile.mkdtemp(prefix="fuzz-failed-"), dirs_exist_ok=True, symlinks=True
+            report.parent / "input",
+            tempfile.mkdtemp(prefix="fuzz-failed-", dir=report.parents[1]),
+            dirs_exist_ok=True,
+            symlinks=True,
         )
     )
 
