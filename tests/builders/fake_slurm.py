@@ -17,6 +17,7 @@ SBATCH = """#!{python} -IS
 import fcntl, os, re, sys, time
 text = open(sys.argv[-1]).read()
 state = os.environ["FAKE_SLURM"]
+os.path.isdir(state) or sys.exit("sbatch: fatal: there is no such cluster")
 time.sleep(float(open(state + "/takes").read()) if os.path.exists(state + "/takes") else 0)
 with open(state + "/lock", "a") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -34,29 +35,43 @@ with open(state + "/lock", "a") as lock:
     if mine:
         print("sbatch: error: Batch job submission failed: " + mine[0][1], file=sys.stderr)
         sys.exit(1)
-print("Submitted batch job", number)
+print(number)
 """
 SQUEUE = """#!{python} -IS
 import os, sys
 form = sys.argv[sys.argv.index("-o") + 1]
-path = os.environ["FAKE_SLURM"] + "/jobs"
-for line in open(path) if os.path.exists(path) else ():
-    id, comment, name, dependency, array = line.rstrip("\\n").split("|")
+state = os.environ["FAKE_SLURM"]
+wanted = sys.argv[sys.argv.index("-j") + 1].split(",") if "-j" in sys.argv else None
+read = lambda name: open(state + "/" + name).read().split("\\n")[:-1] if os.path.exists(state + "/" + name) else []
+cancelled = set(" ".join(read("cancelled")).split())
+for line in read("jobs"):
+    id, comment, name, dependency, array = line.split("|")
+    if wanted is not None and id not in wanted:
+        continue
     elements = range(int(array.split("%")[0].split("-")[1]) + 1) if array and "-r" in sys.argv else ["N/A"]
     for element in elements:
+        is_cancelled = {id, f"{id}_{element}"} & cancelled
         text = form
-        known = {"%F": id, "%k": comment, "%j": name, "%K": str(element), "%T": "PENDING", "%P": "p", "%r": "None"}
-        for key, value in {**known, "%N": "", "%M": "0:00"}.items():
+        known = {"%F": id, "%k": comment, "%j": name, "%K": str(element), "%P": "p", "%r": "None", "%Z": "/"}
+        known |= {"%T": "CANCELLED" if is_cancelled else "PENDING", "%N": "", "%M": "0:00"}
+        known |= {"%V": "1", "%S": "N/A", "%e": "N/A"}
+        for key, value in known.items():
             text = text.replace(key, value)
         print(text)
 """
 SCANCEL = """#!/bin/sh
 echo "$@" >> "$FAKE_SLURM/cancelled"
 """
+SCONTROL = """#!/bin/sh
+echo "AccountingStorageType = accounting_storage/none"
+echo "ClusterName = fake"
+echo "MaxArraySize = 1001"
+echo "MinJobAge = 300 sec"
+"""
 NONE = """#!/bin/sh
 echo "accounting storage is disabled" >&2; exit 1
 """
-COMMANDS = {"sbatch": SBATCH, "squeue": SQUEUE, "scancel": SCANCEL, "sacct": NONE, "srun": NONE, "scontrol": NONE}
+COMMANDS = {"sbatch": SBATCH, "squeue": SQUEUE, "scancel": SCANCEL, "sacct": NONE, "srun": NONE, "scontrol": SCONTROL}
 
 
 def fake_slurm(folder, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from attrs import define
+
 from launchers.jobs.backend import Backend, JobInfo
-from launchers.jobs.state import ENDED, NO_REASON, UNKNOWN, in_words
+from launchers.jobs.state import ENDED, LOST, NO_REASON, in_words
 from launchers.launcher.foreground import start_failure_status
 
 TICK = 0.25
@@ -20,7 +21,9 @@ TICK = 0.25
 ASK = 2.0
 """Seconds between two questions to the scheduler about a job's state."""
 GONE_LOOKS = 3
-"""How often a job has to be gone before it counts as lost: a file system may be slower than the scheduler."""
+"""How often a job has to have ended before it counts: a file system may be slower than the scheduler."""
+LOST_AFTER = 120.0
+"""Seconds for which the scheduler has to answer and not know a job before it is lost."""
 
 
 def on_node(argv: list[str], cwd: str) -> int:
@@ -42,66 +45,93 @@ def output_path(paths: Any, kind: str) -> Path:
     return Path(paths.folder) / f"{paths.job_id}_command.{kind}"
 
 
-def follow(job: Any, scheduler: Backend) -> int:
+def follow(job: Any, scheduler: Backend, token: str) -> int:
     """Copy the job's output here as it comes; its exit status when it has ended, of several nodes the highest.
 
-    SIGTERM cancels the job, as Ctrl-C does.
+    `token` is what the job carries.  While the scheduler cannot be asked, the job is neither ended nor lost: that is
+    said, and waited for.
     """
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
     tails = (Tail(output_path(job.paths, "out"), sys.stdout), Tail(output_path(job.paths, "err"), sys.stderr))
-    try:
-        lost = _copy_until_done(job, scheduler, tails)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    ended = _copy_until_done(job, _QueueWatch(str(job.job_id), token, Path(job.paths.folder), scheduler), tails)
     for tail in tails:
         tail.copy()
-    if lost:
-        log = job.paths.stderr
-        print(f"launchers: job {job.job_id} ended {lost} before its command did; log: {log}", file=sys.stderr)
+    if ended:
+        words = "is lost: the scheduler does not know it (any more)" if ended == LOST else f"ended {ended}"
+        print(f"launchers: job {job.job_id} {words} before its command did; log: {job.paths.stderr}", file=sys.stderr)
         return 1
-    return max(128 - status if status < 0 else int(status) for status in job.results())
+    try:
+        return max(128 - status if status < 0 else int(status) for status in job.results())
+    except Exception as error:  # reading a result runs what it is made of, and raises what the job raised
+        words = f"left no exit status that can be read ({type(error).__name__})"
+        print(f"launchers: job {job.job_id} {words}; log: {job.paths.stderr}", file=sys.stderr)
+        return 1
 
 
-def _copy_until_done(job: Any, scheduler: Backend, tails: Sequence[Tail]) -> str:
+def _copy_until_done(job: Any, watch: _QueueWatch, tails: Sequence[Tail]) -> str:
     """Copy output until all results are there; else the state in which the scheduler ended the job without them."""
     tasks = (job.task(number) for number in range(job.num_tasks)) if job.num_tasks > 1 else (job,)
     results = [task.paths.result_pickle for task in tasks]
-    watch = _QueueWatch(str(job.job_id), scheduler)
     while not all(path.exists() for path in results):
         for tail in tails:
             tail.copy()
-        if lost := watch.look():
-            return lost
+        if ended := watch.look():
+            return ended
         time.sleep(TICK)
     return ""
 
 
+@define
 class _QueueWatch:
-    """Asks the scheduler about a job now and then, and says why it waits when a person watches."""
+    """Asks the scheduler about a job now and then, and tells when it cannot be asked and why the job waits."""
 
-    def __init__(self, job: str, scheduler: Backend) -> None:
-        self.job, self.scheduler = job, scheduler
-        self.asked, self.gone = 0.0, 0
-        self.reason: str | None = None
+    job: str
+    token: str
+    folder: Path
+    scheduler: Backend
+    _next: float = float("-inf")
+    _times_ended: int = 0
+    _missing_since: float | None = None
+    _is_away: bool = False
+    _reason: str | None = None
 
     def look(self) -> str:
-        """The state of a job that has ended, once a file system slower than the scheduler would show its results."""
-        if time.monotonic() - self.asked <= ASK:
+        """The state of a job that has ended, once a file system slower than the scheduler would show its results.
+
+        LOST where the scheduler has not known it for a while; "" while it has not ended, or nobody knows.
+        """
+        asked = time.monotonic()
+        if asked < self._next:
             return ""
-        self.asked = time.monotonic()
-        infos = list(self.scheduler.states(Path(), {self.job: ""}).infos.values())
-        info = infos[-1] if infos else JobInfo(UNKNOWN)
-        if info.state == "PENDING" and info.reason != self.reason and sys.stderr.isatty():
-            self.reason = info.reason
+        answer = self.scheduler.states(self.folder, {self.job: self.token})
+        answered = time.monotonic()
+        self._next = answered + max(ASK, 2 * (answered - asked))  # the output is copied meanwhile
+        infos = list(answer.infos.values())
+        self._tell_whether_away("" if infos else answer.problem)
+        if not infos:
+            if answer.problem or self._missing_since is None:
+                self._missing_since = None if answer.problem else answered
+                return ""
+            return LOST if answered - self._missing_since > LOST_AFTER else ""
+        self._missing_since = None
+        self._tell_reason(infos[-1])
+        self._times_ended = self._times_ended + 1 if infos[-1].state in ENDED else 0
+        return infos[-1].state if self._times_ended > GONE_LOOKS else ""
+
+    def _tell_whether_away(self, problem: str) -> None:
+        """Say once that the scheduler cannot be asked, and once that it can again."""
+        if bool(problem) != self._is_away:
+            self._is_away = bool(problem)
+            when, title = time.strftime("%H:%M:%S"), self.scheduler.title
+            words = f"cannot reach {title} since {when}: {problem}" if problem else f"{title} answers again"
+            print(f"launchers: {words}", file=sys.stderr)
+
+    def _tell_reason(self, info: JobInfo) -> None:
+        """Say why a job waits when a person watches, and the reason is new."""
+        if info.state == "PENDING" and info.reason != self._reason and sys.stderr.isatty():
+            self._reason = info.reason
             known = info.reason not in NO_REASON
             words = in_words(info.reason) if known else "is waiting in the queue (no reason given yet)"
             print(f"launchers: job {self.job} {words}", file=sys.stderr)
-        self.gone = self.gone + 1 if info.state in ENDED or info.state == UNKNOWN else 0
-        return info.state if self.gone > GONE_LOOKS else ""
 
 
 class Tail:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from launchers.errors import NOTHING_MATCHES, UNREACHABLE, LauncherNotFoundError
+from launchers.errors import NOTHING_MATCHES, UNREACHABLE, LauncherNotFoundError, RunError
+from launchers.files.paths import unusable
 from launchers.jobs.backend import Backend, RefusedError, Resources
 from launchers.launcher.groups import check_commands
 from launchers.matching import Answer, Selection
@@ -21,6 +23,25 @@ if TYPE_CHECKING:
 
     from launchers.oar.args import OarArgs
     from launchers.slurm.args import SlurmArgs
+
+
+def new_token() -> str:
+    """What the jobs of one executor carry, as no others do."""
+    return f"launchers-{secrets.token_hex(6)}"
+
+
+def _job_folder(given: str | Path | None, token: str) -> Path:
+    """The folder for logs and pickles; one that is given may name the job in submitit's words (``logs/%j``).
+
+    Raises RunError.
+    """
+    path = Path.cwd() / ".launchers" / "jobs" / token if given is None else Path(given)
+    has_pattern = given is not None and "%" in str(given)
+    if reason := unusable(Path.cwd() if has_pattern else path.absolute()):
+        raise RunError(f"{Path.cwd() if has_pattern else path} {reason}: submit from another folder")
+    if not has_pattern:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
 
 
 @frozen(eq=False, slots=False, repr=False)
@@ -73,20 +94,27 @@ class Launcher:
         return "\n".join(self.oar_args.directives()) if self.oar_args else ""
 
     def executor(
-        self, folder: str | Path | None = None, *, name: str = "", early_signal: bool = True, **parameters: Any
+        self,
+        folder: str | Path | None = None,
+        *,
+        name: str = "",
+        token: str = "",
+        early_signal: bool = True,
+        **parameters: Any,
     ) -> Executor:
         """A fresh submitit executor with every parameter set: they persist, so use one for one kind of job.
 
-        `folder` is for logs and pickles (``./.launchers/jobs`` by default) and, on a cluster, must be on a file
-        system that the nodes see.  `name` is the jobs' name.  `early_signal` has jobs told before their time is up,
-        which ends those that cannot go on from a checkpoint.  `parameters` are further parameters of submitit.  Raises
-        LauncherNotFoundError when the cluster cannot be reached from here.
+        `folder` is for logs and pickles and, on a cluster, must be on a file system that the nodes see.  By default it
+        is a new one below ``./.launchers/jobs``: in one that is used again, a job finds what an old job with its id has
+        left.  `name` is the jobs' name.  They carry `token`, by which the scheduler is asked about them (by default one
+        that is made up).  `early_signal` has jobs told before their time is up, which ends those that cannot go on from
+        a checkpoint.  `parameters` are further parameters of submitit.  Raises LauncherNotFoundError when the cluster
+        cannot be reached from here, and RunError for a folder that jobs cannot have their files in.
         """
-        path = Path(folder) if folder is not None else Path.cwd() / ".launchers" / "jobs"
-        if "%" not in str(path):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        token = token or new_token()
+        path = _job_folder(folder, token)
         check_commands(self.group, self.answer)
-        executor = self.backend.executor(path, self.resources, name=name, early_signal=early_signal)
+        executor = self.backend.executor(path, self.resources, name=name, token=token, early_signal=early_signal)
         if parameters:
             executor.update_parameters(**parameters)
         return executor

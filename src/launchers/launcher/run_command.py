@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve, frozen
 
+from launchers.commands import CommandError
+from launchers.errors import RunError
+from launchers.jobs.backend import Backend
 from launchers.launcher.follow import follow, on_node, output_path
 from launchers.launcher.foreground import run_here
-from launchers.launcher.launcher import Launcher
+from launchers.launcher.launcher import Launcher, new_token
 from launchers.local.args import LocalArgs, empty_job
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as a shell has it."""
+LOOKS = (0.5, 1.0, 0.0)
+"""Seconds between looks for a job that was being submitted when Ctrl-C came."""
 
 
 @frozen
@@ -28,19 +40,57 @@ class DetachedJob:
 def run_command(launcher: Launcher, argv: Sequence[str]) -> int:
     """Run `argv` where the launcher says, with its output here; its exit status (128 + n for signal n).
 
-    Ctrl-C cancels a job of a cluster.  Raises LauncherNotFoundError when the cluster refuses the job or cannot be
-    reached, and ValueError for no command and for what can never run on this machine.
+    Ctrl-C and SIGTERM cancel a job of a cluster.  Raises LauncherNotFoundError when the cluster refuses the job or
+    cannot be reached, and ValueError for no command and for what can never run on this machine.
     """
     _check(argv)
     if isinstance(launcher.resources, LocalArgs):
         return run_here(launcher.resources, list(argv))
-    job = _submit(launcher, argv)
+    token, since, job = new_token(), time.time(), None
+    with _sigterm_interrupts():
+        try:
+            job = _submit(launcher, argv, token)
+            return follow(job, launcher.backend, token)
+        except KeyboardInterrupt:
+            id = str(job.job_id) if job else ""
+            print(f"launchers: {_cancel(launcher.backend, id, token, since)}", file=sys.stderr)
+            return INTERRUPTED
+
+
+def _cancel(scheduler: Backend, id: str, token: str, since: float) -> str:
+    """Cancel a job, or what may have become one before its id was known ("" as `id`); what came of it."""
+    shown = f"job {id}" if id else f"the job (token {token})"
     try:
-        return follow(job, launcher.backend)
+        for pause in LOOKS:
+            id = id or scheduler.find_token(token, since) or ""
+            if not id:
+                time.sleep(pause)
+        if not id:
+            return "no job was submitted"
+        shown = f"job {id}"
+        scheduler.cancel(Path.cwd(), [(id, None)], {id: token})
+    except (CommandError, RunError, OSError) as error:
+        return f"{shown} could not be cancelled and may still wait or run: {error}"
     except KeyboardInterrupt:
-        job.cancel(check=False)
-        print(f"launchers: job {job.job_id} is cancelled", file=sys.stderr)
-        return 130
+        return f"{shown} may still wait or run: interrupted while it was being cancelled"
+    return f"{shown} is cancelled"
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """A context in which SIGTERM does what Ctrl-C does."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # no other thread gets signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def detach_command(launcher: Launcher, argv: Sequence[str]) -> DetachedJob:
@@ -48,7 +98,7 @@ def detach_command(launcher: Launcher, argv: Sequence[str]) -> DetachedJob:
     _check(argv)
     if isinstance(launcher.resources, LocalArgs):
         return _detach_here(launcher.resources, argv)
-    job = _submit(launcher, argv)
+    job = _submit(launcher, argv, new_token())
     return DetachedJob(str(job.job_id), output_path(job.paths, "out"), output_path(job.paths, "err"))
 
 
@@ -58,9 +108,9 @@ def _check(argv: Sequence[str]) -> None:
         raise ValueError("no command to run: give its name and its arguments, as in ['make', '-j4']")
 
 
-def _submit(launcher: Launcher, argv: Sequence[str]) -> Any:
-    """The submitit job that runs the command on a node."""
-    executor = launcher.executor(name=f"launchers-{Path(argv[0]).name}"[:60], early_signal=False)
+def _submit(launcher: Launcher, argv: Sequence[str], token: str) -> Any:
+    """The submitit job that runs the command on a node, and carries the token."""
+    executor = launcher.executor(name=f"launchers-{Path(argv[0]).name}"[:60], token=token, early_signal=False)
     return launcher.submit_with(executor, on_node, list(argv), str(Path.cwd()))
 
 

@@ -65,7 +65,8 @@ def _plan_state(folder: Path) -> str:
 
 
 def _esis_state(folder: Path, job: str) -> str:
-    infos = backend(SLURM).states(folder, {job: ""}).infos if job.isdigit() else {}
+    # ESIS gives its jobs no token: one counts that runs in the folder where a script of the run folder does
+    infos = backend(SLURM).states(folder, {job: ""}).infos if job.isascii() and job.isdigit() else {}
     states = {info.state for info in infos.values()}
     if not states:
         return COMPLETED if states_completed(folder) else UNKNOWN

@@ -1,27 +1,18 @@
-"""Plans on Slurm: sbatch by way of submitit, one squeue and one sacct however many jobs there are, ids by token."""
+"""Slurm behind the contract of `launchers.jobs.backend`."""
 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launchers.commands import CommandError, CommandTimeoutError, LocalConnector
-from launchers.jobs.backend import (
-    Backend,
-    Element,
-    JobAnswer,
-    RefusedError,
-    Resources,
-    SubmissionRequest,
-    Wait,
-    last_lines,
-)
+from launchers.commands import LocalConnector
+from launchers.jobs.backend import Backend, Element, JobAnswer, Resources, SubmissionRequest, Wait
 from launchers.slurm.args import SlurmArgs
-from launchers.slurm.environment import without_sbatch_overrides
-from launchers.slurm.refusals import is_controller_unreachable, refusal_of_sbatch
 from launchers.slurm.render import render
+from launchers.slurm.settings import settings
 
 if TYPE_CHECKING:
     from submitit import Executor
@@ -37,13 +28,13 @@ DEFAULT_OUTPUT = "slurm-%A_%a.out"
 """Where the output of an array goes (man sbatch, --output)."""
 DEFAULT_MAX_ARRAY = 1000
 """The most elements of an array where the cluster cannot be asked: MaxArraySize less one (man slurm.conf)."""
+SCRIPT_FOLDER = "cwd"
+"""Where the scripts of a run folder run, under it (`SubmissionRequest.script_folder`)."""
 BARRIER = {"time": 1, "cpus_per_task": 1, "nodes": 1}
 WARNING = 90
 """Seconds before its time limit at which a job that can go on from a checkpoint is told, as submitit has it."""
 NO_EARLY_SIGNAL = {"signal_delay_s": 0}
 """No signal before the time limit: submitit's, 90 seconds before, ends what cannot go on from a checkpoint."""
-SUBMIT_TIMEOUT = 300.0
-"""Seconds that sbatch gets: a busy controller answers late, and the job is there then."""
 
 
 class SlurmBackend(Backend):
@@ -54,6 +45,16 @@ class SlurmBackend(Backend):
     commands = ("sbatch", "srun")
     takes_options = True
     waits_for_one_failure = False
+
+    def cluster(self) -> str:
+        """ClusterName of slurm.conf."""
+        here = settings(LocalConnector())
+        return here.cluster if here else ""
+
+    def forget_after(self) -> float:
+        """MinJobAge of slurm.conf; 0 where it cannot be asked, as a job may be forgotten at once."""
+        here = settings(LocalConnector())
+        return here.min_job_age if here else 0.0
 
     def render(self, selection: Selection) -> SlurmArgs:
         """The arguments of sbatch for a selection."""
@@ -83,10 +84,10 @@ class SlurmBackend(Backend):
     def executor(
         self, folder: Path, resources: Resources, *, name: str = "", token: str = "", early_signal: bool = True
     ) -> Executor:
-        """Submitit's Slurm executor."""
-        from launchers.slurm.executor import LoggedSlurmExecutor
+        """Submitit's Slurm executor; a token is made up where none is given."""
+        from launchers.slurm.executor import FunctionExecutor
 
-        executor = LoggedSlurmExecutor(folder)
+        executor = FunctionExecutor(folder, token=token or f"launchers-{secrets.token_hex(4)}")
         parameters = {**resources.submitit(), **({"job_name": name} if name else {})}
         executor.update_parameters(**{**parameters, **({} if early_signal else NO_EARLY_SIGNAL)})
         return executor
@@ -95,25 +96,14 @@ class SlurmBackend(Backend):
         self, executor: Executor, resources: Resources, function: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Any:
         """Submit a call by sbatch, which reads nothing that was decided from its environment."""
-        from submitit.core.utils import FailedJobError
-
-        assert isinstance(resources, SlurmArgs)
-        try:
-            with without_sbatch_overrides(account=bool(resources.account)):
-                return executor.submit(function, *args, **kwargs)
-        except FailedJobError as error:
-            raise _refused(str(error)) from error
+        return executor.submit(function, *args, **kwargs)
 
     # -- plans
 
     def largest_array(self) -> int:
         """MaxArraySize of the cluster less one; Slurm's default where it cannot be asked (man slurm.conf)."""
-        try:
-            outcome = LocalConnector().run(("scontrol", "show", "config"), timeout=30)
-        except CommandError:
-            return DEFAULT_MAX_ARRAY
-        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", outcome.stdout, re.M)
-        return int(found[1]) - 1 if found else DEFAULT_MAX_ARRAY
+        here = settings(LocalConnector())
+        return here.max_array - 1 if here and here.max_array else DEFAULT_MAX_ARRAY
 
     def barrier_parameters(self, first: Mapping[str, Any]) -> dict[str, Any] | None:
         """One core for a minute; none where a QoS is named, which may have a minimum that this does not reach."""
@@ -132,18 +122,12 @@ class SlurmBackend(Backend):
 
     def send(self, requests: Sequence[SubmissionRequest]) -> list[str]:
         """Run sbatch once.  Raises RefusedError."""
-        from submitit.core.utils import FailedJobError
-
         from launchers.slurm.executor import TokenExecutor
 
         (request,) = requests
-        try:
-            if request.submission.script:
-                return [_send_script(request)]
-            with without_sbatch_overrides(account="account" in request.submission.parameters):
-                return [TokenExecutor(request, dependency(request.waits)).send()]
-        except FailedJobError as error:
-            raise _refused(str(error)) from error
+        if request.submission.script:
+            return [_send_script(request)]
+        return [TokenExecutor(request, dependency(request.waits)).send()]
 
     def find_token(self, token: str, since: float) -> str | None:
         """The id of the job that carries a token in its comment or name."""
@@ -157,22 +141,17 @@ class SlurmBackend(Backend):
         """What squeue and sacct know."""
         from launchers.slurm import jobs as slurm_jobs
 
-        return JobAnswer(slurm_jobs.job_infos(LocalConnector(), jobs, elements, usage=usage))
+        return slurm_jobs.job_infos(LocalConnector(), jobs, elements, usage=usage, folder=run / SCRIPT_FOLDER)
 
     def cancel(self, run: Path, elements: Iterable[Element], tokens: Mapping[str, str]) -> None:
-        """One scancel for all of them."""
-        from launchers.slurm import jobs as slurm_jobs
+        """Those that the controller knows by their tokens, and that have not ended."""
+        from launchers.slurm import cancel as slurm_cancel
 
-        LocalConnector().run(("scancel", *map(_id, elements)), timeout=slurm_jobs.TIMEOUT)
+        slurm_cancel.cancel(LocalConnector(), elements, tokens, run / SCRIPT_FOLDER)
 
     def output_patterns(self, request: SubmissionRequest, script: str) -> list[str]:
         """What the script says of its output, or sbatch's own."""
         return [pattern.strip("\"'") for pattern in OUTPUT.findall(script)] or [DEFAULT_OUTPUT]
-
-
-def _refused(text: str) -> RefusedError:
-    """What sbatch printed, as an error."""
-    return RefusedError(last_lines(text), refusal_of_sbatch(text).code, transient=is_controller_unreachable(text))
 
 
 def _send_script(request: SubmissionRequest) -> str:
@@ -180,23 +159,18 @@ def _send_script(request: SubmissionRequest) -> str:
 
     Raises RefusedError.
     """
+    from launchers.slurm.sbatch import submit
+
     submission = request.submission
     path = request.run / str(submission.script)
     # an empty dependency is given as well: the file may name one that was met long ago
-    argv = ["sbatch", "--parsable", f"--comment={submission.token}", f"--dependency={dependency(request.waits)}"]
-    argv += _overriding(submission.parameters)
+    words = [f"--comment={submission.token}", f"--dependency={dependency(request.waits)}"]
+    words += _overriding(submission.parameters)
     if submission.attempt > 1:
         items = ",".join(str(number) for _, number in submission.members)
-        argv.append(f"--array={items}" + (f"%{submission.at_once}" if submission.at_once else ""))
+        words.append(f"--array={items}" + (f"%{submission.at_once}" if submission.at_once else ""))
     account = ACCOUNT.search(path.read_text(encoding="utf-8", errors="replace")) is not None
-    try:
-        with without_sbatch_overrides(account=account):
-            outcome = LocalConnector().run([*argv, str(path)], timeout=SUBMIT_TIMEOUT, cwd=str(request.script_folder))
-    except CommandError as error:
-        raise RefusedError([str(error)], transient=isinstance(error, CommandTimeoutError)) from error
-    if outcome.status:
-        raise _refused(outcome.stderr or outcome.complaint)
-    return outcome.stdout.strip().splitlines()[-1].partition(";")[0]
+    return submit(LocalConnector(), [*words, str(path)], account=account, cwd=str(request.script_folder))
 
 
 def _overriding(parameters: Mapping[str, Any]) -> list[str]:

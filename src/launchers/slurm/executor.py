@@ -1,32 +1,106 @@
-"""A submitit executor for one submission of a plan: the same sbatch file, with our command and a token."""
+"""Submitit's executor for Slurm with a way of our own to sbatch: a token, a timeout, and no answer believed blindly."""
 
 from __future__ import annotations
 
 import shlex
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from submitit import SlurmExecutor
+from submitit.core import core, utils
 
-from launchers.jobs.backend import SubmissionRequest
-from launchers.jobs.logged_executor import LoggedExecutor
+from launchers.commands import CommandError, LocalConnector
+from launchers.jobs.backend import RefusedError, SubmissionRequest
+from launchers.slurm.jobs import find_token
+from launchers.slurm.sbatch import submit
+from launchers.slurm.watch import TokenJob
 
 AT_ONCE = 256
 """Elements of an array that run at once where nothing else is said, as submitit has it."""
+LOOKS = (0.0, 1.0, 2.0, 4.0)
+"""Seconds before each look for a token after an answer of sbatch that names no job."""
 
 
-class LoggedSlurmExecutor(LoggedExecutor, SlurmExecutor):
-    """Submitit's Slurm executor, with sbatch in the log.
-
-    Not so for an array of functions, for which submitit makes an executor of its own.
-    """
+class OwnSlurmExecutor(SlurmExecutor):
+    """Runs sbatch by `launchers.slurm.sbatch`."""
 
     @classmethod
     def name(cls) -> str:
         """The name of submitit's own, which is made from the name of its class."""
         return SlurmExecutor.name()
 
+    def write_script(self, command: str) -> Path:
+        """Write the sbatch file that runs a command."""
+        uid = uuid.uuid4().hex
+        path = utils.JobPaths.get_first_id_independent_folder(self.folder) / f".submission_file_{uid}.sh"
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_text(self._make_submission_file_text(command, uid), encoding="utf-8")
+        return path
 
-class TokenExecutor(LoggedSlurmExecutor):
+    def run_sbatch(self, script: Path) -> str:
+        """The id of the job of an sbatch file.  Raises RefusedError."""
+        return submit(LocalConnector(), [str(script)], account=bool(self.parameters.get("account")))
+
+
+class FunctionExecutor(OwnSlurmExecutor):
+    """Submits functions.  The jobs of its first submission carry `token`, those of the next ones ``token.1`` and so on.
+
+    The token is their comment, unless the person gives one, and stands at the end of their name.
+
+    Submitit finds the function of a job by the job's id, which it writes down when it knows that: a client that is
+    killed in between leaves a job that ends without its function.
+    """
+
+    job_class = TokenJob
+
+    def __init__(self, folder: Path | str, *, token: str) -> None:
+        super().__init__(folder)
+        self.token, self.submissions = token, 0
+
+    def _internal_process_submissions(self, delayed_submissions: Sequence[Any]) -> list[core.Job[Any]]:
+        """One job or one array, each with its function where submitit looks for it."""
+        folder = utils.JobPaths.get_first_id_independent_folder(self.folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        pickles = []
+        for delayed in delayed_submissions:
+            pickles.append(folder / f"{uuid.uuid4().hex}.pkl")
+            delayed.set_timeout(self.parameters.get("time", 5), self.max_num_timeout)
+            delayed.dump(pickles[-1])
+        token = f"{self.token}.{self.submissions}" if self.submissions else self.token
+        self.submissions += 1
+        id, script = self._submit_once(token, len(pickles))
+        ids = [id] if len(pickles) == 1 else [f"{id}_{index}" for index in range(len(pickles))]
+        tasks = range(self._num_tasks())
+        jobs: list[core.Job[Any]] = [TokenJob(self.folder, one, tasks, token) for one in ids]
+        for job, pickle in zip(jobs, pickles, strict=True):
+            job.paths.move_temporary_file(pickle, "submitted_pickle")
+        jobs[0].paths.move_temporary_file(script, "submission_file", keep_as_symlink=True)
+        return jobs
+
+    def _submit_once(self, token: str, count: int) -> tuple[str, Path]:
+        """The id of a new job, or array, and its sbatch file.  Raises RefusedError.
+
+        Where sbatch does not say that it took the job, the token says whether it did.
+        """
+        since, copy = time.time(), type(self)(self.folder, token=token)
+        named = {"comment": token, **self.parameters}
+        copy.parameters = {**named, "job_name": f"{named.get('job_name', 'submitit')}.{token}"}
+        if count > 1:
+            copy.parameters["map_count"] = count
+        script = copy.write_script(self._submitit_command_str)
+        try:
+            return copy.run_sbatch(script), script
+        except RefusedError as error:
+            job = _find(token, since, error)
+            if job is None:
+                raise
+            return job, script
+
+
+class TokenExecutor(OwnSlurmExecutor):
     """Submits one submission of a plan; a fresh executor for each, as parameters persist.
 
     The command is `launchers.runs.node`, which finds the pickle by the submission's name.  Submitit's own finds it
@@ -68,6 +142,27 @@ class TokenExecutor(LoggedSlurmExecutor):
         return self._make_submission_file_text(self.command(), "dry-run")
 
     def send(self) -> str:
-        """Run sbatch; the job's id.  Raises submitit's FailedJobError."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return str(self._submit_command(self.command()).job_id)
+        """Run sbatch; the job's id.  Raises RefusedError."""
+        return self.run_sbatch(self.write_script(self.command()))
+
+
+def _find(token: str, since: float, refusal: RefusedError) -> str | None:
+    """The job that carries a token although sbatch did not say so; None where there is none.
+
+    Raises a transient RefusedError where nobody knows.
+    """
+    problem = ""
+    for pause in LOOKS:
+        time.sleep(pause)
+        try:
+            job = find_token(LocalConnector(), token, since)
+        except CommandError as error:
+            problem = str(error)
+            continue
+        if job is not None or not refusal.transient:
+            return job
+        problem = ""
+    if problem:
+        lines = [*refusal.lines, f"nobody can say whether the job was accepted: {problem}", f"its comment is {token}"]
+        raise RefusedError(lines, transient=True) from refusal
+    return None

@@ -6,6 +6,7 @@ from collections import Counter
 
 from launchers.commands import CommandError, Connector
 from launchers.offer.model import Signal
+from launchers.slurm.environment import ask
 
 SINFO = ("sinfo", "-h", "-a", "-o", "%R|%t|%D")
 """Asks for groups of nodes: ``sinfo -N`` does not end on 10,000 nodes (docs/slurm-facts.md#how-long-commands-take)."""
@@ -22,7 +23,7 @@ def live_signals(connector: Connector) -> dict[str, Signal] | str:
     outputs = []
     for argv in (SINFO, SQUEUE):
         try:
-            outcome = connector.run(argv, timeout=TIMEOUT)
+            outcome = ask(connector, argv, timeout=TIMEOUT)
         except CommandError as error:
             return str(error)
         if outcome.status:

@@ -10,6 +10,7 @@ from launchers.commands import CommandError, Connector
 from launchers.gpus.catalogue import identify
 from launchers.jobs.state import base
 from launchers.requirement import Accelerator, Alternative
+from launchers.slurm.environment import ask
 from launchers.slurm.gres import read_tres
 from launchers.slurm.times import read_limit
 
@@ -48,7 +49,7 @@ def queued_job(connector: Connector, job: str) -> QueuedJob:
     """
     if not JOB_ID.fullmatch(job):
         raise NoSuchJobError(f"{job!r} is not the id of a job, such as 1234 or 1234_5")
-    outcome = connector.run(("scontrol", "show", "job", "-o", job), timeout=TIMEOUT)
+    outcome = ask(connector, ("scontrol", "show", "job", "-o", job), timeout=TIMEOUT)
     if outcome.status and "Invalid job id" not in outcome.stderr:
         raise CommandError(f"job {job}: slurmctld does not answer: {outcome.complaint}")
     if outcome.status or "JobId=" not in outcome.stdout:

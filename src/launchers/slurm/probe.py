@@ -11,6 +11,7 @@ from launchers.commands import CommandError, Connector
 from launchers.config.schema import AcceleratorSpec, NodesSpec, PartitionSpec, SlurmGroup
 from launchers.gpus.drivers import AMD_QUERY, NVIDIA_QUERY, LocalDevice, read_amd, read_nvidia
 from launchers.quantities.hosts import expand_hosts, join_hosts
+from launchers.slurm.environment import job_environment
 
 NODE_TIMEOUT = 120.0
 """Seconds that a probe waits for its node."""
@@ -56,7 +57,9 @@ def needed_probes(group: SlurmGroup) -> dict[ShapeKey, Probe]:
 def run_probe(probe: Probe, connector: Connector) -> LocalDevice | str:
     """The device that the driver reports, or a message that says why there is none."""
     try:
-        outcome = connector.run(probe.command(), timeout=NODE_TIMEOUT + DRIVER_TIMEOUT)
+        outcome = connector.run(
+            probe.command(), timeout=NODE_TIMEOUT + DRIVER_TIMEOUT, env=job_environment(account=False)
+        )
     except CommandError as error:
         return str(error)
     notes: list[str] = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import grp
 import os
-import pwd
 
 from attrs import field, frozen
 
@@ -20,6 +19,7 @@ from launchers.config.reading import ClusterError, ClusterReading
 from launchers.config.schema import SlurmGroup
 from launchers.slurm.accounts import Person
 from launchers.slurm.convert import convert
+from launchers.slurm.environment import ask, user
 from launchers.slurm.facts import SlurmFacts
 from launchers.slurm.read import read
 
@@ -74,22 +74,22 @@ def read_live_cluster(connector: Connector | None = None) -> LiveCluster:
         texts.append(_output(connector, argv, failed))
         if not texts[-1]:
             raise ClusterError("; ".join(failed) or f"{' '.join(argv)} printed nothing")
-    user = pwd.getpwuid(os.getuid()).pw_name
+    name = user()
     config = _output(connector, CONFIG, failed)
     more = [config, _output(connector, RESERVATIONS, failed)]
     default_account = ""
     if "accounting_storage/none" not in config:
         more += [_output(connector, QOS, failed), _output(connector, ASSOCIATIONS, failed)]
-        show_default = ("sacctmgr", "-nP", "show", "user", user, "format=DefaultAccount")
+        show_default = ("sacctmgr", "-nP", "show", "user", name, "format=DefaultAccount")
         default_account = _output(connector, show_default, failed).strip()
     facts = read(*texts, *(text for text in more if text and "No reservations" not in text))
-    return LiveCluster(facts, Person(user, default_account or None, _unix_groups(user)), tuple(failed))
+    return LiveCluster(facts, Person(name, default_account or None, _unix_groups(name)), tuple(failed))
 
 
 def _output(connector: Connector, argv: tuple[str, ...], failed: list[str]) -> str:
     """What a command prints; "" and a message in `failed` where the command fails."""
     try:
-        outcome = connector.run(argv, timeout=TIMEOUT)
+        outcome = ask(connector, argv, timeout=TIMEOUT)
     except CommandError as error:
         failed.append(str(error))
         return ""

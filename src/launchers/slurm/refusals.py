@@ -43,16 +43,24 @@ _PENDING = (
     (r"DependencyNeverSatisfied|AccountingPolicy", "", True),
 )
 """Pattern of a reason, reason code, whether the job can never start. The first pattern that matches counts."""
-_UNREACHABLE = re.compile(
+_COMMUNICATION = re.compile(
     r"Socket timed out|Unable to contact slurm controller|Zero Bytes were transmitted|Connection refused|"
-    r"Resource temporarily unavailable|Transport endpoint|try again later|Communication connection failure",
+    r"Resource temporarily unavailable|Transport endpoint|try again later|Connection (timed out|reset)|"
+    r"Communication (connection|shutdown) failure|Message (send|receive) failure|Unexpected message (received|type)|"
+    r"Protocol (authentication error|version has changed)|standby mode|temporarily unable to accept|Broken pipe|"
+    r"No route to host|Network is unreachable|munge",
     re.I,
 )
+_SBATCH_LINE = re.compile(r"^sbatch: (error|fatal): ", re.M)
 
 
-def is_controller_unreachable(message: str) -> bool:
-    """Whether sbatch failed because slurmctld did not answer: it can be tried again, but may have accepted the job."""
-    return _UNREACHABLE.search(message) is not None
+def is_refusal(message: str) -> bool:
+    """Whether sbatch, which failed, says that slurmctld refused the job.
+
+    It has no exit status for that (docs/slurm-facts.md#refusals-and-reasons). What it says of the way to slurmctld is
+    no refusal, and neither is silence, or what somebody else says in its place: the job may have been accepted.
+    """
+    return _SBATCH_LINE.search(message) is not None and _COMMUNICATION.search(message) is None
 
 
 def refusal_of_sbatch(message: str) -> Refusal:

@@ -9,7 +9,7 @@ import submitit
 from config_files import oar_entry, write_config
 from slurm_queue import pretend_srun
 
-from launchers import Launcher, LauncherNotFoundError, SlurmArgs, cpu, cuda_gpu, find_launcher
+from launchers import Launcher, LauncherNotFoundError, RunError, SlurmArgs, cpu, cuda_gpu, find_launcher
 from launchers.jobs.backend import RefusedError
 from launchers.local.args import LocalArgs
 from launchers.oar.args import OarArgs
@@ -54,9 +54,31 @@ def test_an_array_is_one_submission(gpus):
     assert (gpus / "logs").stat().st_mode & 0o777 == 0o700
 
 
-def test_logs_go_to_a_folder_here_where_none_is_given(gpus):
-    assert find_launcher("cpu(cores=1)").executor().folder == gpus / ".launchers" / "jobs"
-    assert (gpus / ".launchers" / "jobs").stat().st_mode & 0o777 == 0o700
+def test_logs_go_to_a_new_folder_here_where_none_is_given(gpus):
+    """An id is used again: what an old job has left must not be there."""
+    launcher = find_launcher("cpu(cores=1)")
+    folders = {launcher.executor().folder for _ in range(3)}
+    assert len(folders) == 3
+    assert {folder.parent for folder in folders} == {gpus / ".launchers" / "jobs"}
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
+
+
+@pytest.mark.parametrize("name", ["a%jb", "a%Ab", "100%", "back\\slash", "line\nbreak"])
+@pytest.mark.parametrize("given", [None, "logs", "logs/%j"])
+def test_a_folder_whose_name_would_be_changed_is_refused(gpus, monkeypatch, name, given):
+    """Results would go to another folder, and be lost."""
+    (gpus / name).mkdir()
+    launcher = find_launcher("cpu(cores=1)")
+    monkeypatch.chdir(name)
+    with pytest.raises(RunError, match="submit from another folder"):
+        launcher.executor(given)
+    assert not list((gpus / name).iterdir())
+
+
+def test_a_folder_may_name_the_job(gpus):
+    job = find_launcher("cpu(cores=1)").executor("logs/%j").submit(pow, 2, 3)
+    assert job.result() == 8
+    assert job.paths.result_pickle.parent == gpus / "logs" / job.job_id
 
 
 def test_a_scheduler_that_is_killed_is_started_again(gpus):

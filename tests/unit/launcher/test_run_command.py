@@ -1,15 +1,18 @@
 """One command where a launcher leads, from Python: in the foreground, left running, and as a job of a cluster."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from submitit_jobs import FakeJob
+from submitit_jobs import FakeJob, FakeScheduler
 
 from launchers import LauncherNotFoundError, detach_command, find_launcher, run_command
+from launchers.commands import CommandError
 from launchers.launcher.follow import on_node
 from launchers.launcher.launcher import Launcher
 
@@ -87,6 +90,7 @@ def test_a_command_of_a_cluster_is_a_job(far, gpus):
     launcher, job, asked = far
     job.end(5)
     assert run_command(launcher, ["/usr/bin/env", "true"]) == 5
+    assert asked.pop("token").startswith("launchers-")
     assert asked == {
         "name": "launchers-env",
         "early_signal": False,
@@ -96,23 +100,79 @@ def test_a_command_of_a_cluster_is_a_job(far, gpus):
     assert asked["name"] == f"launchers-{'x' * 50}"
 
 
-def test_ctrl_c_cancels_the_job(far, monkeypatch, capsys):
-    launcher, job, _ = far
-
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
+@pytest.fixture
+def scheduler(far, monkeypatch):
+    """The scheduler of the cluster, while Ctrl-C comes: when the job is followed, or before it has an id."""
+    scheduler = FakeScheduler(None)
+    assert far[0].resources
+    monkeypatch.setattr(Launcher, "backend", scheduler)
+    monkeypatch.setattr("launchers.launcher.run_command.LOOKS", (0.0, 0.0))
     monkeypatch.setattr("launchers.launcher.run_command.follow", interrupted)
+    return scheduler
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_cancels_the_job(far, scheduler, capsys):
+    launcher, _, asked = far
     assert run_command(launcher, ["true"]) == 130
-    assert job.cancelled
+    assert scheduler.cancelled == [([("12", None)], {"12": asked["token"]})]
     assert capsys.readouterr().err == "launchers: job 12 is cancelled\n"
 
 
-def test_a_job_that_is_left_running(far, gpus):
+@pytest.mark.parametrize(("error", "words"), [
+    (CommandError("scancel 12: away"), "could not be cancelled and may still wait or run: scancel 12: away"),
+    (KeyboardInterrupt(), "may still wait or run: interrupted while it was being cancelled"),
+])  # fmt: skip
+def test_a_cancellation_that_failed_is_told(far, scheduler, monkeypatch, capsys, error, words):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(scheduler, "cancel", fail)
+    assert run_command(far[0], ["true"]) == 130
+    assert capsys.readouterr().err == f"launchers: job 12 {words}\n"
+
+
+@pytest.mark.parametrize(("found", "words"), [
+    ("12", "job 12 is cancelled"), (None, "no job was submitted"),
+    (CommandError("squeue: away"), "the job (token {token}) could not be cancelled and may still wait or run: squeue: away"),
+])  # fmt: skip
+def test_ctrl_c_while_the_job_is_submitted(far, scheduler, monkeypatch, capsys, found, words):
+    """Its token tells whether there is one."""
+    tokens = []
+
+    def find_token(token, since):
+        tokens.append(token)
+        if isinstance(found, Exception):
+            raise found
+        return found if len(tokens) > 1 else None
+
+    monkeypatch.setattr(scheduler, "find_token", find_token)
+    monkeypatch.setattr(Launcher, "submit_with", interrupted)
+    assert run_command(far[0], ["true"]) == 130
+    assert capsys.readouterr().err == f"launchers: {words.format(token=tokens[0])}\n"
+
+
+def test_sigterm_is_as_ctrl_c(far, scheduler, monkeypatch):
+    monkeypatch.setattr("launchers.launcher.run_command.follow", lambda *_: os.kill(os.getpid(), signal.SIGTERM) or 0)
+    before = signal.getsignal(signal.SIGTERM)
+    assert run_command(far[0], ["true"]) == 130
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_thread_that_gets_no_signals_can_run_a_command_too(far):
     launcher, job, _ = far
+    job.end(5)
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(run_command, launcher, ["true"]).result() == 5
+
+
+def test_a_job_that_is_left_running(far, gpus):
+    launcher, _, _ = far
     detached = detach_command(launcher, ["true"])
     assert (detached.id, detached.stdout, detached.stderr) == ("12", gpus / "12_command.out", gpus / "12_command.err")
-    assert not job.cancelled
 
 
 def test_a_cluster_that_cannot_be_reached(gpus, no_slurm):

@@ -7,7 +7,7 @@ import pytest
 from scans import WORKER, scan
 
 from launchers import open_run, run_scan
-from launchers.jobs.backend import JobInfo
+from launchers.jobs.backend import JobAnswer, JobInfo
 from launchers.scan import runs as room
 from launchers.scan.runs import run_folders, run_hash, run_state
 
@@ -70,12 +70,12 @@ def test_the_job_of_esis_has_the_state_of_its_tasks(states, state, monkeypatch):
 
     class Slurm:
         def states(self, folder, jobs):
-            asked.append(jobs)
-            return {f"12345_{n}": JobInfo(state=state) for n, state in enumerate(states)}
+            asked.append((folder, jobs))
+            return JobAnswer({("12345", n): JobInfo(state=state) for n, state in enumerate(states)})
 
     monkeypatch.setattr(room, "backend", {"slurm": Slurm()}.get)
     assert run_state(make_esis_run(completed="1")) == state
-    assert asked == [["12345"]]
+    assert asked == [(Path("wrkdir.0a"), {"12345": ""})]
 
 
 def test_what_is_no_job_id_is_not_asked_for(monkeypatch):

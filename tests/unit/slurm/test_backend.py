@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from connectors import Answers
 from slurm_queue import pretend_srun
+from slurm_rows import found, queued
 
 from launchers import SlurmArgs
-from launchers.commands import CommandTimeoutError, Outcome
+from launchers.commands import CommandError, Outcome
 from launchers.jobs.backend import RefusedError, SubmissionRequest, Wait
 from launchers.jobs.submission import Submission
 from launchers.slurm.backend import ACCOUNT, SlurmBackend, dependency
@@ -23,9 +24,9 @@ class Commands(Answers):
         super().__init__(answers)
         self.folders, self.accounts = [], []
 
-    def run(self, argv, *, cwd=None, **keys):
+    def run(self, argv, *, cwd=None, env=None, **keys):
         self.folders.append(cwd)
-        self.accounts.append(os.environ.get("SBATCH_ACCOUNT"))
+        self.accounts.append({**os.environ, **(env or {})}.get("SBATCH_ACCOUNT"))
         return super().run(argv, **keys)
 
 
@@ -44,6 +45,17 @@ def slurm(monkeypatch):
 # -- what the cluster allows -------------------------------------------------------------------------------------
 
 
+def test_what_the_cluster_says_of_itself(slurm):
+    commands = slurm({"scontrol show config": "ClusterName = c\nMinJobAge = 20 sec\nMaxArraySize = 51\n"})
+    assert (SLURM.cluster(), SLURM.forget_after(), SLURM.largest_array()) == ("c", 20.0, 50)
+    assert len(commands.asked) == 1
+
+
+def test_what_is_assumed_where_the_cluster_cannot_be_asked(slurm):
+    slurm({})
+    assert (SLURM.cluster(), SLURM.forget_after(), SLURM.largest_array()) == ("", 0.0, 1000)
+
+
 @pytest.mark.parametrize(("config", "largest"), [
     ("MaxArraySize            = 1001\n", 1000), ("X = 1\nMaxArraySize=4000001\n", 4000000),
     ("NotMaxArraySize = 5\n", 1000), ("", 1000),
@@ -51,11 +63,6 @@ def slurm(monkeypatch):
 def test_the_largest_array_is_one_less_than_the_cluster_says(slurm, config, largest):
     slurm({"scontrol show config": config})
     assert SLURM.largest_array() == largest
-
-
-def test_where_the_cluster_cannot_be_asked_slurms_default_counts(slurm):
-    slurm({})
-    assert SLURM.largest_array() == 1000
 
 
 def test_a_barrier_runs_where_the_first_step_may():
@@ -83,6 +90,7 @@ def test_an_executor_asks_for_what_was_found(tmp_path, monkeypatch, keys, parame
     pretend_srun(monkeypatch)
     executor = SLURM.executor(tmp_path, SlurmArgs(partition="p", time=5), **keys)
     assert executor.parameters == {**SlurmArgs(partition="p", time=5).submitit(), **parameters}
+    assert executor.token.startswith("launchers-")
     assert executor.folder == tmp_path
 
 
@@ -102,17 +110,12 @@ def run(tmp_path):
 
 
 def test_a_script_is_sent_as_it_stands(slurm, run):
-    commands = slurm({"sbatch": "12;cluster\n"})
+    commands = slurm({"sbatch": "12\n"})
     assert SLURM.send([request(run)]) == ["12"]
     assert commands.asked == [
         ("sbatch", "--parsable", "--comment=launchers-id-0", "--dependency=", str(run / "job.sh")),
     ]  # fmt: skip
     assert commands.folders == [str(run / "cwd")]
-
-
-def test_only_the_last_line_of_sbatch_is_the_id(slurm, run):
-    slurm({"sbatch": "welcome\n\n13\n"})
-    assert SLURM.send([request(run)]) == ["13"]
 
 
 def test_a_script_waits_for_jobs_and_elements(slurm, run):
@@ -164,32 +167,11 @@ def test_a_script_that_names_its_account(line, names_it, slurm, run, monkeypatch
     assert os.environ["SBATCH_ACCOUNT"] == "mine"
 
 
-@pytest.mark.parametrize(("words", "lines", "code", "transient"), [
-    ("sbatch: error: one\n\nsbatch: error: Requested time limit is invalid (missing or exceeds some limit)\n",
-     ("sbatch: error: one", "sbatch: error: Requested time limit is invalid (missing or exceeds some limit)"),
-     "duration", False),
-    ("sbatch: error: Unable to contact slurm controller (connect failure)",
-     ("sbatch: error: Unable to contact slurm controller (connect failure)",), "", True),
-    ("no such luck", ("no such luck",), "", False),
-    ("", ("exit status 1",), "", False),
-])  # fmt: skip
-def test_what_sbatch_says_when_it_refuses_a_script(slurm, run, words, lines, code, transient):
-    slurm({"sbatch": (1, words)})
-    with pytest.raises(RefusedError) as caught:
+def test_a_script_that_is_refused(slurm, run):
+    slurm({"sbatch": (1, "sbatch: error: Batch job submission failed: Invalid qos specification")})
+    with pytest.raises(RefusedError, match="Invalid qos") as caught:
         SLURM.send([request(run)])
-    assert (caught.value.lines, caught.value.code, caught.value.transient) == (lines, code, transient)
-
-
-def test_an_sbatch_that_does_not_end_may_have_taken_the_job(slurm, run, monkeypatch):
-    commands = slurm({})
-    monkeypatch.setattr(
-        commands,
-        "run",
-        lambda *_, **__: (_ for _ in ()).throw(CommandTimeoutError("sbatch gave no answer within 300 s")),
-    )
-    with pytest.raises(RefusedError) as caught:
-        SLURM.send([request(run)])
-    assert caught.value.transient
+    assert (caught.value.code, caught.value.transient) == ("closed", False)
 
 
 def test_a_dependency_is_grouped_by_type():
@@ -198,10 +180,13 @@ def test_a_dependency_is_grouped_by_type():
     assert dependency(waits) == "afterok:1:2_0,afternotok:1_0"
 
 
-def test_one_scancel_for_all(slurm, tmp_path):
-    commands = slurm({"scancel": ""})
-    SLURM.cancel(tmp_path, [("1", None), ("2", 0), ("2", 7)], {"1": "", "2": ""})
-    assert commands.asked == [("scancel", "1", "2_0", "2_7")]
+def test_what_carries_its_token_is_cancelled(slurm, tmp_path):
+    """A script of the run folder is known by its folder where no comment is stored."""
+    lines = queued("1", comment="a") + queued("2", 7, comment="b") + queued("3", comment="", folder=tmp_path / "cwd")
+    commands = slurm({"scancel": "", "squeue": lines + queued("4", comment="other")})
+    with pytest.raises(CommandError, match="they have not ended"):
+        SLURM.cancel(tmp_path, [("1", None), ("2", 0), ("2", 7), ("3", None), ("4", None)], {"1": "a", "2": "b", "3": "c", "4": "d"})
+    assert [argv for argv in commands.asked if argv[0] == "scancel"] == [("scancel", "1", "2_7", "3")]
 
 
 # -- the output of scripts ---------------------------------------------------------------------------------------
@@ -223,16 +208,18 @@ def test_where_a_script_says_that_it_writes(text, patterns):
 
 
 def test_states_ask_the_commands_of_here(slurm, tmp_path):
-    commands = slurm({"squeue": "12|N/A|RUNNING|n1|0:05|p|1|2|3|None\n"})
-    infos = SLURM.states(tmp_path, {"12": ""}, {("12", None)}).infos
-    assert {element: info.state for element, info in infos.items()} == {("12", None): "RUNNING"}
+    commands = slurm({"squeue": queued("12")})
+    answer = SLURM.states(tmp_path, {"12": "tok"}, {("12", None)})
+    assert {element: info.state for element, info in answer.infos.items()} == {("12", None): "RUNNING"}
     assert [argv[0] for argv in commands.asked] == ["squeue"]
-    SLURM.states(tmp_path, {"12": ""}, {("12", None)}, usage=True)
+    SLURM.states(tmp_path, {"12": "tok"}, {("12", None)}, usage=True)
     assert [argv[0] for argv in commands.asked] == ["squeue", "squeue", "sacct"]
+    slurm({"squeue": queued("12", comment="", folder=tmp_path / "cwd")})
+    assert SLURM.states(tmp_path, {"12": ""}).infos
 
 
 def test_a_token_is_looked_for(slurm):
-    slurm({"squeue": "12|launchers-id-0|p.a.launchers-id-0\n"})
+    slurm({"squeue": found("12", "launchers-id-0", "p.a.launchers-id-0")})
     assert SLURM.find_token("launchers-id-0", 0.0) == "12"
     assert SLURM.find_token("launchers-id-1", 0.0) is None
 

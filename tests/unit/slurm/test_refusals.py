@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from launchers.slurm.refusals import is_controller_unreachable, refusal_of_reason, refusal_of_sbatch
+from launchers.slurm.refusals import is_refusal, refusal_of_reason, refusal_of_sbatch
 
 
 @pytest.mark.parametrize(
@@ -26,15 +26,18 @@ def test_refusals_of_sbatch(message, code):
 
 
 @pytest.mark.parametrize(
-    ("message", "unreachable"),
+    ("message", "refused"),
     [
-        ("Unable to contact slurm controller (connect failure)", True), ("Socket timed out on send/recv operation", True),
-        ("slurm_receive_msg: Zero Bytes were transmitted or received", True), ("connection refused", True),
-        ("Invalid qos specification", False), ("", False),
+        ("sbatch: error: Unable to contact slurm controller (connect failure)", False),
+        ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", False),
+        ("sbatch: error: slurm_receive_msg: Zero Bytes were transmitted or received", False),
+        ("sbatch: error: Batch job submission failed: Message receive failure", False), ("", False),
+        ("sbatch: error: Batch job submission failed: Invalid qos specification", True), ("the site is closed", False),
+        ("welcome\nsbatch: fatal: Unable to open file x.sh", True), ("no sbatch: error: here", False),
     ],
 )  # fmt: skip
-def test_a_controller_that_does_not_answer(message, unreachable):
-    assert is_controller_unreachable(message) is unreachable
+def test_what_is_a_refusal(message, refused):
+    assert is_refusal(message) is refused
 
 
 @pytest.mark.parametrize(
