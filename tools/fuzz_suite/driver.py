@@ -59,7 +59,8 @@ def fuzz(name: str, count: int, seed: int, only: int | None = None) -> int:
         if status:
             failures.append(_failure(name, seed, at - 1, status, report))
             if len(failures) <= SHOWN:
-                print(failures[-1], flush=True)
+                kept = _keep(make_input(subject, corpus, seed, at - 1), name, folder)
+                print(f"{failures[-1]}; the input: {kept}\n", flush=True)
     shutil.rmtree(folder)
     print(f"{name}: {len(numbers)} inputs (seed {seed}), {len(failures)} failures")
     return len(failures)
@@ -75,19 +76,15 @@ def _failure(name: str, seed: int, number: int, status: int, report: Path) -> st
         what = "it waits for ever\n"
     else:
         what = f"the process ended with {status}\n"
-    return f"{name}: {what}again: tools/fuzz {name} --seed {seed} --only {number}; what was read: {_keep(report)}\n"
+    return f"{name}: {what}again: tools/fuzz {name} --seed {seed} --only {number}"
 
 
-def _keep(report: Path) -> Path:
-    """A copy of what the failed check had in its folder."""
-    return Path(
-        shutil.copytree(
-            report.parent / "input",
-            tempfile.mkdtemp(prefix="fuzz-failed-", dir=report.parents[1]),
-            dirs_exist_ok=True,
-            symlinks=True,
-        )
-    )
+def _keep(data: bytes, name: str, folder: Path) -> Path:
+    """A file with an input that failed, which stays."""
+    descriptor, path = tempfile.mkstemp(prefix=f"fuzz-failed-{name}-", dir=folder.parent)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(data)
+    return Path(path)
 
 
 def make_input(subject: Any, corpus: Sequence[bytes], seed: int, number: int) -> bytes:
