@@ -139,6 +139,11 @@ def boottime() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))  # not Linux
 
 
+def this_boot() -> str:
+    """Which boot of which machine this is, as `Process.boot` has it."""
+    return _here().boot
+
+
 @cache
 def _here() -> Place:
     return place()

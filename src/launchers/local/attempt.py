@@ -51,12 +51,14 @@ class Try:
     folder: Path
 
     def prepare(self) -> None:
-        """Make room for all that will be written about it.  Raises OSError."""
+        """Make room for all that will be written about it.  Raises OSError.
+
+        A file system on the network says that it has no room when the file is closed (man 2 close).
+        """
         self._make_folder()
         descriptor = os.open(self._ready, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             _overwrite(file, "")
-            os.fsync(file.fileno())
         self._make_shut()
 
     def start(

@@ -16,10 +16,10 @@ from attrs import evolve
 from launchers.errors import RunError
 from launchers.events import CUT_OFF, append
 from launchers.jobs.state import ENDED
-from launchers.local.health import Health, read_health, scheduler_of, write_health
+from launchers.local.health import Health, is_scheduled, read_health, scheduler_of, write_health
 from launchers.local.jobs import Capacity, LocalJob, read_table, why_impossible, write_table
 from launchers.local.journal import Status, read_statuses
-from launchers.processes import Process, boottime, process, read_process
+from launchers.processes import Process, boottime, process, read_process, this_boot
 
 PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Seconds after a start before the next one, by how many in a row came to nothing; there is none after the last."""
@@ -65,7 +65,7 @@ def cancel_jobs(folder: Path, ids: Iterable[str]) -> None:
     """
     check_readable(folder)
     scheduler = scheduler_of(folder)
-    if scheduler and is_elsewhere(*scheduler):
+    if scheduler and _is_elsewhere(folder, *scheduler):
         raise RunError(f"the jobs in {folder} are those of {scheduler[1]}: cancel them there")
     path = _cancel_path(folder)
     try:
@@ -98,7 +98,7 @@ def revive_scheduler(folder: Path) -> None:
     if not table.exists():
         raise RunError(f"{table} is missing, so its jobs cannot run: restore it, or submit the plan again")
     scheduler = scheduler_of(folder)
-    if (scheduler and (scheduler[0].is_alive() or is_elsewhere(*scheduler))) or not _unended(folder):
+    if (scheduler and (scheduler[0].is_alive() or _is_elsewhere(folder, *scheduler))) or not _unended(folder):
         return
     health = read_health(folder)
     if _is_coming_up(health) or _came_to_nothing_just_now(health):
@@ -107,7 +107,7 @@ def revive_scheduler(folder: Path) -> None:
         write_health(folder, evolve(health, starts=0))  # whoever asks after this one is told has mended something
         raise RunError(
             f"the scheduler of {folder} cannot run: {health.trouble or f'see {folder}/scheduler.log'}: "
-            "mend that, then launchers resume goes on with the run"
+            "when that is mended, run launchers resume"
         )
     start_scheduler(folder)
 
@@ -121,20 +121,28 @@ def check_readable(folder: Path) -> None:
 def why_nothing_moves(folder: Path, run: Path) -> tuple[str, bool]:
     """Why the jobs of a folder may not go on, for people ("": they do), and whether they have no scheduler at all."""
     health, scheduler = read_health(folder), scheduler_of(folder)
-    if scheduler and is_elsewhere(*scheduler):
-        return f"its scheduler is on {scheduler[1]}: it can be seen there how it does", False
+    if scheduler and _is_elsewhere(folder, *scheduler):
+        where = f"look at the run there, or remove {folder}/scheduler.pid if that machine is gone"
+        return f"its scheduler runs on {scheduler[1]}: {where}", False
     if scheduler and scheduler[0].is_alive():
         return health.trouble, False
     if _is_coming_up(health):
         return "", False
     if health.trouble:
-        return f"its scheduler cannot run: {health.trouble}: launchers resume {run} tries again", True
-    return f"its scheduler has gone: launchers resume {run} goes on", True
+        return f"its scheduler cannot run: {health.trouble}: to try again: launchers resume {run}", True
+    return f"its scheduler has gone: to start another: launchers resume {run}", True
 
 
-def is_elsewhere(scheduler: Process, host: str) -> bool:
-    """Whether a scheduler is one of another machine or container, of which nobody here can say whether it lives."""
-    return not scheduler.is_of_here() and host != socket.gethostname()
+def _is_elsewhere(folder: Path, scheduler: Process, host: str) -> bool:
+    """Whether a scheduler may live where its pid cannot be asked about: on another machine, or in another container.
+
+    One of this machine has locked its file as long as it lives.
+    """
+    if scheduler.is_of_here():
+        return False
+    if scheduler.boot == this_boot():
+        return is_scheduled(folder)
+    return host != socket.gethostname()
 
 
 def _unended(folder: Path) -> list[str]:

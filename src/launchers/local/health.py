@@ -6,10 +6,12 @@ from saying that the disk is full.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from attrs import asdict, field, frozen
@@ -40,7 +42,7 @@ def make_room(folder: Path) -> None:
     """Make the files in their full size, for a folder that gets a scheduler.  Raises OSError."""
     for path in (_health_path(folder), _spare_path(folder)):
         _overwrite(path, "")
-    (folder / "scheduler.lock").touch(0o600)
+    _lock_path(folder).touch(0o600)
 
 
 def read_health(folder: Path) -> Health:
@@ -68,6 +70,30 @@ def name_scheduler(folder: Path) -> None:
         _pid_path(folder).rename(_spare_path(folder))
     _overwrite(_spare_path(folder), f"{me} {socket.gethostname()}")
     _spare_path(folder).rename(_pid_path(folder))
+
+
+@contextmanager
+def only_scheduler(folder: Path) -> Iterator[bool]:
+    """Be the only scheduler of a folder until the block ends; whether this process is.  Raises OSError."""
+    with _lock_path(folder).open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def is_scheduled(folder: Path) -> bool:
+    """Whether a process of this machine is the scheduler of a folder, in whatever container.  It writes nothing."""
+    try:
+        with _lock_path(folder).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def unname_scheduler(folder: Path) -> None:
@@ -102,6 +128,10 @@ def _health_path(folder: Path) -> Path:
 
 def _pid_path(folder: Path) -> Path:
     return folder / "scheduler.pid"
+
+
+def _lock_path(folder: Path) -> Path:
+    return folder / "scheduler.lock"
 
 
 def _spare_path(folder: Path) -> Path:

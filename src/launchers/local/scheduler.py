@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import selectors
 import signal
@@ -32,7 +31,7 @@ from launchers.errors import RunError
 from launchers.jobs.state import ENDED
 from launchers.local.attempt import JobProcess, NotStartedError, Try
 from launchers.local.control import cancelled_ids
-from launchers.local.health import Health, name_scheduler, read_health, unname_scheduler, write_health
+from launchers.local.health import Health, name_scheduler, only_scheduler, read_health, unname_scheduler, write_health
 from launchers.local.jobs import Capacity, LocalJob, read_table, why_impossible
 from launchers.local.journal import (
     CANCELLED,
@@ -425,12 +424,9 @@ def main(argv: list[str]) -> int:
     folder = Path(argv[0]).resolve()
     before = read_health(folder)
     try:
-        with (folder / "scheduler.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return 0
-            schedule(folder)
+        with only_scheduler(folder) as is_only:
+            if is_only:
+                schedule(folder)
         return 0
     except (OSError, RunError) as error:
         trouble = in_words(error)

@@ -19,7 +19,15 @@ from launchers.local.control import (
     submit_jobs,
     why_nothing_moves,
 )
-from launchers.local.health import Health, name_scheduler, read_health, scheduler_of, unname_scheduler, write_health
+from launchers.local.health import (
+    Health,
+    name_scheduler,
+    only_scheduler,
+    read_health,
+    scheduler_of,
+    unname_scheduler,
+    write_health,
+)
 from launchers.local.jobs import Capacity, Wanted, read_table, write_table
 from launchers.local.journal import JOB_EVENTS, JobEnd, journal_path
 from launchers.processes import Process, boottime, process
@@ -160,10 +168,21 @@ def test_a_scheduler_of_another_machine_is_left_alone(folder, started):
     (folder / "scheduler.pid").write_text(ELSEWHERE)
     revive_scheduler(folder)
     assert started == []
-    assert why_nothing_moves(folder, folder) == (
-        "its scheduler is on elsewhere: it can be seen there how it does",
-        False,
-    )
+    why = f"look at the run there, or remove {folder}/scheduler.pid if that machine is gone"
+    assert why_nothing_moves(folder, folder) == (f"its scheduler runs on elsewhere: {why}", False)
+
+
+def test_a_scheduler_of_another_container_lives_as_long_as_its_file_is_locked(folder, started):
+    (folder / "scheduler.pid").write_text(f"7 1 {ME.boot}/0123456789abcdef container\n")
+    with only_scheduler(folder) as is_first:
+        assert is_first
+        revive_scheduler(folder)
+        assert started == []
+        assert "runs on container" in why_nothing_moves(folder, folder)[0]
+        with only_scheduler(folder) as is_second:
+            assert not is_second
+    revive_scheduler(folder)
+    assert len(started) == 1
 
 
 def test_a_scheduler_that_runs_is_left_alone(folder, started):
@@ -199,7 +218,9 @@ def test_one_that_dies_at_once_is_started_again_later_and_later_and_only_so_ofte
                 starts.append(now[0] - 1000.0)
                 write_health(folder, evolve(read_health(folder), trouble="No space left on device"))
 
-    with pytest.raises(RunError, match=r"the scheduler of .* cannot run: No space left on device: mend that, then"):
+    with pytest.raises(
+        RunError, match=r"the scheduler of .* cannot run: No space left on device: when that is mended, run"
+    ):
         wait()
     assert starts == pytest.approx([0.0, 1.0, 3.0, 7.0, 15.0])
     assert len(starts) == len(PAUSES)
@@ -270,10 +291,10 @@ def test_a_scheduler_comes_up_where_the_current_folder_was_removed(tmp_path, fol
 
 
 def test_why_nothing_moves(folder):
-    assert why_nothing_moves(folder, "RUN") == ("its scheduler has gone: launchers resume RUN goes on", True)
+    assert why_nothing_moves(folder, "RUN") == ("its scheduler has gone: to start another: launchers resume RUN", True)
     write_health(folder, Health(trouble="No space left on device"))
     assert why_nothing_moves(folder, "RUN") == (
-        "its scheduler cannot run: No space left on device: launchers resume RUN tries again", True,
+        "its scheduler cannot run: No space left on device: to try again: launchers resume RUN", True,
     )  # fmt: skip
     name_scheduler(folder)
     assert why_nothing_moves(folder, "RUN") == ("No space left on device", False)
