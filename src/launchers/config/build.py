@@ -9,10 +9,14 @@ import attrs
 
 from launchers.config import schema
 from launchers.config.access import accesses, limits_of
+from launchers.config.features import Captured, SlowRegexError, read_features
 from launchers.config.nodes import Models, local_shape, oar_shape, property_features, slurm_shape
+from launchers.files.problems import ConfigError, Problem
 from launchers.offer.model import Access, Defaults, Group, Partition, Shape, Source, SourceKind
 from launchers.offer.rules import OAR_RULES, SLURM_RULES
 
+SIMPLER = "use no repeat inside of a repeat"
+"""What to do about a regular expression that takes too long."""
 LEVELS = ("host", "gpu", "core")
 """The levels of OAR's resources where the file names none: those of Grid'5000."""
 SlurmFacts = Mapping[int, schema.SlurmGroup | str]
@@ -59,7 +63,10 @@ def local_group(spec: schema.LocalGroup, name: str, models: Models) -> Group:
 def slurm_group(
     spec: schema.SlurmGroup, name: str, facts: schema.SlurmGroup | str | None = None, models: Models | None = None
 ) -> Group:
-    """A Slurm cluster as a group. `facts` is what the entry is laid over, or why that cannot be read."""
+    """A Slurm cluster as a group. `facts` is what the entry is laid over, or why that cannot be read.
+
+    Raises ConfigError for a regular expression that takes too long.
+    """
     unreachable = facts if isinstance(facts, str) else None
     if isinstance(facts, schema.SlurmGroup):
         from launchers.config.layer import overlay_group
@@ -70,12 +77,18 @@ def slurm_group(
     memory_constraint = spec.use_memory_constraint
     if memory_constraint is None:
         memory_constraint = spec.use_memory_contraint  # as older files spell it
+    try:
+        captured = read_features(spec.features_regex or (), features_of(spec))
+    except SlowRegexError as error:
+        path = f"{name}.features_regex[{error.index}]"
+        raise ConfigError([Problem("launchers.yaml", 1, 1, "LC105", path, str(error), SIMPLER)]) from None
     return Group(
         name=name,
         scheduler="slurm",
         rules=SLURM_RULES,
         partitions=tuple(
-            _partition(spec, key, partition, models or {}) for key, partition in (spec.partitions or {}).items()
+            _partition(spec, key, partition, models or {}, captured)
+            for key, partition in (spec.partitions or {}).items()
         ),
         weight=spec.weight or 0,
         tags=frozenset(spec.tags or ()),
@@ -88,7 +101,15 @@ def slurm_group(
     )
 
 
-def _partition(group: schema.SlurmGroup, name: str, spec: schema.PartitionSpec, models: Models) -> Partition:
+def features_of(group: schema.SlurmGroup) -> set[str]:
+    """The features of all nodes of a group."""
+    blocks = (nodes for spec in (group.partitions or {}).values() for nodes in spec.nodes or ())
+    return {feature for nodes in blocks for feature in nodes.features or ()}
+
+
+def _partition(
+    group: schema.SlurmGroup, name: str, spec: schema.PartitionSpec, models: Models, captured: Captured
+) -> Partition:
     blocks = (schema.NodesSpec(),) if spec.nodes is None else spec.nodes
     limits = limits_of(spec.limits, Source(SourceKind.PARTITION, name))
     for key, limit in limits_of(group.limits, Source(SourceKind.GROUP)).items():
@@ -96,7 +117,7 @@ def _partition(group: schema.SlurmGroup, name: str, spec: schema.PartitionSpec, 
     usable = accesses(group, name, spec, tuple(limits.values()))
     return Partition(
         name=name,
-        shapes=tuple(slurm_shape(group, spec, nodes, index, models) for index, nodes in enumerate(blocks)),
+        shapes=tuple(slurm_shape(group, spec, nodes, index, models, captured) for index, nodes in enumerate(blocks)),
         accesses=usable or (Access(),),
         priority=spec.priority or 0,
         defaults=Defaults(

@@ -8,8 +8,9 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from launchers.config.access import is_judged
-from launchers.config.build import slurm_group
+from launchers.config.build import SIMPLER, features_of, slurm_group
 from launchers.config.facts_file import G, load_facts_for
+from launchers.config.features import Captured, SlowRegexError, read_features
 from launchers.config.layer import overlay_group
 from launchers.config.load import Config
 from launchers.config.nodes import REGEX_GROUPS, read_captured
@@ -64,8 +65,12 @@ def _slurm_problems(config: Config, group: SlurmGroup, path: KeyPath) -> list[Pr
         problems += _counts(config, spec.nodes, (*path, "partitions", name))
         if stands_alone:
             problems += _hosts_in_two_blocks(config, spec, (*path, "partitions", name))
-    problems += _regexes(config, group, _features(whole), path)
-    problems += _unknown_features(config, group, _features(whole), path)
+    try:
+        read_features(whole.features_regex or (), features_of(whole))
+    except SlowRegexError as error:
+        return [*problems, config.tree.problem("LC105", (*path, "features_regex", error.index), str(error), SIMPLER)]
+    problems += _regexes(config, group, features_of(whole), path)
+    problems += _unknown_features(config, group, features_of(whole), path)
     if facts or stands_alone:
         problems += _undefined_names(config, group, facts, whole, path)
     problems += _unused_qos(config, group, whole, path)
@@ -231,24 +236,19 @@ def _hosts(folded: str) -> Any:
 # -- features --------------------------------------------------------------------------------------------------
 
 
-def _features(group: SlurmGroup) -> set[str]:
-    """The features of all nodes of a group."""
-    blocks = (nodes for spec in (group.partitions or {}).values() for nodes in spec.nodes or ())
-    return {feature for nodes in blocks for feature in nodes.features or ()}
-
-
 def _regexes(config: Config, group: SlurmGroup, features: set[str], path: KeyPath) -> Iterator[Problem]:
     """Regular expressions that read nothing from the features of the nodes, or what is not a number or amount."""
     for number, pattern in enumerate(group.features_regex or ()):
         where = (*path, "features_regex", number)
-        compiled = re.compile(pattern)
-        if not set(compiled.groupindex) & set(REGEX_GROUPS):
+        named = set(re.compile(pattern).groupindex)
+        captured = read_features([pattern], features)
+        if not named & set(REGEX_GROUPS):
             hint = f"use (?P<cuda_memory>...) or another of {', '.join(REGEX_GROUPS)}"
             yield config.tree.problem("LC203", where, f"{pattern!r} has no group that launchers reads", hint)
-        elif features and not any(map(compiled.fullmatch, features)):
+        elif features and not captured:
             hint = "it must match a whole feature"
             yield config.tree.problem("LC204", where, f"{pattern!r} matches none of the features listed here", hint)
-        for message in _misread_features(compiled, features):
+        for message in _misread_features(captured):
             yield config.tree.problem("LC213", where, message)
 
 
@@ -260,11 +260,10 @@ def _unknown_features(config: Config, group: SlurmGroup, features: set[str], pat
             yield config.tree.problem("LC206", (*path, "features", name), message, key=True)
 
 
-def _misread_features(pattern: re.Pattern[str], features: Iterable[str]) -> Iterator[str]:
+def _misread_features(captured: Captured) -> Iterator[str]:
     """A message for each group that captures no number or amount, and so says nothing about the nodes."""
-    for feature in sorted(features):
-        match = pattern.fullmatch(feature)
-        for name, text in (match.groupdict() if match else {}).items():
+    for feature in sorted(captured):
+        for name, text in captured[feature][0].items():
             if text is None or name not in REGEX_GROUPS:
                 continue
             try:

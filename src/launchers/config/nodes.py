@@ -6,14 +6,13 @@ Layers describe a node; the last wins, key by key: group configuration < partiti
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
 from typing import Any
 
 import attrs
 
 from launchers.config import schema
+from launchers.config.features import Captured
 from launchers.gpus.catalogue import identify, nominal_memory
 from launchers.offer.model import Device, Shape
 from launchers.quantities.hosts import count_hosts, join_hosts
@@ -27,9 +26,14 @@ REGEX_GROUPS += ("gpu_model",)
 
 
 def slurm_shape(
-    group: schema.SlurmGroup, partition: schema.PartitionSpec, nodes: schema.NodesSpec, index: int, models: Models
+    group: schema.SlurmGroup,
+    partition: schema.PartitionSpec,
+    nodes: schema.NodesSpec,
+    index: int,
+    models: Models,
+    captured: Captured,
 ) -> Shape:
-    """The nodes of block number `index` of a Slurm partition."""
+    """The nodes of block number `index` of a Slurm partition; `captured` is what is read from their features."""
     cpu: dict[str, Any] = {}
     gpu: dict[str, Any] = {}
     listed: tuple[schema.AcceleratorSpec, ...] | None = None
@@ -41,10 +45,10 @@ def slurm_shape(
     features = nodes.features or ()
     hints = [feature for feature in features if feature in (group.features or {})]
     for feature in features:
-        captured = _captured(group.features_regex or (), feature)
-        if captured:
+        fields = _fields(captured.get(feature, ()))
+        if fields:
             hints.append(feature)
-            gpu.update(captured)
+            gpu.update(fields)
     hosts, count = _hosts(nodes)
     return Shape(
         name=hosts or f"nodes[{index}]",
@@ -125,12 +129,11 @@ def _set_fields(spec: Any) -> dict[str, Any]:
     return {name: value for name, value in attrs.asdict(spec, recurse=False).items() if value is not None}
 
 
-def _captured(patterns: Iterable[str], feature: str) -> dict[str, Any]:
-    """What the regular expressions that match a whole feature say about GPUs: fields of GpuSpec."""
+def _fields(captures: Iterable[Mapping[str, str | None]]) -> dict[str, Any]:
+    """What the regular expressions that match a feature say about GPUs: fields of GpuSpec."""
     fields: dict[str, Any] = {}
-    for pattern in patterns:
-        match = _compiled(pattern).fullmatch(feature)
-        for group, text in (match.groupdict() if match else {}).items():
+    for groups in captures:
+        for group, text in groups.items():
             if text is None or group not in REGEX_GROUPS:
                 continue
             kind, _, field = group.partition("_")
@@ -141,11 +144,6 @@ def _captured(patterns: Iterable[str], feature: str) -> dict[str, Any]:
             if kind != "gpu":
                 fields.setdefault("kind", kind)
     return fields
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
 
 
 def _feature_memory(text: str) -> int:

@@ -136,7 +136,7 @@ def _read_value(value: Any) -> str:
 def _read_regex(value: Any) -> str:
     try:
         return re.compile(_read_text(value)).pattern
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise BadValueError("LC105", f"{value!r} is not a regular expression: {error}") from None
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from launchers.bounded import MEMORY, TIME, Meter, OverBudgetError, Spent, work_in_child
 from launchers.files.problems import ConfigError, Problem
 from launchers.files.structure import read_text, structure_leniently, structure_tree
 from launchers.files.tree import KeyPath, Tree, format_path, read_tree
-from launchers.flow.budget import Meter, OverBudgetError, render_in_child
 from launchers.flow.check import argument_problems, cell_problems, document_problems
 from launchers.flow.check_job import job_problems
 from launchers.flow.defaults import jobs_with_defaults
@@ -24,6 +24,8 @@ from launchers.flow.schema import FlowDocument, SweepSpec
 from launchers.flow.sweep import Values, sweep_cells
 from launchers.flow.templates import Renderer, TemplateScope, TemplateValues, has_templates, new_scope, shorten
 
+MORE_TIME = 0.001
+"""Seconds of CPU that each template adds to what all of a page may use: a sweep has the same ones for each cell."""
 RUN_FOLDER = "RUN_DIR"
 """What {{ run.dir }} gives until the run folder is known."""
 
@@ -109,11 +111,19 @@ def _read_within_budget(
     if not any(map(has_templates, (tree.data, args, cells))):
         return _read_cells(tree, args, cells, run, done)
     try:
-        return render_in_child(lambda meter: _read_cells(tree, args, cells, run, done, meter))
+        return work_in_child(lambda meter: _read_cells(tree, args, cells, run, done, meter), more_time=MORE_TIME)
     except OverBudgetError as error:
-        template = _value_at(tree.data, error.path)
-        message = f"{shorten(template)}: {error.reason}" if isinstance(template, str) else error.reason
-        raise ConfigError([tree.problem("LC115", error.path, message, "make the template simpler")]) from None
+        template = _value_at(tree.data, error.place)
+        message = TOO_MUCH[error.spent]
+        message = f"{shorten(template)}: {message}" if isinstance(template, str) else message
+        raise ConfigError([tree.problem("LC115", error.place, message, "make the template simpler")]) from None
+
+
+TOO_MUCH = {
+    Spent.TIME: f"the templates of this page take more than {TIME:g} s",
+    Spent.MEMORY: f"the templates of this page take more than {MEMORY >> 20} MiB of memory, or nest too deep",
+    Spent.PATIENCE: "the templates of this page do not come to an end",
+}
 
 
 def _value_at(data: Any, path: KeyPath) -> Any:

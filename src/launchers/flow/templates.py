@@ -1,6 +1,6 @@
 """Templates in a flow file: any string may be a Jinja2 template.  Jinja2's sandbox runs it; undefined names are errors.
 
-A page with templates is read in a child process, since a sandbox bounds neither time nor memory (`flow.budget`).
+A page with templates is read in a child process, since a sandbox bounds neither time nor memory (`launchers.bounded`).
 
 What Jinja2 does: https://jinja.palletsprojects.com/en/stable/templates/ and .../sandbox/.
 """
@@ -21,10 +21,10 @@ from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
+from launchers.bounded import Meter
 from launchers.files.problems import Problem
 from launchers.files.tree import KeyPath, Tree
 from launchers.files.values import describe_type
-from launchers.flow.budget import Meter
 
 SINGLE_EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.S)
 """A string that is one expression and nothing else: it keeps the type of its value."""
@@ -238,7 +238,7 @@ class Renderer:
         if not isinstance(value, str) or not is_template(value):
             return value
         try:
-            with self.meter.template(path) if self.meter else nullcontext():
+            with self.meter.part(path) if self.meter else nullcontext():
                 rendered = render(value, scope)
         except CircularValuesError as error:
             self._report(path, f"these values refer to each other: {error}")

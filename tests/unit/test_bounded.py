@@ -1,4 +1,4 @@
-"""The budget of templates: whatever takes too much is a problem with a place, soon."""
+"""What a file asks for that takes too much is a problem with a place, soon: templates and regular expressions."""
 
 import os
 import signal
@@ -7,9 +7,9 @@ import time
 import pytest
 from flows import job, page, problems, sweep
 
+from launchers import bounded
+from launchers.bounded import Meter, OverBudgetError, Spent, work_in_child
 from launchers.files.problems import ConfigError
-from launchers.flow import budget
-from launchers.flow.budget import Meter, OverBudgetError, render_in_child
 from launchers.flow.read import loads
 
 NESTED = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
@@ -88,7 +88,7 @@ def test_a_page_without_templates_starts_no_process(monkeypatch):
 
 
 def test_the_result_of_a_child():
-    assert render_in_child(lambda meter: [os.getpid(), meter.count()]) != [os.getpid(), 0]
+    assert work_in_child(lambda meter: [os.getpid(), meter.count()]) != [os.getpid(), 0]
 
 
 def test_what_the_work_raises_is_raised_here():
@@ -96,39 +96,38 @@ def test_what_the_work_raises_is_raised_here():
         raise KeyError("x")
 
     with pytest.raises(KeyError, match="x"):
-        render_in_child(fail)
+        work_in_child(fail)
 
 
 @pytest.mark.parametrize("ends", [signal.SIGSEGV, signal.SIGKILL])
 def test_a_child_that_dies_was_at_a_template(ends):
     def die(meter):
-        with meter.template(("jobs", 0, "x" * 100_000)):
+        with meter.part(("jobs", 0, "x" * 100_000)):
             os.kill(os.getpid(), ends)
 
     with pytest.raises(OverBudgetError) as caught:
-        render_in_child(die)
-    assert caught.value.path == ("jobs", 0)
-    assert "MiB of memory, or nest too deep" in caught.value.reason
+        work_in_child(die)
+    assert (caught.value.place, caught.value.spent) == (("jobs", 0), Spent.MEMORY)
 
 
 def test_memory_that_no_single_template_takes():
-    with pytest.raises(OverBudgetError, match="take more than 256 MiB of memory"):
-        render_in_child(lambda _: ["x" * 10**8 + str(number) for number in range(9)])
+    with pytest.raises(OverBudgetError, match="MEMORY"):
+        work_in_child(lambda _: ["x" * 10**8 + str(number) for number in range(9)])
 
 
 def test_a_child_that_is_stuck_is_ended(monkeypatch):
-    monkeypatch.setattr(budget, "SILENCE", 0.1)
-    with pytest.raises(OverBudgetError, match="nothing was rendered for 0 s"):
-        render_in_child(lambda _: time.sleep(60))
+    monkeypatch.setattr(bounded, "SILENCE", 0.1)
+    with pytest.raises(OverBudgetError, match="PATIENCE"):
+        work_in_child(lambda _: time.sleep(60))
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
 
 def test_the_meter_counts_time_between_templates_only(monkeypatch):
-    monkeypatch.setattr(budget, "TIME", 100)
+    monkeypatch.setattr(bounded, "TIME", 100)
     meter = Meter()
     assert (meter.count(), meter.place()) == (0, ())
-    with meter.template(("a", 1)):
+    with meter.part(("a", 1)):
         start = time.process_time()
         while time.process_time() - start < 0.05:
             pass
@@ -136,7 +135,7 @@ def test_the_meter_counts_time_between_templates_only(monkeypatch):
     used = meter.used
     while time.process_time() - start < 0.1:
         pass
-    with meter.template(("b",)):
+    with meter.part(("b",)):
         pass
     assert (meter.count(), meter.place()) == (2, ("b",))
     assert meter.used - used < 0.02
@@ -149,7 +148,7 @@ def test_an_interrupt_leaves_no_child():
         time.sleep(60)
 
     with pytest.raises(KeyboardInterrupt):
-        render_in_child(interrupt)
+        work_in_child(interrupt)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
@@ -157,9 +156,9 @@ def test_an_interrupt_leaves_no_child():
 def test_a_child_of_a_process_that_does_not_wait_for_children():
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        assert render_in_child(lambda _: 7) == 7
+        assert work_in_child(lambda _: 7) == 7
         with pytest.raises(OverBudgetError):
-            render_in_child(lambda _: os.kill(os.getpid(), signal.SIGKILL))
+            work_in_child(lambda _: os.kill(os.getpid(), signal.SIGKILL))
     finally:
         signal.signal(signal.SIGCHLD, before)
 
@@ -170,5 +169,5 @@ def test_no_child_can_be_started(monkeypatch):
 
     monkeypatch.setattr(os, "fork", fail)
     with pytest.raises(OSError, match="temporarily"):
-        render_in_child(lambda _: 1)
+        work_in_child(lambda _: 1)
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -1,8 +1,8 @@
-"""A budget of time and memory for the templates of a page: a child process renders them, and it is stopped in time.
+"""Work on what a file says that may take any time and memory: in a child process, which the kernel ends in time.
 
 Jinja2's sandbox keeps a template away from files and commands, but not from ``'a'.ljust(4000000000)`` or from endless
-loops, and there are more such ways than anybody could list (https://jinja.palletsprojects.com/en/stable/sandbox/,
-"Security Considerations"). The kernel bounds them all.
+loops (https://jinja.palletsprojects.com/en/stable/sandbox/, "Security Considerations"), and a regular expression such
+as ``(a+)+b`` tries more ways than there are seconds. There are more such cases than anybody could list.
 """
 
 from __future__ import annotations
@@ -19,48 +19,58 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from typing import Any, TypeVar
 
 from attrs import define, field
 
-from launchers.files.tree import KeyPath
-
 T = TypeVar("T")
-TIME, MORE_TIME = 0.5, 0.001
-"""Seconds of CPU that the templates of a page may use together, and what each template that is rendered adds."""
+TIME = 0.5
+"""Seconds of CPU that all parts of the work may use together."""
 MEMORY = 256 * 1024**2
-"""Bytes that a page and its values may take."""
+"""Bytes that the work may take, beside those that the process has already."""
 SILENCE = 30.0
-"""Seconds after which a child that renders nothing more is taken for stuck."""
+"""Seconds after which a child that begins no other part is taken for stuck."""
+Place = tuple[str | int, ...]
+"""Where in a file a part stands."""
 _SHARED = 64 * 1024
 _HEAD = struct.Struct("<QI")
 
 
-class OverBudgetError(Exception):
-    """Templates that need too much; `path` is the place of the one that was being rendered, `reason` what was spent."""
+class Spent(Enum):
+    """What was not enough."""
 
-    def __init__(self, path: KeyPath, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path, self.reason = path, reason
+    TIME = "time"
+    MEMORY = "memory"
+    PATIENCE = "patience"
+
+
+class OverBudgetError(Exception):
+    """Work that takes too much; `place` is that of the part that was being done, `spent` what was not enough."""
+
+    def __init__(self, place: Place, spent: Spent) -> None:
+        super().__init__(place, spent)
+        self.place, self.spent = place, spent
 
 
 @define
 class Meter:
-    """Measures the time that templates use; when none is left, the kernel ends this process (SIGPROF).
+    """Measures the time that parts of the work use; when none is left, the kernel ends this process (SIGPROF).
 
-    The memory is shared with the process that waits for this one: the number of templates so far, and where the last
-    one stands.
+    The memory is shared with the process that waits for this one: the number of parts so far, and where the last one
+    stands.  `more_time` are the seconds that each part adds to what all may use.
     """
 
+    more_time: float = 0.0
     shared: mmap.mmap = field(factory=lambda: mmap.mmap(-1, _SHARED))
     used: float = 0.0
 
     @contextmanager
-    def template(self, path: KeyPath) -> Iterator[None]:
-        """The rendering of the template at `path`, with those that it uses."""
+    def part(self, place: Place) -> Iterator[None]:
+        """One part of the work, such as the template at a place, with those that it uses."""
         count = self.count() + 1
-        self._write(count, path)
-        allowed = max(TIME + MORE_TIME * count - self.used, 1e-6)
+        self._write(count, place)
+        allowed = max(TIME + self.more_time * count - self.used, 1e-6)
         signal.setitimer(signal.ITIMER_PROF, allowed)
         try:
             yield
@@ -68,28 +78,31 @@ class Meter:
             left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
             self.used += allowed - left
 
-    def _write(self, count: int, path: KeyPath) -> None:
-        place = pickle.dumps(path)
-        while len(place) > _SHARED - _HEAD.size:  # a key may have any length; what is above it has a place, too
-            path = path[:-1]
-            place = pickle.dumps(path)
-        self.shared[: _HEAD.size + len(place)] = _HEAD.pack(count, len(place)) + place
+    def _write(self, count: int, place: Place) -> None:
+        text = pickle.dumps(place)
+        while len(text) > _SHARED - _HEAD.size:  # a key may have any length; what is above it has a place, too
+            place = place[:-1]
+            text = pickle.dumps(place)
+        self.shared[: _HEAD.size + len(text)] = _HEAD.pack(count, len(text)) + text
 
     def count(self) -> int:
-        """The number of templates so far."""
+        """The number of parts so far."""
         return int(_HEAD.unpack_from(self.shared)[0])
 
-    def place(self) -> KeyPath:
-        """Where the last template stands; to be asked when its process has ended."""
+    def place(self) -> Place:
+        """Where the last part stands; to be asked when its process has ended."""
         _, length = _HEAD.unpack_from(self.shared)
         text = self.shared[_HEAD.size : _HEAD.size + length]
-        path: KeyPath = pickle.loads(text) if text else ()  # noqa: S301 - of our own child
-        return path
+        place: Place = pickle.loads(text) if text else ()  # noqa: S301 - of our own child
+        return place
 
 
-def render_in_child(work: Callable[[Meter], T]) -> T:
-    """The result of `work` in a child process within the budget. Raises what it raises, and OverBudgetError."""
-    meter = Meter()
+def work_in_child(work: Callable[[Meter], T], *, more_time: float = 0.0) -> T:
+    """The result of `work` in a child process within the budget; `more_time` is as in `Meter`.
+
+    Raises what the work raises, and OverBudgetError.
+    """
+    meter = Meter(more_time)
     reading, writing = os.pipe()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until there is somebody to end the child
     try:
@@ -101,7 +114,7 @@ def render_in_child(work: Callable[[Meter], T]) -> T:
         raise
     if not child:
         os.close(reading)
-        _work_in_child(work, meter, writing)
+        _end_with_answer(work, meter, writing)
     answer = None
     try:
         os.close(writing)
@@ -113,9 +126,10 @@ def render_in_child(work: Callable[[Meter], T]) -> T:
             os.kill(child, signal.SIGKILL)
         status = _wait_for(child)
     if answer is None:
-        raise OverBudgetError(meter.place(), f"nothing was rendered for {SILENCE:.0f} s")
+        raise OverBudgetError(meter.place(), Spent.PATIENCE)
     if not answer or status:
-        raise OverBudgetError(meter.place(), _reason(status))
+        timed_out = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF
+        raise OverBudgetError(meter.place(), Spent.TIME if timed_out else Spent.MEMORY)
     error, result = pickle.loads(answer)  # noqa: S301 - of our own child
     if error is not None:
         raise error
@@ -152,17 +166,10 @@ def _read_answer(reading: int, meter: Meter) -> bytes | None:
     return None
 
 
-def _reason(status: int) -> str:
-    """What ended a child that did not answer."""
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF:
-        return f"the templates of this page take more than {TIME:g} s"
-    return f"the templates of this page take more than {MEMORY >> 20} MiB of memory, or nest too deep"
-
-
 # -- in the child ----------------------------------------------------------------------------------------------
 
 
-def _work_in_child(work: Callable[[Meter], Any], meter: Meter, writing: int) -> None:
+def _end_with_answer(work: Callable[[Meter], Any], meter: Meter, writing: int) -> None:
     """Do the work, write its result or error, and end this process, without what a process does at its end."""
     status = 1
     try:
