@@ -24,7 +24,7 @@ from launchers.matching.merge import (
 from launchers.matching.rank import deciding_rank, draw, name_key, order_key, rank_of, worst_rank
 from launchers.matching.rejection import Reason
 from launchers.matching.request import Request
-from launchers.offer.model import Group
+from launchers.offer.model import Group, Partition
 from launchers.requirement import Alternative, Requirement
 
 
@@ -39,7 +39,8 @@ def match(
 ) -> Answer:
     """Find the best place for `requirement` among `groups`.
 
-    `tags` keeps groups that have any of them; a string is one tag. `widest` overrides each group's `choose`.
+    `tags` keeps groups that have any of them; a string is one tag. OAR's besteffort queues are chosen only with the tag
+    besteffort, and then without a tag of their group. `widest` overrides each group's `choose`.
     `thorough` also tries the alternatives after the matching one, for a full explanation. `rng` draws for groups that
     choose at random.
     """
@@ -67,13 +68,45 @@ def _with_pooled(trials: tuple[Trial, ...], candidates: list[Candidate]) -> tupl
 def _considered(groups: Iterable[Group], tags: frozenset[str]) -> tuple[list[Group], tuple[Skipped, ...]]:
     considered, skipped = [], []
     for group in groups:
-        if tags and not tags & group.tags:
+        if tags and not tags & group.tags and not _asks_for_besteffort(group, tags):
             skipped.append(Skipped(group, SkipReason.TAGS))
         elif group.unreachable:
             skipped.append(Skipped(group, SkipReason.UNREACHABLE))
         else:
-            considered.append(group)
+            considered.append(_as_asked(group, tags))
     return considered, tuple(skipped)
+
+
+def _asks_for_besteffort(group: Group, tags: frozenset[str]) -> bool:
+    """Whether the tags ask for the besteffort queues of a group: each carries the name of its type as a tag."""
+    return group.rules.besteffort in tags and any(_is_besteffort(group, partition) for partition in group.partitions)
+
+
+def _is_besteffort(group: Group, partition: Partition) -> bool:
+    return group.rules.besteffort in (partition.name, *partition.types)
+
+
+def _as_asked(group: Group, tags: frozenset[str]) -> Group:
+    """The group, closed where its jobs would be killed for others at any time and nobody has asked for that.
+
+    Where the tags ask for besteffort and the group has none of them itself, its other queues are closed.
+    """
+    tag = group.rules.besteffort
+    if not tag:
+        return group
+    if tag not in tags:
+        closed, reason = True, f"its jobs are killed for others at any time; --tag {tag} asks for that"
+    elif tags & group.tags:
+        return group
+    else:
+        closed, reason = False, f"--tag {tag} asks for others"
+    partitions = tuple(
+        evolve(partition, closed_reason=partition.closed_reason or reason)
+        if _is_besteffort(group, partition) is closed
+        else partition
+        for partition in group.partitions
+    )
+    return evolve(group, partitions=partitions)
 
 
 # -- candidates ------------------------------------------------------------------------------------------------

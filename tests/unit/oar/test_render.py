@@ -13,9 +13,9 @@ GPUS = {
 }  # fmt: skip
 
 
-def args(tmp_path, need, *nodes, **keys):
+def args(tmp_path, need, *nodes, select=(), **keys):
     config = write_config(tmp_path, oar=[oar_entry("grid", *(nodes or (CPUS,)), **keys)])
-    return render(find_launcher(need, config=config).selection)
+    return render(find_launcher(need, config=config, tags=select).selection)
 
 
 @pytest.mark.parametrize(("need", "resources"), [
@@ -53,7 +53,7 @@ def test_hosts_may_be_called_otherwise(tmp_path):
 def test_a_queue_with_its_types_and_the_project(tmp_path):
     queues = {"night": {"types": ["besteffort"], "properties": {"cluster": "c"}}}
     nodes = {**CPUS, "properties": {"cluster": "c"}}
-    found = args(tmp_path, "cpu(cores=2)", nodes, queues=queues, project="lab")
+    found = args(tmp_path, "cpu(cores=2)", nodes, queues=queues, project="lab", select="besteffort")
     assert (found.queue, found.types, found.project) == ("night", ("besteffort",), "lab")
     assert "cluster = 'c'" in found.properties
     assert args(tmp_path, "cpu(cores=2)").project is None

@@ -75,7 +75,7 @@ def test_an_offer_has_the_limits_of_its_partition_and_of_its_access():
     [
         (LOCAL_RULES, set()),
         (SLURM_RULES, {"grants_gpus_by_type", "limits_give_time"}),
-        (OAR_RULES, {"gpus_bring_cores", "filters_by_properties", "one_partition"}),
+        (OAR_RULES, {"gpus_bring_cores", "filters_by_properties", "one_partition", "besteffort"}),
     ],
 )
 def test_the_rules_that_set_schedulers_apart(rules, true):
