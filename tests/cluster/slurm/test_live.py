@@ -12,10 +12,8 @@ import pytest
 
 from launchers import LauncherNotFoundError, find_launcher
 from launchers.cli import main
-from launchers.commands import LocalConnector
 from launchers.config.build import build
 from launchers.config.load import load
-from launchers.slurm.jobs import job_infos
 from launchers.slurm.query import query
 
 
@@ -178,7 +176,10 @@ def test_ctrl_c_cancels_the_job(slurm):
     assert process.returncode == 130
     assert f"job {job} is cancelled" in err
     deadline = time.monotonic() + 20
-    while job_infos(LocalConnector(), [job])[job, None].state not in ("CANCELLED", "COMPLETING"):
+    while slurm.command("squeue", "-h", "-t", "all", "-j", job, "-o", "%T").stdout.strip() not in (
+        "CANCELLED",
+        "COMPLETING",
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
