@@ -36,7 +36,7 @@ def killed(slurm):
         def folders():
             chance = random.Random(1)
             for _ in range(ROUNDS):
-                clients.kill(at=chance.randrange(points // 4, points))
+                clients.kill(at=chance.randrange(points // 4, points * 4 // 5))
                 for folder in list(Path("runs").glob("*")):
                     if (folder / "plan.json").exists():
                         yield folder
