@@ -94,9 +94,6 @@ def revive_scheduler(folder: Path) -> None:
     To be called again and again by who waits: one that dies at once is started again later and later.  Raises RunError
     where its files are missing or cannot be read, and where it has died at once too often.
     """
-    table = folder / "jobs.jsonl"
-    if not table.exists():
-        raise RunError(f"{table} is missing, so its jobs cannot run: restore it, or submit the plan again")
     scheduler = scheduler_of(folder)
     if (scheduler and (scheduler[0].is_alive() or _is_elsewhere(folder, *scheduler))) or not _unended(folder):
         return
@@ -114,8 +111,7 @@ def revive_scheduler(folder: Path) -> None:
 
 def check_readable(folder: Path) -> None:
     """Raise RunError where a scheduler could not read what it is to run: its message would reach no one."""
-    read_table(folder)
-    read_statuses(folder)
+    _unended(folder)
 
 
 def why_nothing_moves(folder: Path, run: Path) -> tuple[str, bool]:
@@ -147,6 +143,9 @@ def _is_elsewhere(folder: Path, scheduler: Process, host: str) -> bool:
 
 def _unended(folder: Path) -> list[str]:
     """The jobs of a folder that have not ended.  Raises RunError."""
+    table = folder / "jobs.jsonl"
+    if not table.exists():
+        raise RunError(f"{table} is missing, so its jobs cannot run: restore it, or submit the plan again")
     statuses = read_statuses(folder)
     return [id for id in read_table(folder)[1] if statuses.get(id, Status()).state not in ENDED]
 

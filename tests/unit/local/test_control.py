@@ -247,8 +247,9 @@ def test_no_scheduler_is_started_that_could_not_read_its_files(folder, started, 
 
 def test_a_table_that_is_gone(folder, started):
     (folder / "jobs.jsonl").unlink()
-    with pytest.raises(RunError, match=r"jobs\.jsonl is missing, so its jobs cannot run: restore it"):
-        revive_scheduler(folder)
+    for ask in (revive_scheduler, lambda folder: cancel_jobs(folder, ["a"])):
+        with pytest.raises(RunError, match=r"jobs\.jsonl is missing, so its jobs cannot run: restore it"):
+            ask(folder)
     assert started == []
 
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -188,7 +189,7 @@ COMMANDS = [("status",), ("retry",), ("cancel",), ("report",), ("advise",), ("lo
 @pytest.mark.parametrize("change", ["gone", "folder", "{}", "[" * 5000, '{"time": 1e300}', "\xff"])
 def test_whatever_became_of_a_file_there_is_no_traceback(tmp_path, capsys, monkeypatch, command, name, change):
     """A run that has not ended; nothing is started again for it."""
-    monkeypatch.setattr("launchers.local.control.subprocess.Popen", lambda *words, **more: None)
+    monkeypatch.setattr("launchers.local.control.subprocess.Popen", lambda *words, **more: SimpleNamespace(pid=0))
     recorder = Recorder(tmp_path / "runs")
     recorder.step("a")
     recorder.step("b", waits=[("a", "ok")], jobs=((0, 60), (0, None)))
