@@ -70,13 +70,13 @@ class Meter:
         """One part of the work, such as the template at a place, with those that it uses."""
         count = self.count() + 1
         self._write(count, place)
-        allowed = max(TIME + self.more_time * count - self.used, 1e-6)
-        signal.setitimer(signal.ITIMER_PROF, allowed)
+        start = time.process_time()  # a timer counts in ticks, and many parts take less than one
+        signal.setitimer(signal.ITIMER_PROF, max(TIME + self.more_time * count - self.used, 1e-6))
         try:
             yield
         finally:
-            left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
-            self.used += allowed - left
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            self.used += time.process_time() - start
 
     def _write(self, count: int, place: Place) -> None:
         text = pickle.dumps(place)

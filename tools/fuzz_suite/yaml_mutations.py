@@ -57,7 +57,10 @@ def _change_values(chance: random.Random, data: bytes, corpus: Sequence[bytes], 
         _replace_one(chance, value, chance.choice(texts))
     else:
         others = [json.dumps(other, default=str).encode() for other in map(_parse, corpus) if other]
-        changed = change_structure(chance, json.dumps(value, default=str).encode(), others)
+        try:
+            changed = change_structure(chance, json.dumps(value, default=str).encode(), others)
+        except OverflowError:  # a number of too many digits
+            return data
         if chance.random() < 0.3:
             return changed  # JSON is YAML as well
         try:

@@ -212,7 +212,7 @@ def _plain_value(value: Any, room: list[int] | None = None) -> Any:
     if room[0] < 0:
         raise ValueError(f"the result is longer than {MAX_ITEMS} items")
     if isinstance(value, Mapping):
-        return {name: _plain_value(item, room) for name, item in value.items()}
+        return {str(name): _plain_value(item, room) for name, item in value.items()}
     return [_plain_value(item, room) for item in value]
 
 

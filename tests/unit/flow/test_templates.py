@@ -39,6 +39,7 @@ def rendered(template, **options):
         ("{{ out }}/x", "runs/lr0.1/x"),
         ("{{ when }}", "2024-01-31"),
         ("{{ run.dir }}/x", "RUN_DIR/x"),
+        ("{{ {1: 2, none: [3]} }}", "{'1': 2, 'None': [3]}"),
         ("{{ n > 2 and 'big' or 'small' }}", "big"),
         ("{% if n > 2 %}big{% endif %}", "big"),
         ("{{ '%03d' | format(n) }}", "003"),
