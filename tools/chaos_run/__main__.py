@@ -13,7 +13,8 @@ Each try submits a plan or a flow of a few jobs, attacks it in its way, lets the
 the run folder.  What is counted, and when: chaos_run/judge.py.  The kinds of attack: chaos_run/attacks.py.  The choices
 of a try follow from the seed; what the machine makes of them does not.
 
-Exit status: 0 when nothing was lost, doubled, blocked, wrong, and nothing ended in a traceback; 1 otherwise.
+Exit status: 0 when nothing was lost, doubled, blocked, wrong, and nothing ended in a traceback; 1 otherwise; 3 when the
+scheduler cannot be started here.
 """
 
 from __future__ import annotations
@@ -26,15 +27,21 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from chaos_run.attacks import KINDS, Kind, free_disk
+import slurm_testbed
+from chaos_run.attacks import KINDS, Kind, free_disk, impossible
 from chaos_run.beds import BEDS
 from chaos_run.judge import FAULTS, fingerprint, heal, judge
 from chaos_run.scene import Scene
 from chaos_run.shapes import draw
 
+Counts = dict[tuple[str, str], Counter[str]]
+"""By scheduler and kind of attack."""
+BATCH = 32
+"""Tries at once."""
 COUNTS = ("tries", "jobs", *FAULTS)
 """What is counted: `jobs` are the starts that the ledgers have, the rest are tries that had such a fault."""
 SETTLES = 3.0
@@ -46,8 +53,7 @@ def new_scene(bed: Any, kind: Kind, seed: int, number: int) -> Scene:
     rng = random.Random(f"{seed}/{bed.name}/{kind.name}/{number}")
     folder = bed.root / f"{kind.name}-{number}"
     folder.mkdir()
-    shape = draw(rng, seconds=kind.seconds, heals=kind.heals)
-    scene = Scene(f"{kind.name} {number}", folder, rng, shape, bed.environment(folder))
+    scene = Scene(kind.name, number, folder, rng, draw(rng, seconds=kind.seconds), bed.environment(folder))
     scene.prefix, scene.python = bed.prefix(), bed.python
     scene.prepare(bed.config)
     if bed.uid:
@@ -56,28 +62,31 @@ def new_scene(bed: Any, kind: Kind, seed: int, number: int) -> Scene:
     return scene
 
 
-def attempt(scene: Scene, what: Any, *arguments: Any) -> None:
-    """Do something with a scene; what fails in the tool is a failure of the try, and named."""
-    try:
-        what(scene, *arguments)
-    except Exception as error:
-        scene.fault("blocked", f"the attack itself failed: {type(error).__name__}: {error}")
+def run_batch(bed: Any, scenes: Sequence[Scene], workers: int) -> None:
+    """Attack, heal and judge some tries at once; what fails in the tool is a failure of the try, and named."""
+    first = KINDS[scenes[0].kind]
 
+    def attempt(act: Callable[[Scene], None]) -> Callable[[Scene], None]:
+        def attempted(scene: Scene) -> None:
+            try:
+                act(scene)
+            except Exception as error:
+                scene.fault("blocked", f"the attack itself failed: {type(error).__name__}: {error}")
 
-def run_batch(bed: Any, kind: Kind, scenes: list[Scene], workers: int) -> None:
-    """Attack, heal and judge some tries at once."""
-    rng = random.Random(str(scenes[0].rng.random()))
+        return attempted
+
+    def each(act: Callable[[Scene], None]) -> None:
+        list(pool.map(attempt(act), scenes))
+
     with ThreadPoolExecutor(workers) as pool:
-        with kind.storm(bed, rng):
-            list(pool.map(lambda scene: attempt(scene, kind.act, bed), scenes))
+        with first.storm(bed, random.Random(str(scenes[0].rng.random()))):
+            each(lambda scene: KINDS[scene.kind].act(scene, bed))
         bed.heal()
-        kind.event(bed, scenes)
-        list(pool.map(lambda scene: attempt(scene, kind.after, bed), scenes))
+        first.event(bed, scenes)
+        each(lambda scene: KINDS[scene.kind].after(scene, bed))
         bed.heal()
-        list(
-            pool.map(lambda scene: attempt(scene, lambda one: heal(one, retries=kind.retries, bound=bed.bound)), scenes)
-        )
-        list(pool.map(lambda scene: attempt(scene, judge), scenes))
+        each(lambda scene: heal(scene, retries=KINDS[scene.kind].retries, bound=bed.bound))
+        each(judge)
         before = [fingerprint(scene) for scene in scenes]
         time.sleep(SETTLES)
         for scene, text in zip(scenes, before, strict=True):
@@ -85,35 +94,38 @@ def run_batch(bed: Any, kind: Kind, scenes: list[Scene], workers: int) -> None:
                 scene.fault("wrong", "jobs went on after the run had ended")
 
 
-def attack(bed: Any, kind: Kind, options: argparse.Namespace, tries: int) -> Counter[str]:
-    """All tries of a kind: how many had which fault."""
-    total: Counter[str] = Counter()
-    numbers = list(range(options.first, options.first + tries))
-    for begin in range(0, len(numbers), kind.batch):
-        scenes = [new_scene(bed, kind, options.seed, number) for number in numbers[begin : begin + kind.batch]]
+def attack(bed: Any, kinds: Sequence[Kind], options: argparse.Namespace, tries: Mapping[str, int]) -> Counts:
+    """All tries of kinds that do not disturb each other: how many had which fault."""
+    counts: Counts = {(bed.name, kind.name): Counter() for kind in kinds}
+    pairs = [(number, kind) for kind in kinds for number in range(tries[kind.name])]
+    pairs.sort(key=lambda pair: pair[0])
+    for begin in range(0, len(pairs), BATCH):
+        batch = pairs[begin : begin + BATCH]
+        scenes = [new_scene(bed, kind, options.seed, options.first + number) for number, kind in batch]
         try:
-            run_batch(bed, kind, scenes, options.workers)
+            run_batch(bed, scenes, options.workers)
         finally:
             for scene in scenes:
                 free_disk(scene)
                 bed.end(scene)
         for scene in scenes:
-            total["tries"] += 1
-            total["jobs"] += sum(line.word == "start" for line in scene.lines())
-            total.update({fault for fault, _ in scene.faults})
+            count = counts[bed.name, scene.kind]
+            count.update(tries=1, jobs=sum(line.word == "start" for line in scene.lines()))
+            count.update({fault for fault, _ in scene.faults})
             if scene.faults:
-                print(report(scene, bed, kind, options), file=sys.stderr, flush=True)
+                print(report(scene, bed, options), file=sys.stderr, flush=True)
             if not options.keep or not scene.faults:
                 shutil.rmtree(scene.folder, ignore_errors=True)
         if options.progress:
-            print(f"{bed.name} {kind.name}: {dict(total)}", file=sys.stderr, flush=True)
-    return total
+            print(table(counts), file=sys.stderr, flush=True)
+    return counts
 
 
-def report(scene: Scene, bed: Any, kind: Kind, options: argparse.Namespace) -> str:
+def report(scene: Scene, bed: Any, options: argparse.Namespace) -> str:
     """A try that went wrong, and the command that tries it again."""
-    number = scene.name.split()[1]
-    lines = [f"tools/chaos {bed.name} --kind {kind.name} --seed {options.seed} --first {number} --tries 1 --keep"]
+    lines = [
+        f"tools/chaos {bed.name} --kind {scene.kind} --seed {options.seed} --first {scene.number} --tries 1 --keep"
+    ]
     lines += [f"  {fault}: {text}" for fault, text in dict.fromkeys(scene.faults)]
     lines += [f"  {'flow' if scene.flow else 'plan'}: {' '.join(describe(scene))}", f"  acts: {'; '.join(scene.acted)}"]
     return "\n".join([*lines, *([f"  folder: {scene.folder}"] if options.keep else [])])
@@ -128,7 +140,7 @@ def describe(scene: Scene) -> list[str]:
     ]
 
 
-def table(rows: dict[tuple[str, str], Counter[str]]) -> str:
+def table(rows: Counts) -> str:
     """The counts for people."""
     head = ("scheduler", "attack", *COUNTS)
     cells = [head, *((bed, kind, *(str(found[name]) for name in COUNTS)) for (bed, kind), found in rows.items())]
@@ -149,28 +161,39 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, metavar="N", help="start at this try of each kind")
     parser.add_argument("--kind", default="", metavar="K,...", help=", ".join(KINDS))
     parser.add_argument("--keep", action="store_true", help="keep the folders of tries that went wrong")
-    parser.add_argument("--workers", type=int, default=12, metavar="N", help="how many tries at once (12)")
+    parser.add_argument("--workers", type=int, default=16, metavar="N", help="how many of them act at once (16)")
     parser.add_argument("--json", action="store_true", help="the counts as JSON")
     options = parser.parse_args(argv)
     options.progress = sys.stderr.isatty()
     bed = BEDS[options.bed]()
-    names = options.kind.split(",") if options.kind else [kind for kind in bed.kinds if kind in KINDS]
-    if unknown := [name for name in names if name not in bed.kinds or name not in KINDS]:
+    names = options.kind.split(",") if options.kind else list(bed.kinds)
+    if unknown := [name for name in names if name not in bed.kinds]:
         parser.error(f"{options.bed} has no {', '.join(unknown)}; it has {', '.join(bed.kinds)}")
+    for name in names:
+        if why := impossible(name):
+            print(f"chaos: LOUD: {name} is NOT tried: {why}", file=sys.stderr)
+    names = [name for name in names if not impossible(name)]
+    tries = {name: options.tries // len(names) + (n < options.tries % len(names)) for n, name in enumerate(names)}
+    kinds = [KINDS[name] for name in names if tries[name]]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
-    started, rows = time.monotonic(), {}
+    started, rows = time.monotonic(), Counts()
     try:
         bed.up()
-        for place, name in enumerate(names):
-            tries = options.tries // len(names) + (place < options.tries % len(names))
-            if tries:
-                rows[bed.name, name] = attack(bed, KINDS[name], options, tries)
+        groups = [[kind for kind in kinds if not kind.alone], *([kind] for kind in kinds if kind.alone)]
+        for group in filter(None, groups):
+            rows |= attack(bed, group, options, tries)
+    except slurm_testbed.TestbedError as error:
+        print(f"chaos: LOUD: {options.bed} is NOT tried: {error}", file=sys.stderr)
+        return 3
     finally:
         bed.down()
         if not options.keep:
             shutil.rmtree(bed.root, ignore_errors=True)
     if options.json:
-        counts = [{"scheduler": where, "attack": kind, **found} for (where, kind), found in rows.items()]
+        counts = [
+            {"scheduler": where, "attack": kind, **{name: found[name] for name in COUNTS}}
+            for (where, kind), found in rows.items()
+        ]
         print(json.dumps({"seed": options.seed, "seconds": round(time.monotonic() - started), "counts": counts}))
     else:
         print(f"{table(rows)}\nseed {options.seed}, {time.monotonic() - started:.0f} s")

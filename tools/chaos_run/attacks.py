@@ -29,21 +29,44 @@ LAST_POINT = 110
 """More than the points of a client that submits a plan of a few steps."""
 
 
+def calm(bed: Any, rng: random.Random) -> Any:
+    """Nothing happens to the whole bed."""
+    return contextlib.nullcontext()
+
+
+def nothing(*_: Any) -> None:
+    """Nothing happens."""
+
+
 @frozen
 class Kind:
     """A kind of attack: `act` is done to each try at once, while `storm` goes on; `event` then happens to all, and
     `after` is done to each again.  Then all is well again, and the runs are finished and judged.
+
+    `seconds` is how long the jobs take that matter, and `retries` how often what failed is run again at the end.
     """
 
     name: str
     act: Callable[[Scene, Any], None]
-    storm: Callable[[Any, random.Random], Any] = lambda bed, rng: contextlib.nullcontext()
-    event: Callable[[Any, Sequence[Scene]], None] = lambda bed, scenes: None
-    after: Callable[[Scene, Any], None] = lambda scene, bed: None
+    storm: Callable[[Any, random.Random], Any] = calm
+    event: Callable[[Any, Sequence[Scene]], None] = nothing
+    after: Callable[[Scene, Any], None] = nothing
     seconds: float = 0.3
     retries: int = 0
-    heals: bool = False
-    batch: int = 24
+
+    @property
+    def alone(self) -> bool:
+        """Whether it disturbs all that is going on."""
+        return self.storm is not calm or self.event is not nothing
+
+
+def impossible(kind: str) -> str:
+    """Why a kind cannot be tried here; "" where it can."""
+    if kind in ("disk", "owner") and os.geteuid():
+        return "it needs root, to mount a small disk, or to give files away"
+    if kind == "clock" and shutil.which("cc") is None:
+        return "it needs a C compiler (cc), for a library that has the clock jump"
+    return ""
 
 
 # -- kill, stop, race ------------------------------------------------------------------------------------------
@@ -228,7 +251,7 @@ def free_disk(scene: Scene) -> None:
 
 def answers(scene: Scene, bed: Any) -> None:
     """The scheduler's commands answer late, wrongly, not at all, or not to whoever asked."""
-    calm = install_wrappers(scene, bed.commands)
+    over = install_wrappers(scene, bed.commands)
     try:
         client = scene.start(*scene.submission)
         if scene.rng.random() < 0.25:
@@ -241,7 +264,7 @@ def answers(scene: Scene, bed: Any) -> None:
             scene.cancels = True
             scene.ask("cancel")
     finally:
-        calm.touch()
+        over.touch()
     if scene.run is None:
         scene.call(*scene.submission)
 
@@ -388,7 +411,7 @@ def reuse(bed: Any, scenes: Sequence[Scene]) -> None:
     used = max((int(line.job) for scene in scenes for line in scene.lines() if line.job.isdigit()), default=0)
     bed.cancel_foreign()
     bed.forget()
-    bed.precious = bed.foreign_jobs(min(used + 5, 80), 600)
+    bed.precious = bed.foreign_jobs(min(used + 25, 150), 600)
 
 
 def after_reuse(scene: Scene, bed: Any) -> None:

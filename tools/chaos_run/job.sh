@@ -6,7 +6,7 @@ set -f
 ledger=$1 step=$2 failing=$3 once=$4 seconds=$5 item=${6:--}
 submission=${SUBMITIT_FOLDER:-$step}
 submission=${submission##*/}
-scheduler_id=${SLURM_JOB_ID:-${OAR_JOB_ID:--}}
+scheduler_id=${SLURM_ARRAY_JOB_ID:-${SLURM_JOB_ID:-${OAR_JOB_ID:--}}}
 line() {
     read -r uptime _ </proc/uptime
     echo "$step $item $submission $scheduler_id $$ $PPID $uptime $1" >>"$ledger"

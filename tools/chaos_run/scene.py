@@ -57,7 +57,8 @@ class Scene:
     ended, `requeued` the ids of jobs that the scheduler was told to run again.  `known` are the states before that.
     """
 
-    name: str
+    kind: str
+    number: int
     folder: Path
     rng: random.Random
     shape: Shape

@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import asdict, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 JOB = Path(__file__).with_name("job.sh")
 NEED = "cpu(cores=1) & duration=10m"
@@ -43,10 +43,11 @@ Shape = tuple[StepShape, ...]
 """Steps, parents first."""
 
 
-def draw(rng: random.Random, *, seconds: float = 0.3, heals: bool = False) -> Shape:
-    """A shape by chance; with `heals`, what fails does so in the first attempt only."""
+def draw(rng: random.Random, *, seconds: float) -> Shape:
+    """A shape by chance; in one of three, what fails does so in the first attempt only."""
     shape = rng.choice(SHAPES)(rng, seconds)
-    return tuple(StepShape(**{**asdict(step), "once": True}) for step in shape) if heals else shape
+    once = rng.random() < 1 / 3
+    return tuple(evolve(step, once=once) for step in shape)
 
 
 def diamond(rng: random.Random, seconds: float) -> Shape:
