@@ -187,7 +187,9 @@ def _clear(folder: Path) -> None:
     if (folder / "plan.json").exists():
         raise ScanError(f"{folder} was made by another process just now")
     for path in folder.iterdir():
+        if path.name.partition(".")[0] == "lock":
+            continue
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name.partition(".")[0] != "lock":
+        else:
             path.unlink()

@@ -11,6 +11,7 @@ from scans import GENERATOR, SCRIPTS, TEMPLATE, WAITS, WORKER, esis_scan, output
 
 import launchers
 from launchers import LauncherNotFoundError, SubmitError, open_run, run_scan
+from launchers.runs.folder import RunFolder
 from launchers.scan import DefinitionError, ScanError, read_family
 from launchers.scan import running as room
 from launchers.scan.runs import run_state
@@ -269,3 +270,13 @@ def test_what_a_template_asks_for_cannot_be_multiplied():
     run.wait(check=False)
     with pytest.raises(launchers.RunError, match=r"sbatch.sh; change them there, then run retry again"):
         launchers.retry(run, escalate="mem*2")
+
+
+def test_who_clears_a_folder_keeps_its_lock(tmp_path):
+    folder = RunFolder(tmp_path)
+    (tmp_path / "cwd").mkdir()
+    (tmp_path / "README").touch()
+    with folder.lock():
+        room._clear(tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+        assert folder.is_locked
