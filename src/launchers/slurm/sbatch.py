@@ -13,6 +13,8 @@ from launchers.slurm.settings import settings
 
 TIMEOUT = 300.0
 """Seconds that sbatch gets: a busy controller answers late, and with a full queue sbatch waits and asks it again."""
+KILLED = range(129, 193)
+"""What a shell makes of the signal that ended a command; sbatch itself ends with 1 or 255."""
 _ID = re.compile(r"(\d+)(?:;(\S+))?", re.ASCII)
 
 
@@ -41,7 +43,8 @@ def _refused(outcome: Outcome) -> RefusedError:
     """What sbatch printed, as an error; without one job's id it may be a wrapper's answer, or have lost its end."""
     text = outcome.stderr if outcome.status and outcome.stderr.strip() else f"{outcome.stderr}\n{outcome.stdout}"
     lines = last_lines(text)
-    if 0 < outcome.status < 128 and is_refusal(outcome.stderr):
+    killed = outcome.status < 0 or outcome.status in KILLED
+    if outcome.status and not killed and is_refusal(outcome.stderr):
         return RefusedError(lines, refusal_of_sbatch(text).code)
     if not outcome.status:
         lines = ["sbatch ended well, but named no job id, or several", *lines]

@@ -67,8 +67,9 @@ def test_a_failure_that_is_no_refusal_may_be_an_acceptance(status, stdout, stder
     ("sbatch: fatal: No command given to execute.", ("sbatch: fatal: No command given to execute.",), ""),
 ])  # fmt: skip
 def test_a_refusal(stderr, lines, code):
-    error = refused(1, "", stderr)
-    assert (error.lines, error.code, error.transient) == (lines, code, False)
+    for status in (1, 255):
+        error = refused(status, "", stderr)
+        assert (error.lines, error.code, error.transient) == (lines, code, False)
 
 
 @pytest.mark.parametrize(("error", "transient"), [
