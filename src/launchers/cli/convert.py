@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +22,8 @@ from launchers.launcher.conversion import (
 )
 from launchers.terminal import put
 
+LARGEST = 1 << 29
+"""Bytes of an input: the largest clusters print some tens of megabytes."""
 WRITTEN, BAD_INPUT, UNREACHABLE = 0, 2, 3
 
 
@@ -85,7 +89,14 @@ def _convert(options: argparse.Namespace, output: Path | None) -> Conversion:
 
 
 def _read(name: str) -> str:
-    content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    """A file, which may be a pipe of the shell. Raises OSError, also for one without an end."""
+    if name == "-":
+        content = sys.stdin.buffer.read(LARGEST + 1)
+    else:
+        with Path(name).open("rb") as file:
+            content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), name)
     return content.decode("utf-8", "replace")
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from launchers.cli.run_argument import add_run, add_trust, find_run
+from launchers.files.atomic import write_atomically
 from launchers.terminal import put
 
 
@@ -31,7 +32,10 @@ def run(options: argparse.Namespace) -> int:
         raise RunError(f"{plan_run.folder} is not written to, as it is not yours: name a file with -o FILE")
     path = Path(options.output) if options.output else plan_run.folder / "report.html"
     try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        if options.output:  # which may be a device
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        else:
+            write_atomically(path, text)
     except OSError as error:
         elsewhere = "" if options.output else ": name another file with -o FILE"
         raise RunError(f"cannot write {path}: {error.strerror}{elsewhere}") from None

@@ -20,6 +20,9 @@ BAD_NAMES = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPER
              errno.EINVAL, errno.EEXIST, errno.ENOTEMPTY)  # fmt: skip
 """Errors of files that the user named wrongly, or may not use; others, such as a full disk, are the machine's."""
 
+LONGEST = 300
+"""Characters of a path that are shown."""
+
 
 def status_of(error: Exception, command: str) -> int:
     """The exit status for an error, after its line has been printed; `command` is what ran, such as launchers find."""
@@ -52,9 +55,14 @@ def _of_file(error: OSError, command: str) -> tuple[int, str]:
     """An error of the operating system; one without a name may be that of the current folder."""
     if error.errno == errno.ENOENT and error.filename is None and not _is_here():
         return BAD_INPUT, f"{command}: the current folder does not exist any more: change to another one"
-    where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    where = "" if error.filename is None else f"{_short(os.fsdecode(error.filename))}: "
     status = BAD_INPUT if error.errno in BAD_NAMES else NO_MATCH
     return status, f"{command}: {where}{error.strerror or error}"
+
+
+def _short(path: str) -> str:
+    """A path that fits into a line: of a longer one the end says more."""
+    return path if len(path) <= LONGEST else f"...{path[-LONGEST:]}"
 
 
 def _is_here() -> bool:

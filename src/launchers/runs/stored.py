@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from functools import cached_property
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def load_run(folder: str | Path, *, trust: bool = False) -> StoredRun:
         line = error.object[: error.start].count(b"\n") + 1
         raise RunError(f"{path}:{line}: this is not UTF-8 text: restore it, or submit the plan again") from None
     except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}") from None
+        raise RunError(f"{error.filename or path} cannot be read: {error.strerror}") from None
     record = loads(text, path)
     values = {field.name: getattr(record, field.name) for field in fields(RunRecord)}
     return StoredRun(folder=RunFolder(path.parent.absolute()), own=not foreign, **values)
@@ -122,13 +123,16 @@ def _foreign_part(folder: Path) -> str:
     """The first part of a run folder that is not one's own, and why; "" where there is none.
 
     Looked at is what says what is run, and where; who opens one of the many files of the jobs looks once more
-    (`open_file`).  Raises OSError.
+    (`open_file`).  Raises OSError, and RunError for a pipe or a device: to read it could take for ever.
     """
     for path in (folder, *(path for pattern in PARTS for path in sorted(folder.glob(pattern)))):
         try:
+            mode = path.stat().st_mode
             reason = distrust(path, root=path != folder)
         except FileNotFoundError:
             continue
+        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise RunError(f"{path} is neither a file nor a folder: remove it")
         if reason:
             return f"{path} {reason}"
     return ""

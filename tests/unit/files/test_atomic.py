@@ -31,6 +31,19 @@ def test_the_old_file_stays_where_the_new_one_cannot_be_written(tmp_path, monkey
     path = tmp_path / "plan.json"
     path.write_text("old")
     monkeypatch.setattr(os, "fsync", disk_full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         write_atomically(path, "new")
+    assert caught.value.filename == str(path)
     assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_a_link_that_somebody_put_there_is_not_followed(tmp_path):
+    (tmp_path / f".plan.json.{os.getpid()}").symlink_to(tmp_path / "elsewhere")
+    write_atomically(tmp_path / "plan.json", "new")
+    assert [file.name for file in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_what_is_no_text_is_written_as_it_is_shown(tmp_path):
+    write_atomically(tmp_path / "page", "\udce9")
+    assert (tmp_path / "page").read_text() == "\\udce9"
