@@ -7,6 +7,7 @@ is waited for for ever, so each is looked up first.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from launchers.oar import jobs as oar_jobs
 from launchers.oar.args import OarArgs, environment_prefix, option_words
 from launchers.oar.quoting import UnquotableError, folder_problem, label, option_problems, takes_output
 from launchers.oar.render import render
-from launchers.oar.states import arrays_condition, find_jobs, latest_jobs
+from launchers.oar.states import find_jobs, latest_jobs, of_arrays
 from launchers.oar.submission import submit
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from launchers.matching import Selection
 
+OURS = re.compile(r"\.launchers-[0-9a-z]+-[0-9]+$", re.ASCII)
+"""The end of the name of a job of a run: an id alone may be somebody else's job by now."""
 SCRIPT_OUTPUT = "oar-%A_%a.out"
 """Where a script of the run folder writes, in sbatch's words: OAR's own names know nothing of arrays."""
 WARNING = 90
@@ -212,16 +215,18 @@ def _parents(request: SubmissionRequest) -> list[str]:
     if not request.waits:
         return []
     try:
-        known = latest_jobs(find_jobs(LocalConnector(), arrays_condition(wait.on[0] for wait in request.waits)))
+        known = latest_jobs(find_jobs(LocalConnector(), of_arrays(wait.on[0] for wait in request.waits)))
     except CommandError as error:
         raise _unreachable(error) from error
     found: dict[str, None] = {}
     for wait in request.waits:
         array, index = wait.on
-        mine = [one for (of, at), one in known.items() if of == int(array) and index in (None, at)]
+        mine = [
+            job for (of, at), job in known.items() if of == int(array) and index in (None, at) and OURS.search(job.name)
+        ]
         if not mine:
             raise RefusedError([f"it waits for job {array}, which OAR does not know: it would wait for ever"])
-        found.update(dict.fromkeys(str(one.id) for one in mine))
+        found.update(dict.fromkeys(str(job.id) for job in mine))
     return list(found)
 
 

@@ -29,7 +29,7 @@ from launchers.jobs.backend import RefusedError
 from launchers.oar import jobs as oar_jobs
 from launchers.oar.args import environment_prefix, option_words
 from launchers.oar.quoting import UnquotableError, folder_problem, label, option_problems
-from launchers.oar.states import arrays_condition, find_jobs, ids_condition, latest_jobs
+from launchers.oar.states import find_jobs, latest_jobs, of_arrays, submitted_instead_of, with_ids
 from launchers.oar.submission import submit
 
 WORDS = {"SUSPENDED": "RUNNING", "PREEMPTED": "FAILED"}
@@ -45,7 +45,7 @@ class QuietWatcher(OarInfoWatcher):  # type: ignore[misc]
             return
         self._num_calls += 1
         try:
-            found = find_jobs(LocalConnector(), ids_condition(ids))
+            found = find_jobs(LocalConnector(), with_ids(ids))
         except CommandError:
             return
         for job in found:
@@ -65,7 +65,7 @@ class TokenJob(OarJob):  # type: ignore[misc]
         """Delete the job, also one that OAR has submitted again for it.  Raises CommandError if `check`."""
         connector = LocalConnector()
         try:
-            for job in find_jobs(connector, ids_condition([self.job_id])):
+            for job in find_jobs(connector, with_ids([self.job_id])):
                 oar_jobs.delete(connector, [(str(job.array), job.index)], {str(job.array): self.token})
         except CommandError:
             if check:
@@ -82,7 +82,7 @@ class TokenJob(OarJob):  # type: ignore[misc]
     def _get_resubmitted_job(self) -> OarJob[Any] | None:
         """The job that OAR has submitted again in place of this one.  Raises CommandError."""
         if self._resubmitted_job is None:
-            found = find_jobs(LocalConnector(), f"resubmit_job_id = {int(self.job_id)}")
+            found = find_jobs(LocalConnector(), submitted_instead_of(self.job_id))
             if found and oar_jobs.carries(found[0], self.token):
                 self._resubmitted_job = _job(self.paths.folder, str(found[0].id), self.token)
         return self._resubmitted_job
@@ -167,7 +167,7 @@ class PatchedOarExecutor(OarExecutor):  # type: ignore[misc]
             delayed.dump(path)
             pickles.append(path)
         array = executor._submit_command(self._submitit_command_str)
-        elements = sorted(latest_jobs(find_jobs(LocalConnector(), arrays_condition([array.job_id]))).items())
+        elements = sorted(latest_jobs(find_jobs(LocalConnector(), of_arrays([array.job_id]))).items())
         found: list[core.Job[Any]] = [_job(self.folder, str(job.id), array.token) for _, job in elements]
         for job, path in zip(found, pickles, strict=True):
             job.paths.move_temporary_file(path, "submitted_pickle")

@@ -16,7 +16,7 @@ from launchers.jobs.state import ENDED
 from launchers.jobs.submission import PARENT_FAILED
 from launchers.oar.args import sql_literal
 from launchers.oar.refusals import oar_complaint
-from launchers.oar.states import OarJob, arrays_condition, find_jobs, latest_jobs
+from launchers.oar.states import Condition, OarJob, find_jobs, latest_jobs, of_arrays
 
 LONGEST_NAME = 100
 """The most letters of a job's name: the database refuses more."""
@@ -41,8 +41,8 @@ def carries(job: OarJob, token: str) -> bool:
 
 def find_token(connector: Connector, token: str) -> str | None:
     """The id of the job or array that carries a token; None where there is none.  Raises CommandError."""
-    found = find_jobs(connector, f"job_name LIKE {sql_literal('%.' + token)}")
-    return next((str(job.array) for job in found if carries(job, token)), None)
+    condition = Condition(f"job_name LIKE {sql_literal('%.' + token)}", lambda job: carries(job, token))
+    return next((str(job.array) for job in find_jobs(connector, condition)), None)
 
 
 def job_answer(connector: Connector, tokens: Mapping[str, str]) -> JobAnswer:
@@ -63,7 +63,7 @@ def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 def our_jobs(connector: Connector, ids: Iterable[str], tokens: Mapping[str, str]) -> list[OarJob]:
     """The jobs of arrays, of each element the last, where they carry their tokens.  Raises CommandError."""
     numbers = [id for id in ids if _NUMBER.fullmatch(id)]  # what is no number, OAR has never heard of
-    known = latest_jobs(find_jobs(connector, arrays_condition(numbers))) if numbers else {}
+    known = latest_jobs(find_jobs(connector, of_arrays(numbers))) if numbers else {}
     return [job for job in known.values() if carries(job, tokens.get(str(job.array), ""))]
 
 

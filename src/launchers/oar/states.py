@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -43,6 +43,8 @@ NODE_EVENTS = frozenset(
 """The events of a job that its node has failed: OAR suspects the node then (NodeChangeState of OAR 2.5.9)."""
 RESUBMIT = 99
 """The exit status for which OAR submits an idempotent job again, if it ran for more than a minute."""
+LAST_JOB = "job_id = (SELECT MAX(job_id) FROM jobs)"
+"""The condition for the last job of all, whoever has it."""
 LATEST = 2**40
 """Seconds of the epoch after which no job is submitted, starts or ends."""
 _ASKED_BY = re.compile(r"User (\S+) requested")
@@ -56,6 +58,7 @@ class OarJob:
     `array` and `index` (from 0) are those it was submitted with: they stay when OAR submits the job again under another
     `id`. `exit` is the exit status or, if negative, the signal that ended the job; None where OAR states neither.
     Times are seconds of the epoch, 0 where there is none yet. `deleted` says that somebody wants it to be deleted.
+    `instead_of` is the job in whose place OAR has submitted this one again (0: none).
     """
 
     id: int
@@ -71,34 +74,53 @@ class OarJob:
     start: int
     stop: int
     deleted: bool = False
+    instead_of: int = 0
 
 
-def find_jobs(connector: Connector, sql: str) -> list[OarJob]:
-    """The jobs, ended or not, for which an SQL condition holds, in the order of their ids.
+@frozen
+class Condition:
+    """What jobs are looked for: a condition in SQL, and whether it holds for a job that was read."""
 
-    Raises CommandError where OAR does not answer.
+    sql: str
+    holds: Callable[[OarJob], bool]
+
+
+def of_arrays(ids: Iterable[str]) -> Condition:
+    """Single jobs and all elements of arrays, those that were submitted again included; ValueError for no number."""
+    wanted = set(map(int, ids))
+    return Condition(f"array_id IN ({_listed(wanted)})", lambda job: job.array in wanted)
+
+
+def with_ids(ids: Iterable[str]) -> Condition:
+    """Jobs by the ids that they have now.  Raises ValueError for an id that is not a number."""
+    wanted = set(map(int, ids))
+    return Condition(f"job_id IN ({_listed(wanted)})", lambda job: job.id in wanted)
+
+
+def submitted_instead_of(id: str) -> Condition:
+    """The job that OAR has submitted again in place of another.  Raises ValueError for an id that is not a number."""
+    other = int(id)
+    return Condition(f"resubmit_job_id = {other}", lambda job: job.instead_of == other)
+
+
+def _listed(ids: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(ids)))
+
+
+def find_jobs(connector: Connector, condition: Condition) -> list[OarJob]:
+    """The jobs, ended or not, for which a condition holds, in the order of their ids.
+
+    oarstat prints nothing and ends with 0 when there is no such job, and also when its database gives no answer
+    (docs/oar-facts.md#states). So the last job of all is always asked for as well: an answer without it is none. Raises
+    CommandError where OAR does not answer.
     """
+    sql = f"({condition.sql}) OR {LAST_JOB}"
     outcome = connector.run(("oarstat", "-f", "-J", "--sql", sql), timeout=TIMEOUT)
     if outcome.status:
         raise CommandError(f"oarstat: {oar_complaint(outcome)}")
-    return read_jobs(outcome.stdout)
-
-
-def arrays_condition(ids: Iterable[str]) -> str:
-    """The SQL condition for single jobs and for all elements of arrays, those that were submitted again included.
-
-    Raises ValueError for an id that is not a number.
-    """
-    return f"array_id IN ({_numbers(ids)})"
-
-
-def ids_condition(ids: Iterable[str]) -> str:
-    """The SQL condition for jobs by the ids that they have now.  Raises ValueError for an id that is not a number."""
-    return f"job_id IN ({_numbers(ids)})"
-
-
-def _numbers(ids: Iterable[str]) -> str:
-    return ", ".join(str(int(id)) for id in sorted(set(ids)))
+    if not (jobs := read_jobs(outcome.stdout)):
+        raise CommandError("oarstat printed no job at all: its database gave no answer, or is empty")
+    return [job for job in jobs if condition.holds(job)]
 
 
 def latest_jobs(jobs: Iterable[OarJob]) -> dict[tuple[int, int], OarJob]:
@@ -110,7 +132,7 @@ def latest_jobs(jobs: Iterable[OarJob]) -> dict[tuple[int, int], OarJob]:
 
 
 def read_jobs(text: str) -> list[OarJob]:
-    """The jobs in the output of ``oarstat -f -J``, which is empty where there are none.
+    """The jobs in the output of ``oarstat -f -J``, which is empty where there are none, and where there is no answer.
 
     Other programs may have written lines before and after. Raises CommandError for what is no answer: nobody knows
     then.
@@ -157,6 +179,7 @@ def _job(record: Mapping[str, Any]) -> OarJob:
         start=start,
         stop=_time(record.get("stopTime")),
         deleted=DELETED in _events(record),
+        instead_of=int(record.get("resubmit_job_id") or 0),
     )
 
 

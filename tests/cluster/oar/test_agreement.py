@@ -16,7 +16,7 @@ from launchers.launcher.groups import load_groups
 from launchers.matching import match
 from launchers.oar.args import OarArgs, sql_where
 from launchers.oar.render import render
-from launchers.oar.states import arrays_condition, find_jobs
+from launchers.oar.states import find_jobs, of_arrays
 from launchers.requirement import parse
 
 HOSTS = {node["host"]: node for node in oar_testbed.NODES}
@@ -35,7 +35,7 @@ def ended(job, seconds=40):
     """What became of a job."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        (found,) = find_jobs(LocalConnector(), arrays_condition([job]))
+        (found,) = find_jobs(LocalConnector(), of_arrays([job]))
         if found.state in ENDED:
             return found
         time.sleep(0.3)

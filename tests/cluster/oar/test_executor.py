@@ -20,7 +20,7 @@ from launchers.commands import LocalConnector
 from launchers.jobs.state import ENDED
 from launchers.oar.executor import PatchedOarExecutor
 from launchers.oar.refusals import without_noise
-from launchers.oar.states import find_jobs
+from launchers.oar.states import find_jobs, with_ids
 
 SMALL = {"l": "/host=1/core=1,walltime=0:5:0"}
 
@@ -114,7 +114,7 @@ def test_an_id_in_the_folder(oar):
         new = next(line for line in said.splitlines() if line.startswith("OAR_JOB_ID=")).partition("=")[2]
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            (found,) = find_jobs(LocalConnector(), f"job_id = {int(new)}")
+            (found,) = find_jobs(LocalConnector(), with_ids([new]))
             if found.state in ENDED:
                 return found.state, found.reason
             time.sleep(0.5)

@@ -14,7 +14,7 @@ from launchers.cli import main
 from launchers.commands import LocalConnector
 from launchers.oar.backend import OarBackend
 from launchers.oar.query import query
-from launchers.oar.states import find_jobs
+from launchers.oar.states import Condition, find_jobs
 from launchers.plan import Chain, Map, Parallel, Plan, PlanError, ResultOf, Step
 from launchers.runs.journal import Submitted
 from launchers.runs.run import open_run
@@ -158,7 +158,8 @@ def test_killed_and_resumed(oar, share, monkeypatch):
         pytest.fail("this point lies before anything was written: choose a later one")
     run = resume(folder)
     assert run.wait(110)
-    known = find_jobs(LocalConnector(), f"job_name LIKE '%launchers-{run.record.id}-%'")
+    token = f"launchers-{run.record.id}-"
+    known = find_jobs(LocalConnector(), Condition(f"job_name LIKE '%{token}%'", lambda job: token in job.name))
     counts = Counter((job.name.rpartition(".")[2], job.index) for job in known)
     assert counts == {(one.token, at): 1 for one in run.record.submissions for at in range(len(one.members))}
 

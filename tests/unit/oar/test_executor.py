@@ -31,7 +31,7 @@ class Commands:
         self.folder = folder
         self.oarsub = Oarsub(folder, monkeypatch)
         self.oarsub.answer("OAR_JOB_ID=9\n")
-        self.oarstat("")
+        self.oarstat(oarstat())
 
     def oarstat(self, text, status=0):
         """Have oarstat print a text and a warning of perl's."""
@@ -152,7 +152,7 @@ def test_where_an_answer_is_not_certain_the_token_tells(executor, commands):
     commands.oarsub.answer((9, "Cannot connect to executor. Job is killed.", "OAR_JOB_ID=12\n"))
     commands.oarstat(oarstat(record(12, name="submitit.launchers-x-0-1")))
     assert executor.submit(pow, 2, 3).job_id == "12"  # each submission has a token of its own
-    commands.oarstat("")
+    commands.oarstat(oarstat())
     with pytest.raises(FailedJobError, match="Cannot connect to executor"):
         executor.submit(pow, 2, 3)
     commands.oarstat("", status=1)

@@ -8,7 +8,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from launchers.commands import CommandError
-from launchers.oar.states import OarJob, arrays_condition, find_jobs, ids_condition, latest_jobs, read_jobs
+from launchers.oar.states import (
+    Condition,
+    OarJob,
+    find_jobs,
+    latest_jobs,
+    of_arrays,
+    read_jobs,
+    submitted_instead_of,
+    with_ids,
+)
 
 
 def job(**more):
@@ -167,12 +176,18 @@ def test_any_answer_is_read_or_refused(changes, length, before):
 
 
 def test_jobs_are_asked_for_by_a_condition_and_come_in_the_order_of_their_ids():
-    records = {"12": job(Job_Id=12, array_index=2), "7": job()}
+    records = {"12": job(Job_Id=12, array_index=2), "7": job(), "99": job(Job_Id=99, array_id=99)}
     oar = Answers({"oarstat": json.dumps(records)})
-    assert [(one.id, one.index) for one in find_jobs(oar, "job_id > 1")] == [(7, 0), (12, 1)]
-    assert oar.asked == [("oarstat", "-f", "-J", "--sql", "job_id > 1")]
+    assert [(one.id, one.index) for one in find_jobs(oar, of_arrays(["7"]))] == [(7, 0), (12, 1)]
+    assert oar.asked == [
+        ("oarstat", "-f", "-J", "--sql", "(array_id IN (7)) OR job_id = (SELECT MAX(job_id) FROM jobs)")
+    ]
+    assert find_jobs(oar, Condition("x", lambda one: False)) == []
     with pytest.raises(CommandError, match="oarstat: no database"):
-        find_jobs(Answers({"oarstat": (1, "# no database\n")}), "job_id > 1")
+        find_jobs(Answers({"oarstat": (1, "# no database\n")}), of_arrays(["7"]))
+    for nothing in ("", "{}", "[]"):  # the last job of all is in every answer
+        with pytest.raises(CommandError, match="oarstat printed no job at all: its database gave no answer"):
+            find_jobs(Answers({"oarstat": nothing}), of_arrays(["7"]))
 
 
 def test_a_job_that_was_submitted_again_is_the_last_one():
@@ -181,8 +196,14 @@ def test_a_job_that_was_submitted_again_is_the_last_one():
     assert {key: (one.id, one.state) for key, one in found.items()} == {(7, 0): (12, "RUNNING")}
 
 
-def test_ids_are_numbers():
-    assert arrays_condition(["9", "10", "9"]) == "array_id IN (10, 9)"
-    assert ids_condition(["9"]) == "job_id IN (9)"
-    with pytest.raises(ValueError, match="invalid literal"):
-        arrays_condition(["9) OR (1=1"])
+def test_conditions():
+    (single,), (element,) = read_jobs(json.dumps([job()])), read_jobs(json.dumps([job(Job_Id=9, resubmit_job_id=7)]))
+    assert of_arrays(["9", "10", "9"]).sql == "array_id IN (9, 10)"
+    assert with_ids(["9"]).sql == "job_id IN (9)"
+    assert submitted_instead_of("7").sql == "resubmit_job_id = 7"
+    assert [of_arrays(["7"]).holds(one) for one in (single, element)] == [True, True]
+    assert [with_ids(["7"]).holds(one) for one in (single, element)] == [True, False]
+    assert [submitted_instead_of("7").holds(one) for one in (single, element)] == [False, True]
+    for make in (lambda id: of_arrays([id]), lambda id: with_ids([id]), submitted_instead_of):
+        with pytest.raises(ValueError, match="invalid literal"):
+            make("9) OR (1=1")
