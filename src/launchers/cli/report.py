@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
         put(text)
         return 0
     if not options.output and not plan_run.record.own:
-        raise RunError(f"{plan_run.folder} is not written to, as it is not yours: name a file with -o FILE")
+        raise RunError(f"{plan_run.folder} is not yours, so nothing is written there: name a file with -o FILE")
     path = Path(options.output) if options.output else plan_run.folder / "report.html"
     try:
         if options.output:  # which may be a device
