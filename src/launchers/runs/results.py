@@ -15,6 +15,7 @@ from typing import Any
 
 from attrs import asdict, frozen
 
+from launchers.events import BadFileError, read_object
 from launchers.files.atomic import write_atomically
 from launchers.files.owner import ForeignFileError, open_file
 from launchers.jobs.submission import Submission
@@ -98,9 +99,26 @@ def write_ticket(
 
 
 def read_ticket(run: Path, submission: str) -> dict[str, Any]:
-    """What `write_ticket` wrote."""
-    ticket: dict[str, Any] = json.loads((run / "jobs" / submission / "ticket.json").read_text())
+    """What `write_ticket` wrote.  Raises RunError for anything else, and FileNotFoundError."""
+    path = run / "jobs" / submission / "ticket.json"
+    ticket = read_object(path)
+    if not _is_ticket(ticket):
+        raise BadFileError(path, "this is not what a node is told of its jobs")
     return ticket
+
+
+def _is_ticket(ticket: Mapping[str, Any]) -> bool:
+    kinds = {"members": list, "barrier": bool, "requeues": int, "attempt": int, "fail_fast": bool, "rivals": dict}
+    if any(type(ticket.get(key)) is not kind for key, kind in {**kinds, "parents": list}.items()):
+        return False
+    members, parents = ticket["members"], ticket["parents"]
+    return all(map(_is_member, members)) and all(isinstance(parent, dict) for parent in parents)
+
+
+def _is_member(member: object) -> bool:
+    if not isinstance(member, list) or [type(part) for part in member] not in ([str, int], [str, type(None)]):
+        return False
+    return member[1] is None or member[1] >= 0
 
 
 def job_variables(run: Path, step: str, item: int | None) -> dict[str, str]:

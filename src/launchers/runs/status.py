@@ -16,6 +16,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from launchers.errors import RunError
+from launchers.events import LATEST, BadFileError, read_object
 from launchers.files.atomic import write_atomically
 from launchers.jobs.backend import Element, JobAnswer, JobInfo
 from launchers.jobs.state import ENDED, LOST, NO_REASON, UNKNOWN, base, in_words
@@ -366,18 +367,19 @@ def elements_of(submissions: Iterable[Submission], jobs: Mapping[str, str]) -> s
 def read_seen(path: Path) -> Seen:
     """State and time of each job when a scheduler last knew it.  Raises RunError."""
     try:
-        seen = json.loads(path.read_text())
+        seen = read_object(path)
     except FileNotFoundError:
         return {}
-    except ValueError:
-        seen = None
-    if not isinstance(seen, dict) or not all(map(_is_sighting, seen.values())):
+    except BadFileError:
+        seen = {"": None}
+    if not all(map(_is_sighting, seen.values())):
         raise RunError(f"{path}:1: not the states that launchers has seen: remove the file")
     return seen
 
 
 def _is_sighting(value: object) -> bool:
-    return isinstance(value, list) and [type(part) for part in value] in ([str, float], [str, int])
+    is_pair = isinstance(value, list) and [type(part) for part in value] in ([str, float], [str, int])
+    return is_pair and 0 <= value[1] < LATEST
 
 
 def _remember(path: Path, seen: Seen, members: Iterable[MemberState]) -> None:
