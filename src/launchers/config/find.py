@@ -71,8 +71,8 @@ def check_owner(located: Located) -> None:
         return
     owner = path.stat().st_uid
     if not located.is_named and owner not in (os.geteuid(), 0):
-        message = f"this file belongs to {user_name(owner)}, not to {user_name(os.geteuid())}, and nobody named it"
-        hint = f"if you trust it: --config {shlex.quote(str(path))}"
+        message = f"this file belongs to {user_name(owner)}, not to {user_name(os.geteuid())}"
+        hint = f"if you trust it, name it: --config {shlex.quote(str(path))}"
         raise ConfigError([Problem(str(path), 1, 1, "LC113", "", message, hint)])
     warn_of_others(path)
 

@@ -80,7 +80,7 @@ def test_a_file_of_another_user_is_refused_unless_it_is_named(foreign, home):
         load_groups(None, {"HOME": str(home)})
     line = str(caught.value)
     assert line.startswith(f"{foreign}:1:1: error LC113: this file belongs to ")
-    assert line.endswith(f"(if you trust it: --config {foreign})")
+    assert line.endswith(f"(if you trust it, name it: --config {foreign})")
     assert load_groups(foreign)[0] == ()
     assert load_groups(None, {"LAUNCHERS_CONFIG": str(foreign)})[0] == ()
 
