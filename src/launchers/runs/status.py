@@ -378,8 +378,9 @@ def read_seen(path: Path) -> Seen:
 
 
 def _is_sighting(value: object) -> bool:
-    is_pair = isinstance(value, list) and [type(part) for part in value] in ([str, float], [str, int])
-    return is_pair and 0 <= value[1] < LATEST
+    if not isinstance(value, list) or [type(part) for part in value] not in ([str, float], [str, int]):
+        return False
+    return bool(0 <= value[1] < LATEST)
 
 
 def _remember(path: Path, seen: Seen, members: Iterable[MemberState]) -> None:

@@ -9,6 +9,7 @@ import time
 import pytest
 from fake_backend import after, submission
 
+from launchers.errors import RunError
 from launchers.runs import results
 from launchers.runs.results import (
     all_succeeded,
@@ -66,6 +67,18 @@ def test_a_ticket_is_read_as_it_was_written(tmp_path, parameters, minutes):
         "fail_fast": True, "rivals": {"m": ["x"]},
         "parents": [{"submission": "a", "kind": "afterany", "index": 1}],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", "{}", '{"members": 1}', '{"members": [["a"]]}', '{"members": [["a", -1]]}', "\0"]
+)
+def test_what_is_no_ticket(tmp_path, text):
+    write_ticket(tmp_path / "jobs" / "m", submission("m"), fail_fast=True, rivals={}, check_parents=True)
+    path = tmp_path / "jobs" / "m" / "ticket.json"
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps(whole | json.loads(text)) if text.startswith('{"') else text)
+    with pytest.raises(RunError, match=f"^{path}: this is not .*only launchers writes this file"):
+        read_ticket(tmp_path, "m")
 
 
 def test_what_a_job_is_told_of_itself(tmp_path):

@@ -250,8 +250,12 @@ def test_a_script_whose_run_says_that_it_is_done(fake, tmp_path, text, state):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"7": "RUNNING"}', '{"7": ["RUNNING"]}', '{"7": ["RUNNING", "noon"]}', '{"7": [1, 2]}']
-)
+    "text",
+    [
+        "", "{", "[]", '{"7": "RUNNING"}', '{"7": ["RUNNING"]}', '{"7": ["RUNNING", "noon"]}', '{"7": [1, 2]}', "[" * 10_000,
+        '{"7": ["RUNNING", 1e300]}', '{"7": ["RUNNING", -1]}', '{"7": ["RUNNING", NaN]}',
+    ],
+)  # fmt: skip
 def test_states_that_were_not_seen_by_us(tmp_path, text):
     path = tmp_path / "seen.json"
     path.write_text(text)
