@@ -18,13 +18,13 @@ def job(id, *argv, **more):
     return LocalJob(id, argv, str(Path.cwd()), "/dev/null", "/dev/null", **more)
 
 
-def run_jobs(folder, jobs, capacity=None, seconds=20):
+def run_jobs(folder, jobs, capacity=None, seconds=60):
     """Submit jobs; their statuses once all have ended."""
     control.submit_jobs(folder, capacity or Capacity(cores=4), jobs)
     return finished(folder, len(jobs), seconds)
 
 
-def finished(folder, count, seconds=20):
+def finished(folder, count, seconds=60):
     """The statuses once so many jobs have ended."""
     wait_until(lambda: len(ended(folder)) == count, seconds, lambda: (folder / "scheduler.log").read_text())
     return read_statuses(folder)
@@ -45,7 +45,7 @@ def scheduler_pid(folder):
     return int(path.read_text().split()[0])
 
 
-def wait_until(happened, seconds=10, explain=lambda: ""):
+def wait_until(happened, seconds=40, explain=lambda: ""):
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"it did not happen: {explain()}"

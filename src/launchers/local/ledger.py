@@ -145,9 +145,9 @@ class Held:
     file: BinaryIO
 
     def is_missing(self) -> bool:
-        """Whether the claim is in the ledger no more, as somebody has removed its file."""
+        """Whether the claim is not in the ledger any more, as somebody has removed its file."""
         try:
-            return not os.path.samestat(self.path.stat(), os.fstat(self.file.fileno()))
+            return self.file.closed or not os.path.samestat(self.path.stat(), os.fstat(self.file.fileno()))
         except OSError:
             return True
 

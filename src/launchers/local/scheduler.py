@@ -121,7 +121,7 @@ class Scheduler:
             except (OSError, RunError) as error:
                 self.troubles.append(in_words(error, self.folder))
         self.tell()
-        return look_soon
+        return look_soon or bool(self.unadopted)
 
     def tell(self) -> None:
         """Write down what it suffers from, for those who look on."""
@@ -277,6 +277,7 @@ class Scheduler:
                     continue
                 if process.held is not None:
                     process.held.release()
+                process.held = None
                 process.held = ledger.claim(self.jobs[id], status.devices, holder)
 
     def environment(self, job: LocalJob, handles: tuple[str, ...]) -> dict[str, str]:

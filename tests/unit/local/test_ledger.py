@@ -153,6 +153,8 @@ def test_a_claim_whose_file_was_removed(tmp_path):
     held.release()  # which is not the new one
     assert len(claims(tmp_path)) == 1
     again.release()
+    again.release()
+    assert again.is_missing()
 
 
 CLAIMING = """

@@ -24,7 +24,7 @@ from launchers.local.journal import (
     journal_path,
     read_statuses,
 )
-from launchers.local.ledger import Held, locked
+from launchers.local.ledger import Held, LedgerError, locked
 from launchers.local.scheduler import device_variables, main
 from launchers.processes import boottime, process
 
@@ -105,6 +105,25 @@ def test_what_it_holds_is_claimed_again_where_the_ledger_was_lost(left_behind):
         scheduler.renew_claims()
         with locked() as ledger:
             assert [claim.cores for claim in ledger.claims] == [3]
+
+
+def test_a_claim_that_cannot_be_written_again_is_tried_again(make, monkeypatch):
+    scheduler = make(job("a", "sleep", "60", cores=3))
+    scheduler.work()
+    scheduler.running["a"].held.path.unlink()
+
+    def failing(*_):
+        raise LedgerError("full")
+
+    for expected in ([], [3]):
+        scheduler.renewed = 0.0
+        with monkeypatch.context() as patch:
+            if not expected:
+                patch.setattr("launchers.local.ledger.Ledger.claim", failing)
+            scheduler.work()
+        assert scheduler.troubles == ([] if expected else ["full"])
+        with locked() as ledger:
+            assert [claim.cores for claim in ledger.claims] == expected
 
 
 def test_a_job_that_has_ended_meanwhile_is_finished(left_behind):
