@@ -56,9 +56,11 @@ python: .venv/ready
 
 # What takes too long for every day: more of the chaos, the other versions, mutants and the unpacked sdist.
 long: .venv/ready
-	LAUNCHERS_LONG=1 $(BIN)/python -m pytest -q tests/unit/runs/test_lock.py tests/unit/runs/test_once.py tests/unit/matching/test_merge.py \
-		tests/test_chaos.py tests/cluster/slurm/test_chaos.py
+	LAUNCHERS_LONG=1 $(BIN)/python -m pytest -q tests/unit/runs/test_lock.py tests/unit/runs/test_once.py tests/unit/runs/test_at_once.py \
+		tests/unit/matching/test_merge.py tests/test_chaos.py tests/cluster/slurm/test_chaos.py
 	tools/chaos oar --tries 50 || [ $$? = 3 ]
+	tools/fuzz lock --takes 50000
+	tools/fuzz all --count 3000
 	$(MAKE) oldest python mutants sdist
 
 # Renew what the other targets install: the newest versions that pyproject.toml allows, on every Python from 3.11.

@@ -103,7 +103,7 @@ def read_ticket(run: Path, submission: str) -> dict[str, Any]:
     path = run / "jobs" / submission / "ticket.json"
     ticket = read_object(path)
     if not _is_ticket(ticket):
-        raise BadFileError(path, "this is not what a node is told of its jobs")
+        raise BadFileError(path, "this is not a ticket")
     return ticket
 
 
