@@ -111,6 +111,7 @@ def test_no_line_is_too_long():
 WRITES_TO_STDOUT = {
     "plan/plan.py": "describe",  # prints and returns its text
     "launcher/follow.py": "follow",  # copies what the command of `launchers run` writes
+    "terminal.py": "put_bytes",  # makes the streams of the command line
     "flow/on_node.py": "__call__",  # runs in a job, and writes to its log
 }
 """The functions outside of the command line that write to stdout."""
