@@ -14,14 +14,23 @@ from pathlib import Path
 from launchers.jobs.submission import PARENT_FAILED
 from launchers.oar.args import OarArgs, environment_prefix
 from launchers.oar.jobs import LONGEST_NAME
+from launchers.oar.quoting import folder_problem, label
 from launchers.runs.results import RESULT_PATIENCE
 from launchers.scan.definition import Definition
 from launchers.scan.errors import ScanError
 from launchers.scan.names import script_name
 from launchers.schedulers import OAR
 
-UNQUOTED = set("'\"\\$`\n")
-"""Characters that OAR's scripts on the node do not quote in the path of a job's folder (oarexec, OAR 2.5.9)."""
+GATE = """
+# a job of a run takes the name of its task once: one that was submitted twice does not run twice
+case $OAR_JOB_NAME in *.launchers-*)
+    name=../oar/taken.${OAR_JOB_NAME##*.}.$1
+    echo "$OAR_ARRAY_ID" > "$name.$OAR_JOB_ID" || exit 1
+    ln "$name.$OAR_JOB_ID" "$name" 2>/dev/null
+    taken=$(cat "$name") || exit 1
+    [ "$taken" = "$OAR_ARRAY_ID" ] || { echo "array $taken runs this already" >&2; exit {failed}; }
+esac
+"""
 REQUIRED_LOOP = """
 # OAR starts this when the jobs before it have ended, whether they succeeded or not
 for run in {runs}; do
@@ -47,11 +56,8 @@ def write_oarsub(folder: Path, definition: Definition, args: OarArgs, count: int
 
     Raises ScanError for a line break in a variable or a path, and for a folder that OAR cannot enter.
     """
-    if unquoted := set(str(folder)) & UNQUOTED:
-        raise ScanError(
-            f"OAR cannot work in {folder}, because its path contains {' '.join(sorted(unquoted))}: "
-            "set workdir: to another folder"
-        )
+    if problem := folder_problem("run folder", folder):
+        raise ScanError(f"{problem} (workdir: sets it)")
     (folder / OAR).mkdir(mode=0o700)
     (folder / OAR / "tasks").write_text("".join(f"{number}\n" for number in range(count)))
     script = folder / "oarsub.sh"
@@ -65,15 +71,15 @@ def render_oarsub(definition: Definition, args: OarArgs, count: int, after: Sequ
     for text in (*variables, *after):
         if "\n" in text:
             raise ScanError(f"OAR cannot pass on a line break: {text!r}")
-    head = ["#!/bin/sh", f"#OAR -n {definition.name[:LONGEST_NAME]}", *args.directives()]
+    head = ["#!/bin/sh", f"#OAR -n {label(definition.name)[:LONGEST_NAME]}", *args.directives()]
     head += ["#OAR --array-param-file ../oar/tasks", "#OAR -O ../oar/%jobid%", "#OAR -E ../oar/%jobid%", ""]
     head += ['[ -z "$OAR_ARRAY_ID" ] || exec >>"oar-${OAR_ARRAY_ID}_$1.out" 2>&1']
     head += ["# OAR does not pass on the environment", *(f"export {shlex.quote(text)}" for text in variables)]
     head += [f"export SLURM_ARRAY_TASK_ID=$1 SLURM_ARRAY_TASK_COUNT={count}"]
     head += [f"export SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_MAX={count - 1}", ""]
-    checks = ""
+    checks = GATE.replace("{failed}", str(PARENT_FAILED))
     if after:
         patience = int(RESULT_PATIENCE)
-        checks = REQUIRED_LOOP.format(runs=shlex.join(after), patience=patience, failed=PARENT_FAILED)
+        checks += REQUIRED_LOOP.format(runs=shlex.join(after), patience=patience, failed=PARENT_FAILED)
     worker = shlex.quote(f"../{script_name(definition.worker)}")
     return "\n".join(head) + checks + TASK_SCRIPT.format(worker=worker, failed=PARENT_FAILED)

@@ -23,9 +23,9 @@ def asked(tmp_path, monkeypatch):
     return fake_oar(tmp_path, monkeypatch, {7: (7, 1), 8: (7, 2), 9: (7, 3)})
 
 
-def run_task(folder, number):
+def run_task(folder, number, **env):
     """Run one task as OAR would; its exit status."""
-    env = {"PATH": "/usr/bin:/bin", "OAR_ARRAY_ID": "7"}
+    env = {"PATH": "/usr/bin:/bin", "OAR_ARRAY_ID": "7", **env}
     return subprocess.run(["../oarsub.sh", str(number)], cwd=folder / "cwd", env=env, check=False).returncode
 
 
@@ -70,8 +70,25 @@ def test_a_task_checks_that_all_required_tasks_succeeded(capfd, asked, monkeypat
     assert run_task(b, 0) == 113
 
 
+def test_a_task_that_was_submitted_twice_runs_once(capfd):
+    """Under the same token; OAR submits a job again with the same array, and a retry has a token of its own."""
+    folder = start(capfd, scan("A", entries=ENTRIES, worker="#!/bin/sh\necho ran >> ran\n"))
+
+    def run(array, job, token):
+        name = f"A.scan.launchers-0a-{token}"
+        return run_task(folder, 1, OAR_ARRAY_ID=array, OAR_JOB_ID=job, OAR_JOB_NAME=name)
+
+    assert [run("7", "8", "0"), run("10", "11", "0"), run("7", "12", "0"), run("20", "21", "1")] == [0, 113, 0, 0]
+    assert (folder / "cwd" / "ran").read_text() == "ran\n" * 3
+    assert (folder / "cwd" / "oar-10_1.out").read_text() == "array 7 runs this already\n"
+    assert run_task(folder, 1) == 0  # by hand, as often as one likes
+    (folder / "oar" / "taken.launchers-0a-2.1").mkdir()
+    assert run("30", "31", "2") == 1
+    assert (folder / "cwd" / "ran").read_text() == "ran\n" * 4
+
+
 def test_a_folder_that_oar_cannot_enter(asked):
-    with pytest.raises(ScanError, match=r"^OAR cannot work in .*, because its path contains ': set workdir: to"):
+    with pytest.raises(ScanError, match=r"^the run folder .*/it's/.* has a quote \('\) in it.*workdir: sets it"):
         run_scan(scan("it's", entries=ENTRIES))
     assert not list(Path("it's").glob("wrkdir.*"))
     assert not asked.exists()
