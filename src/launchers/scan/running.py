@@ -16,7 +16,17 @@ from launchers.runs.stored import StoredRun
 from launchers.scan.definition import Definition, find_definition
 from launchers.scan.errors import ScanError
 from launchers.scan.identity import Family, Identity, read_family
-from launchers.scan.runs import COMPLETED, FAILED, MISSING, RUNNING, UNSUBMITTED, RequiredRun, required_runs, run_state
+from launchers.scan.runs import (
+    COMPLETED,
+    FAILED,
+    MISSING,
+    RUNNING,
+    UNSUBMITTED,
+    RequiredRun,
+    may_have_jobs,
+    required_runs,
+    run_state,
+)
 from launchers.scan.submission import find_scan_launcher, write_job_id, write_scan
 
 
@@ -174,8 +184,8 @@ def _advice(run: RequiredRun) -> str:
 
 def _move_aside(folder: Path, state: str) -> Path:
     """Rename an old run, to the same name with a number; returns its new path."""
-    if state == RUNNING:
-        raise ScanError(f"{folder} is still running: launchers cancel {folder}")
+    if why := may_have_jobs(folder, state):
+        raise ScanError(f"{folder} {why}: launchers cancel {folder}")
     number = 1
     while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1

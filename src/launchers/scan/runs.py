@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 
 from attrs import frozen
 
+from launchers.jobs.backend import JobAnswer
 from launchers.jobs.state import ENDED
 from launchers.runs.run import open_run
 from launchers.runs.script import states_completed
@@ -49,10 +51,24 @@ def run_state(folder: Path) -> str:
     if (folder / "plan.json").exists():
         return _plan_state(folder)
     try:
-        job = (folder / "__esis__" / "jobid.tx").read_text(encoding="utf-8").strip()
+        infos = _esis_answer(folder).infos
     except OSError:
         return MISSING  # no folder, or what a client left that was killed
-    return _esis_state(folder, job)
+    return _esis_state(folder, {info.state for info in infos.values()})
+
+
+def may_have_jobs(folder: Path, state: str) -> str:
+    """Why a run in this state may still have jobs in its folder; "" where it has none."""
+    if state == RUNNING:
+        return "is still running"
+    if state != UNKNOWN:
+        return ""
+    if (folder / "plan.json").exists():
+        members = (member for step in open_run(folder).status() for member in step.members)
+        away = next((member.info.reason for member in members if member.is_unreachable), "")
+    else:
+        away = _esis_answer(folder).problem
+    return f"may still be running, as nobody can say: {away}" if away else ""
 
 
 def _plan_state(folder: Path) -> str:
@@ -64,10 +80,16 @@ def _plan_state(folder: Path) -> str:
     return next((state for state in (UNSUBMITTED, UNKNOWN) if state in step.counts), RUNNING)
 
 
-def _esis_state(folder: Path, job: str) -> str:
-    # ESIS gives its jobs no token: one counts that runs in the folder where a script of the run folder does
-    infos = backend(SLURM).states(folder, {job: ""}).infos if job.isascii() and job.isdigit() else {}
-    states = {info.state for info in infos.values()}
+def _esis_answer(folder: Path) -> JobAnswer:
+    """What Slurm knows of the job of a folder that ESIS made.  Raises OSError where no job is named.
+
+    ESIS gives its jobs no token: one counts that runs in the folder where a script of the run folder does.
+    """
+    job = (folder / "__esis__" / "jobid.tx").read_text(encoding="utf-8", errors="replace").strip()
+    return backend(SLURM).states(folder, {job: ""}) if job.isascii() and job.isdigit() else JobAnswer()
+
+
+def _esis_state(folder: Path, states: Set[str]) -> str:
     if not states:
         return COMPLETED if states_completed(folder) else UNKNOWN
     if states & ENDED - {COMPLETED}:

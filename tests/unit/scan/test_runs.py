@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from scans import WORKER, scan
@@ -9,7 +10,7 @@ from scans import WORKER, scan
 from launchers import open_run, run_scan
 from launchers.jobs.backend import JobAnswer, JobInfo
 from launchers.scan import runs as room
-from launchers.scan.runs import run_folders, run_hash, run_state
+from launchers.scan.runs import may_have_jobs, run_folders, run_hash, run_state
 
 
 def finished_state(**scripts):
@@ -53,6 +54,28 @@ def test_a_folder_without_a_job_is_missing():
     assert run_state(Path("wrkdir.gone")) == "MISSING"
     Path("wrkdir.half/__esis__").mkdir(parents=True)
     assert run_state(Path("wrkdir.half")) == "MISSING"
+
+
+@pytest.mark.parametrize(("problem", "why"), [
+    ("squeue: away", "may still be running, as nobody can say: squeue: away"), ("", ""),
+])  # fmt: skip
+def test_a_run_that_cannot_be_asked_about_may_still_have_jobs(problem, why, monkeypatch):
+    slurm = SimpleNamespace(states=lambda folder, jobs: JobAnswer(problem=problem))
+    monkeypatch.setattr(room, "backend", {"slurm": slurm}.get)
+    folder = make_esis_run()
+    assert run_state(folder) == "UNKNOWN"
+    assert may_have_jobs(folder, "UNKNOWN") == why
+    assert may_have_jobs(folder, "RUNNING") == "is still running"
+    assert may_have_jobs(folder, "FAILED") == ""
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_run_of_ours_that_cannot_be_asked_about(reachable, monkeypatch):
+    member = SimpleNamespace(info=JobInfo("UNKNOWN", "Slurm cannot be asked"), is_unreachable=not reachable)
+    run = SimpleNamespace(status=lambda: [SimpleNamespace(members=[member])])
+    monkeypatch.setattr(room, "open_run", lambda folder: run)
+    Path("plan.json").touch()
+    assert bool(may_have_jobs(Path(), "UNKNOWN")) is not reachable
 
 
 @pytest.mark.parametrize(
