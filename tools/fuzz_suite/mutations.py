@@ -7,6 +7,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+LARGEST = 1 << 20
+"""Bytes of an input; what is repeated again and again would fill the memory."""
 BYTES = [
     b"", b"\0", b"\0" * 64, b"\x18", b"\x18\n", b"\n", b"\r\n", b"\r", b"\xff\xfe", b"\xef\xbb\xbf", b"\xc3", b"\xed\xa0\x80",
     b"{", b"}", b"[", b"]", b'"', b"\\", b",", b":", b"null", b"true", b"-", b"1e999", b"NaN", b"-Infinity", b"9" * 5000,
@@ -54,7 +56,7 @@ def mutate_json(chance: random.Random, corpus: Sequence[bytes]) -> bytes:
     data = chance.choice(corpus)
     for _ in range(chance.choice([1, 1, 1, 2, 3, 8])):
         change = chance.choices([change_structure, change_lines, change_bytes], [6, 2, 3])[0]
-        data = change(chance, data, corpus)
+        data = change(chance, data, corpus)[:LARGEST]
     return data
 
 
@@ -62,7 +64,7 @@ def mutate_text(chance: random.Random, corpus: Sequence[bytes]) -> bytes:
     """An input of the corpus with some changes of its lines and bytes, for what is no JSON."""
     data = chance.choice(corpus)
     for _ in range(chance.choice([1, 1, 2, 3, 8])):
-        data = chance.choice([change_lines, change_bytes])(chance, data, corpus)
+        data = chance.choice([change_lines, change_bytes])(chance, data, corpus)[:LARGEST]
     return data
 
 
