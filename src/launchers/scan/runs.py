@@ -68,7 +68,7 @@ def may_have_jobs(folder: Path, state: str) -> str:
         away = next((member.info.reason for member in members if member.is_unreachable), "")
     else:
         away = _esis_answer(folder).problem
-    return f"may still be running, as nobody can say: {away}" if away else ""
+    return f"may still be running, which cannot be found out now: {away}" if away else ""
 
 
 def _plan_state(folder: Path) -> str:

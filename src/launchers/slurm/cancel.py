@@ -14,7 +14,7 @@ from launchers.slurm.jobs import ask_squeue
 
 CHUNK = 1000
 """Ids that are given to one scancel, which tells the controller of each by itself."""
-PATIENCE = 3.0
+PATIENCE = 10.0
 """Seconds after scancel in which a job may still be there."""
 LOOK_AGAIN = 0.5
 ENDING = ENDED | {"COMPLETING", "STAGE_OUT"}

@@ -163,6 +163,10 @@ def _find(token: str, since: float, refusal: RefusedError) -> str | None:
             return job
         problem = ""
     if problem:
-        lines = [*refusal.lines, f"nobody can say whether the job was accepted: {problem}", f"its comment is {token}"]
+        lines = [
+            *refusal.lines,
+            f"it cannot be found out whether the job was accepted: {problem}",
+            f"its comment is {token}",
+        ]
         raise RefusedError(lines, transient=True) from refusal
     return None

@@ -57,7 +57,7 @@ def test_a_folder_without_a_job_is_missing():
 
 
 @pytest.mark.parametrize(("problem", "why"), [
-    ("squeue: away", "may still be running, as nobody can say: squeue: away"), ("", ""),
+    ("squeue: away", "may still be running, which cannot be found out now: squeue: away"), ("", ""),
 ])  # fmt: skip
 def test_a_run_that_cannot_be_asked_about_may_still_have_jobs(problem, why, monkeypatch):
     slurm = SimpleNamespace(states=lambda folder, jobs: JobAnswer(problem=problem))

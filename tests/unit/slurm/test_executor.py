@@ -201,6 +201,8 @@ def test_where_nobody_knows_it_is_said(sbatch, queue, tmp_path, script):
     answers, _ = queue
     answers += [CommandError("squeue: away")]
     sbatch(script)
-    with pytest.raises(RefusedError, match="nobody can say whether the job was accepted: squeue: away") as caught:
+    with pytest.raises(
+        RefusedError, match="it cannot be found out whether the job was accepted: squeue: away"
+    ) as caught:
         executor(tmp_path).submit(pow, 2, 3)
     assert (caught.value.transient, caught.value.lines[-1]) == (True, "its comment is tok")
