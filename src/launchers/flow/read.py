@@ -251,10 +251,11 @@ def _without_consequences(problems: Iterable[Problem], unreadable: Collection[st
     lists = {re.sub(r"(?<!^jobs)\[\d+\]$", "", path) for path in unreadable}  # of an item its list, but a job is whole
     above = {re.sub(r"(\.?[^.\[]*|\[\d+\])$", "", path) for path in lists}
 
+    known = set(unreadable) - {""}
+
     def follows(problem: Problem) -> bool:
-        inside = any(
-            problem.path == path or problem.path.startswith((f"{path}.", f"{path}[")) for path in unreadable if path
-        )
-        return inside or (problem.code == "LC114" and problem.path in above)
+        path = problem.path
+        ends = (*(index for index, letter in enumerate(path) if letter in ".["), len(path))
+        return any(path[:end] in known for end in ends) or (problem.code == "LC114" and path in above)
 
     return [problem for problem in problems if not follows(problem)]

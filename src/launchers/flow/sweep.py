@@ -11,6 +11,8 @@ from launchers.files.problems import Problem
 from launchers.files.tree import Tree
 
 MAX_CELLS = 10_000
+MAX_COMPARISONS = 5_000_000
+"""Most pairs of a combination and an entry of exclude, each of which is looked at."""
 
 Values = dict[str, Any]
 """The values of a cell by the names of arguments."""
@@ -24,11 +26,16 @@ def sweep_cells(tree: Tree, more_axes: Mapping[str, Sequence[Any]]) -> tuple[lis
     sweep = _as_mapping(tree.data.get("sweep"))
     matrix = {**_as_mapping(sweep.get("matrix")), **more_axes}
     axes = {name: list(values) for name, values in matrix.items() if isinstance(values, list | tuple)}
-    count = prod(map(len, axes.values()))
+    include, exclude = _as_mappings(sweep.get("include")), _as_mappings(sweep.get("exclude"))
+    combinations = prod(map(len, axes.values()))
+    count = combinations + len(include)
     if count > MAX_CELLS:
         message = f"the sweep has {count} cells; at most {MAX_CELLS} are allowed"
         return [], [tree.problem("LC102", ("sweep", "matrix"), message)]
-    cells = combine(axes, include=_as_mappings(sweep.get("include")), exclude=_as_mappings(sweep.get("exclude")))
+    if combinations * len(exclude) > MAX_COMPARISONS:
+        message = f"the sweep has {len(exclude)} entries in exclude for {combinations} combinations; that is too many"
+        return [], [tree.problem("LC102", ("sweep", "exclude"), message)]
+    cells = combine(axes, include=include, exclude=exclude)
     if not cells:
         message = "the sweep has no cells: exclude leaves out every combination, or an argument has no values"
         return [], [tree.problem("LC102", ("sweep",), message)]

@@ -22,7 +22,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from launchers.bounded import Meter
-from launchers.files.problems import Problem
+from launchers.files.problems import MAX_PROBLEMS, Problem
 from launchers.files.tree import KeyPath, Tree
 from launchers.files.values import describe_type
 
@@ -235,7 +235,7 @@ class Renderer:
             return [self.render(item, scope, (*path, index)) for index, item in enumerate(value)]
         if isinstance(value, dict):
             return {key: self.render(item, scope, (*path, key)) for key, item in value.items()}
-        if not isinstance(value, str) or not is_template(value):
+        if not isinstance(value, str) or not is_template(value) or len(self.problems) >= MAX_PROBLEMS:
             return value
         try:
             with self.meter.part(path) if self.meter else nullcontext():

@@ -1,5 +1,7 @@
 """The cells of a sweep."""
 
+import time
+
 import pytest
 from flows import codes, flow, job, page, problems
 
@@ -66,3 +68,28 @@ def test_axes_of_the_caller_replace_those_of_the_file_and_add_to_them():
     ]  # fmt: skip
     assert loads(page(job(), args={"a": 0}), sweep={"a": [1, 2]}).sweep is not None
     assert loads(page(job(), args={"a": 0})).sweep is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            {"include": [{"n": number} for number in range(10_000)]},
+            "the sweep has 10001 cells; at most 10000 are allowed",
+        ),
+        (
+            {"matrix": {"n": list(range(9000))}, "exclude": [{"n": number} for number in range(600)]},
+            "the sweep has 600 entries in exclude for 9000 combinations; that is too many",
+        ),
+    ],
+)
+def test_what_would_take_long_to_combine_is_refused(keys, message):
+    (problem,) = problems(page(job(), args={"n": 0}, sweep=keys))
+    assert message in problem
+
+
+def test_many_templates_that_fail_are_told_soon():
+    command = [job(command=["ls"], env={f"1{number}": "{{ x }}" for number in range(3000)})]
+    start = time.process_time()
+    assert len(problems(page(*command))) > 1000
+    assert time.process_time() - start < 5
