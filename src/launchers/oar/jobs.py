@@ -113,7 +113,7 @@ def delete(connector: Connector, elements: Iterable[Element], tokens: Mapping[st
             if outcome.status:
                 complaints.append(oar_complaint(outcome))
     if alive := [str(job.id) for job in _alive(connector, wanted, tokens)]:
-        why = f": {complaints[-1]}" if complaints else ", although it says so"
+        why = f": {complaints[-1]}" if complaints else ", although it did not fail"
         raise CommandError(f"oardel did not delete {'job' if len(alive) == 1 else 'jobs'} {', '.join(alive)}{why}")
 
 

@@ -206,7 +206,7 @@ def _state(record: Mapping[str, Any], *, started: bool) -> tuple[str, str, int |
     if state == "Error":
         return *_error(_events(record), str(record.get("owner") or ""), started=started), None
     if state not in STATES:
-        return "UNKNOWN", f"OAR says that it is {state[:60]}", None
+        return "UNKNOWN", f"OAR calls it {state[:60]}", None
     message = str(record.get("message") or "") if state == "Waiting" else HELD if state == "Hold" else ""
     return STATES[state], message, None
 

@@ -171,7 +171,7 @@ def test_an_oardel_that_fails_is_told():
 
 
 def test_an_oardel_that_only_says_so_is_told():
-    with pytest.raises(CommandError, match="oardel did not delete jobs 5, 7, although it says so"):
+    with pytest.raises(CommandError, match="oardel did not delete jobs 5, 7, although it did not fail"):
         delete(Oar(ours(5), ours(7), deletes=lambda record: record), [("5", None), ("7", None)], TOKENS)
 
 

@@ -81,7 +81,7 @@ def test_an_end_without_an_exit_status_is_no_success():
     [
         ("Waiting", "PENDING", "no resources"), ("Hold", "PENDING", "JobHeldUser"), ("Running", "RUNNING", ""),
         ("Suspended", "SUSPENDED", ""), ("Resuming", "RUNNING", ""), ("Finishing", "COMPLETING", ""),
-        ("NewOne", "UNKNOWN", "OAR says that it is NewOne"), ("toError", "COMPLETING", ""),
+        ("NewOne", "UNKNOWN", "OAR calls it NewOne"), ("toError", "COMPLETING", ""),
     ],
 )  # fmt: skip
 def test_states_before_the_end(state, ours, reason):
