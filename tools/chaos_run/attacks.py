@@ -22,8 +22,8 @@ from killed import NEVER
 
 from chaos_run.answers import install_wrappers
 from chaos_run.judge import ENDED, read_states
-from chaos_run.scene import Client, Scene, end_all
-from chaos_run.shapes import NEED
+from chaos_run.scene import BOUND, Client, Scene, end_all
+from chaos_run.shapes import NEED, StepShape
 
 LAST_POINT = 110
 """More than the points of a client that submits a plan of a few steps."""
@@ -253,6 +253,8 @@ def answers(scene: Scene, bed: Any) -> None:
     """The scheduler's commands answer late, wrongly, not at all, or not to whoever asked."""
     over = install_wrappers(scene, bed.commands)
     try:
+        if scene.rng.random() < 0.3:
+            run_command(scene)
         client = scene.start(*scene.submission)
         if scene.rng.random() < 0.25:
             kill_later(scene, client, 0.5, 6)
@@ -267,6 +269,15 @@ def answers(scene: Scene, bed: Any) -> None:
         over.touch()
     if scene.run is None:
         scene.call(*scene.submission)
+
+
+def run_command(scene: Scene) -> None:
+    """Run one command, whose exit status is that of its job."""
+    step = StepShape("command", seconds=0.3, failing=scene.rng.choice(((), ("-",))))
+    ended = scene.call("run", NEED, "--", *step.argv(scene.ledger), bound=2 * BOUND)
+    words = [line.word for line in scene.lines() if line.step == "command" and line.word != "start"]
+    if ended.status in (0, 3) and words != [str(ended.status)]:
+        scene.fault("lost", f"run ended with {ended.status}, and its job with {words}: {ended.output[-200:]}")
 
 
 # -- clock -----------------------------------------------------------------------------------------------------
@@ -409,9 +420,8 @@ def ids(scene: Scene, bed: Any) -> None:
 def reuse(bed: Any, scenes: Sequence[Scene]) -> None:
     """The scheduler counts from the beginning again, and jobs of other work get the ids of ours."""
     used = max((int(line.job) for scene in scenes for line in scene.lines() if line.job.isdigit()), default=0)
-    bed.cancel_foreign()
     bed.forget()
-    bed.precious = bed.foreign_jobs(min(used + 25, 150), 600)
+    bed.precious = bed.foreign_jobs(min(used + 25, 100), 600)
 
 
 def after_reuse(scene: Scene, bed: Any) -> None:
@@ -493,6 +503,13 @@ def outage(scene: Scene, bed: Any) -> None:
         time.sleep(scene.rng.uniform(0, 1))
 
 
+def note_crashes(bed: Any, scenes: Sequence[Scene]) -> None:
+    """Whether jobs may have been lost with the memory of a controller."""
+    for scene in scenes:
+        scene.forgotten = bed.crashed
+    bed.crashed = False
+
+
 @contextlib.contextmanager
 def outages(bed: Any, rng: random.Random) -> Iterator[None]:
     """Its daemons are stopped or killed, and started again."""
@@ -525,6 +542,6 @@ KINDS = {
         Kind("owner", owner, seconds=0.6),
         Kind("ids", ids, event=reuse, after=after_reuse, seconds=1),
         Kind("parents", parents, seconds=0.6),
-        Kind("outage", outage, storm=outages, seconds=0.6),
+        Kind("outage", outage, storm=outages, event=note_crashes, seconds=0.6),
     )
 }

@@ -66,6 +66,7 @@ class Here:
         self.root = Path(tempfile.mkdtemp(prefix="launchers-chaos-", dir="/var/tmp"))  # some attacks take /tmp away
         self.root.chmod(0o755)
         self.precious: list[str] = []
+        self.crashed = False
         self.python = sys.executable
 
     def clock(self) -> Path:
@@ -134,14 +135,18 @@ class Slurm(Here):
 
     def heal(self) -> None:
         self.bed.up(DESCRIPTION)
+        if self.precious:
+            self.bed.command("scancel", "-n", "precious", check=False)
+            self.precious = []
 
     def environment(self, folder: Path) -> dict[str, str]:
         return {**environment_of(folder), "SLURM_CONF": str(self.bed.conf)}
 
     def stop(self, daemon: str, *, hard: bool) -> None:
-        """Take a daemon away."""
+        """Take a daemon away; a slurmctld that is killed loses what it has not written down yet, jobs among it."""
         pid = self.bed.alive(daemon)
         if pid and hard:
+            self.crashed |= daemon == "slurmctld"
             os.kill(pid, signal.SIGKILL)
         self.bed.stop(daemon, patience=8)
 
@@ -160,10 +165,6 @@ class Slurm(Here):
         """The states of the jobs that are not ours."""
         rows = self.bed.command("squeue", "-h", "-a", "-t", "all", "-n", "precious", "-o", "%A %T").stdout.split("\n")
         return dict(row.split() for row in rows if row.strip())
-
-    def cancel_foreign(self) -> None:
-        """They are not needed any more."""
-        self.bed.command("scancel", "-n", "precious", check=False)
 
     def requeue(self, job: str) -> bool:
         """Have the scheduler run a job again."""
@@ -210,6 +211,9 @@ class MadeUp(Here):
 
     def heal(self) -> None:
         self.controller.away.unlink(missing_ok=True)
+        if self.precious:
+            self.command("scancel", "-n", "precious")
+            self.precious = []
 
     def daemons(self) -> tuple[str, ...]:
         """What an outage may take away."""
@@ -241,10 +245,6 @@ class MadeUp(Here):
     def foreign_states(self) -> dict[str, str]:
         """The states of the jobs that are not ours."""
         return dict(row.split() for row in self.command("squeue", "-n", "precious", "-o", "%A %T").splitlines())
-
-    def cancel_foreign(self) -> None:
-        """They are not needed any more."""
-        self.command("scancel", "-n", "precious")
 
     def requeue(self, job: str) -> bool:
         """Not made up."""

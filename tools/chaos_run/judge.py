@@ -33,6 +33,9 @@ def heal(scene: Scene, *, retries: int = 0, bound: float) -> None:
         resumed = scene.ask("resume", bound=bound)
         if resumed is None or resumed.status == 0:
             break
+    if scene.forgotten:  # by his word, what nobody knows is lost, and runs again
+        scene.ask("wait", "--timeout", "20", bound=bound)
+        scene.ask("retry", "--lost", bound=bound)
     scene.ask("wait", "--timeout", f"{bound:g}", bound=bound + 30)
     for _ in range(retries):
         scene.ask("retry", bound=bound)

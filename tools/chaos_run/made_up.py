@@ -92,7 +92,7 @@ def squeue(folder, words):
         jobs = wanted(words, known["jobs"])
     if "-n" in words:
         jobs = [job for job in jobs if job["name"] == words[words.index("-n") + 1]]
-    if "-j" in words and not jobs:
+    if "-j" in words and not jobs and "," not in words[words.index("-j") + 1]:
         sys.exit("slurm_load_jobs error: Invalid job id specified")
     for job in jobs:
         cells = {
