@@ -83,6 +83,7 @@ class FakeBackend(Backend):
 
     def revive(self, run, jobs):
         self.revived.append(sorted(jobs))
+        return ""
 
     def output_patterns(self, request, script):
         return ["%j-%A_%a.out"]

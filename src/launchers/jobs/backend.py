@@ -239,12 +239,13 @@ class Backend(ABC):
     def send(self, requests: Sequence[SubmissionRequest]) -> list[str]:
         """Submit what is one request (`sends_attempts_whole`): the job ids.  Raises RefusedError."""
 
-    def revive(self, run: Path, jobs: Iterable[str]) -> None:
+    def revive(self, run: Path, jobs: Iterable[str]) -> str:
         """See to it that jobs which were sent are worked on, where the scheduler is a process of ours.
 
-        Raises RunError where its files cannot be read.
+        Why they do not go on all the same, for people ("": they do, as far as is known).  Raises RunError where its
+        files cannot be read, and where nothing helps.
         """
-        return
+        return ""
 
     @abstractmethod
     def find_token(self, token: str, since: float) -> str | None:

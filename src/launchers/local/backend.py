@@ -104,14 +104,18 @@ class LocalBackend(Backend):
         control.start_scheduler(_folder(requests[0]))
         return [f"{request.submission.attempt}/{request.submission.name}" for request in requests]
 
-    def revive(self, run: Path, jobs: Iterable[str]) -> None:
+    def revive(self, run: Path, jobs: Iterable[str]) -> str:
         """Start schedulers again that have ended before their jobs, one that dies at once later and later.
 
         It costs little where nothing has to be done: whoever waits calls it before each look.  Raises RunError where
         files are missing or cannot be read, and where a scheduler has died at once too often.
         """
+        troubles = ""
         for folder in _folders(run, jobs):
             control.revive_scheduler(folder)
+            trouble, is_alone = control.why_nothing_moves(folder, run)
+            troubles = troubles or ("" if is_alone else trouble)  # one that was alone has just been started
+        return troubles
 
     def find_token(self, token: str, since: float) -> str | None:
         """None: to send an attempt again does no harm, so nothing needs to be found."""

@@ -24,7 +24,7 @@ def cancel_steps(run: StoredRun, steps: Collection[str], spared: Collection[Memb
     check_cluster(run)
     journal = run.folder.journal
     order = Cancel(sorted(steps), len(run.submissions))
-    journal.append(order)
+    journal.note([order])
     if not run.backend.sends_attempts_whole:
         _withhold_unsubmitted(run, journal.state(), steps, spared)
     state = journal.state()  # what was submitted in the meantime has an id now
@@ -43,7 +43,7 @@ def cancel_steps(run: StoredRun, steps: Collection[str], spared: Collection[Memb
             run.backend.cancel(run.folder.path, elements, tokens)
     except CommandError as error:
         raise CommandError(f"{run.folder}: its jobs may not be cancelled, but wait or run: {error}") from error
-    journal.append(Cancel(order.steps, order.submissions, done=True))
+    journal.note([Cancel(order.steps, order.submissions, done=True)])
 
 
 def take_for_lost(run: StoredRun, members: Iterable[MemberState], reason: str) -> None:
@@ -51,11 +51,14 @@ def take_for_lost(run: StoredRun, members: Iterable[MemberState], reason: str) -
     by_submission: dict[str, list[int]] = {}
     for member in members:
         by_submission.setdefault(member.submission, []).append(member.position)
+    lost = [Lost(name, sorted(positions), reason) for name, positions in by_submission.items()]
+    if not lost:
+        return
     for name, positions in by_submission.items():
         submission = run.submissions_by_name[name]
         for position in positions:
             withhold(run.folder.job_folder(name), position if submission.array else None, reason)
-        run.folder.journal.append(Lost(name, sorted(positions), reason))
+    run.folder.journal.note(lost)
 
 
 # -- what is withheld ------------------------------------------------------------------------------------------

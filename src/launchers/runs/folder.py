@@ -1,7 +1,8 @@
 """The run folder: the only state there is of a submitted plan.
 
 plan.json        what was submitted, by whom and from which source; written last, so where it is all is there
-journal.jsonl    what was done since, append-only, each line on disk before what it announces is done
+journal.jsonl    what was done since, append-only, each line on disk before what it announces is done;
+                 journal.*.jsonl what was noted beside it without the lock
 lock/            who is working on it: host, pid, time of birth, and where these mean one process
 seen.json        the last state of each job that a scheduler knew
 steps/<step>/    the function and its arguments, pickled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from attrs import define, field, frozen
 from attrs.validators import deep_iterable, deep_mapping, instance_of, optional
 
 from launchers.events import append, is_time, line_of, read_events
+from launchers.files.atomic import write_atomically
 
 _text = instance_of(str)
 _texts = deep_iterable(instance_of(str), instance_of(list))
@@ -164,9 +166,19 @@ class Journal:
         """Write down what is about to be done, or was; on disk when this returns.  Raises OSError."""
         append(self.path, line_of(event, EVENTS))
 
+    def note(self, events: Iterable[Event]) -> None:
+        """Write down events without the run's lock, in a file of their own; on disk when this returns.  Raises OSError.
+
+        Two clients that append to one file on a network file system overwrite each other (man open, O_APPEND).  What
+        is noted so comes to the same in whatever order: orders to cancel, and what is lost.
+        """
+        lines = "".join(line_of(event, EVENTS) for event in events)
+        write_atomically(self.path.with_name(f"{self.path.stem}.{secrets.token_hex(8)}{self.path.suffix}"), lines)
+
     def events(self) -> list[Event]:
-        """All events, in order.  Raises BadLineError."""
-        return read_events(self.path, EVENTS)
+        """All events, in order, and then what was noted beside them.  Raises BadLineError."""
+        notes = sorted(self.path.parent.glob(f"{self.path.stem}.*{self.path.suffix}"))
+        return [event for path in (self.path, *notes) for event in read_events(path, EVENTS)]
 
     def state(self) -> JournalState:
         """What the events come to.  Raises BadLineError."""

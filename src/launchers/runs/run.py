@@ -217,7 +217,7 @@ class _Watch:
     def __init__(self, run: PlanRun, give_up: float) -> None:
         self.run, self.give_up = run, give_up
         self.missing: dict[tuple[str, int], float] = {}
-        self.away = ""
+        self.away = self.trouble = ""
         self.revived = 0.0
 
     def look(self) -> list[StepState]:
@@ -237,7 +237,10 @@ class _Watch:
         now = time.monotonic()
         if self.run.record.own and now >= self.revived:
             record = self.run.record
-            record.backend.revive(record.folder.path, record.folder.journal.state().jobs.values())
+            trouble = record.backend.revive(record.folder.path, record.folder.journal.state().jobs.values())
+            if trouble and trouble != self.trouble:
+                print(f"launchers: {trouble}", file=sys.stderr)
+            self.trouble = trouble
             self.revived = now + REVIVAL
 
     def _tell_of_outages(self, members: Sequence[MemberState]) -> None:

@@ -85,7 +85,7 @@ def test_cancel_ends_a_step_and_its_descendants(tmp_path, capsys):
     while not (tmp_path / "started").exists():
         time.sleep(0.02)
     assert main(["cancel", str(run.folder), "slow"]) == 0
-    assert capsys.readouterr().out == "cancelled: after, slow\n"
+    assert capsys.readouterr().out == "cancelled: slow, after\n"
     assert not run.wait(30, check=False)
     assert states(run) == {"slow": "CANCELLED", "after": "CANCELLED", "other": "COMPLETED"}
     assert main(["cancel", str(run.folder), "nothing"]) == 2

@@ -245,3 +245,14 @@ def test_whatever_stands_in_a_journal_is_read_or_refused_by_its_line(tmp_path_fa
     except BadLineError as error:
         assert 1 <= error.line <= data.count(b"\n") + 1
         assert str(error).startswith(f"{path}:{error.line}: ")
+
+
+def test_what_is_noted_without_the_lock_is_read_with_the_rest(journal):
+    journal.append(Submitted({"a": "12"}))
+    journal.note([Cancel(["x"], 1)])
+    journal.note([Lost("a", [0], "gone"), Lost("b", [1], "gone")])
+    journal.append(Intent(["b"]))
+    state = journal.state()
+    assert (state.jobs, state.orders) == ({"a": "12"}, [(1, frozenset("x"))])
+    assert sorted(state.lost) == [("a", 0), ("b", 1)]
+    assert journal.path.read_bytes().count(b"\n") == 2

@@ -189,6 +189,7 @@ COMMANDS = [("status",), ("retry",), ("cancel",), ("report",), ("advise",), ("lo
 @pytest.mark.parametrize("change", ["gone", "folder", "{}", "[" * 5000, '{"time": 1e300}', "\xff"])
 def test_whatever_became_of_a_file_there_is_no_traceback(tmp_path, capsys, monkeypatch, command, name, change):
     """A run that has not ended; nothing is started again for it."""
+    monkeypatch.setattr("launchers.cli.cancel.PATIENCE", 0.0)
     monkeypatch.setattr("launchers.local.control.subprocess.Popen", lambda *words, **more: SimpleNamespace(pid=0))
     recorder = Recorder(tmp_path / "runs")
     recorder.step("a")
