@@ -5,12 +5,12 @@ On most sites a resource is a core (docs/oar-facts.md#resources).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from attrs import field, frozen
 
+from launchers.oar.answers import find_document
 from launchers.quantities.units import MIB
 
 LEVELS = ("host", "network_address", "gpu", "core")
@@ -53,9 +53,10 @@ class OarFacts:
 def is_oarnodes_output(text: str) -> bool:
     """Whether a text is what ``oarnodes -J`` prints."""
     try:
-        return _is_object_of_resources(json.loads(text))
-    except (ValueError, RecursionError):
+        find_document(text, _is_object_of_resources)
+    except ValueError:
         return False
+    return True
 
 
 def read_oarnodes(text: str) -> OarFacts:
@@ -65,12 +66,17 @@ def read_oarnodes(text: str) -> OarFacts:
     """
     if not text.strip():
         return OarFacts((), problems=("oarnodes printed nothing: the cluster has no resources",))
-    resources = json.loads(text)
-    if not _is_object_of_resources(resources):
-        raise ValueError("this is not what oarnodes -J prints: an object of resources by their id")
+    try:
+        return _facts(find_document(text, _is_object_of_resources))
+    except (ValueError, TypeError, OverflowError) as error:
+        message = f"this is not what oarnodes -J prints, an object of resources by their id: {error}"
+        raise ValueError(message) from None
+
+
+def _facts(resources: Mapping[str, Resource]) -> OarFacts:
     hosts: dict[str, list[Resource]] = {}
     problems = []
-    for id, resource in sorted(resources.items(), key=lambda item: int(item[0]) if item[0].isdigit() else 0):
+    for id, resource in sorted(resources.items(), key=lambda item: int(item[0]) if item[0].isdecimal() else 0):
         host = resource.get("host") or resource.get("network_address")
         if resource.get("type", "default") != "default":
             continue  # licences, disks and networks are no places to run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from launchers.commands import CommandError, Connector
+from launchers.oar.answers import find_document
 from launchers.oar.refusals import oar_complaint
 
 TIMEOUT = 60.0
@@ -149,16 +149,12 @@ def read_jobs(text: str) -> list[OarJob]:
 
 def _records(text: str) -> list[Any]:
     """The first object or list of records that begins a line.  Raises ValueError where there is none."""
-    decoder = json.JSONDecoder()
-    for start in re.finditer(r"^[ \t]*(?=[\[{])", text, re.M):
-        try:
-            document, _ = decoder.raw_decode(text, start.end())
-        except ValueError:
-            continue
-        records = list(document.values()) if isinstance(document, dict) else document
-        if all(isinstance(record, dict) for record in records):
-            return records
-    raise ValueError(f"no JSON object of jobs in {text.strip()[:80]!r}")
+    document = find_document(text, lambda found: all(isinstance(record, dict) for record in _values(found)))
+    return _values(document)
+
+
+def _values(document: Any) -> list[Any]:
+    return list(document.values()) if isinstance(document, dict) else document
 
 
 def _job(record: Mapping[str, Any]) -> OarJob:

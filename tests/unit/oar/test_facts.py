@@ -81,8 +81,17 @@ def test_what_is_not_the_output_of_oarnodes():
     for text in ("", "{}", "[]", '{"1": {}}', '{"1": 2}', half, "nodes", '{"nodes": []}', "{" * 100_000):
         assert not is_oarnodes_output(text)
     assert is_oarnodes_output(oarnodes(resource(1, "a")))
-    with pytest.raises(ValueError, match="not what oarnodes -J prints"):
-        read_oarnodes('{"1": {}}')
+    odd = [oarnodes(resource(1, "a", **{key: {"a": 1}})) for key in ("core", "gpu", "available_upto", "gpu_model")]
+    for text in ('{"1": {}}', "{" * 100_000, *odd[:3], oarnodes(resource(1, "a", available_upto=1e999))):
+        with pytest.raises(ValueError, match="not what oarnodes -J prints"):
+            read_oarnodes(text)
+
+
+def test_what_others_print_around_it_does_not_matter():
+    text = oarnodes(resource(1, "a"))
+    for around in (f"[NEWS] {{tonight}}\n{text}", f"{text}\nbye", f"{{}}\n{text}"):
+        assert is_oarnodes_output(around)
+        assert read_oarnodes(around) == read_oarnodes(text)
 
 
 def test_properties_are_those_that_all_resources_have_and_sql_can_name():

@@ -132,14 +132,14 @@ def test_what_others_print_around_it_does_not_matter(around):
 
 
 @pytest.mark.parametrize(("text", "why"), [
-    ("oarstat: cannot connect", "no JSON object of jobs in 'oarstat: cannot connect'"),
+    ("oarstat: cannot connect", "no JSON object as is expected in 'oarstat: cannot connect'"),
     ("null", "no JSON object"), ("7", "no JSON object"), ('{"7": {"Job_Id": 7', "no JSON object"),
     ('{"7": null}', "no JSON object"), ("[1]", "no JSON object"), ("{" * 100000, "no JSON object"),
     ('{"7": {"Job_Id": 7, "array_id": 7, "array_index": 1}}', "a job has no 'state'"),
     ('{"7": {"Job_Id": 7, "state": "Running"}}', "a job has no 'array_"),
     ('{"7": {"Job_Id": "x", "array_id": 7, "array_index": 1, "state": "Running"}}', "invalid literal"),
     ('{"7": {"Job_Id": 1e999, "array_id": 7, "array_index": 1, "state": "Running"}}', "infinity"),
-    ("[" * 100000, ""),
+    ("[" * 100000, "no JSON object"),
 ])  # fmt: skip
 def test_what_is_no_answer_says_so(text, why):
     """'Cannot ask' is not 'gone'."""
