@@ -85,10 +85,11 @@ def last_lines(plan_run: PlanRun, step: StepState, count: int = LINES) -> list[s
     failed = next((job for job in step.members if job.failed), None)
     if failed is None:
         return []
+    from launchers.report.logs import READ, tail
+
     lines: list[str] = []
     for path in plan_run.logs(step.name, failed.item):
-        text = path.read_text(encoding="utf-8", errors="replace")
-        lines += [line for line in text.splitlines() if not line.startswith("submitit ")]
+        lines += [line for line in tail(path, READ) if not line.startswith("submitit ")]
     item = "" if failed.item is None else f":{failed.item}"
     heading = f"---- the end of: launchers logs {plan_run.folder.name} {step.name}{item}"
     return [heading, *lines[-count:]] if lines else []

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from launchers.files.owner import open_file
 from launchers.report.states import state_class
 from launchers.runs.run import PlanRun
 from launchers.runs.status import MemberState, StepState
@@ -69,10 +70,13 @@ def last_line(run: PlanRun, step: StepState) -> str:
 
 def tail(path: Path, count: int) -> list[str]:
     """The last lines of a log as a terminal shows them: without colours and without what was overwritten."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - READ))
-        text = file.read().decode("utf-8", errors="replace")
+    try:
+        with open_file(path, own=False) as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - READ))
+            text = file.read(READ).decode("utf-8", errors="replace")
+    except OSError:
+        return []  # it was removed meanwhile, or is no log
     lines = text.rstrip().split("\n")[1 if size > READ else 0 :]
     plain = [_plain(line) for line in lines[-count:]]
     return plain if any(plain) else []

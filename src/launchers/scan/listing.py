@@ -8,11 +8,12 @@ from pathlib import Path
 
 from attrs import frozen
 
+from launchers.runs.folder import RunFolder
 from launchers.runs.stored import StoredRun, load_run
 from launchers.scan.definition import RUN_PREFIX
 from launchers.scan.errors import DefinitionError
 from launchers.scan.identity import Family
-from launchers.scan.runs import RUNNING, required_runs, run_folders, run_hash, run_state
+from launchers.scan.runs import may_have_jobs, required_runs, run_folders, run_hash, run_state
 
 
 @frozen
@@ -78,10 +79,17 @@ def clean_runs(family: Family, hashes: Sequence[str] = (), *, dry_run: bool = Fa
 
 def _remove_ended(folders: Sequence[Path], dry_run: bool) -> Iterator[tuple[Path, bool]]:
     for folder in folders:
-        has_ended = run_state(folder) != RUNNING
+        has_ended = not may_have_jobs(folder, run_state(folder))
         if has_ended and not dry_run:
-            shutil.rmtree(folder)
+            _remove(folder)
         yield folder, has_ended
+
+
+def _remove(folder: Path) -> None:
+    """Remove a run while nobody works on it; plan.json first, so that whoever gets the lock next finds no run."""
+    with RunFolder(folder).lock():
+        RunFolder(folder).plan_path.unlink(missing_ok=True)
+        shutil.rmtree(folder)
 
 
 def _named_runs(family: Family, hashes: Sequence[str]) -> list[Path]:

@@ -142,7 +142,8 @@ def _submit(
             run = write_scan(folder, identity, launcher, required)
             submit_pending(run)
         except BaseException as error:
-            refused = isinstance(error, SubmitError) and not error.transient
+            queued = folder.plan_path.exists() and folder.journal.state().jobs
+            refused = isinstance(error, SubmitError) and not error.transient and not queued
             if refused or not folder.plan_path.exists():  # otherwise the job may be in the queue: see resume
                 shutil.rmtree(folder.path)
                 if aside is not None:

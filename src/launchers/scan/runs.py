@@ -61,13 +61,16 @@ def may_have_jobs(folder: Path, state: str) -> str:
     """Why a run in this state may still have jobs in its folder; "" where it has none."""
     if state == RUNNING:
         return "is still running"
-    if state != UNKNOWN:
-        return ""
     if (folder / "plan.json").exists():
-        members = (member for step in open_run(folder).status() for member in step.members)
+        run = open_run(folder)
+        if run.record.folder.is_locked:
+            return "is being worked on"
+        members = [member for step in run.status() for member in step.members]
         away = next((member.info.reason for member in members if member.is_unreachable), "")
+        if any(member.job and not member.ended and member.info.state != UNKNOWN for member in members):
+            return "is still running"
     else:
-        away = _esis_answer(folder).problem
+        away = _esis_answer(folder).problem if state == UNKNOWN else ""
     return f"may still be running, which cannot be found out now: {away}" if away else ""
 
 

@@ -71,8 +71,11 @@ def test_a_run_that_cannot_be_asked_about_may_still_have_jobs(problem, why, monk
 
 @pytest.mark.parametrize("reachable", [True, False])
 def test_a_run_of_ours_that_cannot_be_asked_about(reachable, monkeypatch):
-    member = SimpleNamespace(info=JobInfo("UNKNOWN", "Slurm cannot be asked"), is_unreachable=not reachable)
-    run = SimpleNamespace(status=lambda: [SimpleNamespace(members=[member])])
+    member = SimpleNamespace(
+        info=JobInfo("UNKNOWN", "Slurm cannot be asked"), is_unreachable=not reachable, job="7", ended=False
+    )
+    folder = SimpleNamespace(is_locked=False)
+    run = SimpleNamespace(status=lambda: [SimpleNamespace(members=[member])], record=SimpleNamespace(folder=folder))
     monkeypatch.setattr(room, "open_run", lambda folder: run)
     Path("plan.json").touch()
     assert bool(may_have_jobs(Path(), "UNKNOWN")) is not reachable
@@ -99,6 +102,24 @@ def test_the_job_of_esis_has_the_state_of_its_tasks(states, state, monkeypatch):
     monkeypatch.setattr(room, "backend", {"slurm": Slurm()}.get)
     assert run_state(make_esis_run(completed="1")) == state
     assert asked == [(Path("wrkdir.0a"), {"12345": ""})]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("RUNNING", "is still running"), ("PENDING", "is still running"), ("FAILED", "")]
+)
+def test_a_run_has_jobs_while_one_of_them_has_not_ended(state, words, monkeypatch):
+    """It is FAILED as soon as one task is."""
+    members = [
+        SimpleNamespace(info=JobInfo(state), is_unreachable=False, job=f"7_{n}", ended=state == "FAILED")
+        for n, state in enumerate(["FAILED", state])
+    ]
+    folder = SimpleNamespace(is_locked=False)
+    run = SimpleNamespace(status=lambda: [SimpleNamespace(members=members)], record=SimpleNamespace(folder=folder))
+    monkeypatch.setattr(room, "open_run", lambda folder: run)
+    Path("plan.json").touch()
+    assert may_have_jobs(Path(), "FAILED") == words
+    folder.is_locked = True
+    assert may_have_jobs(Path(), "FAILED") == "is being worked on"
 
 
 def test_what_is_no_job_id_is_not_asked_for(monkeypatch):
