@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -139,10 +140,14 @@ def test_cancel(slurm, tmp_path, capsys):
 
 
 def no_sacct(monkeypatch, tmp_path):
-    folder = tmp_path / "nosacct"
+    """A cluster without accounting: sacct fails, and slurm.conf says why."""
+    real, folder = shutil.which("scontrol"), tmp_path / "none"
     folder.mkdir()
+    none = "s/accounting_storage.slurmdbd/accounting_storage\\/none/"
     (folder / "sacct").write_text("#!/bin/sh\necho 'Slurm accounting storage is disabled' >&2; exit 1\n")
-    (folder / "sacct").chmod(0o755)
+    (folder / "scontrol").write_text(f'#!/bin/sh\n{real} "$@" | sed "{none}"\n')
+    for path in folder.iterdir():
+        path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
 
