@@ -153,12 +153,12 @@ def no_sacct(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("accounting", [True, False])
 def test_items_that_are_cancelled_before_they_start(slurm, tmp_path, monkeypatch, accounting):
-    if not accounting:
-        no_sacct(monkeypatch, tmp_path)
     items = Map(
         "some", CPU, bad_or_slow, ["bad", *[str(tmp_path / f"{n}") for n in range(5)]], at_once=2, fail_fast=True
     )
     run = Plan("p", items).submit()
+    if not accounting:
+        no_sacct(monkeypatch, tmp_path)
     assert not run.wait(90, check=False)
     (step,) = run.status()
     assert step.ended, step.counts
@@ -235,9 +235,9 @@ def test_a_thousand_steps_in_a_handful_of_sbatch_calls(slurm):
 
 
 def test_without_sacct(slurm, monkeypatch, tmp_path):
-    no_sacct(monkeypatch, tmp_path)
     plan = Plan("p", Chain(Step("a", CPU, double, 1), Step("bad", CPU, fail), Step("never", CPU, double, 2)))
     run = plan.submit()
+    no_sacct(monkeypatch, tmp_path)
     assert not run.wait(60, check=False)
     assert states(run) == {"a": "COMPLETED", "bad": "FAILED", "never": "CANCELLED"}
 
