@@ -40,8 +40,6 @@ from chaos_run.shapes import draw
 
 Counts = dict[tuple[str, str], Counter[str]]
 """By scheduler and kind of attack."""
-BATCH = 32
-"""Tries at once."""
 COUNTS = ("tries", "jobs", *FAULTS)
 """What is counted: `jobs` are the starts that the ledgers have, the rest are tries that had such a fault."""
 SETTLES = 3.0
@@ -99,8 +97,9 @@ def attack(bed: Any, kinds: Sequence[Kind], options: argparse.Namespace, tries: 
     counts: Counts = {(bed.name, kind.name): Counter() for kind in kinds}
     pairs = [(number, kind) for kind in kinds for number in range(tries[kind.name])]
     pairs.sort(key=lambda pair: pair[0])
-    for begin in range(0, len(pairs), BATCH):
-        batch = pairs[begin : begin + BATCH]
+    size = 2 * options.workers  # many only wait
+    for begin in range(0, len(pairs), size):
+        batch = pairs[begin : begin + size]
         scenes = [new_scene(bed, kind, options.seed, options.first + number) for number, kind in batch]
         try:
             run_batch(bed, scenes, options.workers)
