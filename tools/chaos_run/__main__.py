@@ -32,7 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import slurm_testbed
-from chaos_run.attacks import KINDS, Kind, free_disk, impossible
+from chaos_run.attacks import KINDS, Kind, free_disk
 from chaos_run.beds import BEDS
 from chaos_run.judge import FAULTS, fingerprint, heal, judge
 from chaos_run.scene import Scene
@@ -168,16 +168,16 @@ def main(argv: list[str] | None = None) -> int:
     names = options.kind.split(",") if options.kind else list(bed.kinds)
     if unknown := [name for name in names if name not in bed.kinds]:
         parser.error(f"{options.bed} has no {', '.join(unknown)}; it has {', '.join(bed.kinds)}")
-    for name in names:
-        if why := impossible(name):
-            print(f"chaos: LOUD: {name} is NOT tried: {why}", file=sys.stderr)
-    names = [name for name in names if not impossible(name)]
-    tries = {name: options.tries // len(names) + (n < options.tries % len(names)) for n, name in enumerate(names)}
-    kinds = [KINDS[name] for name in names if tries[name]]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     started, rows = time.monotonic(), Counts()
     try:
         bed.up()
+        for name in names:
+            if why := bed.hindrance(name):
+                print(f"chaos: LOUD: {name} is NOT tried: {why}", file=sys.stderr)
+        names = [name for name in names if not bed.hindrance(name)]
+        tries = {name: options.tries // len(names) + (n < options.tries % len(names)) for n, name in enumerate(names)}
+        kinds = [KINDS[name] for name in names if tries[name]]
         groups = [[kind for kind in kinds if not kind.alone], *([kind] for kind in kinds if kind.alone)]
         for group in filter(None, groups):
             rows |= attack(bed, group, options, tries)

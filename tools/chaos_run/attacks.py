@@ -60,15 +60,6 @@ class Kind:
         return self.storm is not calm or self.event is not nothing
 
 
-def impossible(kind: str) -> str:
-    """Why a kind cannot be tried here; "" where it can."""
-    if kind in ("disk", "owner") and os.geteuid():
-        return "it needs root, to mount a small disk, or to give files away"
-    if kind == "clock" and shutil.which("cc") is None:
-        return "it needs a C compiler (cc), for a library that has the clock jump"
-    return ""
-
-
 # -- kill, stop, race ------------------------------------------------------------------------------------------
 
 
@@ -518,7 +509,7 @@ def outages(bed: Any, rng: random.Random) -> Iterator[None]:
     over = threading.Event()
 
     def strike() -> None:
-        while bed.daemons() and not over.wait(rng.uniform(0.5, 4)):
+        while not over.wait(rng.uniform(0.5, 4)):
             bed.stop(rng.choice(bed.daemons()), hard=rng.random() < 0.3)
             over.wait(rng.uniform(0.5, 6))
             bed.heal()

@@ -88,6 +88,14 @@ class Here:
     def heal(self) -> None:
         """Whatever was taken away is there again."""
 
+    def hindrance(self, kind: str) -> str:
+        """Why a kind cannot be tried here; "" where it can."""
+        if kind in ("disk", "owner") and os.geteuid():
+            return "it needs root, to mount a small disk, or to give files away"
+        if kind == "clock" and shutil.which("cc") is None:
+            return "it needs a C compiler (cc), for a library that has the clock jump"
+        return ""
+
     def environment(self, folder: Path) -> dict[str, str]:
         """That of a client."""
         return environment_of(folder)
@@ -301,9 +309,14 @@ class Oar(Here):
         account = str(self.uid)
         return ("setpriv", f"--reuid={account}", f"--regid={account}", "--clear-groups")
 
+    def hindrance(self, kind: str) -> str:
+        if kind == "outage" and self.shared:
+            return "this OAR ran before: others may use it"
+        return super().hindrance(kind)
+
     def daemons(self) -> tuple[str, ...]:
         """What an outage may take away."""
-        return () if self.shared else ("almighty", "postgres")
+        return ("almighty", "postgres")
 
     def stop(self, daemon: str, *, hard: bool) -> None:
         """Take the server away; the database only hangs, as what it has is gone when it is started again."""

@@ -11,7 +11,7 @@ from launchers.cli import options as shared
 from launchers.cli import show
 from launchers.cli.selection import VERSION
 from launchers.config.check import check
-from launchers.config.find import locate
+from launchers.config.find import check_owner, locate
 from launchers.config.load import load, loads
 from launchers.files.problems import ConfigError, Problem
 
@@ -51,13 +51,20 @@ def _problems(file: str | None) -> list[Problem]:
                 return [_unreadable("<stdin>", "the input is empty", "check the command that should have written it")]
             config = loads(text, "<stdin>")
         else:
-            path = Path(file) if file else locate(None, os.environ, Path.cwd()).used
+            path = Path(file) if file else _file_in_use()
             if path is None:
                 return [_unreadable("launchers.yaml", "launchers finds no such file", "see: launchers where")]
             config = load(path)
     except ConfigError as error:
         return list(error.problems)
     return check(config)
+
+
+def _file_in_use() -> Path | None:
+    """The file that would be used; raises ConfigError for another user's."""
+    located = locate(None, os.environ, Path.cwd())
+    check_owner(located)
+    return located.used
 
 
 def _unreadable(file: str, message: str, hint: str) -> Problem:

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     left = [member for step in plan_run.status() for member in step.members if member.info.state == UNKNOWN]
     if left:
         print(
-            f"launchers: left out: {len(left)} jobs of which nobody knows what became ({left[0].info.reason}). "
+            f"launchers: left out: {len(left)} jobs whose end is not known ({left[0].info.reason}). "
             f"To take them for lost: launchers retry --lost {plan_run.folder.name}",
             file=sys.stderr,
         )

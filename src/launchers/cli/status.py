@@ -132,17 +132,13 @@ def status_json(plan_run: PlanRun, steps: Sequence[StepState]) -> dict[str, Any]
 
 
 def job_json(member: MemberState, now: float) -> dict[str, Any]:
-    """A job of a step.
-
-    Slurm keeps the reason of a job's waiting after it has started, so a job that runs or succeeded shows none.
-    """
+    """A job of a step; one that succeeded shows no reason."""
     info = member.info
-    waits_or_failed = info.state not in ("RUNNING", "COMPLETING", "COMPLETED")
     return {
         "item": member.item,
         "job": member.job or None,
         "state": info.state,
-        "reason": _or_null(info.reason) if waits_or_failed else None,
+        "reason": _or_null(info.reason) if info.state != "COMPLETED" else None,
         "partition": _or_null(info.partition),
         "nodes": _or_null(info.nodes),
         "elapsed": member.elapsed(now),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from pathlib import Path
 
 
@@ -12,7 +13,7 @@ def write_atomically(path: Path, text: str) -> None:
 
     The text is on disk when this returns. Raises OSError with the name of the file; then the old one is still there.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         try:
             _write(fresh, text)
@@ -26,9 +27,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file that is new, and no link that somebody else has put there; what a killed process left gives way."""
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
+    """Write a file that is new, and no link that somebody else has put there."""
     with path.open("xb") as out:
         out.write(text.encode("utf-8", "backslashreplace"))
         out.flush()

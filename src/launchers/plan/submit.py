@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -54,9 +55,13 @@ def submit(
         cluster=placed.backend.cluster(),
         **origin(command),
     )
-    _write_calls(run_folder, placed)
-    write_tickets(run, run.submissions)
-    write_run(run)
+    try:
+        _write_calls(run_folder, placed)
+        write_tickets(run, run.submissions)
+        write_run(run)
+    except BaseException:
+        shutil.rmtree(run_folder.path, ignore_errors=True)  # nothing of it is submitted, and nothing can be
+        raise
     with run_folder.lock():
         submit_pending(run, on_refusal=on_refusal)
     return PlanRun(run)

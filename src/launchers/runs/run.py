@@ -171,7 +171,7 @@ class PlanRun:
         members = member_states(run)
         unreachable = next((member for member in members if member.is_unreachable), None)
         if unreachable is not None:
-            raise RunError(f"{self.folder}: nobody can say what is lost: {unreachable.info.reason}")
+            raise RunError(f"{self.folder}: what is lost cannot be said now: {unreachable.info.reason}")
         missing = [member for member in members if member.is_missing]
         take_for_lost(run, missing, "no scheduler knows it, and it left no result")
         return missing

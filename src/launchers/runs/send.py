@@ -34,7 +34,7 @@ PAUSES = (0.5, 1, 2, 4, 8, 15, 30)
 LOOK_AGAIN = 0.5
 """Seconds between two looks for a token."""
 PARENT_FAILED_REASON = "what it waits for failed"
-NOBODY_KNOWS = "nobody knows how {name} ended, which it waits for"
+NOBODY_KNOWS = "it is not known how {name} ended, which it waits for"
 FRESHNESS = 0.5
 """The part of the time for which a scheduler remembers an ended job, after which a parent is asked for again."""
 
@@ -186,32 +186,40 @@ class _Sender:
             return self.run.backend.find_token(submission.token, self.run.created) or ""
         except CommandError as error:
             raise SubmitError(
-                f"nobody can say whether {self.run.backend.title} has {submission.name} already, so it is not "
+                f"it is not known whether {self.run.backend.title} has {submission.name} already, so it is not "
                 f"submitted: {error}\nonce it answers: launchers resume {self.run.folder}",
                 transient=True,
             ) from error
 
     def _send(self, batch: Sequence[Submission], waits: tuple[Wait, ...]) -> list[str]:
-        """Submit until the scheduler takes the jobs, or certainly does not; the token tells what an answer does not."""
+        """Submit until the scheduler takes the jobs, or certainly does not.
+
+        No refusal is believed, and nothing is sent again, before the scheduler has said that it has no such job.
+        """
         requests = [self.run.request(submission, waits) for submission in batch]
-        for pause in (*PAUSES, None):
+        pauses = iter(PAUSES)
+        while True:
             try:
                 return self.run.backend.send(requests)
             except RefusedError as error:
                 refusal = error
-            if refusal.transient and pause is not None:
-                time.sleep(pause)
-            try:
-                if job := self.run.backend.find_token(batch[0].token, self.run.created):
-                    return [job]
-            except CommandError:
-                if pause is not None:  # the scheduler is away: it is asked again, and then its queue
-                    if not refusal.transient:
-                        time.sleep(pause)
-                    continue
+            pause = next(pauses, None) if refusal.transient else 0.0
+            time.sleep(pause or 0.0)
+            if job := self._find_patiently(batch[0], refusal, pauses):
+                return [job]
             if pause is None or not refusal.transient:
                 raise SubmitError(self._refuse(batch[0], refusal), transient=refusal.transient) from refusal
-        raise AssertionError("unreachable: the last try raises")
+
+    def _find_patiently(self, submission: Submission, refusal: RefusedError, pauses: Iterator[float]) -> str:
+        """The id of the job that carries a token; "" where there is none.  Raises SubmitError when pauses run out."""
+        while True:
+            try:
+                return self.run.backend.find_token(submission.token, self.run.created) or ""
+            except CommandError as error:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise SubmitError(self._refuse(submission, refusal), transient=True) from error
+                time.sleep(pause)
 
     def _refuse(self, submission: Submission, error: RefusedError) -> str:
         """Write down a refusal and cancel what is queued if asked; the message that says all that."""
@@ -281,7 +289,7 @@ class _Sender:
             unknown = next((member for member in members if member.is_unreachable), None)
             if unknown is not None:
                 raise SubmitError(
-                    f"nobody can say how {name} ended, which others wait for, so nothing more is submitted: "
+                    f"it is not known how {name} ended, which others wait for, so nothing more is submitted: "
                     f"{unknown.info.reason}\nonce it answers: launchers resume {self.run.folder}",
                     transient=True,
                 )
@@ -329,7 +337,7 @@ def live_jobs(folders: Iterable[str | Path]) -> list[Element] | None:
         live = [member for step in steps for member in step.members if not member.ended]
         unknown = next((member for member in live if member.info.state == UNKNOWN), None)
         if unknown is not None:
-            raise RunError(f"{folder} cannot be waited for: nobody knows how it is: {unknown.info.reason}")
+            raise RunError(f"{folder} cannot be waited for, as its state is not known: {unknown.info.reason}")
         counts: dict[str, int] = {}
         for member in live:
             counts[member.submission] = counts.get(member.submission, 0) + 1

@@ -145,7 +145,7 @@ class StepState:
         """Why the first job that says so waits or failed, in words."""
         for member in self.members:
             info = member.info
-            if info.state == "PENDING" and info.reason not in NO_REASON:
+            if info.state in ("PENDING", "RUNNING") and info.reason not in NO_REASON:
                 return in_words(info.reason)
             if info.state in (UNKNOWN, UNSUBMITTED):
                 return info.reason

@@ -254,7 +254,7 @@ def _squeue_info(cells: list[str]) -> JobInfo:
     state = base(state)
     return JobInfo(
         state,
-        reason,
+        reason if state in ENDED | {"PENDING"} else "",  # Slurm keeps what a job waited for after it has started
         nodes,
         elapsed,
         partition=partition,

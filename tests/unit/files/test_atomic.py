@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -38,10 +39,22 @@ def test_the_old_file_stays_where_the_new_one_cannot_be_written(tmp_path, monkey
     assert [file.name for file in tmp_path.iterdir()] == ["plan.json"]
 
 
-def test_a_link_that_somebody_put_there_is_not_followed(tmp_path):
-    (tmp_path / f".plan.json.{os.getpid()}").symlink_to(tmp_path / "elsewhere")
-    write_atomically(tmp_path / "plan.json", "new")
-    assert [file.name for file in tmp_path.iterdir()] == ["plan.json"]
+def test_a_link_that_somebody_put_there_is_not_followed(tmp_path, monkeypatch):
+    monkeypatch.setattr("launchers.files.atomic.secrets.token_hex", lambda _: "abcd")
+    (tmp_path / ".plan.json.abcd").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError):
+        write_atomically(tmp_path / "plan.json", "new")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_two_machines_do_not_write_the_same_file(tmp_path, monkeypatch):
+    """Processes of both may have the same pid."""
+    fresh = []
+    real = Path.rename
+    monkeypatch.setattr(Path, "rename", lambda self, to: (fresh.append(self.name), real(self, to)))
+    for text in ("a", "b"):
+        write_atomically(tmp_path / "plan.json", text)
+    assert len(set(fresh)) == 2
 
 
 def test_what_is_no_text_is_written_as_it_is_shown(tmp_path):

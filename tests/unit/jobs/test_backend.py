@@ -240,8 +240,8 @@ def test_nobody_knows_a_token_where_no_scheduler_can_be_asked(name, no_slurm):
 def commands(no_slurm):
     """Writes a command that prints words on stderr and fails; srun and oarstat find nothing."""
 
-    def install(name, words):
-        (no_slurm / name).write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    def install(name, words, status=1):
+        (no_slurm / name).write_text(f"#!/bin/sh\necho '{words}' >&2\nexit {status}\n")
         (no_slurm / name).chmod(0o755)
 
     for name in ("srun", "oarstat"):
@@ -267,12 +267,12 @@ def test_a_submission_that_reaches_no_scheduler_is_worth_asking_again(name, word
     assert words in error.lines[-1]
 
 
-@pytest.mark.parametrize(("name", "words", "code"), [
-    ("slurm", "sbatch: error: Batch job submission failed: Requested time limit is invalid", "duration"),
-    ("oar", "There are not enough resources for your request", "limit"),
+@pytest.mark.parametrize(("name", "words", "status", "code"), [
+    ("slurm", "sbatch: error: Batch job submission failed: Requested time limit is invalid", 1, "duration"),
+    ("oar", "There are not enough resources for your request", 8, "limit"),
 ])  # fmt: skip
-def test_a_submission_that_is_refused_is_not(name, words, code, launchers, commands, tmp_path):
-    commands(backend(name).submit_command, words)
+def test_a_submission_that_is_refused_is_not(name, words, status, code, launchers, commands, tmp_path):
+    commands(backend(name).submit_command, words, status)
     error = refusal(name, launchers[name].resources, tmp_path)
     assert (error.transient, error.code) == (False, code)
 

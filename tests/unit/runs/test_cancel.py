@@ -122,7 +122,9 @@ def test_what_nobody_knows_is_taken_for_lost_on_demand(fake, run):
 def test_nothing_is_lost_while_the_scheduler_is_away(fake, run):
     run.folder.journal.append(Submitted({"m": "8", "z": "9"}))
     fake.problem = "fakequeue: no answer"
-    with pytest.raises(RunError, match=r"nobody can say what is lost: the fake scheduler cannot be asked: .*no answer"):
+    with pytest.raises(
+        RunError, match=r"what is lost cannot be said now: the fake scheduler cannot be asked: .*no answer"
+    ):
         PlanRun(run).take_for_lost()
     assert "LOST" not in states(run)
 

@@ -207,7 +207,7 @@ def test_a_job_that_nobody_knows(slurm):
     (slurm / "jobs").unlink()
     (step, *_) = run.status()
     assert step.state == "UNKNOWN"
-    assert step.reason.startswith("last seen PENDING 20")
+    assert step.reason.startswith("no scheduler knows it (any more); last seen PENDING 20")
 
 
 def test_the_sbatch_file_is_shown_before(slurm):

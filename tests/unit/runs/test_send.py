@@ -118,12 +118,28 @@ def test_a_refusal_of_what_was_taken_all_the_same(fake, tmp_path):
     assert run.folder.journal.state().jobs == {"a": "100"}
 
 
-def test_a_refusal_is_not_believed_while_nobody_can_be_asked(fake, tmp_path):
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_refusal_is_not_believed_before_the_scheduler_was_asked(fake, tmp_path, taken):
     run = stored_run(tmp_path, submission("a"))
-    fake.answers = [refusal("Message receive failure"), TAKEN]
-    fake.questions = [AWAY]
-    submit_pending(run)
-    assert sent(fake) == [["a"]]
+    fake.answers, fake.questions = [refusal("Message receive failure")], [AWAY, AWAY]
+    fake.before_send = lambda _: fake.take("token-a") if taken else None
+    if taken:
+        submit_pending(run)
+        assert run.folder.journal.state().jobs == {"a": "100"}
+    else:
+        with pytest.raises(SubmitError, match="fakesub refused a: Message receive failure"):
+            submit_pending(run)
+    assert (fake.requests, fake.answers) == ([], [])
+
+
+def test_nothing_is_sent_again_while_the_scheduler_cannot_be_asked(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a"))
+    fake.answers, fake.questions = [BUSY, TAKEN], [AWAY] * 10
+    with pytest.raises(SubmitError, match="Socket timed out") as caught:
+        submit_pending(run)
+    assert caught.value.transient
+    assert fake.answers == [TAKEN]
+    assert run.folder.journal.state().intended.keys() == {"a"}
 
 
 # -- refusals --------------------------------------------------------------------------------------------------
@@ -265,7 +281,7 @@ def test_an_intent_that_nobody_can_be_asked_of_is_not_sent_again(fake, tmp_path)
     run = stored_run(tmp_path, submission("a"))
     run.folder.journal.append(Intent(["a"]))
     fake.questions = [AWAY]
-    with pytest.raises(SubmitError, match=r"nobody can say whether .* has a already") as caught:
+    with pytest.raises(SubmitError, match=r"it is not known whether .* has a already") as caught:
         submit_pending(run)
     assert caught.value.transient
     assert fake.requests == []

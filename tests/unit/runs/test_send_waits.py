@@ -60,7 +60,7 @@ def test_a_parent_that_has_ended_is_judged_here(
     assert waits_of(fake, "b") == {KEPT: (Wait(kind, ("7", None)),), MET: (), NEVER: NEVER}[expected]
     if expected == NEVER:
         *_, never = run.folder.journal.events()
-        reason = "nobody knows how a ended, which it waits for" if case == "unknown" else "what it waits for failed"
+        reason = "it is not known how a ended, which it waits for" if case == "unknown" else "what it waits for failed"
         assert (never.submission, never.reason) == ("b", reason)
 
 
@@ -68,7 +68,7 @@ def test_nothing_is_decided_about_parents_while_the_scheduler_is_away(fake, tmp_
     run = stored_run(tmp_path, submission("a"), submission("b", after("a")))
     run.folder.journal.append(Submitted({"a": "7"}))
     fake.problem = "fakequeue: no answer"
-    with pytest.raises(SubmitError, match=r"nobody can say how a ended.*no answer") as caught:
+    with pytest.raises(SubmitError, match=r"it is not known how a ended.*no answer") as caught:
         submit_pending(run)
     assert caught.value.transient
     assert fake.requests == []
@@ -219,5 +219,7 @@ def test_another_run_of_which_nobody_knows(fake, tmp_path):
     """Its id may be another job's by now, or be ignored."""
     folder = other_run(fake, tmp_path, ["RUNNING", "COMPLETED"])
     del fake.infos["50", 1]
-    with pytest.raises(RunError, match=f"{folder} cannot be waited for: nobody knows how it is: no scheduler knows it"):
+    with pytest.raises(
+        RunError, match=f"{folder} cannot be waited for, as its state is not known: no scheduler knows it"
+    ):
         live_jobs([folder])

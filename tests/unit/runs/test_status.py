@@ -339,7 +339,8 @@ def test_a_step_that_was_left_out_has_not_failed(states):
 @pytest.mark.parametrize(
     ("jobs", "reason"),
     [
-        ([("RUNNING", {"reason": "x"})], ""),
+        ([("RUNNING", {"reason": ""})], ""),
+        ([("RUNNING", {"reason": "its scheduler has gone"})], "its scheduler has gone"),
         ([("COMPLETED", {"reason": "x"})], ""),
         ([("PENDING", {"reason": "Priority"})], "waits behind jobs of higher priority"),
         ([("PENDING", {"reason": "None"}), ("PENDING", {"reason": ""})], ""),

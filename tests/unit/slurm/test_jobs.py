@@ -45,7 +45,7 @@ def info(squeue, sacct=""):
 
 
 def test_times_and_the_rest():
-    assert info(queued()) == JobInfo("RUNNING", "None", "n1", "0:05", partition="cpu", submitted=1, started=2)
+    assert info(queued()) == JobInfo("RUNNING", "", "n1", "0:05", partition="cpu", submitted=1, started=2)
     assert info("", accounted(state="FAILED", reason="NonZeroExitCode", exit="3:0", end="Unknown")) == JobInfo(
         "FAILED", "NonZeroExitCode", "n1", "00:05", "3:0", "cpu", 1, 1, 2, None
     )
@@ -76,7 +76,10 @@ def test_a_job_that_was_cancelled_before_it_started_has_no_start():
 
 
 def test_usage_is_that_of_the_job_and_its_steps():
-    own, step = ["5", "cpu=3", "cpu=4", "00:03", "", "", "1", ""], ["", "", "cpu=4", "00:03", "1024K", "1", "1", "mem=1024K"]
+    own, step = (
+        ["5", "cpu=3", "cpu=4", "00:03", "", "", "1", ""],
+        ["", "", "cpu=4", "00:03", "1024K", "1", "1", "mem=1024K"],
+    )
     rows = accounted(used=own) + accounted("7.batch", used=step, comment="", name="batch", folder="")
     (known,) = job_infos(cluster("", rows), {"7": "tok"}, usage=True).infos.values()
     assert known.usage == usage_of(own, step)
