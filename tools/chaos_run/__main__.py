@@ -120,6 +120,22 @@ def attack(bed: Any, kinds: Sequence[Kind], options: argparse.Namespace, tries: 
     return counts
 
 
+def attack_all(bed: Any, names: Sequence[str], options: argparse.Namespace) -> Counts:
+    """The tries of all kinds that can be tried here: together, but for kinds that disturb all that is going on."""
+    for name in names:
+        if why := bed.hindrance(name):
+            print(f"chaos: LOUD: {name} is NOT tried: {why}", file=sys.stderr)
+    possible = [name for name in names if not bed.hindrance(name)]
+    tries = {name: options.tries // len(possible) for name in possible}
+    tries |= {name: tries[name] + 1 for name in possible[: options.tries % max(1, len(possible))]}
+    kinds = [KINDS[name] for name in possible if tries[name]]
+    groups = [[kind for kind in kinds if not kind.alone], *([kind] for kind in kinds if kind.alone)]
+    counts = Counts()
+    for group in filter(None, groups):
+        counts |= attack(bed, group, options, tries)
+    return counts
+
+
 def report(scene: Scene, bed: Any, options: argparse.Namespace) -> str:
     """A try that went wrong, and the command that tries it again."""
     lines = [
@@ -172,15 +188,7 @@ def main(argv: list[str] | None = None) -> int:
     started, rows = time.monotonic(), Counts()
     try:
         bed.up()
-        for name in names:
-            if why := bed.hindrance(name):
-                print(f"chaos: LOUD: {name} is NOT tried: {why}", file=sys.stderr)
-        names = [name for name in names if not bed.hindrance(name)]
-        tries = {name: options.tries // len(names) + (n < options.tries % len(names)) for n, name in enumerate(names)}
-        kinds = [KINDS[name] for name in names if tries[name]]
-        groups = [[kind for kind in kinds if not kind.alone], *([kind] for kind in kinds if kind.alone)]
-        for group in filter(None, groups):
-            rows |= attack(bed, group, options, tries)
+        rows = attack_all(bed, names, options)
     except slurm_testbed.TestbedError as error:
         print(f"chaos: LOUD: {options.bed} is NOT tried: {error}", file=sys.stderr)
         return 3

@@ -200,7 +200,7 @@ def _submit(argv: list[str], log: Path, count: int, token: str) -> str:
         try:
             id = oar_jobs.find_token(LocalConnector(), token)
         except CommandError as failure:
-            why = f"whether it took the job nobody knows: {failure}; its name ends with {token}"
+            why = f"whether it took the job is not known: {failure}; its name ends with {token}"
             raise RefusedError([*error.lines, why], error.code, transient=True) from error
         if id is None:
             raise

@@ -156,7 +156,7 @@ def test_where_an_answer_is_not_certain_the_token_tells(executor, commands):
     with pytest.raises(FailedJobError, match="Cannot connect to executor"):
         executor.submit(pow, 2, 3)
     commands.oarstat("", status=1)
-    with pytest.raises(FailedJobError, match=r"whether it took the job nobody knows: oarstat.*launchers-x-0-3"):
+    with pytest.raises(FailedJobError, match=r"whether it took the job is not known: oarstat.*launchers-x-0-3"):
         executor.submit(pow, 2, 3)
 
 
