@@ -18,6 +18,7 @@ class SlurmQueue:
         for name in ("send", "states", "cancel"):
             monkeypatch.setattr(SlurmBackend, name, getattr(self, f"_{name}"))
         monkeypatch.setattr(SlurmBackend, "largest_array", lambda _: array)
+        monkeypatch.setattr(SlurmBackend, "proves_success", True)
         monkeypatch.setattr(SlurmBackend, "cluster", lambda _: "")
         monkeypatch.setattr(SlurmBackend, "forget_after", lambda _: 300.0)
         monkeypatch.setattr(SlurmBackend, "missing_commands", lambda _: ())

@@ -142,6 +142,9 @@ class Backend(ABC):
     `sends_attempts_whole` says that it reads what it is to run, and what that waits for, from the run folder: all
     submissions of an attempt are one request then.  Otherwise each is a request of its own, with its dependencies.
 
+    `proves_success` says that a job which it calls COMPLETED has run its command to the end.  srun may end with 0 and
+    not have started its task, so on Slurm a job needs a result of its own.
+
     `forgets_jobs` says that it may know nothing any more of a job that has ended, `forget_after` tells when.
 
     `grace` is for how many seconds a submission may still be on its way after its client was killed, and
@@ -157,6 +160,7 @@ class Backend(ABC):
     takes_options: bool = False
     waits_for_one_failure: bool = True
     sends_attempts_whole: bool = False
+    proves_success: bool = True
     forgets_jobs: bool = True
     grace: float = 15.0
     poll_interval: float = 2.0

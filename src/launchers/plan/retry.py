@@ -17,6 +17,8 @@ from launchers.plan.tree import Pinned
 from launchers.quantities.units import MIB, parse_memory
 from launchers.requirement import parse
 from launchers.runs.escalate import asked, asked_by_hand, escalated, factors, pointless, times
+from launchers.runs.gate import WHOLE, withhold
+from launchers.runs.journal import Never
 from launchers.runs.record import StepRecord
 from launchers.runs.run import PlanRun
 from launchers.runs.send import submit_pending, write_tickets
@@ -24,6 +26,7 @@ from launchers.runs.status import UNSUBMITTED, MemberState, StepState
 from launchers.runs.stored import StoredRun, write_run
 
 States = Mapping[Member, MemberState]
+SUPERSEDED = "a later attempt takes its place"
 
 
 def retry(
@@ -52,6 +55,8 @@ def retry(
         failed = _failed_members(run, states, only)
         if not failed:
             return []
+        superseded = _superseded_submissions(record, failed, states)
+        failed |= {member for submission in superseded for member in submission.members}
         fresh = _retry_submissions(record, failed, states)
         if by:
             _refuse_pointless(record, fresh, by, escalate)
@@ -60,6 +65,9 @@ def retry(
         record.add_submissions(tuple(fresh))
         write_tickets(record, fresh)
         write_run(record)
+        for submission in superseded:
+            withhold(record.folder.job_folder(submission.name), WHOLE, SUPERSEDED)
+            record.folder.journal.append(Never(submission.name, SUPERSEDED))
         submit_pending(record, on_refusal=on_refusal)
     return list(dict.fromkeys(step for step, _ in sorted(failed, key=lambda member: (member[0], member[1] or 0))))
 
@@ -113,6 +121,20 @@ def _failed_members(run: PlanRun, states: States, only: Iterable[str]) -> set[Me
         if (not wanted or member[0] in wanted) and not state.succeeded and (state.ended or state.stuck)
     }
     return _startable(run.record, failed, states)
+
+
+def _superseded_submissions(run: StoredRun, failed: set[Member], states: States) -> list[Submission]:
+    """The submissions that have not been made and wait for what is run again: they wait for its new attempt then."""
+    again, superseded = set(failed), []
+    for submission in run.submissions:  # parents come first
+        members = [] if submission.barrier else submission.members
+        is_latest = all(states[member].submission == submission.name for member in members if member in states)
+        if not members or not is_latest or any(states[member].info.state != UNSUBMITTED for member in members):
+            continue
+        if any(awaited in again for member in members for _, awaited in _awaited_jobs(run, member, submission.parents)):
+            superseded.append(submission)
+            again.update(members)
+    return superseded
 
 
 def _startable(run: StoredRun, failed: set[Member], states: States) -> set[Member]:

@@ -21,8 +21,11 @@ from launchers.runs.script import script_logs
 from launchers.runs.status import UNSUBMITTED, MemberState, StepState, member_states, step_states
 from launchers.runs.stored import StoredRun, load_run
 
+NO_RESULT = "it ended with 0, and left no result"
 GIVE_UP = 3600.0
 """Seconds after which a job that its scheduler does not know, and that has left no result, is taken for lost."""
+RESULT_LAG = 60.0
+"""Seconds for which a result may not be seen on a shared file system after its job has ended (man nfs: acdirmax)."""
 REVIVAL = 2.0
 """Seconds between two looks at whether a scheduler of ours was killed."""
 
@@ -174,7 +177,9 @@ class PlanRun:
             raise RunError(f"{self.folder}: what is lost cannot be said now: {unreachable.info.reason}")
         missing = [member for member in members if member.is_missing]
         take_for_lost(run, missing, "no scheduler knows it, and it left no result")
-        return missing
+        without_result = [member for member in members if member.lacks_result and not member.ended]
+        take_for_lost(run, without_result, NO_RESULT)
+        return missing + without_result
 
     def _own(self) -> StoredRun:
         """The run, read again, where it may be worked on.  Raises RunError."""
@@ -226,11 +231,12 @@ class _Watch:
         steps = self.run.status()
         members = [member for step in steps for member in step.members]
         self._tell_of_outages(members)
-        lost = self._overdue(members)
-        if not lost or not self.run.record.own:
+        overdue = self._overdue(members)
+        if not overdue or not self.run.record.own:
             return steps
-        reason = f"no scheduler has known it for {format_timespan(max(1, round(self.give_up)))}, and it left no result"
-        take_for_lost(self.run.record, lost, reason)
+        unknown = f"no scheduler has known it for {format_timespan(max(1, round(self.give_up)))}, and it left no result"
+        take_for_lost(self.run.record, [member for member in overdue if member.is_missing], unknown)
+        take_for_lost(self.run.record, [member for member in overdue if member.lacks_result], NO_RESULT)
         return self.run.status()
 
     def _revive(self) -> None:
@@ -256,9 +262,14 @@ class _Watch:
     def _overdue(self, members: Sequence[MemberState]) -> list[MemberState]:
         """The jobs that have been missing for too long."""
         now = time.monotonic()
-        missing = {(member.submission, member.position): member for member in members if member.is_missing}
+        missing = {
+            (member.submission, member.position): member
+            for member in members
+            if member.is_missing or (member.lacks_result and not member.ended)
+        }
         self.missing = {key: self.missing.get(key, now) for key in missing}
-        return [member for key, member in missing.items() if now - self.missing[key] >= self.give_up]
+        bounds = {True: self.give_up, False: min(self.give_up, RESULT_LAG)}
+        return [member for key, member in missing.items() if now - self.missing[key] >= bounds[member.is_missing]]
 
 
 def _submitit_logs(folder: RunFolder, submission: Submission, position: int) -> list[Path]:

@@ -262,7 +262,7 @@ class _Sender:
             end = self._end(parent)
             if end is None:
                 waits.append(Wait(parent.kind, (self.journal.jobs[parent.submission], parent.index)))
-            elif parent.kind in NEEDS_SUCCESS and end is not _End.GOOD:
+            elif parent.kind in NEEDS_SUCCESS and end is not _End.GOOD and not self._may_go_on(parent, submission):
                 return PARENT_FAILED_REASON if end is _End.BAD else NOBODY_KNOWS.format(name=parent.submission)
             if parent.kind == "afternotok":
                 step = self.run.submissions_by_name[parent.submission].members[parent.index or 0][0]
@@ -271,6 +271,11 @@ class _Sender:
             if ends <= {_End.GOOD, _End.UNKNOWN}:
                 return NOBODY_KNOWS.format(name=step) if _End.UNKNOWN in ends else PARENT_FAILED_REASON
         return tuple(waits)
+
+    def _may_go_on(self, parent: Parent, submission: Submission) -> bool:
+        """Whether items of a Map can start though the Map before it failed: each asks for its own item, on the node."""
+        ends = self.ended.get(parent.submission, {}).values()
+        return parent.kind == "aftercorr" and submission.array and self.run.backend.forgets_jobs and _End.GOOD in ends
 
     def _look_at_parents(self, names: Collection[str]) -> None:
         """Learn what became of parents that the scheduler may have forgotten.

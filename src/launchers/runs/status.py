@@ -39,7 +39,8 @@ Seen = dict[str, list[Any]]
 class MemberState:
     """One job of a step: its id in the scheduler, what is known of it, and what it was submitted as.
 
-    `is_missing` says that its scheduler answered, and does not know it.
+    `is_missing` says that its scheduler answered, and does not know it, and `lacks_result` that it ended with 0 as far
+    as the scheduler knows, and there is no result to show for it, or not yet.
     """
 
     step: str
@@ -50,6 +51,7 @@ class MemberState:
     element: Element = ("", None)
     position: int = 0
     is_missing: bool = False
+    lacks_result: bool = False
 
     @property
     def is_unreachable(self) -> bool:
@@ -219,6 +221,8 @@ class _Knowledge:
 def _tasks(submission: Submission) -> int:
     """How many tasks, each with a result of its own, a job of a submission has."""
     parameters = submission.parameters
+    if parameters.get("use_srun") is False:
+        return 1
     return max(1, int(parameters.get("nodes") or 1) * int(parameters.get("ntasks_per_node") or 1))
 
 
@@ -272,17 +276,36 @@ def _member_state(known: _Knowledge, step: str, item: int | None, submission: Su
         return MemberState(step, item, submission.name, "", info, position=position)
     index = submission.element(position)
     id = _id((job, index))
-    answer, missing = known.infos.get((job, index)), False
+    answer, missing, lacks_result = known.infos.get((job, index)), False, False
     if answer is None:
         info = _forgotten(known, submission, index, id, step, position)
         missing = info.state == UNKNOWN and not known.problem
     elif answer.state in ENDED and answer.state != "COMPLETED":
         info = _withdrawn(known, submission, index) or answer
     else:
-        info = answer
+        info, lacks_result = answer, answer.state == "COMPLETED" and not _is_proven(known, submission, index, id)
+    if lacks_result:
+        info = _without_result(known, submission, position, info)
     if answer is not None and info.submitted is None:
         info = evolve(info, submitted=journal.sent[submission.name])
-    return MemberState(step, item, submission.name, info.job or id, info, (job, index), position, missing)
+    place = (job, index)
+    return MemberState(step, item, submission.name, info.job or id, info, place, position, missing, lacks_result)
+
+
+def _is_proven(known: _Knowledge, submission: Submission, index: int | None, id: str) -> bool:
+    """Whether a job that its scheduler calls COMPLETED has run its step to the end."""
+    if known.run.backend.proves_success or submission.script or known.seen.get(id, ("",))[0] == "COMPLETED":
+        return True
+    outcome = known.outcome(submission, index)
+    return outcome is not None and outcome.word == SUCCESS
+
+
+def _without_result(known: _Knowledge, submission: Submission, position: int, info: JobInfo) -> JobInfo:
+    """A job that ended with 0 and has no result: it may not be seen yet on a shared file system."""
+    lost = known.journal.lost.get((submission.name, position))
+    if lost is not None:
+        return evolve(info, state=LOST, reason=lost)
+    return evolve(info, state="COMPLETING", reason="it ended with 0, and its result is not there (yet)")
 
 
 def _unsubmitted(known: _Knowledge, submission: Submission, position: int, step: str) -> JobInfo:

@@ -45,6 +45,7 @@ class SlurmBackend(Backend):
     commands = ("sbatch", "srun")
     takes_options = True
     waits_for_one_failure = False
+    proves_success = False
 
     def cluster(self) -> str:
         """ClusterName of slurm.conf."""

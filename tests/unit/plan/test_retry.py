@@ -1,14 +1,19 @@
 """Which jobs a retry submits again, and what they wait for."""
 
+from pathlib import Path
+
 import pytest
 from plans import CPU, GPU, work
 from slurm_queue import SlurmQueue
 
 from launchers import SlurmArgs
+from launchers.jobs.backend import JobInfo, RefusedError
 from launchers.plan import Chain, Dag, Map, Parallel, Plan, Step
 from launchers.plan.retry import retry, retry_due_steps
 from launchers.plan.tree import RetryPolicy
 from launchers.runs.run import open_run
+from launchers.runs.send import SubmitError
+from launchers.slurm.backend import SlurmBackend
 
 
 def step(name, need=CPU, **keys):
@@ -58,6 +63,33 @@ def test_what_failed_and_what_hung_on_it(queue):
     assert fresh(run) == {"a~2": (["a"], []), "b~2": (["b"], [("afterok", "a~2", None)])}
     assert queue.dependencies["b~2"] == [("afterok", "a~2", None)]
     assert fresh(open_run(run.folder)) == fresh(run)  # it is on disk
+
+
+def test_what_was_refused_waits_for_the_new_attempt_of_what_it_waits_for(queue, monkeypatch):
+    refused = ["c"]
+
+    def send(requests):
+        if requests[0].submission.name in refused:
+            raise RefusedError(["no"])
+        return queue._send(requests)
+
+    monkeypatch.setattr(SlurmBackend, "send", staticmethod(send))
+    monkeypatch.setattr(SlurmBackend, "find_token", lambda *_: None)
+    plan = Plan("p", Chain(step("a"), step("b"), step("c"), step("d"), Parallel(step("e"))))
+    with pytest.raises(SubmitError):
+        plan.submit(on_refusal="leave")
+    (folder,) = Path("runs").iterdir()
+    run = open_run(folder)
+    for name, state in (("1", "COMPLETED"), ("2", "FAILED")):
+        queue.infos[name, None] = JobInfo(state)
+    refused.clear()
+    assert retry(run) == ["b", "c", "d", "e"]
+    assert fresh(run) == {
+        "b~2": (["b"], []), "c~2": (["c"], [("afterok", "b~2", None)]), "d~2": (["d"], [("afterok", "c~2", None)]),
+        "e~2": (["e"], [("afterok", "d~2", None)]),
+    }  # fmt: skip
+    assert [request.submission.name for request in queue.sent] == ["a", "b", "b~2", "c~2", "d~2", "e~2"]
+    assert set(run.record.folder.journal.state().never) == {"c", "d", "e"}
 
 
 @pytest.mark.parametrize("state", ["FAILED", "TIMEOUT", "CANCELLED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"])

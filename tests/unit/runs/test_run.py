@@ -186,6 +186,15 @@ def test_a_job_that_stays_away_is_lost_after_a_time(fake, run):
         run.wait(30)
 
 
+def test_a_job_that_ended_with_0_and_left_no_result_is_lost_soon(fake, run, monkeypatch):
+    fake.proves_success = False
+    monkeypatch.setattr("launchers.runs.run.RESULT_LAG", 0.05)
+    end_all(fake)
+    assert not run.wait(30, check=False)
+    assert {member.info.state for step in run.status() for member in step.members} == {"LOST"}
+    assert run["a"].status().reason == "it ended with 0, and left no result"
+
+
 def test_a_job_that_comes_back_in_time_is_not_lost(fake, run, monkeypatch):
     end_all(fake)
     del fake.infos["8", 1]

@@ -166,6 +166,17 @@ def test_of_a_map_that_is_two_arrays_one_item_has_to_fail(fake, tmp_path, second
     assert waits_of(fake, "b") == waits
 
 
+@pytest.mark.parametrize(("ends", "waits"), [(["COMPLETED", "FAILED"], ()), (["FAILED", "FAILED"], NEVER)])
+def test_items_that_wait_for_their_own_item_each_start_if_that_succeeded(fake, tmp_path, ends, waits):
+    """The Map before them has ended: each of them looks on the node."""
+    run = stored_run(tmp_path, submission("a", items=[0, 1]), submission("b", after("a", "aftercorr"), items=[0, 1]))
+    run.folder.journal.append(Submitted({"a": "7"}))
+    for element, state in enumerate(ends):
+        fake.end("7", state, element)
+    submit_pending(run)
+    assert waits_of(fake, "b") == waits
+
+
 def test_steps_of_one_array_that_have_to_fail(fake, tmp_path):
     array = submission("x", steps=["x", "y"])
     both = [after("x", "afternotok", 0), after("x", "afternotok", 1)]

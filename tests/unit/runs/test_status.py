@@ -226,6 +226,24 @@ def test_a_job_that_was_cancelled_before_it_ran_its_step(fake, tmp_path):
     assert states(run) == [("CANCELLED", "x did not end as it waits for")]
 
 
+def test_a_scheduler_whose_word_is_no_proof(fake, tmp_path):
+    """srun may end with 0 and not have started its task."""
+    fake.proves_success = False
+    run = stored_run(tmp_path, submission("m", items=[0, 1]), submission("z", script="job.sh"))
+    run.folder.journal.append(Submitted({"m": "7", "z": "8"}))
+    for index in (0, 1):
+        fake.end("7", "COMPLETED", index)
+    fake.end("8", "COMPLETED", 0)
+    write_result(run, "m", 0, ("success", 1))
+    waiting = ("COMPLETING", "it ended with 0, and its result is not there (yet)")
+    assert states(run)[:2] == [("COMPLETED", ""), waiting]
+    write_result(run, "m", 1, ("success", 1))
+    assert states(run)[1] == ("COMPLETED", "")
+    for path in run.folder.job_folder("m").glob("*_result.pkl"):
+        path.unlink()
+    assert states(run)[1] == ("COMPLETED", "")  # it was seen once
+
+
 def test_another_job_that_runs_a_member_counts_for_it(fake, tmp_path):
     """The journal knows a submission by one job; another one was first on the node."""
     run = stored_run(tmp_path, submission("m", items=[0, 1]))

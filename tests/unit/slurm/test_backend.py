@@ -185,7 +185,11 @@ def test_what_carries_its_token_is_cancelled(slurm, tmp_path):
     lines = queued("1", comment="a") + queued("2", 7, comment="b") + queued("3", comment="", folder=tmp_path / "cwd")
     commands = slurm({"scancel": "", "squeue": lines + queued("4", comment="other")})
     with pytest.raises(CommandError, match="they have not ended"):
-        SLURM.cancel(tmp_path, [("1", None), ("2", 0), ("2", 7), ("3", None), ("4", None)], {"1": "a", "2": "b", "3": "c", "4": "d"})
+        SLURM.cancel(
+            tmp_path,
+            [("1", None), ("2", 0), ("2", 7), ("3", None), ("4", None)],
+            {"1": "a", "2": "b", "3": "c", "4": "d"},
+        )
     assert [argv for argv in commands.asked if argv[0] == "scancel"] == [("scancel", "1", "2_7", "3")]
 
 
