@@ -283,6 +283,9 @@ def clock(scene: Scene, bed: Any) -> None:
     """The clock of the clients, and of what they start, jumps to and fro."""
     offset = scene.folder / "clock"
     offset.write_text("0")
+    scene.forgotten = bool(
+        bed.commands
+    )  # an srun whose clock jumps gives up ("timeout waiting for task launch"), with 0
     shim = {"LD_PRELOAD": str(bed.clock()), "CHAOS_CLOCK": str(offset)}
     over = threading.Event()
     jumps = threading.Thread(target=jump, args=(scene, offset, over))
