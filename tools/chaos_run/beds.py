@@ -143,6 +143,9 @@ class Slurm(Here):
 
     def heal(self) -> None:
         self.bed.up(DESCRIPTION)
+        rows = self.bed.command("squeue", "-h", "-t", "PD", "-o", "%A|%r", check=False).stdout.splitlines()
+        for job in (row.partition("|")[0] for row in rows if "held" in row):  # "launch failed requeued held"
+            self.bed.command("scontrol", "release", job, check=False)
         if self.precious:
             self.bed.command("scancel", "-n", "precious", check=False)
             self.precious = []
