@@ -133,7 +133,7 @@ def test_to_cancel_says_so_where_it_cannot(folder, started):
     assert started == []
 
 
-@pytest.mark.parametrize("text", [GONE, BEFORE_REBOOT, None, ""])
+@pytest.mark.parametrize("text", [GONE, BEFORE_REBOOT, None, ""], ids=range(4))
 def test_without_a_scheduler_one_is_started_to_cancel(folder, started, signals, text):
     if text is not None:
         (folder / "scheduler.pid").write_text(text)
@@ -156,7 +156,9 @@ def test_which_process_it_is(folder):
     assert not (folder / "scheduler.pid").exists()
 
 
-@pytest.mark.parametrize("text", [GONE, BEFORE_REBOOT, None, "", "one two three\n", f"{GONE}{GONE}", "\0" * 4096])
+@pytest.mark.parametrize(
+    "text", [GONE, BEFORE_REBOOT, None, "", "one two three\n", f"{GONE}{GONE}", "\0" * 4096], ids=range(7)
+)
 def test_a_scheduler_that_has_gone_is_started_again(folder, started, text):
     if text is not None:
         (folder / "scheduler.pid").write_text(text)

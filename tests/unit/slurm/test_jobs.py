@@ -86,7 +86,9 @@ def test_usage_is_that_of_the_job_and_its_steps():
     assert known.usage.peak == 1024**2
 
 
-@pytest.mark.parametrize("line", ["7|N/A|RUNNING", "garbage", f"7{SEPARATOR}N/A{SEPARATOR}", queued(index="x")])
+@pytest.mark.parametrize(
+    "line", ["7|N/A|RUNNING", "garbage", f"7{SEPARATOR}N/A{SEPARATOR}", queued(index="x")], ids=range(4)
+)
 def test_lines_that_say_nothing(line):
     assert answer(line, line).infos == {}
 
@@ -270,6 +272,7 @@ def test_a_long_list_is_asked_in_parts():
         (found(comment="tokens", name="x.token"), "", None), ("", found("9"), "9"),
         ("", found("9_[1-3]", "", "a.tok"), "9"), ("7\n", "", None), (found("8", "x|tok|\n", "y\ntok"), found("9"), "9"),
     ],
+    ids=range(8),  # the rows have the separator, which is another one in each process
 )  # fmt: skip
 def test_a_job_is_found_by_its_token(squeue, sacct, job):
     assert find_token(cluster(squeue, sacct), "tok", 1700000000) == job
