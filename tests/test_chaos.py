@@ -93,8 +93,8 @@ def test_the_slurm_that_is_made_up_knows_dependencies():
     assert met("afterok:1_0,afternotok:1_1") is True
 
 
-TRIES = {"here": 500, "fake": 200} if LONG else {"here": 9, "fake": 5}
-KINDS = {"here": [], "fake": [] if LONG else ["--kind", "kill,stop,answers,parents,ids"]}
+TRIES = {"here": 500, "fake": 200} if LONG else {"here": 9, "fake": 4}
+KINDS = {"here": [], "fake": [] if LONG else ["--kind", "kill,parents,ids"]}
 """What is tried; all kinds, where nothing is said."""
 
 
