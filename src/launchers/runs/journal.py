@@ -177,8 +177,9 @@ class Journal:
 
     def events(self) -> list[Event]:
         """All events, in order, and then what was noted beside them.  Raises BadLineError."""
-        notes = sorted(self.path.parent.glob(f"{self.path.stem}.*{self.path.suffix}"))
-        return [event for path in (self.path, *notes) for event in read_events(path, EVENTS)]
+        paths = sorted(self.path.parent.glob(f"{self.path.stem}.*{self.path.suffix}"))
+        notes = [event for path in paths for event in read_events(path, EVENTS)]
+        return read_events(self.path, EVENTS) + sorted(notes, key=lambda event: event.time)
 
     def state(self) -> JournalState:
         """What the events come to.  Raises BadLineError."""

@@ -44,6 +44,8 @@ NO_LIMIT = 10**6
 """Minutes that stand for a job without a time limit."""
 OAR_ENVIRONMENT = "launchersoar"
 """The name of submitit's environment of our jobs on OAR (launchers.oar.environment)."""
+NOT_RUN = 74
+"""The exit status of a job that could not take its name (EX_IOERR of sysexits.h)."""
 LOOK = 5.0
 """Seconds between two looks for the result of another job that runs the same member."""
 
@@ -62,7 +64,11 @@ def main(argv: list[str]) -> int:
     position = int(environment.array_task_id or 0) if array else 0
     if environment.cluster == OAR_ENVIRONMENT:
         _redirect(paths.stdout, paths.stderr)
-    has_name = take(folder, position if array else None, environment.job_id)
+    try:
+        has_name = take(folder, position if array else None, environment.job_id)
+    except OSError as error:
+        print(f"launchers: nothing is run, as {folder} cannot be written: {error.strerror}", file=sys.stderr)
+        return NOT_RUN
     if has_name.job not in ("", environment.job_id):
         return _follow_other(run, submission, position if array else None, has_name.job, environment.job_id)
     if why := has_name.withheld or _parent_failure(run, ticket, position):
