@@ -101,12 +101,15 @@ def test_time_without_a_default(find, tmp_path):
 def test_a_queue_on_oar(find, tmp_path):
     nodes = {"hosts": "n1", "cpu": {"cores": 8}}
     config = write_config(tmp_path, oar=[oar_entry("c", nodes, queues={"best": {"types": ["besteffort"]}})])
-    _, out, _ = find(config, "cpu(cores=2)")
+    best = ("--tag", "besteffort")
+    status, _, err = find(config, "cpu(cores=2)")
+    assert (status, "--tag besteffort asks for that" in err) == (1, True)
+    _, out, _ = find(config, "cpu(cores=2)", *best)
     shown = dict(rows(out))
     assert (shown["queue"], shown["types"], shown["time"]) == ("best", "besteffort", "not asked")
     assert "core=2" in shown["resources"]
-    assert find(config, "cpu(cores=2)", "--oarsub")[1].startswith("#OAR ")
-    assert find(config, "cpu(cores=2)", "--sbatch")[1] == "# c runs jobs on OAR: it has no #SBATCH lines\n"
+    assert find(config, "cpu(cores=2)", *best, "--oarsub")[1].startswith("#OAR ")
+    assert find(config, "cpu(cores=2)", *best, "--sbatch")[1] == "# c runs jobs on OAR: it has no #SBATCH lines\n"
 
 
 def test_a_machine(find, tmp_path):

@@ -128,8 +128,8 @@ def test_a_row_of_a_step_with_a_job_and_with_many():
     [
         ("PENDING", "Priority", "Priority"),
         ("PENDING", "None", None),
-        ("RUNNING", "Priority", None),
-        ("COMPLETING", "Priority", None),
+        ("RUNNING", "its scheduler has gone", "its scheduler has gone"),
+        ("RUNNING", "", None),
         ("COMPLETED", "Priority", None),
         ("FAILED", "NonZeroExitCode", "NonZeroExitCode"),
     ],

@@ -39,8 +39,9 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
 
 
 def test_a_table_is_for_its_user_alone(tmp_path):
-    os.umask(0)
+    before = os.umask(0)
     write_table(tmp_path / "r", Capacity(), [])
+    os.umask(before)
     assert (tmp_path / "r").stat().st_mode & 0o777 == 0o700
     assert make_private(tmp_path / "r") == tmp_path / "r"
     assert read_table(tmp_path / "r") == (Capacity(), {})

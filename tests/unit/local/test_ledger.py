@@ -132,7 +132,7 @@ def test_a_claim_may_be_inherited_as_input(tmp_path):
         assert len(claims(tmp_path)) == 1
         child.kill()
         child.wait()
-        assert claims(tmp_path) == []  # what is left behind holds nothing
+        wait_until(lambda: claims(tmp_path) == [])  # what is left behind holds nothing
         os.killpg(child.pid, signal.SIGKILL)
 
 
