@@ -29,7 +29,7 @@ REASONS = {
     "JobArrayTaskLimit": "waits: so many tasks of its array run at once",
     "JobHeldUser": "is held by its user",
     "JobHeldAdmin": "is held by an administrator",
-    "launch failed requeued held": "is held by Slurm since its launch on a node failed: scontrol release queues it again",
+    "launch failed requeued held": "is held since its launch on a node failed: scontrol release queues it again",
     "PartitionTimeLimit": "asks for more time than its partition allows: it can never start",
     "PartitionNodeLimit": "asks for more nodes than its partition allows: it can never start",
     "PartitionConfig": "asks for what its partition does not have or does not allow: it can never start",
