@@ -110,6 +110,8 @@ def _of_plans(error: Exception, command: str) -> tuple[int, str] | None:
 
     if isinstance(error, NoSuchStepError):
         return BAD_INPUT, f"{command}: {error.args[0]}"
+    if isinstance(error, SubmitError) and error.transient:
+        return UNREACHABLE, f"{command}: {error}"
     statuses: tuple[tuple[type[Exception], int], ...] = (
         (UnreachableError, UNREACHABLE),
         (PlacementError, NO_MATCH),

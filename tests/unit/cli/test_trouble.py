@@ -68,6 +68,7 @@ def parsed(text):
         (PlacementError(["no place"]), 1, "launchers x: no place"),
         (UnreachableError(["away"]), 3, "launchers x: away"),
         (SubmitError("refused"), 1, "launchers x: refused"),
+        (SubmitError("no answer", transient=True), 3, "launchers x: no answer"),
         (ScanError("failed"), 1, "launchers x: failed"),
         (DefinitionError("bad"), 2, "launchers x: bad"),
         (CommandError("squeue gave no answer within 30 s"), 3, "launchers x: squeue gave no answer within 30 s"),
