@@ -104,7 +104,7 @@ def _follow_other(run: Path, submission: str, position: int | None, other: str, 
 def _parent_failure(run: Path, ticket: Mapping[str, Any], position: int) -> str:
     """Why this job can never start, where it waited for what did not come about; "" where it came about."""
     failed = unmet_parent(run, ticket, position)
-    return f"{failed} did not end as it waits for" if failed else ""
+    return f"it waits for {failed}, which ended otherwise" if failed else ""
 
 
 def unmet_parent(run: Path, ticket: Mapping[str, Any], position: int) -> str:

@@ -133,7 +133,7 @@ def test_types_and_the_oarsub_lines(oar):
         "oar: [{id: grid, query_oar: true, queues: {default: {disabled: true}, "
         "besteffort: {types: [besteffort, idempotent], properties: {production: NO}}}}]\n"
     )
-    launcher = find_launcher("cpu(cores=2) & duration=5m")
+    launcher = find_launcher("cpu(cores=2) & duration=5m", tags="besteffort")
     assert launcher.oar_args.types == ("besteffort", "idempotent")
     script = Path("script.sh")
     script.write_text("#!/bin/sh\n" + launcher.oarsub() + "\ntrue\n")

@@ -84,7 +84,7 @@ def test_a_failure_stops_its_children_and_a_retry(oar, tag, capsys):
         "each": "COMPLETED", "bad2": "FAILED", "anyway": "COMPLETED",
     }  # fmt: skip
     if tag == "grid":
-        assert next(step.reason for step in run.status() if step.name == "then") == "parent failed"
+        assert next(step.reason for step in run.status() if step.name == "then") == "it waits for some, which ended otherwise"
     assert main(["retry", str(run.folder), "--escalate", "mem*2, duration*1.5"]) == 0
     assert capsys.readouterr().out == "submitted again: bad, bad2, some, then\n"
     again = open_run(run.folder)
@@ -99,7 +99,7 @@ def test_grandchildren_are_stopped_too(oar):
     assert not run.wait(110, check=False)
     assert states(run) == {"bad": "FAILED", "child": "CANCELLED", "grandchild": "CANCELLED"}
     (said,) = (path.read_text() for path in run.logs("grandchild") if path.name.endswith("_0_log.err"))
-    assert said == "cancelled: parent failed: child\n"
+    assert said == "launchers: this job is cancelled: it waits for child, which ended otherwise\n"
 
 
 def test_cancel(oar, capsys):
@@ -125,15 +125,19 @@ def test_what_oar_cannot_wait_for_is_said_before(oar):
     assert not Path("runs").exists()
 
 
-def test_a_parent_that_does_not_exist_is_refused(oar):
+def test_nothing_waits_for_a_parent_that_does_not_exist(oar):
     """oarsub takes it, and the job would wait for ever (docs/oar-facts.md, Dependencies)."""
     run = small().submit(tags="grid")
     assert run.wait(110)
     jobs = run.record.folder.journal.state().jobs
     run.record.folder.journal.path.unlink()
     run.record.folder.journal.append(Submitted({"a": jobs["a"], "m": "99999999"}))
-    with pytest.raises(SubmitError, match="waits for job 99999999, which OAR does not know"):
-        resume(run.folder, on_refusal="leave")
+    results = list(run.record.folder.job_folder("m").glob("*_result.pkl"))
+    for path in results:
+        path.unlink()
+    resume(run.folder, on_refusal="leave")
+    (last,) = run["b"].status().members
+    assert (last.info.state, last.info.reason) == ("CANCELLED", "it is not known how m ended, which it waits for")
 
 
 def test_a_refusal_says_what_oar_said(oar):

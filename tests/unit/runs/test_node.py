@@ -258,9 +258,9 @@ def test_a_job_on_oar_whose_parent_failed(run):
     status, files = oar_job(run, "me")
     assert status == 113
     assert sorted(files) == ["12_0_0_log.err", "12_0_0_log.out", "12_0_0_result.pkl", "runner.0"]
-    words = "this job is cancelled: bad did not end as it waits for"
+    words = "this job is cancelled: it waits for bad, which ended otherwise"
     assert files["12_0_0_log.err"].read_text() == f"launchers: {words}\n"
-    assert peek_outcome(files["12_0_0_result.pkl"]) == Outcome("cancelled", "bad did not end as it waits for")
+    assert peek_outcome(files["12_0_0_result.pkl"]) == Outcome("cancelled", "it waits for bad, which ended otherwise")
 
 
 def test_a_barrier_on_oar_has_a_result_that_others_can_look_at(run):

@@ -222,8 +222,8 @@ def test_a_job_that_was_cancelled_before_it_ran_its_step(fake, tmp_path):
     run = stored_run(tmp_path, submission("a"))
     run.folder.journal.append(Submitted({"a": "7"}))
     fake.end("7", "FAILED", exit="113:0")
-    write_result(run, "a", None, ("cancelled", "x did not end as it waits for"))
-    assert states(run) == [("CANCELLED", "x did not end as it waits for")]
+    write_result(run, "a", None, ("cancelled", "it waits for x, which ended otherwise"))
+    assert states(run) == [("CANCELLED", "it waits for x, which ended otherwise")]
 
 
 def test_a_scheduler_whose_word_is_no_proof(fake, tmp_path):
