@@ -136,7 +136,7 @@ def test_nothing_waits_for_a_parent_that_does_not_exist(oar):
     for path in results:
         path.unlink()
     resume(run.folder, on_refusal="leave")
-    (last,) = run["b"].status().members
+    (last,) = run["z"].status().members
     assert (last.info.state, last.info.reason) == ("CANCELLED", "it is not known how m ended, which it waits for")
 
 
