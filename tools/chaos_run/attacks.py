@@ -343,7 +343,7 @@ def foreign_run(scene: Scene, bed: Any) -> None:
     if scene.rng.random() < 0.5:
         scene.ask("wait", "--timeout", "20")
     canary, copy = scene.folder / "canary", scene.folder / "strange" / "runs" / scene.run.name
-    shutil.copytree(scene.run, copy, ignore=shutil.ignore_patterns("lock*"))
+    shutil.copytree(scene.run, copy, ignore=shutil.ignore_patterns("lock*", ".*"))  # what processes rename meanwhile
     plant(copy, canary)
     for path in (copy.parent.parent, copy.parent, copy, *copy.rglob("*")):
         os.chown(path, STRANGER, STRANGER)
