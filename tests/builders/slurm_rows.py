@@ -29,6 +29,6 @@ def accounted(id="7", state="COMPLETED", *, used=(), **known):
     return row(id, *used, state, *{**usual, **times, **identity, **known}.values())
 
 
-def found(job="7", comment="tok", name="x"):
+def found(job="7", comment="tok", name="x", state="RUNNING", nodes="n1"):
     """A line of either where a token is looked for."""
-    return row(job, comment, name)
+    return row(job, state, nodes, comment, name)

@@ -78,17 +78,29 @@ def find_token(connector: Connector, token: str, since: float) -> str | None:
     asked: then it is not known whether there is such a job.
     """
     who = user()
-    columns = "".join(column + SEPARATOR for column in ("%F", "%k", "%j"))
+    columns = "".join(column + SEPARATOR for column in ("%F", "%T", "%N", "%k", "%j"))
     outcome = ask(connector, ("squeue", "-h", "-a", "-t", "all", "-u", who, "-o", columns))
     if outcome.status:
         raise CommandError(f"squeue: {outcome.complaint}")
     start = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(max(0.0, since - CLOCKS_APART)))
-    records = _records(outcome.stdout, 3)
-    if not any(_carries(token, comment, name) for _, comment, name in records):
-        fields = ("JobID", "Comment", "JobName")
-        records = _records(_run_sacct(connector, ("-X", "-u", who, "-S", start), fields), 3)
-    found = (job for job, comment, name in records if _carries(token, comment, name))
+    records = _records(outcome.stdout, 5)
+    if not any(_carries(token, comment, name) for *_, comment, name in records):
+        fields = ("JobID", "State", "NodeList", "Comment", "JobName")
+        records = _records(_run_sacct(connector, ("-X", "-u", who, "-S", start), fields), 5)
+    found = (
+        job
+        for job, state, nodes, comment, name in records
+        if _carries(token, comment, name) and not _was_refused(state, nodes)
+    )
     return next((job.partition("_")[0] for job in found), None)
+
+
+def _was_refused(state: str, nodes: str) -> bool:
+    """Whether the controller made a job only to let it fail at once, as no node fits it; sbatch calls that a refusal.
+
+    docs/slurm-facts.md#refusals-and-reasons: "Requested node configuration is not available" leaves such a job.
+    """
+    return base(state) == "FAILED" and nodes in ("", "None assigned", "(null)")
 
 
 def _carries(token: str, comment: str, name: str) -> bool:

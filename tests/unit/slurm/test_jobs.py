@@ -266,6 +266,17 @@ def test_a_long_list_is_asked_in_parts():
 
 
 @pytest.mark.parametrize(
+    ("state", "nodes", "job"),
+    [("FAILED", "", None), ("FAILED", "None assigned", None), ("FAILED", "n1", "7"), ("PENDING", "", "7")],
+)
+def test_a_job_that_was_refused_as_it_came_is_none(state, nodes, job):
+    """slurmctld keeps a record of what sbatch says it has refused."""
+    line = found(state=state, nodes=nodes)
+    assert find_token(cluster(line, ""), "tok", 1700000000) == job
+    assert find_token(cluster("", line), "tok", 1700000000) == job
+
+
+@pytest.mark.parametrize(
     ("squeue", "sacct", "job"),
     [
         (found(), "", "7"), (found(comment="(null)", name="plan.step.tok"), "", "7"), (found("7_3"), "", "7"),
