@@ -84,7 +84,10 @@ def test_a_failure_stops_its_children_and_a_retry(oar, tag, capsys):
         "each": "COMPLETED", "bad2": "FAILED", "anyway": "COMPLETED",
     }  # fmt: skip
     if tag == "grid":
-        assert next(step.reason for step in run.status() if step.name == "then") == "it waits for some, which ended otherwise"
+        assert (
+            next(step.reason for step in run.status() if step.name == "then")
+            == "it waits for some, which ended otherwise"
+        )
     assert main(["retry", str(run.folder), "--escalate", "mem*2, duration*1.5"]) == 0
     assert capsys.readouterr().out == "submitted again: bad, bad2, some, then\n"
     again = open_run(run.folder)

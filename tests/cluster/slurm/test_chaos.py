@@ -12,7 +12,9 @@ TOOLS = Path(__file__).resolve().parents[3] / "tools"
 TRIES = 200
 
 
-@pytest.mark.skipif(not LONG, reason="make long attacks real runs on Slurm; the fast tests attack those of this machine")
+@pytest.mark.skipif(
+    not LONG, reason="make long attacks real runs on Slurm; the fast tests attack those of this machine"
+)
 @pytest.mark.timeout(7200)
 def test_attacked(can_run):
     if os.geteuid():
