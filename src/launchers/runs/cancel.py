@@ -25,8 +25,7 @@ def cancel_steps(run: StoredRun, steps: Collection[str], spared: Collection[Memb
     journal = run.folder.journal
     order = Cancel(sorted(steps), len(run.submissions))
     journal.note([order])
-    if not run.backend.sends_attempts_whole:
-        _withhold_unsubmitted(run, journal.state(), steps, spared)
+    _withhold_unsubmitted(run, journal.state(), steps, spared)
     state = journal.state()  # what was submitted in the meantime has an id now
     elements = _elements_to_cancel(run, state.jobs, steps, spared)
     tokens = run.tokens(state)

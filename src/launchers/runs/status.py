@@ -223,7 +223,10 @@ def _tasks(submission: Submission) -> int:
     parameters = submission.parameters
     if parameters.get("use_srun") is False:
         return 1
-    return max(1, int(parameters.get("nodes") or 1) * int(parameters.get("ntasks_per_node") or 1))
+    counts = [str(parameters.get(name) or 1) for name in ("nodes", "ntasks_per_node")]
+    if not all(count.isascii() and count.isdigit() for count in counts):
+        return 1  # nodes may be a range, given by hand
+    return max(1, int(counts[0]) * int(counts[1]))
 
 
 def member_states(run: StoredRun, *, usage: bool = False, only: Collection[str] | None = None) -> list[MemberState]:

@@ -44,6 +44,13 @@ def test_what_is_on_its_way_and_has_arrived_is_cancelled(fake, run):
     assert fake.cancelled == [[("100", None)]]
 
 
+def test_what_this_machine_has_not_been_sent_cannot_start_when_it_is(fake, run):
+    """Its scheduler gets all of an attempt at once, and knows nothing of an order from before."""
+    fake.sends_attempts_whole = True
+    cancel_steps(run, ["z"])
+    assert take(run.folder.job_folder("z"), None, "1/z") == WITHHELD
+
+
 def test_only_what_is_wanted_is_withheld(fake, tmp_path):
     run = stored_run(tmp_path, submission("x", steps=["x", "y"]), submission("z"))
     cancel_steps(run, ["y"])

@@ -198,6 +198,13 @@ def test_all_tasks_of_a_job_have_to_succeed(fake, tmp_path):
     assert states(run)[0] == ("FAILED", "bad")
 
 
+def test_a_range_of_nodes_is_one_result(fake, tmp_path):
+    run = stored_run(tmp_path, submission("a", parameters={"nodes": "1-2"}))
+    run.folder.journal.append(Submitted({"a": "7"}))
+    write_result(run, "a", None, ("success", 1))
+    assert states(run) == [("COMPLETED", "")]
+
+
 def test_to_look_at_a_run_executes_nothing_of_it(fake, tmp_path):
     class Canary:
         def __reduce__(self):
