@@ -56,8 +56,12 @@ def pytest_runtest_call(item):
     """Run without coverage what it would slow down to no use.
 
     Property tests run the same lines hundreds of times, in twice the time; others measure time or memory themselves.
-    (pytest-cov's own marker does not reach the workers of pytest-xdist: they have two coverages, and it stops one.)
+    pytest-cov's own marker is refused: in a worker of pytest-xdist it may stop coverage for all tests that follow.
     """
+    if item.get_closest_marker("no_cover"):
+        pytest.fail(
+            "mark it no_coverage: pytest-cov's no_cover may end the coverage of all tests after it", pytrace=False
+        )
     slow = item.get_closest_marker("no_coverage") or getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
     if not slow or not item.config.pluginmanager.hasplugin("_cov"):
         return (yield)

@@ -1,6 +1,5 @@
 """Whatever a page says, it makes a plan or is refused with places in the file: no page makes a traceback."""
 
-import pytest
 import yaml
 from flows import plan_of
 from hypothesis import HealthCheck, example, given, settings
@@ -9,8 +8,6 @@ from hypothesis import strategies as st
 from launchers.files.problems import ConfigError
 from launchers.flow.read import loads
 from launchers.flow.schema import FlowDocument, JobDefaults, JobEnvironment, JobResources, JobSpec
-
-pytestmark = pytest.mark.no_cover
 
 KEYS = sorted(
     {

@@ -149,7 +149,7 @@ def test_hostile_names_do_not_break_the_yaml():
     assert loads(text).document.slurm[0].partitions["p"].nodes[0].features == ("yes", "1e3", "#y", "-")
 
 
-@pytest.mark.no_cover  # it measures time
+@pytest.mark.no_coverage  # it measures time
 def test_ten_thousand_nodes(shared):
     nodes = gzip.open(shared / "slurm-22.05-10000-nodes/scontrol-show-nodes.txt.gz", "rt").read()
     partitions = (shared / "slurm-22.05-10000-nodes/scontrol-show-partitions.txt").read_text()
