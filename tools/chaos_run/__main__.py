@@ -83,7 +83,7 @@ def run_batch(bed: Any, scenes: Sequence[Scene], workers: int) -> None:
         first.event(bed, scenes)
         each(lambda scene: KINDS[scene.kind].after(scene, bed))
         bed.heal()
-        each(lambda scene: heal(scene, retries=KINDS[scene.kind].retries, bound=bed.bound))
+        each(lambda scene: heal(scene, bed, retries=KINDS[scene.kind].retries))
         each(judge)
         before = [fingerprint(scene) for scene in scenes]
         time.sleep(SETTLES)

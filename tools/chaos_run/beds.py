@@ -88,6 +88,10 @@ class Here:
     def heal(self) -> None:
         """Whatever was taken away is there again."""
 
+    def repair(self) -> bool:
+        """Do what an administrator does about jobs that neither start nor end; whether there is anything."""
+        return False
+
     def hindrance(self, kind: str) -> str:
         """Why a kind cannot be tried here; "" where it can."""
         if kind in ("disk", "owner") and os.geteuid():
@@ -143,12 +147,19 @@ class Slurm(Here):
 
     def heal(self) -> None:
         self.bed.up(DESCRIPTION)
-        rows = self.bed.command("squeue", "-h", "-t", "PD", "-o", "%A|%r", check=False).stdout.splitlines()
-        for job in (row.partition("|")[0] for row in rows if "held" in row):  # "launch failed requeued held"
-            self.bed.command("scontrol", "release", job, check=False)
         if self.precious:
             self.bed.command("scancel", "-n", "precious", check=False)
             self.precious = []
+
+    def repair(self) -> bool:
+        """Release what a killed controller has left held, and have the nodes say which jobs they really run.
+
+        Slurm asks its nodes about that by itself, too, but only every half an hour (MAX_REG_FREQUENCY pings).
+        """
+        rows = self.bed.command("squeue", "-h", "-t", "PD", "-o", "%A|%r", check=False).stdout.splitlines()
+        for job in (row.partition("|")[0] for row in rows if "held" in row):  # "launch failed requeued held"
+            self.bed.command("scontrol", "release", job, check=False)
+        return self.bed.command("scontrol", "reconfigure", check=False).returncode == 0
 
     def environment(self, folder: Path) -> dict[str, str]:
         return {**environment_of(folder), "SLURM_CONF": str(self.bed.conf)}

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 from chaos_run.scene import BUG, Ended, Line, Scene
 from chaos_run.shapes import StepShape
@@ -21,10 +22,13 @@ FAULTS = ("lost", "doubled", "blocked", "wrong", "traceback")
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "LOST"}
 RESUMES = 4
 """How often somebody tries to resume before he gives up."""
+REPAIRS = 2
+"""How often an administrator looks after jobs that Slurm neither starts nor ends."""
 
 
-def heal(scene: Scene, *, retries: int = 0, bound: float) -> None:
+def heal(scene: Scene, bed: Any, *, retries: int = 0) -> None:
     """Do what a user does after the trouble is over: resume, wait, and retry what failed of it."""
+    bound = bed.bound
     if scene.run is None:  # the disk was full, or the scheduler away: again, by hand
         again = scene.call(*scene.submission, bound=bound)
         if scene.run is None:
@@ -37,9 +41,20 @@ def heal(scene: Scene, *, retries: int = 0, bound: float) -> None:
         scene.ask("wait", "--timeout", "20", bound=bound)
         scene.ask("retry", "--lost", bound=bound)
     scene.ask("wait", "--timeout", f"{bound:g}", bound=bound + 30)
+    for _ in range(REPAIRS):
+        if not is_stuck(scene) or not bed.repair():
+            break
+        scene.note("repaired")
+        scene.ask("wait", "--timeout", f"{2 * bound:g}", bound=2 * bound + 30)
     for _ in range(retries):
         scene.ask("retry", bound=bound)
         scene.ask("wait", "--timeout", f"{bound:g}", bound=bound + 30)
+
+
+def is_stuck(scene: Scene) -> bool:
+    """Whether jobs wait or run that ought to have ended."""
+    states = read_states(scene.ask("status", "--json"))
+    return any(state in ("PENDING", "RUNNING") for state, _ in states.values())
 
 
 def judge(scene: Scene) -> None:

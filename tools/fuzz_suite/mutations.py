@@ -177,6 +177,8 @@ def _kin(chance: random.Random, value: Any) -> Any:
     match value:
         case bool():
             return not value
+        case int() if abs(value) >= 2**1000:  # no float is as large
+            return chance.choice([-value, value + 1, str(value)])
         case int() | float():
             return chance.choice([-value, value + 1, value - 1, value * 10**6, str(value), float(value), value / 3])
         case str():
