@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
@@ -343,11 +344,14 @@ def live_jobs(folders: Iterable[str | Path]) -> list[Element] | None:
         unknown = next((member for member in live if member.info.state == UNKNOWN), None)
         if unknown is not None:
             raise RunError(f"{folder} cannot be waited for, as its state is not known: {unknown.info.reason}")
-        counts: dict[str, int] = {}
-        for member in live:
-            counts[member.submission] = counts.get(member.submission, 0) + 1
-        by_name, ids = run.record.submissions_by_name, run.record.folder.journal.state().jobs
-        whole = {name for name, count in counts.items() if count == len(by_name[name].members)}
-        jobs += [(ids[name], None) for name in sorted(whole & set(ids))]
-        jobs += [member.element for member in live if member.submission not in whole and member.job]
+        jobs += _elements_of(run.record, live)
     return jobs
+
+
+def _elements_of(run: StoredRun, members: Collection[MemberState]) -> Iterator[Element]:
+    """The elements of members that have a job; a job whose members are all among them stands for its elements."""
+    counts = Counter(member.submission for member in members)
+    ids = run.folder.journal.state().jobs
+    whole = {name for name, count in counts.items() if count == len(run.submissions_by_name[name].members)}
+    yield from ((ids[name], None) for name in sorted(whole & ids.keys()))
+    yield from (member.element for member in members if member.submission not in whole and member.job)

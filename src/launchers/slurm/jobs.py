@@ -165,11 +165,8 @@ def _combine(
 ) -> dict[Element, JobInfo]:
     """Both answers together (docs/slurm-facts.md#arrays).
 
-    What has not ended is in the queue: what sacct says of a job that the controller has forgotten is old.
-
-    An element that was cancelled before it could start is in no answer by itself. That neither knows it says so only
-    where all that ended is in accounting (`is_settled`), and where the controller still has the array, or accounting
-    saw the end of it.
+    What has not ended is in the queue: what sacct says of a job that the controller has forgotten is old.  Where
+    accounting has all that ended (`is_settled`), elements that neither knows by themselves were cancelled.
     """
     infos = dict(queued.infos)
     for element, info in infos.items():
@@ -182,13 +179,24 @@ def _combine(
         waiting = {element: info for element, info in accounted.shared.items() if info.state not in ENDED}
         return {**waiting, **infos}
     if is_settled and not accounted.problem:
-        in_queue = {job for job, _ in queued.infos}
-        over = {job for job, _ in (*accounted.own, *accounted.shared)} - accounted.unfinished
-        for element in {*elements, *accounted.shared} - infos.keys():
-            if element[1] is not None and element[0] in in_queue | over:
-                shared = accounted.shared.get(element)
-                has_ended = shared is not None and shared.state in ENDED
-                infos[element] = shared if shared and has_ended else JobInfo("CANCELLED", BEFORE_START)
+        absent = {element for element in {*elements, *accounted.shared} - infos.keys() if element[1] is not None}
+        infos |= _cancelled_before_start(absent, {job for job, _ in queued.infos}, accounted)
+    return infos
+
+
+def _cancelled_before_start(
+    absent: Collection[Element], in_queue: Collection[str], accounted: _Accounted
+) -> dict[Element, JobInfo]:
+    """The elements that were cancelled before they could start, which are in no answer by themselves.
+
+    It takes that the controller still has their array, or that accounting saw the end of it.
+    """
+    over = {job for job, _ in (*accounted.own, *accounted.shared)} - accounted.unfinished
+    infos = {}
+    for element in absent:
+        if element[0] in in_queue or element[0] in over:
+            shared = accounted.shared.get(element)
+            infos[element] = shared if shared and shared.state in ENDED else JobInfo("CANCELLED", BEFORE_START)
     return infos
 
 
