@@ -104,8 +104,10 @@ def expected_traceback(text: str) -> bool:
 
 
 def judge_starts(scene: Scene, lines: list[Line]) -> None:
-    """No item starts twice in one attempt, but where the scheduler was told so."""
+    """No item starts twice in one attempt, but where the scheduler was told so, or forgot that a job had failed."""
     starts = Counter((line.step, line.item, line.submission) for line in lines if line.word == "start")
+    if scene.forgotten:
+        starts -= Counter((line.step, line.item, line.submission) for line in lines if line.word not in ("start", "0"))
     requeued = {(line.step, line.item, line.submission) for line in lines if line.job in scene.requeued}
     for (step, item, submission), number in starts.items():
         if number > 1 and (step, item, submission) not in requeued:

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from launchers.commands import CommandError
 from launchers.errors import RunError
@@ -39,6 +39,9 @@ from launchers.runs.results import (
     write_outcome,
 )
 from launchers.variables import ITEM
+
+if TYPE_CHECKING:
+    from submitit.core.job_environment import JobEnvironment
 
 NO_LIMIT = 10**6
 """Minutes that stand for a job without a time limit."""
@@ -71,6 +74,9 @@ def main(argv: list[str]) -> int:
         return NOT_RUN
     if has_name.job not in ("", environment.job_id):
         return _follow_other(run, submission, position if array else None, has_name.job, environment.job_id)
+    if _has_succeeded_before(environment, folder):
+        print("launchers: this has succeeded already, and is not run again", file=sys.stderr)
+        return 0
     if why := has_name.withheld or _parent_failure(run, ticket, position):
         print(f"launchers: this job is cancelled: {why}", file=sys.stderr)
         write_outcome(paths.result_pickle, CANCELLED, why)
@@ -84,6 +90,18 @@ def main(argv: list[str]) -> int:
     if environment.global_rank == 0:
         _write_pickle(run, ticket, step, item, paths.submitted_pickle)
     return _process(run, folder, ticket, step, item)
+
+
+def _has_succeeded_before(environment: JobEnvironment, folder: Path) -> bool:
+    """Whether all tasks of this very job have succeeded, which its scheduler does not know and so queued it again.
+
+    A controller that was killed forgets that a job has ended (docs/slurm-facts.md#job-states).  A job that failed runs
+    again: a site may have Slurm queue such jobs again (man slurm.conf, RequeueExit).
+    """
+    from submitit.core.utils import JobPaths
+
+    results = (JobPaths(folder, environment.job_id, task).result_pickle for task in range(environment.num_tasks))
+    return all(map(has_succeeded, results))
 
 
 def _follow_other(run: Path, submission: str, position: int | None, other: str, me: str) -> int:

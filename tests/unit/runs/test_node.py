@@ -146,6 +146,23 @@ def test_a_step_is_handed_to_submitit(tmp_path, job):
     assert "LAUNCHERS_ITEM" not in os.environ
 
 
+@pytest.mark.parametrize(("outcome", "runs"), [("success", False), ("error", True)])
+def test_a_job_that_is_queued_again_after_it_has_succeeded_does_not_run_again(tmp_path, job, capsys, outcome, runs):
+    make_ticket(tmp_path, submission("s"), outcome)
+    write_call(tmp_path / "steps" / "s", {"func": max, "args": (1, 2), "kwargs": {}}, None)
+    assert main([str(tmp_path), "s"]) == 0
+    assert bool(job) is runs
+    assert ("has succeeded already" in capsys.readouterr().err) is not runs
+
+
+def test_a_job_runs_again_until_all_of_its_tasks_have_succeeded(tmp_path, job, monkeypatch):
+    make_ticket(tmp_path, submission("s"), "success")
+    write_call(tmp_path / "steps" / "s", {"func": max, "args": (1, 2), "kwargs": {}}, None)
+    monkeypatch.setenv("SUBMITIT_LOCAL_NTASKS", "2")
+    assert main([str(tmp_path), "s"]) == 0
+    assert job != []
+
+
 def test_a_second_job_of_a_member_does_not_run_it(tmp_path, job, capsys):
     make_ticket(tmp_path, submission("s"))
     take(tmp_path / "jobs" / "s", None, "8")
