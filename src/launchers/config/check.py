@@ -28,7 +28,7 @@ from launchers.files.problems import ConfigError, Problem
 from launchers.files.tree import KeyPath
 from launchers.gpus.catalogue import identify
 from launchers.offer.model import Limit, Partition
-from launchers.quantities.hosts import join_hosts
+from launchers.quantities.hosts import host_set, join_hosts
 
 _TRES_FIELDS = ("max_tres", "max_tres_per_node", "max_tres_per_user", "max_tres_per_account", "grp_tres", "min_tres")
 _UNKNOWN_COUNT = 10**6
@@ -193,9 +193,9 @@ def _not_in_facts(config: Config, own: Mapping[str, Any], facts: Mapping[str, An
             yield config.tree.problem("LC209", (*path, name), message, _nearest(name, facts), key=True)
             continue
         blocks = getattr(facts[name], "nodes", None) or ()
-        known = _hosts(",".join(join_hosts(nodes.hosts) for nodes in blocks if nodes.hosts))
+        known = host_set(",".join(join_hosts(nodes.hosts) for nodes in blocks if nodes.hosts))
         for number, nodes in enumerate(spec.nodes or () if blocks else ()):
-            unknown = _hosts(join_hosts(nodes.hosts)) - known
+            unknown = host_set(join_hosts(nodes.hosts)) - known
             if unknown:
                 message = f"{unknown} of {name} is not in the facts file; these hosts are treated as new nodes"
                 yield config.tree.problem("LC209", (*path, name, "nodes", number, "hosts"), message)
@@ -211,26 +211,20 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 def _counts(config: Config, blocks: Iterable[NodesSpec | OarNodes] | None, path: KeyPath) -> Iterator[Problem]:
     for index, nodes in enumerate(blocks or ()):
-        named = len(_hosts(join_hosts(nodes.hosts)))
+        named = len(host_set(join_hosts(nodes.hosts)))
         if named and nodes.count is not None and nodes.count != named:
             message, hint = f"count is {nodes.count}, but hosts: names {named}", f"write {named}, or leave count out"
             yield config.tree.problem("LC211", (*path, "nodes", index, "count"), message, hint)
 
 
 def _hosts_in_two_blocks(config: Config, spec: PartitionSpec, path: KeyPath) -> Iterator[Problem]:
-    seen = _hosts("")
+    seen = host_set("")
     for index, nodes in enumerate(spec.nodes or ()):
-        hosts = _hosts(join_hosts(nodes.hosts))
+        hosts = host_set(join_hosts(nodes.hosts))
         if seen & hosts:
             message = f"{seen & hosts} is also in a block above; it counts as another node here"
             yield config.tree.problem("LC212", (*path, "nodes", index, "hosts"), message)
         seen |= hosts
-
-
-def _hosts(folded: str) -> Any:
-    from ClusterShell.NodeSet import NodeSet
-
-    return NodeSet(folded)
 
 
 # -- features --------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import attrs
 from launchers.config.schema import AcceleratorSpec, GpuSpec, NodeConfiguration, NodesSpec, PartitionSpec, SlurmGroup
 from launchers.files.kinds import Count, Hosts
 from launchers.gpus.catalogue import same_model
-from launchers.quantities.hosts import join_hosts
+from launchers.quantities.hosts import host_set, join_hosts
 
 
 def overlay_group(facts: SlurmGroup, own: SlurmGroup) -> SlurmGroup:
@@ -98,12 +98,10 @@ def _is_other_model(spec: AcceleratorSpec, gpu: GpuSpec) -> bool:
 
 def _split(blocks: Sequence[NodesSpec], written: NodesSpec) -> tuple[list[NodesSpec], list[NodesSpec]]:
     """The blocks, with the hosts of `written` in blocks of their own, and a block of the hosts that are in no block."""
-    from ClusterShell.NodeSet import NodeSet
-
-    hosts = NodeSet(join_hosts(written.hosts))
+    hosts = host_set(join_hosts(written.hosts))
     result: list[NodesSpec] = []
     for block in blocks:
-        have = NodeSet(join_hosts(block.hosts))
+        have = host_set(join_hosts(block.hosts))
         inside, outside = have & hosts, have - hosts
         if not inside:
             result.append(block)

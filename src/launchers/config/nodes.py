@@ -15,7 +15,7 @@ from launchers.config import schema
 from launchers.config.features import Captured
 from launchers.gpus.catalogue import identify, nominal_memory
 from launchers.offer.model import Device, Shape
-from launchers.quantities.hosts import count_hosts, join_hosts
+from launchers.quantities.hosts import count_hosts, host_set, join_hosts
 from launchers.quantities.units import parse_memory
 
 Models = Mapping[Any, tuple[str, tuple[int, ...]]]
@@ -159,9 +159,7 @@ def _hosts(nodes: schema.NodesSpec | schema.OarNodes) -> tuple[str, int | None]:
         return folded, nodes.count
     if "," not in folded:
         return folded, count_hosts(folded)
-    from ClusterShell.NodeSet import NodeSet
-
-    return folded, len(NodeSet(folded))  # a host may be in the list twice
+    return folded, len(host_set(folded))  # a host may be in the list twice
 
 
 # -- devices ---------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import Attribute, field, frozen
 
+from launchers.quantities.hosts import host_set
 from launchers.quantities.words import format_walltime
 
 _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -50,9 +51,7 @@ def sql_where(clauses: Iterable[Iterable[str]], only: Iterable[str] = (), host: 
     elif alternatives:
         parts.append("(" + " OR ".join(f"({' AND '.join(conditions)})" for conditions in alternatives) + ")")
     if exclude:
-        from ClusterShell.NodeSet import NodeSet
-
-        parts.append(f"{host} NOT IN ({', '.join(sql_literal(name) for name in NodeSet(exclude))})")
+        parts.append(f"{host} NOT IN ({', '.join(sql_literal(name) for name in host_set(exclude))})")
     return " AND ".join(dict.fromkeys(parts))
 
 

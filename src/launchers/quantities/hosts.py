@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from math import prod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ClusterShell.NodeSet import NodeSet
 
 MAX_HOSTS = 100_000
 """Most hosts in one list: more than any cluster has, and few enough to be folded in seconds."""
 _RANGES_OR_COMMA = re.compile(r"\[[^\[\]]*\]|,")
 _PART = re.compile(r"[A-Za-z0-9_.-]*(\[[^\[\]]*\]([A-Za-z0-9_.-]*))*", re.ASCII)
+_HUGE = re.compile(r"\d{31}", re.ASCII)
 _RANGE = re.compile(r"(\d+)(?:-(\d+)(?:/(\d+))?)?", re.ASCII)
 
 
@@ -33,22 +38,29 @@ def expand_hosts(text: str) -> list[str]:
     """The names in a host list: in its order, or sorted if it has ranges. Raises ValueError as `count_hosts` does."""
     if "[" not in text:
         return [name for name in text.split(",") if name]
-    count_hosts(text)
-    from ClusterShell.NodeSet import NodeSet
+    return list(host_set(text))
 
-    return list(NodeSet(text))
+
+def host_set(text: str) -> NodeSet:
+    """The hosts of a list as a set; none for "".  Raises ValueError as `count_hosts` does.
+
+    Groups of hosts, such as ``@all``, are not looked up: what this machine knows of them may be commands to run.
+    """
+    from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet
+
+    if text:
+        count_hosts(text)
+    return NodeSet(text or None, resolver=RESOLVER_NOGROUP)
 
 
 def fold_hosts(names: Iterable[str]) -> str:
-    """The shortest host list for these names, sorted."""
+    """The shortest host list for these names, sorted; names that no host can have stand behind the others."""
     distinct = sorted(set(names))
     if len(distinct) < 2:
         return "".join(distinct)
-    from ClusterShell.NodeSet import NodeSet
-
-    folded = NodeSet()
-    folded.update(",".join(distinct))
-    return str(folded)
+    regular = [name for name in distinct if name and _PART.fullmatch(name) and not _HUGE.search(name)]
+    folded = str(host_set(",".join(regular))) if len(regular) <= MAX_HOSTS else ",".join(regular)
+    return ",".join([*filter(None, [folded]), *sorted({*distinct} - {*regular})])
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -69,6 +81,8 @@ def _count_part(part: str, text: str) -> int:
         raise ValueError(f"{part[:60]!r} has a [ without its ], or a ] without its [")
     if not _PART.fullmatch(part):
         raise ValueError(f"{part[:60]!r} is not a host name: use letters, digits, . _ - and ranges in [ ]")
+    if _HUGE.search(re.sub(r"\[.*?\]", "", part)):
+        raise ValueError(f"{part[:60]!r} has a number of more than 30 digits")
     between = re.findall(r"\](.*?)\[", part)
     if any(text.isdigit() or not text for text in between):
         raise ValueError(f"{part[:60]!r} has two ranges with no letter between them")

@@ -7,7 +7,7 @@ from ClusterShell.NodeSet import NodeSet
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from launchers.quantities.hosts import MAX_HOSTS, count_hosts, expand_hosts, fold_hosts, join_hosts
+from launchers.quantities.hosts import MAX_HOSTS, count_hosts, expand_hosts, fold_hosts, host_set, join_hosts
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,7 @@ def test_the_hosts_of_a_list_are_counted(text, count):
         ("n[a-b]", "[a-b] is not a range of numbers such as [01-16]"),
         ("n[]", "[] is not a range of numbers"),
         (f"n[{'1' * 31}]", f"[{'1' * 31}] is not a range of numbers"),
+        (f"n{'1' * 31}", f"'n{'1' * 31}' has a number of more than 30 digits"),
         ("n[5-1]", "the range 5-1 goes backwards: write the smaller number first"),
         ("n[1-5/0]", "the range 1-5/0 has a step of 0: a step is 1 or more"),
         ("n[01-3]", "the range 01-3 mixes widths: write both numbers with the same number of digits"),
@@ -88,3 +89,22 @@ def test_names_are_folded_and_sorted():
 @pytest.mark.parametrize(("hosts", "text"), [(None, ""), ("n[1-2]", "n[1-2]"), (("n1", "m[1-2]"), "n1,m[1-2]")])
 def test_the_hosts_of_a_file_are_joined(hosts, text):
     assert join_hosts(hosts) == text
+
+
+@pytest.mark.parametrize("text", ["@all", "@*", "*", "n1,@x:y", "n1!n2", "n1&n2", "n1^n2", "n1 n2", "n*"])
+def test_groups_of_hosts_are_not_looked_up(text):
+    """What clush calls groups may be commands to run."""
+    with pytest.raises(ValueError, match="is not a host name"):
+        host_set(text)
+
+
+def test_names_that_no_host_can_have_are_kept_as_they_are():
+    assert fold_hosts(["n2", "@all", "n1", "*", f"n{'1' * 400}"]) == f"n[1-2],*,@all,n{'1' * 400}"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(max_size=8), max_size=4))
+@example(["@", "@"])
+def test_folding_takes_any_names(names):
+    folded = fold_hosts(names)
+    assert all(name in folded for name in names if not name.isascii())
