@@ -23,7 +23,7 @@ from launchers.scan.names import script_name
 from launchers.schedulers import OAR
 
 TAKE_NAME = f"""
-# what launchers submits names a folder: one that was submitted twice does not run twice
+# what launchers submits names a folder: a task that is submitted twice does not run twice
 [ -z "$2" ] || ../{GATE} "$2" "$3" "$OAR_ARRAY_ID" || exit
 """
 REQUIRED_LOOP = """
