@@ -58,7 +58,7 @@ def list_scan(options: argparse.Namespace) -> int:
     definition = family.identities[family.target].definition
     runs = list_runs(family, trust=options.trust)
     required = required_runs(family, definition, trust=options.trust)
-    _print_problems(*(run.problem for run in (*runs, *required)))
+    _print_problems(*(run.problem for run in runs), *(run.problem for run in required))
     if options.json:
         show.print_json(
             {
