@@ -8,7 +8,7 @@
     tools/chaos slurm --kind kill,race --tries 50 --seed 7
     tools/chaos slurm --kind kill --seed 7 --first 12 --tries 1 --keep      one try again, and its folder is kept
 
-Each try submits a plan or a flow of a few jobs, attacks it in its way, lets the trouble end, does what a user does then
+Each try submits a plan, a flow or a scan of a few jobs, attacks it in its way, lets the trouble end, does what a user does then
 (`resume`, `wait`) and compares what launchers says with what the jobs have written themselves, into a file outside of
 the run folder.  What is counted, and when: chaos_run/judge.py.  The kinds of attack: chaos_run/attacks.py.  The choices
 of a try follow from the seed; what the machine makes of them does not.
@@ -36,12 +36,14 @@ from chaos_run.attacks import KINDS, Kind, free_disk
 from chaos_run.beds import BEDS
 from chaos_run.judge import FAULTS, fingerprint, heal, judge
 from chaos_run.scene import Scene
-from chaos_run.shapes import draw
+from chaos_run.shapes import draw, space
 
 Counts = dict[tuple[str, str], Counter[str]]
 """By scheduler and kind of attack."""
 COUNTS = ("tries", "jobs", *FAULTS)
 """What is counted: `jobs` are the starts that the ledgers have, the rest are tries that had such a fault."""
+SCAN = 3
+"""Which of four tries is a scan, where a kind attacks scans as well."""
 SETTLES = 3.0
 """Seconds after the end of all runs in which nothing may happen any more."""
 
@@ -51,7 +53,9 @@ def new_scene(bed: Any, kind: Kind, seed: int, number: int) -> Scene:
     rng = random.Random(f"{seed}/{bed.name}/{kind.name}/{number}")
     folder = bed.root / f"{kind.name}-{number}"
     folder.mkdir()
-    scene = Scene(kind.name, number, folder, rng, draw(rng, seconds=kind.seconds), bed.environment(folder))
+    is_scan = kind.scans and number % 4 == SCAN
+    shape = space(rng, kind.seconds) if is_scan else draw(rng, seconds=kind.seconds)
+    scene = Scene(kind.name, number, folder, rng, shape, bed.environment(folder), form="scan" if is_scan else "plan")
     scene.prefix, scene.python = bed.prefix(), bed.python
     scene.prepare(bed.config)
     if bed.uid:
@@ -142,7 +146,7 @@ def report(scene: Scene, bed: Any, options: argparse.Namespace) -> str:
         f"tools/chaos {bed.name} --kind {scene.kind} --seed {options.seed} --first {scene.number} --tries 1 --keep"
     ]
     lines += [f"  {fault}: {text}" for fault, text in dict.fromkeys(scene.faults)]
-    lines += [f"  {'flow' if scene.flow else 'plan'}: {' '.join(describe(scene))}", f"  acts: {'; '.join(scene.acted)}"]
+    lines += [f"  {scene.form}: {' '.join(describe(scene))}", f"  acts: {'; '.join(scene.acted)}"]
     return "\n".join([*lines, *([f"  folder: {scene.folder}"] if options.keep else [])])
 
 

@@ -44,6 +44,7 @@ class Kind:
     `after` is done to each again.  Then all is well again, and the runs are finished and judged.
 
     `seconds` is how long the jobs take that matter, and `retries` how often what failed is run again at the end.
+    `scans` says that one try of four is a scan.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Kind:
     after: Callable[[Scene, Any], None] = nothing
     seconds: float = 0.3
     retries: int = 0
+    scans: bool = False
 
     @property
     def alone(self) -> bool:
@@ -529,11 +531,11 @@ def outages(bed: Any, rng: random.Random) -> Iterator[None]:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("kill", kill, seconds=0.6),
+        Kind("kill", kill, seconds=0.6, scans=True),
         Kind("stop", stop, seconds=0.1),
-        Kind("race", race),
-        Kind("disk", disk, retries=1),
-        Kind("answers", answers),
+        Kind("race", race, scans=True),
+        Kind("disk", disk, retries=1, scans=True),
+        Kind("answers", answers, scans=True),
         Kind("clock", clock, seconds=0.6),
         Kind("owner", owner, seconds=0.6),
         Kind("ids", ids, event=reuse, after=after_reuse, seconds=1),

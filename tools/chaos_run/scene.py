@@ -15,7 +15,7 @@ from pathlib import Path
 from attrs import define, field, frozen
 from killed import NEVER
 
-from chaos_run.shapes import Shape, write_flow, write_plan
+from chaos_run.shapes import Shape, write_flow, write_plan, write_scan
 
 ROOT = Path(__file__).resolve().parents[2]
 BOUND = 150.0
@@ -55,6 +55,7 @@ class Scene:
     run that its end has to be judged by is noted: `cancels` whether somebody cancelled, `kills` whether jobs were
     killed, `denies` whether results could not be written, `forgotten` whether the scheduler has lost jobs that had not
     ended, `requeued` the ids of jobs that the scheduler was told to run again.  `known` are the states before that.
+    `form` is what is submitted: a plan, a flow or a scan.
     """
 
     kind: str
@@ -73,7 +74,7 @@ class Scene:
     forgotten: bool = False
     requeued: set[str] = field(factory=set)
     known: dict[tuple[str, str], tuple[str, str]] = field(factory=dict)
-    flow: bool = False
+    form: str = "plan"
     acted: list[str] = field(factory=list)
     started: float = field(factory=time.monotonic)
 
@@ -98,8 +99,12 @@ class Scene:
         self.runs.mkdir(parents=True)
         self.ledger.touch()
         (self.folder / "tmp").mkdir()
-        write_plan(self.shape, self.ledger, self.folder / "plan.json")
-        self.flow = self.rng.random() < 0.3 and write_flow(self.shape, self.ledger, self.folder / "flow.yaml")
+        if self.form == "scan":
+            write_scan(self.shape, self.ledger, self.folder / "scan", self.runs)
+        else:
+            write_plan(self.shape, self.ledger, self.folder / "plan.json")
+            if self.rng.random() < 0.3 and write_flow(self.shape, self.ledger, self.folder / "flow.yaml"):
+                self.form = "flow"
         (self.folder / "work" / "launchers.yaml").write_text(config)
 
     def note(self, text: str) -> None:
@@ -115,8 +120,11 @@ class Scene:
     @property
     def submission(self) -> tuple[str, ...]:
         """The words of the client that submits."""
-        flow = ("flow", "run", "--detach", str(self.folder / "flow.yaml"))
-        return flow if self.flow else ("submit", str(self.folder / "plan.json"))
+        return {
+            "plan": ("submit", str(self.folder / "plan.json")),
+            "flow": ("flow", "run", "--detach", str(self.folder / "flow.yaml")),
+            "scan": ("scan", "run", str(self.folder / "scan" / "scan.yaml")),
+        }[self.form]
 
     def start(self, *words: str, point: int = NEVER, environment: Mapping[str, str] = {}) -> Client:
         """Start a client."""

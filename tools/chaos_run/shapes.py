@@ -1,9 +1,10 @@
-"""The plans and flows that are attacked, as data: which steps there are, what they wait for, and which of them fail."""
+"""The plans, flows and scans that are attacked, as data: which steps there are, what they wait for, and which of them fail."""
 
 from __future__ import annotations
 
 import json
 import random
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -117,6 +118,13 @@ def pairs(rng: random.Random, seconds: float) -> Shape:
     )
 
 
+def space(rng: random.Random, seconds: float) -> Shape:
+    """A scan of a few tasks, one of which may fail; in one of two it fails in the first attempt only."""
+    count = rng.randint(2, 6)
+    failing = (str(rng.randrange(count)),) if rng.random() < 0.5 else ()
+    return (StepShape("scan", count, failing, once=rng.random() < 0.5, seconds=seconds),)
+
+
 SHAPES = (diamond, chain, many, parallel, pairs)
 FLOW_CONDITIONS = {"ok": "afterok", "any": "afterany", "failed": "afternotok"}
 
@@ -161,3 +169,22 @@ def write_flow(shape: Shape, ledger: Path, path: Path) -> bool:
     ]
     path.write_text(json.dumps({"name": "chaos", "jobs": jobs}))
     return True
+
+
+def write_scan(shape: Shape, ledger: Path, folder: Path, runs: Path) -> None:
+    """Write a scan.yaml (YAML reads JSON) and its worker into a folder; its runs go to another one.
+
+    A task finds its submission, which another attempt has a new one of, by the name that it has just taken.
+    """
+    (step,) = shape
+    folder.mkdir()
+    worker = folder / "work.sh"
+    worker.write_text(
+        "#!/bin/sh\n"
+        "name=$(ls -t ../jobs/*/runner.$SLURM_ARRAY_TASK_ID | head -n 1)\n"
+        f'SUBMITIT_FOLDER=${{name%/*}} exec {shlex.join(step.argv(ledger))} "$SLURM_ARRAY_TASK_ID"\n'
+    )
+    worker.chmod(0o755)
+    rows = [{"task": item} for item in step.members]
+    entries = {"worker": worker.name, "needs": NEED, "workdir": str(runs), "parameters": {"list": rows}}
+    (folder / "scan.yaml").write_text(json.dumps(entries))

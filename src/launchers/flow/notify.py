@@ -16,6 +16,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from launchers.files.atomic import write_atomically
 from launchers.files.paths import expand_user
 from launchers.plan.plan import Plan
 from launchers.plan.tree import Dag, PlanError, Step
@@ -115,7 +116,7 @@ class Message:
             self._send(run_folder)
         except (RuntimeError, OSError, ValueError) as error:
             print(f"launchers: {step}: {error}", file=sys.stderr)
-            _unsent(run_folder, step).write_text(f"{step}: {error}\n", encoding="utf-8")
+            write_atomically(_unsent(run_folder, step), f"{step}: {error}\n")
 
     def _send(self, folder: Path) -> None:
         from launchers.runs.run import open_run

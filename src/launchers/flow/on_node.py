@@ -10,6 +10,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from launchers.files.atomic import write_atomically
 from launchers.runs.call import StepCommandError
 from launchers.runs.results import output_path
 from launchers.variables import ITEM, OUTPUT, RUN_DIR, STEP
@@ -34,14 +35,13 @@ class Shell:
         """Run the script.  Raises StepCommandError with its exit status, ValueError when its values cannot be read."""
         run, step, item = Path(os.environ[RUN_DIR]), os.environ[STEP], os.environ.get(ITEM)
         path = run / "steps" / step / ("script.sh" if item is None else f"script.{item}.sh")
-        path.write_text(self.script, encoding="utf-8")
-        path.chmod(0o700)
+        write_atomically(path, self.script, mode=0o700)  # each task of a job does
         own_values = Path(os.environ[OUTPUT])
         environment = dict(os.environ)
         for folder, parent, number in self.parents:
             environment |= read_values(output_path(Path(folder) if folder else run, parent, number))
         for tries_left in range(self.retry, -1, -1):
-            own_values.write_text("")
+            write_atomically(own_values, "")
             status = subprocess.run(["/bin/bash", str(path)], env=environment, check=False).returncode
             if status == 0:
                 read_values(own_values)  # a bad line is this job's failure, not that of the jobs that read it

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from launchers.matching import Selection
     from launchers.offer.model import Group, Signal
 
+GATE = "gate.sh"
+"""The file of a run folder that takes the name of an element of a script (launchers.runs.script)."""
 SLURM_OPTIONS = ("partition", "nodelist", "qos", "account", "constraint", "gres", "reservation")
 """Options of sbatch that mean nothing to another scheduler."""
 
@@ -96,6 +98,17 @@ class SubmissionRequest:
     def script_folder(self) -> Path:
         """The folder in which a script of the run folder runs."""
         return self.run / "cwd"
+
+    @property
+    def script(self) -> Path:
+        """The script of the run folder."""
+        assert self.submission.script is not None
+        return self.run / self.submission.script
+
+    @property
+    def gate(self) -> tuple[str, str]:
+        """What runs a script for one element, once: behind it come the element, the job and the script."""
+        return str(self.run / GATE), str(self.folder)
 
 
 @runtime_checkable

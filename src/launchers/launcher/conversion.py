@@ -12,6 +12,7 @@ from launchers.config.emit import to_yaml
 from launchers.config.load import load
 from launchers.config.schema import SlurmGroup
 from launchers.files.atomic import write_atomically
+from launchers.files.paths import expand_user
 from launchers.files.problems import ConfigError, Problem
 from launchers.oar import query as oar_query
 from launchers.oar.convert import convert as convert_oar
@@ -95,7 +96,7 @@ def facts_path(config: Path) -> Path:
         message = f"exactly one slurm: or oar: entry must name a facts: file; {len(named)} do"
         hint = "write the facts with `launchers convert -o cluster.yaml`, and `facts: cluster.yaml` in an entry here"
         raise ConfigError([Problem(str(config), 1, 1, "LC111", SLURM, message, hint)])
-    return config.parent / Path(named[0]).expanduser()
+    return config.parent / expand_user(named[0])
 
 
 def replace_facts(path: Path, text: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from launchers.files.atomic import write_atomically
 from launchers.jobs.backend import Backend, Element, JobAnswer, JobInfo, Resources, SubmissionRequest
 from launchers.jobs.state import ENDED
 from launchers.jobs.usage import Usage
@@ -95,6 +96,10 @@ class LocalBackend(Backend):
         for request in requests:
             if request.submission.at_once:
                 tokens[_token(request)] = request.submission.at_once
+        if first.submission.script:
+            commands = _commands(first)
+            commands.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(commands / "srun", SRUN, mode=0o700)
         here = {request.submission.name for request in requests}
         jobs = [_job(request, here) for request in requests]
         write_table(_folder(first), evolve(capacity, tokens=tuple(tokens.items())), jobs)
@@ -221,28 +226,29 @@ def _step_job(request: SubmissionRequest, job: LocalJob) -> LocalJob:
 def _script_job(request: SubmissionRequest, job: LocalJob) -> LocalJob:
     """A job that runs a script of the run folder, with Slurm's variables and an srun that needs no Slurm."""
     submission = request.submission
-    assert submission.script is not None
     ((_, number),) = submission.members
-    srun = _folder(request) / "bin" / "srun"
-    if not srun.exists():
-        srun.parent.mkdir(mode=0o700, parents=True)
-        srun.write_text(SRUN)
-        srun.chmod(0o700)
+    id = f"{request.run_id}_{number}"
     env = {
-        "PATH": f"{srun.parent}:{os.environ.get('PATH', os.defpath)}",
+        "PATH": f"{_commands(request)}:{os.environ.get('PATH', os.defpath)}",
         "SLURM_ARRAY_TASK_ID": str(number),
         "SLURM_ARRAY_TASK_COUNT": str(request.count),
         "SLURM_ARRAY_TASK_MIN": "0",
         "SLURM_ARRAY_TASK_MAX": str(request.count - 1),
         "SLURM_ARRAY_JOB_ID": request.run_id,
-        "SLURM_JOB_ID": f"{request.run_id}_{number}",
+        "SLURM_JOB_ID": id,
         "SLURM_JOB_NAME": request.plan,
         "SLURM_CPUS_PER_TASK": str(job.cores),
         "SLURM_SUBMIT_DIR": str(request.script_folder),
     }
     log = str(request.script_folder / _log_name(request, str(number)))
-    argv, cwd = (str(request.run / submission.script),), str(request.script_folder)
+    argv = (*request.gate, str(number), id, str(request.script))
+    cwd = str(request.script_folder)
     return evolve(job, argv=argv, cwd=cwd, stdout=log, stderr=log, env=tuple(env.items()))
+
+
+def _commands(request: SubmissionRequest) -> Path:
+    """The folder of the commands of Slurm that a script finds here."""
+    return _folder(request) / "bin"
 
 
 def _log_name(request: SubmissionRequest, item: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from launchers.commands import CommandError, LocalConnector
 from launchers.errors import NOTHING_MATCHES, UNREACHABLE, LauncherNotFoundError, RunError
+from launchers.files.atomic import write_atomically
 from launchers.jobs.backend import Backend, Element, JobAnswer, RefusedError, Resources, SubmissionRequest
 from launchers.oar import jobs as oar_jobs
 from launchers.oar.args import OarArgs, environment_prefix, option_words
@@ -198,15 +199,16 @@ def _find(token: str) -> str | None:
 def _script_words(request: SubmissionRequest) -> tuple[list[str], str]:
     """The arguments of oarsub for a file of the run folder, and the folder where it is submitted.
 
+    Each of its jobs is told the task, and where its name is to be taken: the folder and the number there.
     oarsub reads files through a shell, so it is told no names but ours.
     """
     cwd = str(request.script_folder.absolute())
     options: dict[str, str | list[str]] = {"n": _name(request), "a": _parents(request), "d": cwd}
-    tasks = "".join(f"{number}\n" for _, number in request.submission.members)
-    if tasks != (request.run / "oar" / "tasks").read_text():  # only some of those that the file names
-        some = request.run / "oar" / f"tasks.{request.submission.name}"
-        some.write_text(tasks)
-        options["array-param-file"] = f"../oar/{some.name}"
+    tasks = request.run / "oar" / f"tasks.{request.submission.name}"
+    folder = os.path.relpath(request.folder, request.script_folder)
+    lines = (f"{number} {folder} {position}\n" for position, (_, number) in enumerate(request.submission.members))
+    write_atomically(tasks, "".join(lines))
+    options["array-param-file"] = f"../oar/{tasks.name}"
     return ["-S", *option_words(options), f"../{request.submission.script}"], cwd
 
 

@@ -56,7 +56,7 @@ def take_for_lost(run: StoredRun, members: Iterable[MemberState], reason: str) -
     for name, positions in by_submission.items():
         submission = run.submissions_by_name[name]
         for position in positions:
-            withhold(run.folder.job_folder(name), position if submission.array else None, reason)
+            withhold(run.folder.job_folder(name), submission.element(position), reason)
     run.folder.journal.note(lost)
 
 
@@ -80,7 +80,7 @@ def _withhold_unsubmitted(
             withhold(folder, WHOLE, BEFORE_SUBMISSION)
         else:
             for position in wanted:
-                withhold(folder, position, BEFORE_SUBMISSION)
+                withhold(folder, submission.element(position), BEFORE_SUBMISSION)
 
 
 def _on_their_way(run: StoredRun, state: JournalState, steps: Collection[str]) -> list[Submission]:
@@ -134,9 +134,10 @@ def _other_runners(run: StoredRun, jobs: Mapping[str, str], steps: Collection[st
     for submission in run.submissions:
         if submission.barrier or not set(submission.steps) & set(steps):
             continue
-        for position, has in runners(run.folder.job_folder(submission.name)).items():
-            job = has.job.partition("_")[0]
-            member = submission.members[position if isinstance(position, int) else 0]
-            if job and job != jobs.get(submission.name) and member[0] in steps:
-                others.append((submission, (job, position if isinstance(position, int) else None)))
+        taken = runners(run.folder.job_folder(submission.name))
+        for position, (step, _) in enumerate(submission.members):
+            element = submission.element(position)
+            job = taken[element].job.partition("_")[0] if element in taken else ""
+            if job and job != jobs.get(submission.name) and step in steps:
+                others.append((submission, (job, element)))
     return others

@@ -25,7 +25,7 @@ WHOLE = "all"
 _JOB, _WITHHELD = "job", "withheld"
 
 Position = int | str | None
-"""The position of a member in its submission, None where that is no array, or `WHOLE`."""
+"""The number of a member in its submission (`Submission.element`), None where that is no array, or `WHOLE`."""
 
 
 @frozen

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from launchers.commands import CommandError
 from launchers.errors import RunError
-from launchers.jobs.submission import NEEDS_SUCCESS, PARENT_FAILED
+from launchers.jobs.submission import NEEDS_SUCCESS, NOT_RUN, PARENT_FAILED
 from launchers.runs.call import StepCommandError, fill_results
 from launchers.runs.folder import RunFolder
 from launchers.runs.gate import take
@@ -47,8 +47,6 @@ NO_LIMIT = 10**6
 """Minutes that stand for a job without a time limit."""
 OAR_ENVIRONMENT = "launchersoar"
 """The name of submitit's environment of our jobs on OAR (launchers.oar.environment)."""
-NOT_RUN = 74
-"""The exit status of a job that could not take its name (EX_IOERR of sysexits.h)."""
 LOOK = 5.0
 """Seconds between two looks for the result of another job that runs the same member."""
 

@@ -25,7 +25,7 @@ from launchers.quantities.units import format_timespan
 from launchers.runs.gate import runner
 from launchers.runs.journal import JournalState
 from launchers.runs.results import CANCELLED, SUCCESS, Outcome, peek_outcome, result_paths
-from launchers.runs.script import states_completed
+from launchers.runs.script import states_completed, withheld
 from launchers.runs.stored import StoredRun
 
 UNSUBMITTED = "UNSUBMITTED"
@@ -324,7 +324,10 @@ def _unsubmitted(known: _Knowledge, submission: Submission, position: int, step:
 
 
 def _withdrawn(known: _Knowledge, submission: Submission, index: int | None) -> JobInfo | None:
-    """A job that ended before it ran its step, as it says itself."""
+    """A job that ended before it ran its step, as it says itself, or as the name says that it could not take."""
+    if submission.script:
+        reason = withheld(known.run, submission, index)
+        return JobInfo("CANCELLED", reason) if reason else None
     outcome = known.outcome(submission, index)
     return JobInfo("CANCELLED", outcome.reason) if outcome and outcome.word == CANCELLED else None
 
@@ -362,7 +365,7 @@ def _with_other_runners(known: _Knowledge, members: list[MemberState]) -> list[M
     for number, member in enumerate(members):
         if member.element[0] and not member.succeeded and (member.ended or member.is_missing):
             submission = by_name[member.submission]
-            has = runner(known.run.folder.job_folder(submission.name), member.position if submission.array else None)
+            has = runner(known.run.folder.job_folder(submission.name), submission.element(member.position))
             job = has.job.partition("_")[0] if has else ""
             if job not in ("", member.element[0]):
                 others[number] = (job, member.element[1])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from launchers.files.paths import expand_user
 from launchers.files.tree import KeyPath
 from launchers.jobs.submission import STEP_NAME
 from launchers.requirement import RequirementSyntaxError, parse
@@ -56,6 +57,9 @@ def _key_problems(document: ScanDocument) -> Iterator[Fault]:
         yield Fault("LC114", ("needs",), "needs: and template: exclude each other", "leave one of them out")
     if document.name is not None and not STEP_NAME.fullmatch(document.name):
         yield Fault("LC109", ("name",), f"{document.name!r}: a name has letters, digits, and _ . + @ = -")
+    if document.workdir is not None and str(expand_user(document.workdir)).startswith("~"):
+        hint = "write ./ before it if a folder has that name"
+        yield Fault("LC113", ("workdir",), f"{document.workdir}: there is no such user, or no home", hint)
     if document.at_once == 0:
         yield Fault("LC102", ("at_once",), "must be 1 or more")
 

@@ -4,7 +4,8 @@ setup, worker, generator   copies, with their paths below the definition
 includes/                  copies of the includes
 parameters/                parameters.<n>.json, one for each task
 cwd/                       where tasks run, and their output
-sbatch.sh or oarsub.sh     what was submitted, from cwd
+sbatch.sh or oarsub.sh     what each task runs, from cwd
+gate.sh                    what takes the name of a task before that (launchers.runs.script)
 README                     explains the folder
 __esis__/                  wf_status (the text whose hash names the folder), wf_starttime, jobid.tx, the definition
 """
@@ -43,7 +44,8 @@ parameters, the includes and the runs it requires.
 parameters/  one file for each of the {count} tasks; task n reads parameters.n.json
 includes/    files that were shared with the generator and the tasks
 cwd/         where the tasks run; their output ({output}) is there too
-{script:<13}what was submitted
+{script:<13}what each task runs
+gate.sh      lets launchers run each task once; by hand it is not needed
 __esis__/    wf_status, wf_starttime, jobid.tx (the {scheduler} job), the definition. A task may write 1 into
              completed.state when everything is done.
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attrs import frozen
 
+from launchers.errors import RunError
+from launchers.files.owner import user_name
 from launchers.runs.folder import RunFolder
 from launchers.runs.stored import StoredRun, load_run
 from launchers.scan.definition import RUN_PREFIX
 from launchers.scan.errors import DefinitionError
 from launchers.scan.identity import Family
-from launchers.scan.runs import may_have_jobs, required_runs, run_folders, run_hash, run_state
+from launchers.scan.runs import FOREIGN, look_at, may_have_jobs, required_runs, run_folders, run_hash, run_state
 
 
 @frozen
 class ScanRun:
     """A run that exists.  `is_current` is the run of the scan's files as they are now.
 
-    `scan` and `tasks`, the scan's name and the number of tasks, are None if ESIS made the run.  `created` is in seconds
-    of the epoch.
+    `scan` and `tasks`, the scan's name and the number of tasks, are None if ESIS made the run, or where it could not be
+    looked at, as `problem` says.  `created` is in seconds of the epoch.
     """
 
     folder: Path
@@ -30,6 +33,7 @@ class ScanRun:
     scan: str | None
     tasks: int | None
     created: float
+    problem: str = ""
 
     @property
     def hash(self) -> str:
@@ -42,28 +46,37 @@ class ScanRun:
         return run_hash(self.folder).removeprefix(self.hash)
 
 
-def list_runs(family: Family) -> list[ScanRun]:
-    """The runs in the folder where the family's scan has its runs, the oldest first."""
+def list_runs(family: Family, *, trust: bool = False) -> list[ScanRun]:
+    """The runs in the folder where the family's scan has its runs, the oldest first.
+
+    A run of another user is FOREIGN and nothing of it is read; with `trust` it is looked at.
+    """
     identity = family.identities[family.target]
-    runs = []
-    for folder in run_folders(identity.definition.workdir):
-        record = _record(folder)
-        runs.append(
-            ScanRun(
-                folder=folder,
-                is_current=folder == identity.folder,
-                state=run_state(folder),
-                scan=record.plan if record else None,
-                tasks=record.steps[0].count if record else None,
-                created=record.created if record else (folder / "__esis__").stat().st_mtime,
-            )
-        )
-    return runs
+    return [
+        _look_at_run(folder, folder == identity.folder, trust) for folder in run_folders(identity.definition.workdir)
+    ]
 
 
-def _record(folder: Path) -> StoredRun | None:
+def _look_at_run(folder: Path, is_current: bool, trust: bool) -> ScanRun:
+    state, problem = look_at(folder, trust=trust)
+    owner = folder.stat().st_uid
+    if not problem and not trust and owner != os.geteuid():  # ESIS made it
+        state, problem = FOREIGN, f"{folder} belongs to {user_name(owner)}"
+    record = None if problem else _record(folder, trust)
+    return ScanRun(
+        folder=folder,
+        is_current=is_current,
+        state=state,
+        scan=record.plan if record else None,
+        tasks=record.steps[0].count if record else None,
+        created=record.created if record else folder.stat().st_mtime,
+        problem=problem,
+    )
+
+
+def _record(folder: Path, trust: bool = False) -> StoredRun | None:
     """What is stored about a run; None if ESIS made it, or a client that was killed."""
-    return load_run(folder) if (folder / "plan.json").exists() else None
+    return load_run(folder, trust=trust) if (folder / "plan.json").exists() else None
 
 
 def clean_runs(family: Family, hashes: Sequence[str] = (), *, dry_run: bool = False) -> Iterator[tuple[Path, bool]]:
@@ -110,5 +123,14 @@ def _old_runs(family: Family) -> list[Path]:
     identity = family.identities[family.target]
     definition = identity.definition
     in_use = {identity.folder, *(run.folder for run in required_runs(family, definition))}
-    records = {folder: _record(folder) for folder in run_folders(definition.workdir) if folder not in in_use}
-    return [folder for folder, record in records.items() if record is not None and record.plan == definition.name]
+    old = (folder for folder in run_folders(definition.workdir) if folder not in in_use)
+    return [folder for folder in old if _is_of(folder, definition.name)]
+
+
+def _is_of(folder: Path, scan: str) -> bool:
+    """Whether a run is one of a scan; what cannot be read, as it is another user's or damaged, is not."""
+    try:
+        record = _record(folder)
+    except (RunError, OSError):
+        return False
+    return record is not None and record.plan == scan

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
+from launchers.files.paths import expand_user
+from launchers.jobs.backend import GATE
 from launchers.schedulers import SCHEDULERS
 
 RUN_FILES = {
-    *("cwd", "parameters", "includes", "__esis__", "sbatch.sh", "oarsub.sh", "README"),
+    *("cwd", "parameters", "includes", "__esis__", "sbatch.sh", "oarsub.sh", GATE, "README"),
     *("plan.json", "journal.jsonl", "lock", "seen.json", "jobs", "steps"),
     *SCHEDULERS,  # each has a folder of its name
 }
@@ -17,7 +19,7 @@ RUN_FILES = {
 
 def run_root(folder: Path, written: str | None) -> Path:
     """The folder for the run folders of a definition in `folder`, whose workdir: is `written`."""
-    return Path(os.path.normpath(folder / Path(written or ".").expanduser()))
+    return Path(os.path.normpath(folder / expand_user(written or ".")))
 
 
 def script_name(written: str) -> str:

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from launchers.jobs.backend import GATE
 from launchers.jobs.submission import PARENT_FAILED
 from launchers.oar.args import OarArgs, environment_prefix
 from launchers.oar.jobs import LONGEST_NAME
@@ -21,15 +22,9 @@ from launchers.scan.errors import ScanError
 from launchers.scan.names import script_name
 from launchers.schedulers import OAR
 
-GATE = """
-# a job of a run takes the name of its task once: one that was submitted twice does not run twice
-case $OAR_JOB_NAME in *.launchers-*)
-    name=../oar/taken.${OAR_JOB_NAME##*.}.$1
-    echo "$OAR_ARRAY_ID" > "$name.$OAR_JOB_ID" || exit 1
-    ln "$name.$OAR_JOB_ID" "$name" 2>/dev/null
-    taken=$(cat "$name") || exit 1
-    [ "$taken" = "$OAR_ARRAY_ID" ] || { echo "array $taken runs this already" >&2; exit {failed}; }
-esac
+TAKE_NAME = f"""
+# what launchers submits names a folder: a task that is submitted twice does not run twice
+[ -z "$2" ] || ../{GATE} "$2" "$3" "$OAR_ARRAY_ID" || exit
 """
 REQUIRED_LOOP = """
 # OAR starts this when the jobs before it have ended, whether they succeeded or not
@@ -77,7 +72,7 @@ def render_oarsub(definition: Definition, args: OarArgs, count: int, after: Sequ
     head += ["# OAR does not pass on the environment", *(f"export {shlex.quote(text)}" for text in variables)]
     head += [f"export SLURM_ARRAY_TASK_ID=$1 SLURM_ARRAY_TASK_COUNT={count}"]
     head += [f"export SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_MAX={count - 1}", ""]
-    checks = GATE.replace("{failed}", str(PARENT_FAILED))
+    checks = TAKE_NAME
     if after:
         patience = int(RESULT_PATIENCE)
         checks += REQUIRED_LOOP.format(runs=shlex.join(after), patience=patience, failed=PARENT_FAILED)

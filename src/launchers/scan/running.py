@@ -173,6 +173,8 @@ def _advice(run: RequiredRun) -> str:
     """What to do about a required run that is missing or did not succeed."""
     if run.state == MISSING:
         return "its folder was removed" if run.frozen else f"launchers scan run {run.file}"
+    if run.problem:
+        return run.problem
     if run.state == FAILED:
         return f"launchers retry {run.folder}"
     if run.state == UNSUBMITTED:

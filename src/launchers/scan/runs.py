@@ -7,6 +7,8 @@ from pathlib import Path
 
 from attrs import frozen
 
+from launchers.commands import CommandError
+from launchers.errors import ForeignRunError, RunError
 from launchers.jobs.backend import JobAnswer
 from launchers.jobs.state import ENDED
 from launchers.runs.run import open_run
@@ -15,21 +17,26 @@ from launchers.scan.definition import RUN_PREFIX, Definition
 from launchers.scan.identity import Family
 from launchers.schedulers import SLURM, backend
 
-MISSING, RUNNING, COMPLETED, FAILED, UNSUBMITTED, UNKNOWN = (
-    "MISSING", "RUNNING", "COMPLETED", "FAILED", "UNSUBMITTED", "UNKNOWN",
+MISSING, RUNNING, COMPLETED, FAILED, UNSUBMITTED, UNKNOWN, FOREIGN = (
+    "MISSING", "RUNNING", "COMPLETED", "FAILED", "UNSUBMITTED", "UNKNOWN", "FOREIGN",
 )  # fmt: skip
-"""The states of a run.  RUNNING is also a run that waits in a queue, FAILED one of which a single task has failed."""
+"""The states of a run.  RUNNING is also a run that waits in a queue, FAILED one of which a single task has failed, and
+FOREIGN one of another user, which is not looked at."""
 
 
 @frozen
 class RequiredRun:
-    """A run that a scan requires: its name there, its definition file, its folder, whether it is frozen, its state."""
+    """A run that a scan requires: its name there, its definition file, its folder, whether it is frozen, its state.
+
+    `problem` says why it could not be looked at ("": it could).
+    """
 
     name: str
     file: Path
     folder: Path
     frozen: bool
     state: str
+    problem: str = ""
 
     @property
     def hash(self) -> str:
@@ -42,17 +49,29 @@ def run_hash(folder: Path) -> str:
     return folder.name.removeprefix(RUN_PREFIX)
 
 
-def run_state(folder: Path) -> str:
+def look_at(folder: Path, *, trust: bool = False) -> tuple[str, str]:
+    """The state of a run, and why it could not be looked at ("": it could).  With `trust` it may be another user's."""
+    try:
+        return run_state(folder, trust=trust), ""
+    except ForeignRunError as error:
+        return FOREIGN, str(error)
+    except (RunError, CommandError) as error:
+        return UNKNOWN, str(error)
+    except OSError as error:
+        return UNKNOWN, f"{folder} cannot be read: {error.strerror}"
+
+
+def run_state(folder: Path, *, trust: bool = False) -> str:
     """The state of a run, from the scheduler's states of all its tasks.
 
     For a folder that ESIS made it is the state of its job, or what its completed.state says if the scheduler has
-    forgotten the job.
+    forgotten the job.  With `trust` it may be a run of another user.  Raises RunError, ForeignRunError and OSError.
     """
     if (folder / "plan.json").exists():
-        return _plan_state(folder)
+        return _plan_state(folder, trust)
     try:
         infos = _esis_answer(folder).infos
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return MISSING  # no folder, or what a client left that was killed
     return _esis_state(folder, {info.state for info in infos.values()})
 
@@ -74,8 +93,8 @@ def may_have_jobs(folder: Path, state: str) -> str:
     return f"may still be running, which cannot be found out now: {away}" if away else ""
 
 
-def _plan_state(folder: Path) -> str:
-    (step,) = open_run(folder).status()
+def _plan_state(folder: Path, trust: bool) -> str:
+    (step,) = open_run(folder, trust=trust).status()
     if step.failed:
         return FAILED
     if set(step.counts) == {COMPLETED}:
@@ -100,19 +119,26 @@ def _esis_state(folder: Path, states: Set[str]) -> str:
     return COMPLETED if states == {COMPLETED} else RUNNING
 
 
-def required_runs(family: Family, scan: Definition) -> tuple[RequiredRun, ...]:
-    """The runs that a scan of a family requires, and their states."""
+def required_runs(family: Family, scan: Definition, *, trust: bool = False) -> tuple[RequiredRun, ...]:
+    """The runs that a scan of a family requires, and their states; with `trust` also those of another user."""
     runs = []
     for required in scan.requires:
         file = required.file
         definition = family.frozen[file] if required.frozen else family.identities[file].definition
         folder = definition.run_folder(required.frozen or family.identities[file].hash)
-        runs.append(RequiredRun(required.name, file, folder, required.frozen is not None, run_state(folder)))
+        state, problem = look_at(folder, trust=trust)
+        runs.append(RequiredRun(required.name, file, folder, required.frozen is not None, state, problem))
     return tuple(runs)
 
 
 def run_folders(workdir: Path) -> list[Path]:
-    """All run folders in a folder, the oldest first."""
-    marks = [folder / "__esis__" / "wf_status" for folder in workdir.glob(f"{RUN_PREFIX}*")]
-    present = [mark for mark in marks if mark.exists()]
-    return [mark.parents[1] for mark in sorted(present, key=lambda mark: mark.stat().st_mtime_ns)]
+    """All run folders in a folder, the oldest first; also those that cannot be looked into."""
+    made: dict[Path, int] = {}
+    for folder in workdir.glob(f"{RUN_PREFIX}*"):
+        try:
+            made[folder] = (folder / "__esis__" / "wf_status").stat().st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            made[folder] = folder.stat().st_mtime_ns
+    return sorted(made, key=made.__getitem__)

@@ -12,6 +12,7 @@ from pathlib import Path
 from attrs import evolve
 
 from launchers.config.find import locate
+from launchers.files.atomic import write_atomically
 from launchers.jobs.backend import Backend, Element, Wait
 from launchers.jobs.submission import Parent, Submission
 from launchers.launcher.find import find_launcher
@@ -20,6 +21,7 @@ from launchers.launcher.launcher import Launcher
 from launchers.runs.folder import RunFolder
 from launchers.runs.record import ANYTHING, StepRecord, origin
 from launchers.runs.run import open_run
+from launchers.runs.script import write_gate
 from launchers.runs.send import live_jobs
 from launchers.runs.stored import StoredRun, write_run
 from launchers.scan import oarsub, sbatch
@@ -63,6 +65,7 @@ def write_scan(
     args = launcher.oar_args if launcher else None
     readme = OAR_README if args is not None else SLURM_README
     count = fill_run_folder(folder.path, identity, {run.name: run.folder for run in required}, readme)
+    write_gate(folder.path)
     if args is not None:
         oarsub.write_oarsub(folder.path, definition, args, count, after)
     else:
@@ -186,4 +189,4 @@ def _in_a_row(whole: Submission, token: str, size: int) -> tuple[Submission, ...
 def write_job_id(run: StoredRun) -> None:
     """Write the job's id into the file in which ESIS looks for it."""
     for job in run.folder.journal.state().jobs.values():
-        (run.folder.path / "__esis__" / "jobid.tx").write_text(f"{job}\n", encoding="utf-8")
+        write_atomically(run.folder.path / "__esis__" / "jobid.tx", f"{job}\n")

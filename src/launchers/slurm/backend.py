@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
+import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launchers.commands import LocalConnector
+from launchers.files.atomic import write_atomically
 from launchers.jobs.backend import Backend, Element, JobAnswer, Resources, SubmissionRequest, Wait
 from launchers.slurm.args import SlurmArgs
 from launchers.slurm.render import render
@@ -26,6 +30,8 @@ ACCOUNT = re.compile(r"--account|^#SBATCH[ \t]+(?:.*[ \t])?-A", re.M)
 """Where a script says its account itself."""
 DEFAULT_OUTPUT = "slurm-%A_%a.out"
 """Where the output of an array goes (man sbatch, --output)."""
+TASK = '"$SLURM_ARRAY_TASK_ID" "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"'
+"""The element of an array and its job, in a script."""
 DEFAULT_MAX_ARRAY = 1000
 """The most elements of an array where the cluster cannot be asked: MaxArraySize less one (man slurm.conf)."""
 SCRIPT_FOLDER = "cwd"
@@ -163,15 +169,29 @@ def _send_script(request: SubmissionRequest) -> str:
     from launchers.slurm.sbatch import submit
 
     submission = request.submission
-    path = request.run / str(submission.script)
+    script = request.script.read_bytes()
+    path = request.folder / request.script.name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(path, _gated(request, script))
     # an empty dependency is given as well: the file may name one that was met long ago
     words = [f"--comment={submission.token}", f"--dependency={dependency(request.waits)}"]
     words += _overriding(submission.parameters)
     if submission.attempt > 1:
         items = ",".join(str(number) for _, number in submission.members)
         words.append(f"--array={items}" + (f"%{submission.at_once}" if submission.at_once else ""))
-    account = ACCOUNT.search(path.read_text(encoding="utf-8", errors="replace")) is not None
+    account = ACCOUNT.search(script.decode(errors="replace")) is not None
     return submit(LocalConnector(), [*words, str(path)], account=account, cwd=str(request.script_folder))
+
+
+def _gated(request: SubmissionRequest, script: bytes) -> bytes:
+    """A script that asks for what another one asks for, takes the name of its task, and runs the other one.
+
+    sbatch reads options up to the first line that is neither blank nor a comment (man sbatch).
+    """
+    lines = script.split(b"\n")[1:]  # the first says what runs it
+    options = takewhile(lambda line: line.lstrip()[:1] in (b"", b"#"), lines)
+    command = f"exec {shlex.join(request.gate)} {TASK} {shlex.quote(str(request.script))}"
+    return b"\n".join([b"#!/bin/sh", *options, os.fsencode(command), b""])
 
 
 def _overriding(parameters: Mapping[str, Any]) -> list[str]:

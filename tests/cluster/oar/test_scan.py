@@ -90,7 +90,7 @@ def test_one_failed_task_fails_the_run_and_is_all_that_is_retried(oar, capfd):
     assert f"{folder}/oarsub.sh; change them there, then run retry again" in capfd.readouterr().err
     assert main(["retry", str(folder)]) == 0
     assert main(["wait", str(folder)]) == 0
-    assert (folder / "oar" / "tasks.scan~2").read_text() == "1\n"
+    assert (folder / "oar" / "tasks.scan~2").read_text() == "1 ../jobs/scan~2 0\n"
     assert len(list((folder / "cwd").glob(f"oar-{job_ids(folder)[1]}_*.out"))) == 1
     assert show(capfd, file)["state"] == "COMPLETED"
     assert main(["logs", str(folder), "scan:1"]) == 0

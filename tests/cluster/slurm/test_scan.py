@@ -39,7 +39,7 @@ def test_a_template_is_submitted_and_can_be_submitted_again(slurm, capfd, monkey
     assert "#SBATCH --array 0-2%2\n" in (folder / "sbatch.sh").read_text()
     (id,) = job_ids(folder)
     assert (folder / "__esis__" / "jobid.tx").read_text() == f"{id}\n"
-    assert job(id, "Command", "WorkDir") == (f"{folder}/sbatch.sh", f"{folder}/cwd")
+    assert job(id, "Command", "WorkDir") == (f"{folder}/jobs/scan/sbatch.sh", f"{folder}/cwd")
     assert outputs(folder) == ["0", "2", "8"]
     assert (folder / "cwd" / f"slurm-{id}_2.out").read_text() == "task 2 has 4\n"
     assert main(["logs", str(folder), "scan:2"]) == 0
@@ -221,7 +221,7 @@ def test_a_controller_that_does_not_answer_is_asked_again_later(slurm, capfd, mo
     file = scan("A")
     with monkeypatch.context() as away:
         away.setenv("SLURM_CONF", str(Path("unreachable.conf").absolute()))
-        assert main(["scan", "run", file]) == 1
+        assert main(["scan", "run", file]) == 3
     assert "Unable to contact slurm controller" in capfd.readouterr().err
     assert show(capfd, file)["state"] == "UNSUBMITTED"
     folder = start(capfd, file)
@@ -269,6 +269,51 @@ def test_a_client_killed_around_sbatch_submits_once(slurm, event, capfd):
     token = open_run(folder).record.submissions[0].token
     assert {line.split()[0] for line in shown_by_slurm.stdout.splitlines() if line.endswith(token)} == {id}
     assert job_ids(resume(folder).folder) == [id]
+
+
+COUNTS = WORKER + 'open("ran", "a").write(n)\n'
+
+
+def states(folder):
+    return dict(open_run(folder).status()[0].counts)
+
+
+def test_the_same_submission_that_comes_twice_runs_once(slurm, capfd):
+    """And after a retry, whose tasks are not numbered from 0."""
+    again = 'if n == "1" and not os.path.exists("again"):\n    open("again", "w")\n    raise SystemExit(1)\n'
+    folder = start(capfd, scan("A", worker=COUNTS + again))
+    assert main(["wait", str(folder)]) == 1
+    assert main(["retry", str(folder)]) == 0
+    assert main(["wait", str(folder)]) == 0
+    run = open_run(folder).record
+    for submission in run.submissions:
+        job = run.backend.send([run.request(submission)])[0]
+        until(lambda job=job: job not in squeue("%F"), 60, 0.3)
+    assert sorted((folder / "cwd" / "ran").read_text()) == list("0112")
+    assert states(folder) == {"COMPLETED": 3}
+
+
+def squeue(column):
+    """A column of what is in the queue."""
+    done = subprocess.run(["squeue", "-h", "-a", "-o", column], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_a_scan_that_was_cancelled_before_it_was_sent_does_not_run(slurm, capfd):
+    """Neither when it is resumed, nor when the sbatch of a client that was killed comes late."""
+    file = scan("A", worker=COUNTS)
+    assert subprocess.run([sys.executable, "-c", KILLED.format(event="Intent")], check=False).returncode < 0
+    folder = folder_of(capfd, file)
+    assert main(["cancel", str(folder)]) == 0
+    assert main(["resume", str(folder)]) == 0
+    assert main(["wait", str(folder)]) == 1
+    assert job_ids(folder) == []
+    run = open_run(folder).record
+    (job,) = run.backend.send([run.request(run.submissions[0])])
+    until(lambda: job not in squeue("%F"), 60, 0.3)
+    assert not (folder / "cwd" / "ran").exists()
+    assert states(folder) == {"CANCELLED": 3}
+    assert "cancelled before it was submitted" in (folder / "cwd" / f"slurm-{job}_0.out").read_text()
 
 
 def test_esis_files_are_run(slurm, capfd):

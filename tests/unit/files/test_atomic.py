@@ -17,6 +17,13 @@ def test_the_new_text_replaces_the_old_one_and_nothing_else_stays(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["plan.json"]
 
 
+def test_bytes_and_permissions(tmp_path):
+    path = tmp_path / "script.sh"
+    write_atomically(path, b"#!/bin/sh\n# \xff\n", mode=0o700)
+    assert path.read_bytes() == b"#!/bin/sh\n# \xff\n"
+    assert oct(path.stat().st_mode)[-3:] == "700"
+
+
 def test_the_text_is_on_disk_before_the_file_has_its_name(tmp_path, monkeypatch):
     path = tmp_path / "plan.json"
     seen = []

@@ -27,6 +27,15 @@ def test_the_script_runs_and_stays_in_the_run_folder(run):
     assert (script.read_text(), oct(script.stat().st_mode)[-3:]) == ("echo done > here\n", "700")
 
 
+def test_another_task_of_the_job_may_read_the_script_meanwhile(run):
+    """A shell reads on in the file that it has opened."""
+    script = run / "steps" / "b" / "script.sh"
+    script.write_text("the other task's")
+    with script.open() as opened:
+        Shell("true\n")()
+        assert opened.read() == "the other task's"
+
+
 def test_an_item_has_a_script_of_its_own(run, monkeypatch):
     monkeypatch.setenv("LAUNCHERS_ITEM", "7")
     run_cell(Shell("echo $LAUNCHERS_ITEM > item\n"))

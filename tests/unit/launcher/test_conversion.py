@@ -92,6 +92,8 @@ def test_the_one_facts_file_of_a_launchers_yaml(tmp_path):
     )
     assert facts_path(config) == tmp_path / "cluster.yaml"
     assert facts_path(write_config(tmp_path, oar=[{"facts": "/abs/grid.yaml"}])).as_posix() == "/abs/grid.yaml"
+    config = write_config(tmp_path, oar=[{"facts": "~nobody-of-that-name/grid.yaml"}])
+    assert facts_path(config) == tmp_path / "~nobody-of-that-name" / "grid.yaml"
 
 
 @pytest.mark.parametrize(("facts", "count"), [([], 0), (["a.yaml", "b.yaml"], 2)])

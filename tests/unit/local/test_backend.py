@@ -113,7 +113,8 @@ def test_a_script_is_run_with_slurms_variables(tmp_path):
     scripts = [script("m.0", 0), script("m.2", 2)]
     run, _, jobs = prepare(tmp_path, *scripts, steps=[step("m", count=3)])
     job = jobs["m.2"]
-    assert (job.argv, job.cwd) == ((f"{run.folder}/job.sh",), f"{run.folder}/cwd")
+    gate = (f"{run.folder}/gate.sh", f"{run.folder}/jobs/m.2", "2", f"{run.id}_2")
+    assert (job.argv, job.cwd) == ((*gate, f"{run.folder}/job.sh"), f"{run.folder}/cwd")
     assert job.stdout == job.stderr == f"{run.folder}/cwd/slurm-{run.id}_2.out"
     environment = dict(job.env)
     assert environment.pop("PATH") == f"{run.folder}/local/1/bin:{os.environ['PATH']}"

@@ -239,17 +239,17 @@ def test_a_script_is_sent_from_its_folder(oar, run):
     commands = oar({"oarsub": THREE})
     assert OAR.send([script(run, 0, 1, 2)]) == ["12"]
     cwd = str(run / "cwd")
-    assert commands.oarsub.asked == [["-S", "-n", "p.a.launchers-id-0", "-d", cwd, "../job.sh"]]
+    tasks = ["--array-param-file", "../oar/tasks.a"]
+    assert commands.oarsub.asked == [["-S", "-n", "p.a.launchers-id-0", "-d", cwd, *tasks, "../job.sh"]]
     assert commands.oarsub.folders == [cwd]
-    assert not (run / "oar" / "tasks.a").exists()
     assert not (run / "jobs").exists()
 
 
-def test_some_items_of_a_script_have_a_file_of_their_own(oar, run):
-    commands = oar({"oarsub": "OAR_JOB_ID=12\nOAR_JOB_ID=13\nOAR_ARRAY_ID=12\n"})
+def test_each_job_of_a_script_is_told_its_task_and_where_its_name_is(oar, run):
+    oar({"oarsub": "OAR_JOB_ID=12\nOAR_JOB_ID=13\nOAR_ARRAY_ID=12\n"})
     OAR.send([script(run, 0, 2)])
-    assert commands.oarsub.asked[0][-3:-1] == ["--array-param-file", "../oar/tasks.a"]
-    assert (run / "oar" / "tasks.a").read_text() == "0\n2\n"
+    assert (run / "oar" / "tasks.a").read_text() == "0 ../jobs/a 0\n2 ../jobs/a 1\n"
+    assert (run / "oar" / "tasks").read_text() == "0\n1\n2\n"  # what the script says by hand
 
 
 def test_a_script_waits_for_jobs(oar, run):

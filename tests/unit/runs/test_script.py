@@ -1,9 +1,15 @@
-"""Scripts of a run folder: where their output is, and whether their run says that it is done."""
+"""Scripts of a run folder: who runs them, where their output is, and whether their run says that it is done."""
+
+import subprocess
 
 import pytest
 from fake_backend import stored_run, submission
 
-from launchers.runs.script import script_logs, states_completed
+from launchers.runs.cancel import cancel_steps
+from launchers.runs.gate import WHOLE, Runner, runner, take, withhold
+from launchers.runs.journal import Submitted
+from launchers.runs.run import PlanRun
+from launchers.runs.script import script_logs, states_completed, write_gate
 
 
 @pytest.fixture
@@ -56,3 +62,96 @@ def test_whether_a_run_says_that_it_is_done(tmp_path, text, done):
     assert not states_completed(tmp_path)
     (tmp_path / "__esis__" / "completed.state").write_bytes(text)
     assert states_completed(tmp_path) == done
+
+
+# -- gate.sh ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """Run a command through gate.sh for an item of the submission m: exit status, output and errors."""
+    folder = tmp_path / "it's a $run"
+    folder.mkdir()
+    write_gate(folder)
+
+    def run(item, job, *command):
+        words = [folder / "gate.sh", folder / "jobs" / "m", str(item), job, *command]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, env={})
+        return done.returncode, done.stdout, done.stderr
+
+    run.folder = folder / "jobs" / "m"
+    return run
+
+
+def test_a_command_is_run_by_one_job(gate):
+    assert gate(3, "12_3", "echo", "a  b", "$HOME") == (0, "a  b $HOME\n", "")
+    assert gate(3, "13_3", "echo") == (113, "", "launchers: job 12_3 runs this already, so job 13_3 does not\n")
+    assert gate(3, "12_3", "sh", "-c", "exit 7")[0] == 7  # queued again
+    assert gate(4, "13_4")[0] == 0  # no command: who asked goes on itself
+    assert sorted(path.name for path in gate.folder.iterdir()) == ["runner.3", "runner.4"]
+
+
+def test_both_sides_read_what_the_other_has_written(gate):
+    gate(3, "12_3", "true")
+    assert runner(gate.folder, 3) == Runner(job="12_3")
+    assert withhold(gate.folder, 3, "taken for lost") == Runner(job="12_3")
+    assert take(gate.folder, 4, "12_4") == Runner(job="12_4")
+    assert gate(4, "13_4", "echo")[0] == 113
+    withhold(gate.folder, 5, "taken for lost")
+    assert gate(5, "12_5", "echo") == (113, "", "launchers: this job is cancelled: taken for lost\n")
+
+
+def test_all_of_a_submission_is_cancelled_before_it_comes(gate):
+    withhold(gate.folder, WHOLE, "cancelled before it was submitted")
+    assert gate(0, "12_0", "echo") == (113, "", "launchers: this job is cancelled: cancelled before it was submitted\n")
+    assert runner(gate.folder, 0) is None
+
+
+def test_one_of_many_jobs_that_come_at_the_same_moment(gate):
+    words = [gate.folder.parents[1] / "gate.sh", gate.folder, "0"]
+    racers = [subprocess.Popen([*words, str(n), "echo", "ran"], stdout=subprocess.PIPE) for n in range(12)]
+    assert b"".join(racer.communicate()[0] for racer in racers) == b"ran\n"
+
+
+@pytest.mark.parametrize("in_the_way", ["jobs/m", "jobs/m/runner.0", "jobs/m/runner.all"])
+def test_a_name_that_cannot_be_taken_is_no_success(gate, in_the_way):
+    """A folder or a file is where another kind of thing should be: root may write to what is read-only."""
+    path = gate.folder.parents[1] / in_the_way
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch() if in_the_way == "jobs/m" else path.mkdir()
+    status, out, error = gate(0, "12_0", "echo", "ran")
+    assert (status, out) == (74, "")
+    assert f"launchers: nothing is run, as {gate.folder} cannot be read or written\n" in error
+
+
+def test_a_disk_that_is_full_is_no_success(gate):
+    gate.folder.mkdir(parents=True)
+    words = [str(gate.folder.parents[1] / "gate.sh"), str(gate.folder), "0", "12_0", "echo", "ran"]
+    limited = ["sh", "-c", 'ulimit -f 0; trap "" XFSZ; exec "$@"', "sh", *words]
+    done = subprocess.run(limited, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (74, "")
+    assert list(gate.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", "hello", "job"])
+def test_what_launchers_did_not_write_runs_nothing(gate, content):
+    gate.folder.mkdir(parents=True)
+    (gate.folder / "runner.0").write_text(content)
+    assert gate(0, "12_0", "echo", "ran")[:2] == (113, "")
+
+
+def test_what_was_withheld_is_cancelled_and_not_failed(fake, tmp_path):
+    """By the number of the item, which is what a job of a retry knows."""
+    z = submission("z", items=[0], script="job.sh")
+    run = stored_run(tmp_path, submission("m", items=[4, 7], script="job.sh"), z)
+    cancel_steps(run, ["z"])
+    withhold(run.folder.job_folder("m"), 7, "taken for lost")
+    take(run.folder.job_folder("m"), 4, "100_4")
+    run.folder.journal.append(Submitted({"m": "100", "z": "101"}))
+    for job, item in (("100", 4), ("100", 7), ("101", 0)):
+        fake.end(job, "FAILED", item, exit="113:0")
+    members = [member for step in PlanRun(run).status() for member in step.members]
+    assert [(member.step, member.item, member.info.state, member.info.reason) for member in members] == [
+        ("m", 4, "FAILED", ""), ("m", 7, "CANCELLED", "taken for lost"),
+        ("z", 0, "CANCELLED", "cancelled before it was submitted"),
+    ]  # fmt: skip

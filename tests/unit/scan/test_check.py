@@ -57,6 +57,8 @@ def test_the_files_of_a_frozen_run_need_not_exist():
         ({"worker": "w"}, "generator: and parameters: are both missing (give one of them)"),
         ({"worker": "w", "generator": "g", "parameters": ONE_ROW}, "generator: and parameters: exclude each other"),
         ({"worker": "w", "template": "t", "needs": "cpu(cores=1)"}, "needs: and template: exclude each other"),
+        ({"worker": "w", "workdir": "~nobody-of-that-name/runs"},
+         "LC113: workdir: ~nobody-of-that-name/runs: there is no such user, or no home (write ./ before it"),
         ({"worker": "w", "at_once": 0}, "LC102: at_once: must be 1 or more"),
         ({"worker": "w", "at_once": "4"}, "a whole number is expected here, not text ('4') (write 4 without quotes)"),
         ({"worker": "w", "name": "a b"}, "LC109: name: 'a b': a name has letters, digits"),

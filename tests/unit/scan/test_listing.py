@@ -9,6 +9,7 @@ from attrs import evolve
 from scans import SCRIPTS, WORKER, scan, write_yaml
 
 from launchers import run_scan
+from launchers.cli import main
 from launchers.scan import DefinitionError, clean_runs, list_runs, read_family
 from launchers.scan import listing as room
 from launchers.scan.runs import run_state
@@ -112,3 +113,72 @@ def test_the_copy_of_a_run_is_what_follows_its_hash():
     run = room.ScanRun(Path("/x/wrkdir.0a"), True, "COMPLETED", "A", 3, 0.0)
     assert (run.hash, run.copy) == ("0a", "")
     assert evolve(run, folder=Path("/x/wrkdir.0a.12")).copy == ".12"
+
+
+# -- runs of another user --------------------------------------------------------------------------------------
+
+
+OTHER = 54321
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="LOUD: only root can give a run to another user")
+
+
+def give_away(folder):
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, OTHER, OTHER)
+    return folder
+
+
+@as_root
+def test_runs_of_another_user_are_listed_as_such_among_ones_own(runs, capfd):
+    for name in ("old", "esis"):
+        give_away(runs[name])
+    assert main(["scan", "list", runs["file"]]) == 0
+    out, err = capfd.readouterr()
+    assert [line.split()[-5] for line in out.splitlines()[1:]] == [
+        "FOREIGN",
+        "COMPLETED",
+        "FOREIGN",
+        "COMPLETED",
+        "COMPLETED",
+    ]
+    assert err.splitlines() == [
+        f"launchers: warning: {runs['old']} belongs to uid {OTHER}, not to root (uid 0); to look at the run once: "
+        f"launchers status --trust {runs['old']}",
+        f"launchers: warning: {runs['esis']} belongs to uid {OTHER}",
+    ]
+    assert main(["scan", "list", runs["file"], "--trust"]) == 0
+    out, err = capfd.readouterr()
+    assert (out.count(" COMPLETED "), err) == (4, "")
+    assert [path for path, _ in clean_runs(family_of(runs["file"]))] == [runs["moved"]]
+    assert runs["old"].exists()
+
+
+@as_root
+def test_a_run_of_another_user_is_shown_and_not_required(runs, capfd):
+    give_away(runs["current"])
+    b = scan("B", {"requires": {"data": "../A/scan.yaml"}})
+    for file in (runs["file"], b):
+        assert main(["scan", "show", file]) == 0
+        out, err = capfd.readouterr()
+        assert " FOREIGN" in out
+        assert f"{runs['current']} belongs to uid {OTHER}" in err
+    assert main(["scan", "show", runs["file"], "--trust"]) == 0
+    assert " COMPLETED" in capfd.readouterr().out
+    assert main(["scan", "run", b]) == 1
+    assert f"data FOREIGN: {runs['current']}" in capfd.readouterr().err
+    assert main(["scan", "run", runs["file"]]) == 2
+    assert f"{runs['current']} belongs to uid {OTHER}" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("damage", [b"{", b"\xff", None])
+def test_a_run_that_cannot_be_read_is_one_line_of_the_list(runs, damage, capfd):
+    plan = runs["old"] / "plan.json"
+    if damage is None:
+        plan.unlink(), plan.mkdir()
+    else:
+        plan.write_bytes(damage)
+    assert main(["scan", "list", runs["file"]]) == 0
+    out, err = capfd.readouterr()
+    assert [line.split()[-5] for line in out.splitlines()[1:3]] == ["UNKNOWN", "COMPLETED"]
+    assert err.startswith(f"launchers: warning: {plan}")
+    assert [path for path, _ in clean_runs(family_of(runs["file"]))] == [runs["moved"]]

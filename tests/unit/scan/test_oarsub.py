@@ -9,6 +9,7 @@ from fake_oar import fake_oar
 from scans import WORKER, outputs, scan, start
 
 from launchers.oar.args import OarArgs
+from launchers.runs.gate import withhold
 from launchers.scan import ScanError, load_definition, run_scan
 from launchers.scan.oarsub import render_oarsub
 
@@ -23,10 +24,11 @@ def asked(tmp_path, monkeypatch):
     return fake_oar(tmp_path, monkeypatch, {7: (7, 1), 8: (7, 2), 9: (7, 3)})
 
 
-def run_task(folder, number, **env):
+def run_task(folder, number, *name, array="7"):
     """Run one task as OAR would; its exit status."""
-    env = {"PATH": "/usr/bin:/bin", "OAR_ARRAY_ID": "7", **env}
-    return subprocess.run(["../oarsub.sh", str(number)], cwd=folder / "cwd", env=env, check=False).returncode
+    env = {"PATH": "/usr/bin:/bin", "OAR_ARRAY_ID": array}
+    words = ["../oarsub.sh", str(number), *name]
+    return subprocess.run(words, cwd=folder / "cwd", env=env, check=False).returncode
 
 
 def test_what_is_asked_for_and_what_runs(capfd, asked):
@@ -38,7 +40,8 @@ def test_what_is_asked_for_and_what_runs(capfd, asked):
     ]  # fmt: skip
     assert (folder / "oar" / "tasks").read_text() == "0\n1\n2\n"
     cwd, scans, _, name, *rest = asked.read_text().splitlines()
-    assert (cwd, scans, rest) == (f"{folder}/cwd", "-S", ["-d", f"{folder}/cwd", "../oarsub.sh"])
+    tasks = ["--array-param-file", "../oar/tasks.scan"]
+    assert (cwd, scans, rest) == (f"{folder}/cwd", "-S", ["-d", f"{folder}/cwd", *tasks, "../oarsub.sh"])
     assert name.startswith("A.scan.launchers-")
     assert "oarsub -S ../oarsub.sh" in (folder / "README").read_text()
     assert [run_task(folder, number) for number in range(3)] == [0, 0, 0]
@@ -71,19 +74,17 @@ def test_a_task_checks_that_all_required_tasks_succeeded(capfd, asked, monkeypat
 
 
 def test_a_task_that_was_submitted_twice_runs_once(capfd):
-    """Under the same token; OAR submits a job again with the same array, and a retry has a token of its own."""
+    """OAR submits a job again with the same array, and a retry is a submission of its own."""
     folder = start(capfd, scan("A", entries=ENTRIES, worker="#!/bin/sh\necho ran >> ran\n"))
-
-    def run(array, job, token):
-        name = f"A.scan.launchers-0a-{token}"
-        return run_task(folder, 1, OAR_ARRAY_ID=array, OAR_JOB_ID=job, OAR_JOB_NAME=name)
-
-    assert [run("7", "8", "0"), run("10", "11", "0"), run("7", "12", "0"), run("20", "21", "1")] == [0, 113, 0, 0]
+    of_one = (folder / "oar" / "tasks.scan").read_text().splitlines()[1].split()[1:]
+    assert [run_task(folder, 1, *of_one, array=array) for array in ("7", "10", "7")] == [0, 113, 0]
+    assert run_task(folder, 1, "../jobs/scan~2", "0", array="20") == 0
     assert (folder / "cwd" / "ran").read_text() == "ran\n" * 3
-    assert (folder / "cwd" / "oar-10_1.out").read_text() == "array 7 runs this already\n"
+    taken = "launchers: job 7 runs this already, so job 10 does not\n"
+    assert (folder / "cwd" / "oar-10_1.out").read_text() == taken
     assert run_task(folder, 1) == 0  # by hand, as often as one likes
-    (folder / "oar" / "taken.launchers-0a-2.1").mkdir()
-    assert run("30", "31", "2") == 1
+    withhold(folder / "jobs" / "scan", 2, "cancelled before it was submitted")
+    assert run_task(folder, 2, of_one[0], "2") == 113
     assert (folder / "cwd" / "ran").read_text() == "ran\n" * 4
 
 

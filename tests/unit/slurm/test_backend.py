@@ -1,6 +1,7 @@
 """Plans on Slurm: what sbatch, scontrol and scancel are given, and what becomes of their answers."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -109,13 +110,32 @@ def run(tmp_path):
     return tmp_path
 
 
-def test_a_script_is_sent_as_it_stands(slurm, run):
+def test_what_is_sent_asks_for_what_a_script_asks_for_and_runs_it_once(slurm, run):
     commands = slurm({"sbatch": "12\n"})
+    (run / "job.sh").write_bytes(
+        b"#!/bin/bash -l\n#SBATCH --time=5\n\n  # caf\xe9\n#PBS -l x\nexec work\n#SBATCH -n 2\n"
+    )
     assert SLURM.send([request(run)]) == ["12"]
-    assert commands.asked == [
-        ("sbatch", "--parsable", "--comment=launchers-id-0", "--dependency=", str(run / "job.sh")),
-    ]  # fmt: skip
+    sent = run / "jobs" / "m" / "job.sh"
+    assert commands.asked == [("sbatch", "--parsable", "--comment=launchers-id-0", "--dependency=", str(sent))]
     assert commands.folders == [str(run / "cwd")]
+    head, last = sent.read_bytes().split(b"exec ")
+    assert head == b"#!/bin/sh\n#SBATCH --time=5\n\n  # caf\xe9\n#PBS -l x\n"
+    task = '"$SLURM_ARRAY_TASK_ID" "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"'
+    assert last.decode() == f"{run}/gate.sh {run}/jobs/m {task} {run}/job.sh\n"
+
+
+def test_names_that_a_shell_would_read_and_a_script_without_a_command(slurm, tmp_path):
+    run = tmp_path / "it's $HOME"
+    run.mkdir()
+    (run / "job.sh").write_text("#!/bin/sh\n#SBATCH --time=5")
+    slurm({"sbatch": "12\n"})
+    SLURM.send([request(run)])
+    (run / "gate.sh").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    (run / "gate.sh").chmod(0o700)
+    env = {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_JOB_ID": "12"}
+    done = subprocess.run(["sh", run / "jobs" / "m" / "job.sh"], env=env, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [f"{run}/jobs/m", "3", "12_3", f"{run}/job.sh"]
 
 
 def test_a_script_waits_for_jobs_and_elements(slurm, run):
@@ -130,7 +150,7 @@ def test_a_further_attempt_names_its_items(slurm, run):
     SLURM.send([request(run, attempt=2, members=(("m", 4), ("m", 7)))])
     SLURM.send([request(run, attempt=2, members=(("m", 4),), at_once=3)])
     SLURM.send([request(run, attempt=1, at_once=3)])
-    assert [argv[4] for argv in commands.asked] == ["--array=4,7", "--array=4%3", str(run / "job.sh")]
+    assert [argv[4] for argv in commands.asked] == ["--array=4,7", "--array=4%3", str(run / "jobs" / "m" / "job.sh")]
 
 
 def test_larger_amounts_go_before_the_scripts_own(slurm, run):

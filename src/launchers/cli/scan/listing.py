@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from launchers.cli import options as shared
 from launchers.cli import show
+from launchers.cli.run_argument import add_trust
 from launchers.cli.scan.options import add_identity, add_scan, read_scan
 
 if TYPE_CHECKING:
@@ -25,17 +27,19 @@ def arguments(command: argparse.ArgumentParser) -> None:
     """Options of both."""
     add_scan(command)
     add_identity(command)
+    add_trust(command)
     shared.add_json(command)
 
 
 def show_scan(options: argparse.Namespace) -> int:
     """Print the run of a scan, whether it exists or not."""
-    from launchers.scan.runs import required_runs, run_state
+    from launchers.scan.runs import look_at, required_runs
 
     family = read_scan(options)
     identity = family.identities[family.target]
-    required = required_runs(family, identity.definition)
-    state = run_state(identity.folder)
+    required = required_runs(family, identity.definition, trust=options.trust)
+    state, problem = look_at(identity.folder, trust=options.trust)
+    _print_problems(problem, *(run.problem for run in required))
     if options.json:
         show.print_json(_identity_json(identity, state, required))
         return 0
@@ -52,8 +56,9 @@ def list_scan(options: argparse.Namespace) -> int:
 
     family = read_scan(options)
     definition = family.identities[family.target].definition
-    runs = list_runs(family)
-    required = required_runs(family, definition)
+    runs = list_runs(family, trust=options.trust)
+    required = required_runs(family, definition, trust=options.trust)
+    _print_problems(*(run.problem for run in runs), *(run.problem for run in required))
     if options.json:
         show.print_json(
             {
@@ -67,6 +72,12 @@ def list_scan(options: argparse.Namespace) -> int:
     show.print_table([_run_row(run) for run in runs], ("", "RUN", "STATE", "TASKS", "MADE", "SCAN"))
     _print_required(required)
     return 0
+
+
+def _print_problems(*problems: str) -> None:
+    """Say of each run that could not be looked at why, once."""
+    for problem in dict.fromkeys(filter(None, problems)):
+        print(f"launchers: warning: {problem}", file=sys.stderr)
 
 
 def _run_row(run: ScanRun) -> tuple[str, ...]:
