@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -149,7 +150,26 @@ def test_a_bug_on_a_full_disk_is_a_line(bug, capsys, monkeypatch):
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "ZeroDivisionError: first second" in err
-    assert "report this line" in err
+    assert f"please send this line to {trouble.NO_ADDRESS}; LAUNCHERS_DEBUG=1 prints the traceback" in err
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ([], trouble.NO_ADDRESS),
+        ([("Author", "The launchers authors")], trouble.NO_ADDRESS),
+        ([("Author-email", "Ann <ann@x.org>"), ("Project-URL", "Home, https://x.org")], "Ann <ann@x.org>"),
+        ([("Project-URL", "Home, https://x.org")], "https://x.org"),
+        ([("Project-URL", "Home, https://x.org"), ("Project-URL", "Bug Tracker, https://x.org/i")], "https://x.org/i"),
+    ],
+)
+def test_where_a_bug_is_reported(bug, capsys, monkeypatch, fields, place):
+    about = Message()
+    for name, value in fields:
+        about[name] = value
+    monkeypatch.setattr("importlib.metadata.metadata", lambda name: about)
+    assert main(["where"]) == BUG
+    assert capsys.readouterr().err.endswith(f" to {place}\n")
 
 
 def test_the_traceback_of_a_bug_is_printed_on_demand(bug, capsys, monkeypatch):
