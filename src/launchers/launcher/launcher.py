@@ -107,9 +107,10 @@ class Launcher:
         `name` is the jobs' name.  They carry `token`, by which the scheduler is asked about them (by default one that
         is made up).  Logs and pickles go into a folder that is named by the token, so that no job finds what an old job
         with its id has left.  It is below `folder`, by default ``./.launchers/jobs``, which on a cluster must be on a
-        file system that the nodes see.  `early_signal` has jobs told before their time is up, which ends those that cannot go on from
-        a checkpoint.  `parameters` are further parameters of submitit.  Raises LauncherNotFoundError when the cluster
-        cannot be reached from here, and RunError for a folder that jobs cannot have their files in.
+        file system that the nodes see.  `early_signal` has jobs told before their time is up, which ends those that
+        cannot go on from a checkpoint.  `parameters` are further parameters of submitit.  Raises LauncherNotFoundError
+        when the cluster cannot be reached from here, and RunError for a folder that jobs cannot have their
+        files in.
         """
         token = token or new_token()
         path = _job_folder(folder, token)

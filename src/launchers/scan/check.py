@@ -156,6 +156,8 @@ def _include_problems(document: ScanDocument, folder: Path) -> Iterator[Fault]:
         path = folder / written
         if not path.exists():
             yield Fault("LC113", key, f"there is no file or folder {written}", f"looked in {folder}")
+        elif not (path.is_file() or path.is_dir()):  # to read a pipe or a device may take for ever
+            yield Fault("LC113", key, f"{written} is neither a file nor a folder", "write what it gives into a file")
         elif real_path(runs).is_relative_to(real_path(path)):
             hint = "include less, or set workdir: to a folder outside of it"
             yield Fault("LC113", key, f"{written} contains the run folders", hint)
