@@ -327,6 +327,21 @@ def test_a_run_folder_in_which_something_else_is(tmp_path, monkeypatch, capfd, i
         assert err.strip() or not status
 
 
+# -- a ledger that cannot be -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words", [["flow", "run", "flow.yaml"], ["run", "--detach", "cpu()", "--", "true"]], ids=" ".join
+)
+def test_a_ledger_that_cannot_be_made_is_a_line(tmp_path, monkeypatch, capfd, words):
+    monkeypatch.chdir(tmp_path)
+    Path("flow.yaml").write_text("name: f\njobs: [{name: a, command: ls}]\n")
+    monkeypatch.setenv("LAUNCHERS_LOCAL_STATE", str(tmp_path / "flow.yaml"))
+    assert main(words) == 2
+    assert capfd.readouterr().err.endswith("cannot be made: File exists: set LAUNCHERS_LOCAL_STATE to another folder\n")
+    assert not list(tmp_path.glob("runs/*"))
+
+
 # -- clean -------------------------------------------------------------------------------------------------------
 
 
