@@ -59,7 +59,7 @@ class Parser(argparse.ArgumentParser):
         """The options; what none of the parsers knows is an error of the command that was given."""
         first = next(iter(args or ()), "").partition("=")[0]
         if first.startswith("--") and not any(name.startswith(first) for name in self._option_string_actions):
-            self.error(f"an option stands behind the command: {self.prog} COMMAND {first[:LONGEST]}")
+            self.error(f"write options behind the command, as in: {self.prog} COMMAND {first[:LONGEST]}")
         options, unknown = self.parse_known_args(args, namespace)
         if unknown:
             command = self._chosen(options)

@@ -49,7 +49,7 @@ def test_other_json(capsys, command):
         (["find"], "Try 'launchers find --help'."),
         (["finde"], "Try 'launchers --help'."),
         ([], "Try 'launchers --help'."),
-        (["--config", "F", "find"], "an option stands behind the command: launchers COMMAND --config"),
+        (["--config", "F", "find"], "write options behind the command, as in: launchers COMMAND --config"),
         (["check", "--config", "F"], "launchers check: it has no option --config: write the FILE without it"),
         (["runs", "--jsno"], "launchers runs: it has no option --jsno: did you mean --json?"),
         (["clean", "--timeout=5"], "launchers clean: it has no option --timeout; these have it: launchers wait\n"),
