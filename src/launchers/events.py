@@ -24,6 +24,8 @@ CUT_OFF = b"\x18"
 """The end of a line that was cut off: the next process that appends writes it (ASCII's CAN, cancel)."""
 TAIL = 4096
 """Bytes that are read at a time, from the end of the file, to find the last line."""
+LONGEST_NUMBER = 20
+"""Digits of a whole number; more than 64 bits are no size and no time."""
 SHOWN = 60
 """Characters of a wrong line that an error shows."""
 LATEST = 1e11
@@ -158,11 +160,17 @@ def _looks_cut_off(last: bytes) -> bool:
 
 
 def _parse(line: bytes) -> Any:
-    """As json.loads; raises ValueError also for JSON that is nested too deep."""
+    """As json.loads; raises ValueError also for JSON that is nested too deep, and for numbers that nothing has."""
     try:
-        return json.loads(line)
+        return json.loads(line, parse_int=_whole_number)
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:  # it could not be calculated with as a float
+        raise ValueError("a number is too long")
+    return int(text)
 
 
 def _is_json(line: bytes) -> bool:

@@ -216,6 +216,7 @@ def test_a_journal_that_was_cut_anywhere_says_what_its_whole_lines_say(path):
         ("x" * 60, f"'{'x' * 60}' is not JSON"),
         ("x" * 61, f"'{'x' * 57}...' is not JSON"),
         ("[" * 100_000, "[...' is not JSON"),
+        ('{"event": 1' + "0" * 20 + "}", "is not JSON"),
         ("[1]", "'[1]' is not a JSON object"),
         ("{}", "no event is named; known events: start, end"),
         ('{"event": 1}', "there is no event 1; known events: start, end"),

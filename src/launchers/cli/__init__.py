@@ -68,7 +68,9 @@ def _options(argv: Sequence[str]) -> Namespace:
     words, behind = words[:cut], words[cut + 1 :]
     name = next((word for word in words if not word.startswith("-")), "")
     try:
-        return parser(name).parse_args(words, Namespace(argv=behind, verbose=False))
+        options = Namespace(argv=behind, verbose=False)
+        parser(name).parse_args(words, options)
+        return options
     except SystemExit:
         sys.stdout.flush()  # else a full disk would be found at the very end, by Python
         raise

@@ -14,6 +14,7 @@ from launchers.config.check import check
 from launchers.config.find import check_owner, locate
 from launchers.config.load import load, loads
 from launchers.files.problems import ConfigError, Problem
+from launchers.files.structure import read_stdin_text
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -46,7 +47,7 @@ def print_problems(problems: list[Problem], as_json: bool) -> int:
 def _problems(file: str | None) -> list[Problem]:
     try:
         if file == "-":
-            text = sys.stdin.read()
+            text = read_stdin_text()
             if not text.strip():
                 return [_unreadable("<stdin>", "the input is empty", "check the command that should have written it")]
             config = loads(text, "<stdin>")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import errno
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from launchers.config.reading import ClusterError
+from launchers.files.reading import read_named, read_stdin
 from launchers.launcher.conversion import (
     Conversion,
     ConversionError,
@@ -90,13 +89,7 @@ def _convert(options: argparse.Namespace, output: Path | None) -> Conversion:
 
 def _read(name: str) -> str:
     """A file, which may be a pipe of the shell. Raises OSError, also for one without an end."""
-    if name == "-":
-        content = sys.stdin.buffer.read(LARGEST + 1)
-    else:
-        with Path(name).open("rb") as file:
-            content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), name)
+    content = read_stdin(LARGEST) if name == "-" else read_named(Path(name), LARGEST)
     return content.decode("utf-8", "replace")
 
 

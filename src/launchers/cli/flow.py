@@ -64,12 +64,13 @@ def _places(verb: argparse.ArgumentParser) -> None:
 
 def _page(options: argparse.Namespace) -> dict[str, Any]:
     """The options that say which page is read, and with which values."""
+    from launchers.files.structure import read_stdin_text
     from launchers.flow.read import parse_value
 
     sweep = {name: [parse_value(part) for part in text.split(",")] if text else [] for name, text in options.sweep}
     return {
         "file": "<stdin>" if options.file == "-" else options.file,
-        "text": sys.stdin.read() if options.file == "-" else None,
+        "text": read_stdin_text() if options.file == "-" else None,
         "args": {name: parse_value(text) for name, text in options.arg},
         "sweep": sweep,
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -34,8 +36,14 @@ COMMANDS = {
 }
 
 
+LONGEST = 100
+"""Characters of a word that an error repeats."""
+LONGEST_ERROR = 1000
+"""Characters of an error."""
+
+
 class Parser(argparse.ArgumentParser):
-    """A parser of a command: it has --verbose, and its errors end with the command that prints its help."""
+    """A parser of a command: it has --verbose, and its errors say what to write, and how to print the help."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -44,10 +52,64 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error and exit with status 2."""
-        self.exit(BAD_INPUT, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
+        shown = message if len(message) <= LONGEST_ERROR else f"{message[:LONGEST_ERROR]}..."
+        self.exit(BAD_INPUT, f"{self.prog}: {shown}\nTry '{self.prog} --help'.\n")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The options; what none of the parsers knows is an error of the command that was given."""
+        first = next(iter(args or ()), "").partition("=")[0]
+        if first.startswith("--") and not any(name.startswith(first) for name in self._option_string_actions):
+            self.error(f"write options behind the command, as in: {self.prog} COMMAND {first[:LONGEST]}")
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            command = self._chosen(options)
+            command.error(command._about_unknown(unknown))
+        return options
+
+    def commands(self) -> Iterator[Parser]:
+        """The parsers of all commands that have no commands below them."""
+        below = self._choices()
+        yield from (command for choice in below.values() for command in choice.commands()) if below else (self,)
+
+    def has_option(self, name: str) -> bool:
+        """Whether an option has this name."""
+        return name in self._option_string_actions
+
+    def _choices(self) -> dict[str, Parser]:
+        """The parsers of the commands below, by name."""
+        return next(({**act.choices} for act in self._actions if isinstance(act, argparse._SubParsersAction)), {})
+
+    def _chosen(self, options: argparse.Namespace) -> Parser:
+        """The parser of the command that was given."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                return self._choices()[getattr(options, action.dest)]._chosen(options)
+        return self
+
+    def _about_unknown(self, words: list[str]) -> str:
+        """What to write in place of words that this command does not take."""
+        option = next((word.partition("=")[0] for word in words if word.startswith("-") and word != "-"), None)
+        if option is None:
+            usage = " ".join(self.format_usage().split()).removeprefix("usage: ")
+            return f"{words[0][:LONGEST]!r} is one argument too many; the command is: {usage}"
+        return f"it has no option {option[:LONGEST]}{self._about_option(option)}"
+
+    def _about_option(self, option: str) -> str:
+        """What to write in place of an option that this command does not have, where anything is like it."""
+        close = get_close_matches(option, self._option_string_actions, 1, 0.75)
+        if close:
+            return f": did you mean {close[0]}?"
+        others = [command for command in parser().commands() if command.has_option(option)]
+        if not others:
+            return ""
+        value = others[0]._option_string_actions[option].metavar
+        if any(action.metavar == value and not action.option_strings for action in self._actions if value):
+            return f": write the {value} without it, as in: {self.prog} {value}"
+        names = [command.prog for command in others]
+        return f"; these have it: {', '.join(names[:3])}{' and others' if names[3:] else ''}"
 
 
-def parser(only: str | None = None) -> argparse.ArgumentParser:
+def parser(only: str | None = None) -> Parser:
     """The parser of all commands, or of one, so that no other command's module need be imported."""
     from launchers import __version__
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -22,6 +23,9 @@ BAD_NAMES = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPER
 
 LONGEST = 300
 """Characters of a path that are shown."""
+ISSUES = ("issues", "issue", "bugs", "tracker", "issuetracker", "bugtracker")
+NO_ADDRESS = "whoever gave launchers to you"
+"""Where to report a bug, as long as the project has no address."""
 
 
 def status_of(error: Exception, command: str) -> int:
@@ -135,10 +139,11 @@ def _of_bug(error: Exception, command: str) -> str:
     """The line for an error that launchers should not have met."""
     last = traceback.format_exception_only(error)[-1].strip().replace("\n", " ")
     try:
-        where = f"send {_write_traceback(error, command)} to {_where_to_report()}"
+        what = str(_write_traceback(error, command))
+        more = ""
     except Exception:  # no disk, no memory: what there is must do
-        where = f"report this line to {_where_to_report()}; {DEBUG}=1 prints the traceback"
-    return f"{command}: this is a bug of launchers: {last}; please {where}"
+        what, more = "this line", f"; {DEBUG}=1 prints the traceback"
+    return f"{command}: this is a bug of launchers: {_short(last)}; please send {what} to {_where_to_report()}{more}"
 
 
 def _write_traceback(error: Exception, command: str) -> Path:
@@ -159,13 +164,19 @@ def _write_traceback(error: Exception, command: str) -> Path:
 
 
 def _where_to_report() -> str:
-    """The first address of the project's metadata, or else who wrote it."""
+    """An address of the project's metadata, that of its issues first; a name alone cannot be written to.
+
+    Labels of addresses are compared as in the specification of well-known project URLs (packaging.python.org).
+    """
     from importlib.metadata import PackageNotFoundError, metadata
 
     try:
         about = metadata("launchers")
     except PackageNotFoundError:
-        return "its authors"
-    addresses = [line.rpartition(",")[2].strip() for line in about.get_all("Project-URL") or []]
-    authors = [line for field in ("Author-email", "Author") for line in about.get_all(field) or []]
-    return next(iter([*addresses, *authors]), "its authors")
+        return NO_ADDRESS
+    named = [line.partition(",") for line in about.get_all("Project-URL") or []]
+    labels = [re.sub(r"[\W_]", "", label).lower() for label, _, _ in named]
+    addresses = [address.strip() for _, _, address in named]
+    issues = [address for label, address in zip(labels, addresses, strict=True) if label in ISSUES]
+    authors = [line for line in about.get_all("Author-email") or [] if "@" in line]
+    return next(iter([*issues, *authors, *addresses]), NO_ADDRESS)

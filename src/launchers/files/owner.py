@@ -12,6 +12,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from launchers.files.paths import real_path
+
 ACCESS_LIST = "system.posix_acl_access"
 """The attribute of a file that has an access list: the bits of its group then stand for all whom it names (acl(5))."""
 
@@ -75,7 +77,7 @@ def _distrust(path: Path, status: os.stat_result, *, root: bool) -> str:
 
 def _is_out_of_reach(path: Path) -> bool:
     """Whether the folder of a file lets its owner in and no other user."""
-    status = path.resolve().parent.stat()
+    status = real_path(path).parent.stat()
     others = stat.S_IXGRP | stat.S_IXOTH
     return status.st_uid == os.geteuid() and not status.st_mode & others
 

@@ -26,6 +26,11 @@ def unusable(path: Path) -> str:
     return ""
 
 
+def real_path(path: Path) -> Path:
+    """A path without links; of links that lead in a circle what can be followed (Path.resolve has a RuntimeError)."""
+    return Path(os.path.realpath(path))
+
+
 def expand_user(path: str | Path) -> Path:
     """A path with the home folder of a user in place of ``~`` and ``~name``, where that is known."""
     try:

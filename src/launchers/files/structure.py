@@ -5,6 +5,7 @@ The classes are made of the kinds of value in `files.kinds`, of tuples, dicts an
 
 from __future__ import annotations
 
+import errno
 import types
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -21,6 +22,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from launchers.files import kinds
 from launchers.files.problems import MAX_PROBLEMS, ConfigError, Problem
+from launchers.files.reading import read_named, read_stdin
 from launchers.files.tree import MAX_KEY, MAX_LENGTH, KeyPath, Tree, read_tree
 from launchers.files.values import (
     UNION_READERS,
@@ -39,19 +41,23 @@ _refused: ContextVar[Iterator[int]] = ContextVar("refused")
 
 def read_text(path: FilePath) -> str:
     """The text of a UTF-8 file. Raises ConfigError when it cannot be read, and for more than MAX_LENGTH bytes."""
+    return _text(str(path), partial(read_named, path, MAX_LENGTH))
+
+
+def read_stdin_text() -> str:
+    """The text on stdin. Raises ConfigError as `read_text`."""
+    return _text("<stdin>", partial(read_stdin, MAX_LENGTH))
+
+
+def _text(name: str, read: Callable[[], bytes]) -> str:
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_LENGTH + 1)
-        if len(text) > MAX_LENGTH:
-            raise ConfigError(
-                [Problem(str(path), 1, 1, "LC100", "", f"the file is longer than {MAX_LENGTH >> 20} MiB")]
-            )
-        return text.decode("utf-8-sig")
+        return read().decode("utf-8-sig")
     except OSError as error:
-        raise ConfigError([Problem(str(path), 1, 1, "LC100", "", error.strerror or str(error))]) from None
+        is_long = error.errno == errno.EFBIG
+        message = f"the file is longer than {MAX_LENGTH >> 20} MiB" if is_long else error.strerror or str(error)
     except UnicodeDecodeError as error:
         message = f"the file is not UTF-8 text (byte {error.start})"
-        raise ConfigError([Problem(str(path), 1, 1, "LC100", "", message)]) from None
+    raise ConfigError([Problem(name, 1, 1, "LC100", "", message)])
 
 
 def structure_text(text: str, file: str, kind: type[T], what: str) -> tuple[T, Tree]:

@@ -239,7 +239,7 @@ def submit_flow(
         raise
     finally:
         if not folder.plan_path.exists():  # nothing was submitted, so there is nothing to come back to
-            shutil.rmtree(folder.path)
+            shutil.rmtree(folder.path, ignore_errors=True)  # what failed may have removed it
 
 
 def _what_is_there(folder: RunFolder) -> str:

@@ -70,16 +70,24 @@ def _failure(answer: Answer, located: Located | None) -> tuple[str, str]:
 
 
 def summary(answer: Answer, most: int = 6) -> list[str]:
-    """Why nothing matched, in few lines: the offers that came nearest, and what would have matched."""
+    """Why nothing matched, in few lines: the offers that came nearest, and what would have matched.
+
+    Of a partition only those reasons are told that are not part of others: the rest of it is further away.
+    """
     from launchers.matching.relax import relaxations
-    from launchers.matching.words import rejections_text, relaxation_text
+    from launchers.matching.words import rejection_text, rejections_text, relaxation_text
 
     rejected = [trial for trials in answer.trials for trial in trials if trial.rejections]
     rows: dict[str, list[str]] = {}
+    nearer: dict[str, list[set[str]]] = {}
     for trial in sorted(rejected, key=_distance):
         offer = trial.offer
-        text = rejections_text(offer, trial.rejections)
-        rows.setdefault(text, []).append(offer.partition.name or offer.group.name)
+        name = offer.partition.name or offer.group.name
+        reasons = {rejection_text(offer, rejection) for rejection in trial.rejections}
+        if any(fewer < reasons for fewer in nearer.setdefault(name, [])):
+            continue
+        nearer[name].append(reasons)
+        rows.setdefault(rejections_text(offer, trial.rejections), []).append(name)
     lines = [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in list(rows.items())[:most]]
     if len(rows) > most:
         lines.append(f"... and {len(rows) - most} more reasons: launchers explain shows all")

@@ -31,11 +31,11 @@ def new_token() -> str:
 
 
 def _job_folder(given: str | Path | None, token: str) -> Path:
-    """The folder for logs and pickles; one that is given may name the job in submitit's words (``logs/%j``).
+    """The folder for logs and pickles of what carries a token; what is above it may name the job (``logs/%j``).
 
     Raises RunError.
     """
-    path = Path.cwd() / ".launchers" / "jobs" / token if given is None else Path(given)
+    path = (Path.cwd() / ".launchers" / "jobs" if given is None else Path(given)) / token
     has_pattern = given is not None and "%" in str(given)
     if reason := unusable(Path.cwd() if has_pattern else path.absolute()):
         raise RunError(f"{Path.cwd() if has_pattern else path} {reason}: submit from another folder")
@@ -104,12 +104,13 @@ class Launcher:
     ) -> Executor:
         """A fresh submitit executor with every parameter set: they persist, so use one for one kind of job.
 
-        `folder` is for logs and pickles and, on a cluster, must be on a file system that the nodes see.  By default it
-        is a new one below ``./.launchers/jobs``: in one that is used again, a job finds what an old job with its id has
-        left.  `name` is the jobs' name.  They carry `token`, by which the scheduler is asked about them (by default one
-        that is made up).  `early_signal` has jobs told before their time is up, which ends those that cannot go on from
-        a checkpoint.  `parameters` are further parameters of submitit.  Raises LauncherNotFoundError when the cluster
-        cannot be reached from here, and RunError for a folder that jobs cannot have their files in.
+        `name` is the jobs' name.  They carry `token`, by which the scheduler is asked about them (by default one that
+        is made up).  Logs and pickles go into a folder that is named by the token, so that no job finds what an old job
+        with its id has left.  It is below `folder`, by default ``./.launchers/jobs``, which on a cluster must be on a
+        file system that the nodes see.  `early_signal` has jobs told before their time is up, which ends those that
+        cannot go on from a checkpoint.  `parameters` are further parameters of submitit.  Raises LauncherNotFoundError
+        when the cluster cannot be reached from here, and RunError for a folder that jobs cannot have their
+        files in.
         """
         token = token or new_token()
         path = _job_folder(folder, token)

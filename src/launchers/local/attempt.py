@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 from attrs import define, frozen
 
+from launchers.files.owner import open_file
 from launchers.local.jobs import LocalJob
 from launchers.local.ledger import Held
 from launchers.processes import Process, process, read_process
@@ -36,8 +37,8 @@ claim (launchers.local.ledger), which is held as long as this shell lives and is
 """
 SIZE = 120
 """Bytes of the line that says which process it is."""
-_TAKEN = re.compile(r"([^\n]*?) *\n(?:(\d{3})\n)?", re.ASCII)
-"""What a try's file has: the process, and then its exit status."""
+_STATUS = re.compile(r"\d{3}", re.ASCII)
+"""An exit status, as the shell writes it."""
 
 
 class NotStartedError(Exception):
@@ -110,12 +111,17 @@ class Try:
         return int(status) if status else None
 
     def _read(self) -> tuple[str, str | None]:
+        """The line of the process and its exit status; "" and None where there are none."""
         try:
-            text = self._pid_path.read_text(encoding="ascii", errors="replace")
+            with open_file(self._pid_path, own=False) as file:
+                text = file.read(2 * SIZE).decode("ascii", "replace")
         except OSError:
             return "", None
-        match = _TAKEN.fullmatch(text)
-        return (match[1], match[2]) if match else ("", None)
+        line, *behind = text.split("\n")
+        if behind == [""]:
+            return line.rstrip(" "), None
+        is_whole = len(behind) == 2 and not behind[1] and _STATUS.fullmatch(behind[0])
+        return (line.rstrip(" "), behind[0]) if is_whole else ("", None)
 
     def _make_folder(self) -> None:
         """Make the folder, and the one of all tries; what was removed above them is not made again."""

@@ -19,6 +19,7 @@ from launchers.local import control
 from launchers.local.args import LocalArgs, empty_job, read_args, render
 from launchers.local.jobs import LocalJob, read_table, submitit_variables, write_table
 from launchers.local.journal import PENDING, RUNNING, Status, read_statuses
+from launchers.local.ledger import ledger_folders
 
 if TYPE_CHECKING:
     from submitit import Executor
@@ -87,7 +88,8 @@ class LocalBackend(Backend):
         return ""
 
     def prepare(self, requests: Sequence[SubmissionRequest]) -> None:
-        """Write the table of an attempt."""
+        """Write the table of an attempt.  Raises LedgerError where no job could start."""
+        ledger_folders()
         first = requests[0]
         capacity = read_args(first.submission.parameters).capacity
         tokens = dict(capacity.tokens)

@@ -19,6 +19,7 @@ from launchers.jobs.state import ENDED
 from launchers.local.health import Health, is_scheduled, read_health, scheduler_of, write_health
 from launchers.local.jobs import Capacity, LocalJob, read_table, why_impossible, write_table
 from launchers.local.journal import Status, read_statuses
+from launchers.local.ledger import ledger_folders
 from launchers.processes import Process, boottime, process, read_process, this_boot
 
 PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)
@@ -28,11 +29,13 @@ PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)
 def submit_jobs(folder: Path, capacity: Capacity, jobs: Sequence[LocalJob]) -> None:
     """Write the jobs down and start a scheduler for them that does not need this process.
 
-    Raises ValueError for a job that could never run here, before anything is written, and OSError.
+    Raises ValueError for a job that could never run here, and LedgerError where no job could: before anything is
+    written.  Raises OSError.
     """
     for job in jobs:
         if why := why_impossible(job, capacity):
             raise ValueError(f"job {job.name or job.id} can never run here: it {why}")
+    ledger_folders()
     write_table(folder, capacity, jobs)
     start_scheduler(folder)
 

@@ -14,7 +14,7 @@ from launchers.commands import Outcome
 _OARSUB = (
     (r"There are not enough resources", "limit"),
     (r"[Qq]ueue \S+ does not exist|queue is not active|not allowed to submit", "closed"),
-    (r"[Ww]alltime too big|walltime .* (?:exceed|too)", "duration"),
+    (r"[Ww]alltime too big|walltime .{1,200} (?:exceed|too)", "duration"),
     (r'column "(?:gpu|gpu_\w+)" does not exist', "gpu-model"),
 )
 _TRANSIENT = re.compile(

@@ -32,6 +32,8 @@ from launchers.runs.escalate import factors
 from launchers.schedulers import SCHEDULERS
 
 VERSION = 1
+LARGEST_BITS = 63
+"""Bits of the largest number: a longer one cannot be calculated with as a float."""
 ANYTHING = cpu(cores=1)
 """The need of a step when neither it nor its plan has one."""
 
@@ -168,7 +170,7 @@ def _converter(*, detailed: bool) -> Converter:
 
     def exactly(*kinds: type) -> Callable[[Any, Any], Any]:
         def structure(value: Any, _: Any) -> Any:
-            if type(value) not in kinds:
+            if type(value) not in kinds or (type(value) is int and value.bit_length() > LARGEST_BITS):
                 raise TypeError
             return value
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from launchers.files.paths import expand_user
+from launchers.files.paths import expand_user, real_path
 from launchers.files.tree import KeyPath
 from launchers.jobs.submission import STEP_NAME
 from launchers.requirement import RequirementSyntaxError, parse
@@ -112,7 +112,7 @@ def _script_problems(document: ScanDocument, folder: Path) -> Iterator[Fault]:
             continue
         target = script_name(written)
         yield from _script_name_problems(role, written, target)
-        if targets.setdefault(target, path.resolve()) != path.resolve():
+        if targets.setdefault(target, real_path(path)) != real_path(path):
             yield Fault("LC113", (role,), f"two scripts would have the name {target} in the run folder", "rename one")
 
 
@@ -159,7 +159,9 @@ def _include_problems(document: ScanDocument, folder: Path) -> Iterator[Fault]:
         path = folder / written
         if not path.exists():
             yield Fault("LC113", key, f"there is no file or folder {written}", f"looked in {folder}")
-        elif runs.resolve().is_relative_to(path.resolve()):
+        elif not (path.is_file() or path.is_dir()):  # to read a pipe or a device may take for ever
+            yield Fault("LC113", key, f"{written} is neither a file nor a folder", "write what it gives into a file")
+        elif real_path(runs).is_relative_to(real_path(path)):
             hint = "include less, or set workdir: to a folder outside of it"
             yield Fault("LC113", key, f"{written} contains the run folders", hint)
         if names.setdefault(name, written) != written:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from launchers.files.paths import real_path
 from launchers.files.problems import ConfigError
 from launchers.files.structure import read_text, structure_text
 from launchers.files.tree import KeyPath, Tree
@@ -92,7 +93,7 @@ def parse_definition(text: str, path: Path, *, files: bool = True) -> Definition
     else:
         document, tree = structure_text(text, str(path), ScanDocument, "a scan.yaml is a mapping with worker:")
         keys = {}
-    file = path.resolve()
+    file = real_path(path)
     problems = [
         tree.problem(fault.code, keys.get(fault.path[0], fault.path) if fault.path else (), fault.message, fault.hint)
         for fault in definition_problems(document, file.parent, files)
@@ -118,7 +119,7 @@ def _definition(document: ScanDocument, file: Path) -> Definition:
         at_once=AT_ONCE if document.at_once is None else document.at_once,
         workdir=run_root(file.parent, document.workdir),
         requires=tuple(
-            RequiredScan(name, written, (file.parent / written).resolve(), frozen.get(name))
+            RequiredScan(name, written, real_path(file.parent / written), frozen.get(name))
             for name, written in (document.requires or {}).items()
         ),
     )

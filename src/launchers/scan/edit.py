@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from launchers.files.atomic import write_atomically
+from launchers.files.paths import real_path
 from launchers.scan.check import RUN_HASH
 from launchers.scan.definition import AT_ONCE, RUN_PREFIX, Definition, RequiredScan, load_definition, parse_definition
 from launchers.scan.errors import DefinitionError
@@ -89,7 +90,7 @@ def add_requirement(file: Path, other: Path, name: str) -> Definition:
         raise DefinitionError(f"there is no definition file {other}")
     if any(required.name == name for required in requires):
         raise DefinitionError(f"{file} already has a requirement {name}")
-    if any(required.file == other.resolve() for required in requires):
+    if any(required.file == real_path(other) for required in requires):
         raise DefinitionError(f"{file} already requires {other}")
     _check_no_cycle(file, other)
     written = os.path.relpath(other, file.parent)
@@ -106,7 +107,7 @@ def add_requirement(file: Path, other: Path, name: str) -> Definition:
 
 def _check_no_cycle(file: Path, other: Path) -> None:
     identities = read_family(other).identities
-    if file.resolve() in identities:
+    if real_path(file) in identities:
         names = ", ".join(identity.definition.name for identity in identities.values())
         raise DefinitionError(f"{other} already requires {file}: this would be a cycle ({names})")
 

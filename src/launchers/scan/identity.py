@@ -15,6 +15,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from launchers.files.paths import real_path
 from launchers.files.problems import ConfigError, Problem
 from launchers.scan.definition import Definition, load_definition
 from launchers.scan.errors import DefinitionError
@@ -132,7 +133,7 @@ def read_family(path: Path, *, esis: bool = False) -> Family:
         requires = {scan.name: scan.frozen or identities[scan.file].hash for scan in definition.requires}
         text = esis_identity_text(definition, parts, requires) if esis else identity_text(parts, requires)
         identities[file] = Identity(definition, parts, text)
-    return Family(path.resolve(), identities, frozen)
+    return Family(real_path(path), identities, frozen)
 
 
 def _required_first(definitions: Mapping[Path, Definition]) -> list[Path]:
@@ -154,7 +155,7 @@ def _read_definitions(path: Path) -> tuple[dict[Path, Definition], dict[Path, De
     definitions: dict[Path, Definition] = {}
     frozen: dict[Path, Definition] = {}
     problems: list[Problem] = []
-    to_read = [(path.resolve(), path)]
+    to_read = [(real_path(path), path)]
     while to_read:
         file, shown = to_read.pop()
         if file in definitions:

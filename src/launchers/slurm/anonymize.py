@@ -62,7 +62,7 @@ def _node(node: SlurmNode, names: _Names) -> SlurmNode:
 def _tells_of_gpus(feature: str, node: SlurmNode) -> bool:
     """Whether the GPUs would be read differently without this feature; any other could name the site."""
     without = evolve(node, features=tuple(name for name in node.features if name != feature))
-    return accelerators_of(without) != accelerators_of(node) or bool(re.search(r"\d+gb?$", feature, re.I))
+    return accelerators_of(without) != accelerators_of(node) or bool(re.search(r"\dgb?$", feature, re.I))
 
 
 def _partition(partition: SlurmPartition, names: _Names) -> SlurmPartition:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 OUTPUT = re.compile(r"^#SBATCH\s+(?:--(?:output|error)[= ]\s*|-[oe]\s*)(\S+)", re.M)
 """Where a script says that its output goes."""
-ACCOUNT = re.compile(r"--account|^#SBATCH[ \t]+(?:.*[ \t])?-A", re.M)
+ACCOUNT = re.compile(r"--account|^#SBATCH[ \t](?:.*[ \t])?-A", re.M)
 """Where a script says its account itself."""
 DEFAULT_OUTPUT = "slurm-%A_%a.out"
 """Where the output of an array goes (man sbatch, --output)."""

@@ -48,7 +48,8 @@ class OwnSlurmExecutor(SlurmExecutor):
 class FunctionExecutor(OwnSlurmExecutor):
     """Submits functions.  The jobs of its first submission carry `token`, those of the next ones ``token.1`` and so on.
 
-    The token is their comment, unless the person gives one, and stands at the end of their name.
+    The token is their comment, unless the person gives one, and stands at the end of their name.  The next submissions
+    have a folder each, named by their token: an id that is used again leads to no result of another one.
 
     Submitit finds the function of a job by the job's id, which it writes down when it knows that: a client that is
     killed in between leaves a job that ends without its function.
@@ -62,35 +63,36 @@ class FunctionExecutor(OwnSlurmExecutor):
 
     def _internal_process_submissions(self, delayed_submissions: Sequence[Any]) -> list[core.Job[Any]]:
         """One job or one array, each with its function where submitit looks for it."""
-        folder = utils.JobPaths.get_first_id_independent_folder(self.folder)
+        token = f"{self.token}.{self.submissions}" if self.submissions else self.token
+        place = self.folder / token if self.submissions else self.folder
+        self.submissions += 1
+        folder = utils.JobPaths.get_first_id_independent_folder(place)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         pickles = []
         for delayed in delayed_submissions:
             pickles.append(folder / f"{uuid.uuid4().hex}.pkl")
             delayed.set_timeout(self.parameters.get("time", 5), self.max_num_timeout)
             delayed.dump(pickles[-1])
-        token = f"{self.token}.{self.submissions}" if self.submissions else self.token
-        self.submissions += 1
-        id, script = self._submit_once(token, len(pickles))
+        id, script = self._submit_once(token, place, len(pickles))
         ids = [id] if len(pickles) == 1 else [f"{id}_{index}" for index in range(len(pickles))]
         tasks = range(self._num_tasks())
-        jobs: list[core.Job[Any]] = [TokenJob(self.folder, one, tasks, token) for one in ids]
+        jobs: list[core.Job[Any]] = [TokenJob(place, one, tasks, token) for one in ids]
         for job, pickle in zip(jobs, pickles, strict=True):
             job.paths.move_temporary_file(pickle, "submitted_pickle")
         jobs[0].paths.move_temporary_file(script, "submission_file", keep_as_symlink=True)
         return jobs
 
-    def _submit_once(self, token: str, count: int) -> tuple[str, Path]:
+    def _submit_once(self, token: str, place: Path, count: int) -> tuple[str, Path]:
         """The id of a new job, or array, and its sbatch file.  Raises RefusedError.
 
         Where sbatch does not say that it took the job, the token says whether it did.
         """
-        since, copy = time.time(), type(self)(self.folder, token=token)
+        since, copy = time.time(), type(self)(place, token=token)
         named = {"comment": token, **self.parameters}
         copy.parameters = {**named, "job_name": f"{named.get('job_name', 'submitit')}.{token}"}
         if count > 1:
             copy.parameters["map_count"] = count
-        script = copy.write_script(self._submitit_command_str)
+        script = copy.write_script(copy._submitit_command_str)
         try:
             return copy.run_sbatch(script), script
         except RefusedError as error:

@@ -18,11 +18,11 @@ TIMEOUT = 20.0
 """Seconds that scontrol may take."""
 JOB_ID = re.compile(r"\d+(_\d+)?(\+\d+)?", re.ASCII)
 """A job, an element of an array, or a component of a heterogeneous job."""
-_RECORD = re.compile(r"\s*JobId=(\S+)(.*?)(?=\nJobId=\d+ (?:\w+=\S+ )*JobName=|\s*\Z)", re.DOTALL)
+_START = re.compile(r"JobId=(\S+)")
+_NEXT = re.compile(r"\nJobId=\d+ (?:\w+=\S+ )*JobName=")
 _NAME = re.compile(r" JobName=\S*")
 _USER = re.compile(r" UserId=\S+\(\d+\) GroupId=\S+\(\d+\) ")
 _USER_TEXTS = re.compile(r" (?:Command|SubmitLine|WorkDir|(?:Admin|System)?Comment|Extra|StdErr|StdIn|StdOut)=")
-_REASON = re.compile(r" Reason=(.*?) Dependency=", re.DOTALL)
 
 
 @frozen
@@ -87,15 +87,18 @@ def _slurm_pairs(text: str) -> dict[str, str]:
     the job asks per node and task (docs/slurm-facts.md#what-slurm-prints). A text may hold anything, also line breaks
     and ``NumNodes=9``. So of two equal keys the first counts before the texts, and the last behind them.
     """
-    job = _RECORD.match(text)
-    if job is None:
+    text = text.strip()
+    start = _START.match(text)
+    if start is None:
         raise ValueError("this is not a job as scontrol prints it")
-    id, record = job.groups()
+    following = _NEXT.search(text, start.end())
+    record = text[start.end() : following.start() if following else None]
     known, behind = _without_user_texts(record[_end_of_name(record) :])
     pairs = _pairs(behind.split()[1:]) | _pairs(known.split()[::-1])
-    if reason := _REASON.search(known):  # the only value of Slurm's that may hold blanks
-        pairs["Reason"] = reason[1]
-    return pairs | {"JobId": id}
+    reason, ends, _ = known.partition(" Reason=")[2].partition(" Dependency=")
+    if ends:  # it is the only value of Slurm's that may hold blanks
+        pairs["Reason"] = reason
+    return pairs | {"JobId": start[1]}
 
 
 def _without_user_texts(record: str) -> tuple[str, str]:

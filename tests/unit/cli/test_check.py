@@ -18,7 +18,7 @@ def check(tmp_path, capsys, monkeypatch):
 
     def run(text, *options, stdin=False):
         if stdin:
-            monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
         else:
             (tmp_path / "f.yaml").write_text(text)
             monkeypatch.chdir(tmp_path)

@@ -63,7 +63,7 @@ def test_a_file_that_is_not_there(flow, scratch):
 
 
 def test_a_page_from_stdin(flow, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.StringIO(page(job(nods=1))))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(page(job(nods=1)).encode())))
     status, out, _ = flow("check", "-")
     assert status == 1
     assert out.startswith("<stdin>:5:3: error LC101")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -149,7 +150,26 @@ def test_a_bug_on_a_full_disk_is_a_line(bug, capsys, monkeypatch):
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "ZeroDivisionError: first second" in err
-    assert "report this line" in err
+    assert f"please send this line to {trouble.NO_ADDRESS}; LAUNCHERS_DEBUG=1 prints the traceback" in err
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ([], trouble.NO_ADDRESS),
+        ([("Author", "The launchers authors")], trouble.NO_ADDRESS),
+        ([("Author-email", "Ann <ann@x.org>"), ("Project-URL", "Home, https://x.org")], "Ann <ann@x.org>"),
+        ([("Project-URL", "Home, https://x.org")], "https://x.org"),
+        ([("Project-URL", "Home, https://x.org"), ("Project-URL", "Bug Tracker, https://x.org/i")], "https://x.org/i"),
+    ],
+)
+def test_where_a_bug_is_reported(bug, capsys, monkeypatch, fields, place):
+    about = Message()
+    for name, value in fields:
+        about[name] = value
+    monkeypatch.setattr("importlib.metadata.metadata", lambda name: about)
+    assert main(["where"]) == BUG
+    assert capsys.readouterr().err.endswith(f" to {place}\n")
 
 
 def test_the_traceback_of_a_bug_is_printed_on_demand(bug, capsys, monkeypatch):
@@ -305,6 +325,21 @@ def test_a_run_folder_in_which_something_else_is(tmp_path, monkeypatch, capfd, i
         assert status in STATUSES, f"{command}: {err}"
         assert "Traceback" not in err
         assert err.strip() or not status
+
+
+# -- a ledger that cannot be -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words", [["flow", "run", "flow.yaml"], ["run", "--detach", "cpu()", "--", "true"]], ids=" ".join
+)
+def test_a_ledger_that_cannot_be_made_is_a_line(tmp_path, monkeypatch, capfd, words):
+    monkeypatch.chdir(tmp_path)
+    Path("flow.yaml").write_text("name: f\njobs: [{name: a, command: ls}]\n")
+    monkeypatch.setenv("LAUNCHERS_LOCAL_STATE", str(tmp_path / "flow.yaml"))
+    assert main(words) == 2
+    assert capfd.readouterr().err.endswith("cannot be made: File exists: set LAUNCHERS_LOCAL_STATE to another folder\n")
+    assert not list(tmp_path.glob("runs/*"))
 
 
 # -- clean -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """A launcher: running functions where it leads, and what it says of itself."""
 
 import os
+import pickle
 import signal
 import time
 
@@ -14,6 +15,7 @@ from launchers.jobs.backend import RefusedError
 from launchers.local.args import LocalArgs
 from launchers.oar.args import OarArgs
 from launchers.slurm.backend import SlurmBackend
+from launchers.slurm.watch import TokenJob
 
 # -- on this machine -----------------------------------------------------------------------------------------------
 
@@ -51,7 +53,8 @@ def test_an_array_is_one_submission(gpus):
     jobs = find_launcher("cpu(cores=1)").executor("logs").map_array(pow, [2, 3, 4], [2, 2, 2])
     assert [job.result() for job in jobs] == [4, 9, 16]
     assert len({str(job.job_id).partition("-")[0] for job in jobs}) == 1
-    assert (gpus / "logs").stat().st_mode & 0o777 == 0o700
+    (folder,) = (gpus / "logs").iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_logs_go_to_a_new_folder_here_where_none_is_given(gpus):
@@ -78,7 +81,19 @@ def test_a_folder_whose_name_would_be_changed_is_refused(gpus, monkeypatch, name
 def test_a_folder_may_name_the_job(gpus):
     job = find_launcher("cpu(cores=1)").executor("logs/%j").submit(pow, 2, 3)
     assert job.result() == 8
-    assert job.paths.result_pickle.parent == gpus / "logs" / job.job_id
+    assert job.paths.result_pickle.parent.parent == gpus / "logs" / job.job_id
+
+
+@pytest.mark.parametrize("given", ["logs", "logs/%j"])
+def test_a_job_in_a_folder_that_is_used_again_finds_no_result_of_another(far, given):
+    """Slurm uses an id again when it has lost its state."""
+    first, second = (far.executor(given) for _ in range(2))
+    old, new = (TokenJob(executor.folder, "7", token=executor.token) for executor in (first, second))
+    old.paths.result_pickle.parent.mkdir(parents=True, exist_ok=True)
+    old.paths.result_pickle.write_bytes(pickle.dumps(("success", "old")))
+    assert old.result() == "old"
+    assert not new.paths.result_pickle.exists()
+    assert new.paths.stdout != old.paths.stdout
 
 
 def test_a_scheduler_that_is_killed_is_started_again(gpus):

@@ -287,3 +287,32 @@ def test_a_process_that_is_gone_is_not_signalled(sleeper):
     sleeper.wait()
     JobProcess(gone, sleeper).send_signal(signal.SIGTERM)
     JobProcess(gone, None).send_signal(signal.SIGTERM)
+
+
+# -- what others wrote -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"x", b"\n\n", b"1 2 /\n000", b"1 2 /\n0\n", b"1 2 /\n0000\n", b"1 2 /\n000\n000\n", b"1 2 /\nabc\n", b"\xff\n\xff\n"],
+)  # fmt: skip
+def test_what_is_no_exit_status(attempt, content):
+    attempt.prepare()
+    (attempt.folder / "pid").write_bytes(content)
+    assert attempt.exit_status() is None
+
+
+@pytest.mark.no_coverage  # it measures time
+@pytest.mark.parametrize("content", [b" " * 1_000_000, b" " * 1_000_000 + b"x\n", b"\n" * 1_000_000, b"7" * 1_000_000])
+def test_a_long_file_of_a_try_is_read_in_time(attempt, content):
+    attempt.prepare()
+    (attempt.folder / "pid").write_bytes(content)
+    before = time.process_time()
+    assert (attempt.process(), attempt.exit_status()) == (None, None)
+    assert time.process_time() - before < 0.5
+
+
+def test_a_pipe_in_the_place_of_a_try_is_not_waited_for(attempt):
+    attempt.prepare()
+    os.mkfifo(attempt.folder / "pid")
+    assert (attempt.process(), attempt.exit_status()) == (None, None)

@@ -30,6 +30,7 @@ from launchers.local.health import (
 )
 from launchers.local.jobs import Capacity, Wanted, read_table, write_table
 from launchers.local.journal import JOB_EVENTS, JobEnd, journal_path
+from launchers.local.ledger import LedgerError
 from launchers.processes import Process, boottime, process
 
 ME = process(os.getpid())
@@ -327,3 +328,12 @@ def test_a_process_is_another_one_after_a_reboot():
     assert not Process(ME.pid, ME.born, "0" * 16, ME.pids).is_alive()
     assert not Process(ME.pid, ME.born + 1, ME.boot, ME.pids).is_alive()
     assert 0 <= ME.age() < boottime()
+
+
+def test_where_no_job_could_start_nothing_is_written(tmp_path, monkeypatch):
+    """Else a scheduler would wait for ever for another environment than its own."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LAUNCHERS_LOCAL_STATE", str(tmp_path / "file"))
+    with pytest.raises(LedgerError, match="file cannot be made: File exists: set LAUNCHERS_LOCAL_STATE to another"):
+        submit_jobs(tmp_path / "r", Capacity(cores=2), [job("a", "true")])
+    assert not (tmp_path / "r").exists()

@@ -139,6 +139,7 @@ def changed(key, value, step="b"):
         (changed("count", '"two"'), 'steps[1].count is not what launchers writes there: "two"'),
         (changed("count", "2.5"), "steps[1].count is not what launchers writes there: 2.5"),
         (changed("count", "true"), "steps[1].count is not what launchers writes there: true"),
+        (changed("seconds", "1" + "0" * 400), "steps[1].seconds is not what launchers writes there: 1000"),
         (changed("place", "null"), "steps[1].place is not what launchers writes there: null"),
         (
             lambda text: text.replace('"token": "t"', 'XXX"tokem": "t"', 1),

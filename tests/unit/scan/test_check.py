@@ -1,5 +1,6 @@
 """Everything that is wrong with a definition is reported at once, with its place."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,8 @@ def test_the_files_of_a_frozen_run_need_not_exist():
         ({"worker": "../w", "setup": "w"}, "two scripts would have the name w in the run folder (rename one)"),
         ({"worker": "w", "includes": ["i", "../i"]}, "i and ../i would both be includes/i"),
         ({"worker": "w", "includes": ["."]}, ". contains the run folders (include less, or set workdir: to a folder"),
+        ({"worker": "w", "includes": ["/dev/zero"]}, "/dev/zero is neither a file nor a folder (write what it gives"),
+        ({"worker": "w", "includes": ["pipe"]}, "pipe is neither a file nor a folder"),
         ({"worker": "w", "includes": ["runs"], "workdir": "runs/here"}, "runs contains the run folders"),
         ({"worker": "w\nrm"}, "must be one line of printable text"),
     ],
@@ -81,6 +84,7 @@ def test_the_files_of_a_frozen_run_need_not_exist():
 def test_mistakes(entries, problem):
     for name in ("w", "README", "slurm/w", "a b.sh", "../w", "i", "../i", "runs/x"):
         executable(Path(name), "#!/bin/sh\n")
+    os.mkfifo("pipe")
     assert any(problem in line for line in problems_of(entries)), problems_of(entries)
 
 

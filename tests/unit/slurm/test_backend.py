@@ -171,6 +171,8 @@ def test_larger_amounts_go_before_the_scripts_own(slurm, run):
         ("#SBATCH --account=a", True),
         ("#SBATCH -A a", True),
         ("#SBATCH -p p -Aa", True),
+        ("#SBATCH \t -A a", True),
+        ("#SBATCH\t-A a", True),
         ("#SBATCH -p p", False),
         ("echo -A", False),
     ],

@@ -151,6 +151,7 @@ def test_each_submission_has_a_token_of_its_own(sbatch, tmp_path):
     assert [(job.job_id, job.token) for job in jobs] == [
         ("13", "tok"), ("13_0", "tok.1"), ("13_1", "tok.1"), ("13", "tok.2"),
     ]  # fmt: skip
+    assert len({job.paths.result_pickle for job in jobs}) == 4  # even where an id is used again
     assert "map_count" not in made.parameters
     assert [DelayedSubmission.load(job.paths.submitted_pickle).args for job in jobs[1:3]] == [(1, 3), (2, 4)]
 

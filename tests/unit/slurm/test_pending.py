@@ -1,5 +1,7 @@
 """A job of `scontrol show job`, read back into its need."""
 
+import time
+
 import pytest
 from connectors import Answers
 from hypothesis import assume, given
@@ -167,3 +169,15 @@ def test_what_is_no_id_is_not_asked_for(id):
 def test_why_there_is_no_job(answer, error, message):
     with pytest.raises(error, match=message):
         queued_job(Answers({"scontrol": answer}), "7")
+
+
+@pytest.mark.no_coverage  # it measures time
+@pytest.mark.parametrize(
+    "text", [" ", "\n", " \n", " Reason=", "\nJobId=1 ", "\nJobId=1 a=b ", " UserId=a(1) GroupId=", " StdOut=", "a=b "]
+)
+def test_long_texts_of_a_user_are_read_in_time(text):
+    long = text * (1_000_000 // len(text))
+    before = time.process_time()
+    assert read_job(f"JobId=7 NumNodes=2 Comment={long}x").need.nodes == 2
+    read_job(f"JobId=7 JobName={long}x")
+    assert time.process_time() - before < 5
