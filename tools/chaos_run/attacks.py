@@ -163,7 +163,7 @@ def race(scene: Scene, bed: Any) -> None:
         if "retry" in verbs:
             scene.ask("wait", "--timeout", "30")
         scene.cancels |= "cancel" in verbs
-        end_all([scene.start(verb, str(scene.run)) for verb in verbs])
+        end_all([scene.start(verb, str(scene.run)) for verb in verbs], max(BOUND, bed.bound))
 
 
 # -- disk ------------------------------------------------------------------------------------------------------
