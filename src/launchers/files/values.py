@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from functools import partial
 from math import isfinite
@@ -135,8 +136,10 @@ def _read_value(value: Any) -> str:
 
 def _read_regex(value: Any) -> str:
     try:
-        return re.compile(_read_text(value)).pattern
-    except (re.error, OverflowError, RecursionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # later versions of Python read it in another way
+            return re.compile(_read_text(value)).pattern
+    except (re.error, FutureWarning, OverflowError, RecursionError) as error:
         raise BadValueError("LC105", f"{value!r} is not a regular expression: {error}") from None
 
 

@@ -69,6 +69,7 @@ MISFITS = [
     (kinds.Line, " ", "LC109", "' ' must be one line of printable text: it may reach an sbatch file", ""),
     (kinds.Word, "a\0", "LC109", "'a\\x00' has characters that no file or command may contain", ""),
     (kinds.Word, "\ud800", "LC109", "'\\ud800' has characters that no file or command may contain", ""),
+    (kinds.Regex, "[[a]", "LC105", "'[[a]' is not a regular expression: Possible nested set at position 1", ""),
     (kinds.Regex, "(", "LC105", "'(' is not a regular expression: missing ), unterminated subpattern at position 0", ""),
     (kinds.Property, "9x", "LC109", "'9x' is not the name of a property: use letters, digits and _, and no digit first", ""),
     (kinds.Value, "a\\b", "LC109", "'a\\\\b' has a backslash, which databases read in different ways", ""),
