@@ -27,7 +27,7 @@ FOLLOW = 1.0
 
 def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
-    add_run(command, required=True)
+    add_run(command)
     add_trust(command)
     command.add_argument("step", metavar="STEP", help="the step; STEP:ITEM is one item of a Map")
     command.add_argument("-f", "--follow", action="store_true", help="keep printing until the step has ended")

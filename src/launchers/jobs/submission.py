@@ -30,7 +30,7 @@ PARENT_FAILED = 113
 """The exit status of a job that was cancelled before it ran its step, as on OAR one whose parents failed."""
 
 NOT_RUN = 74
-"""The exit status of a job that could not take its name (EX_IOERR of sysexits.h)."""
+"""The exit status of a job that could not take its name, or write its result (EX_IOERR of sysexits.h)."""
 
 Member = tuple[str, int | None]
 """One job of a step: the step's name and, of a Map, the number of the item."""

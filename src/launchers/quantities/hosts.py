@@ -14,6 +14,7 @@ MAX_HOSTS = 100_000
 """Most hosts in one list: more than any cluster has, and few enough to be folded in seconds."""
 _RANGES_OR_COMMA = re.compile(r"\[[^\[\]]*\]|,")
 _PART = re.compile(r"[A-Za-z0-9_.-]*(\[[^\[\]]*\]([A-Za-z0-9_.-]*))*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _HUGE = re.compile(r"\d{31}", re.ASCII)
 _RANGE = re.compile(r"(\d+)(?:-(\d+)(?:/(\d+))?)?", re.ASCII)
 
@@ -46,11 +47,9 @@ def host_set(text: str) -> NodeSet:
 
     Groups of hosts, such as ``@all``, are not looked up: what this machine knows of them may be commands to run.
     """
-    from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet
-
     if text:
         count_hosts(text)
-    return NodeSet(text or None, resolver=RESOLVER_NOGROUP)
+    return _node_set(text)
 
 
 def fold_hosts(names: Iterable[str]) -> str:
@@ -58,9 +57,15 @@ def fold_hosts(names: Iterable[str]) -> str:
     distinct = sorted(set(names))
     if len(distinct) < 2:
         return "".join(distinct)
-    regular = [name for name in distinct if name and _PART.fullmatch(name) and not _HUGE.search(name)]
-    folded = str(host_set(",".join(regular))) if len(regular) <= MAX_HOSTS else ",".join(regular)
+    regular = [name for name in distinct if _NAME.fullmatch(name) and not _HUGE.search(name)]
+    folded = str(_node_set(",".join(regular)))
     return ",".join([*filter(None, [folded]), *sorted({*distinct} - {*regular})])
+
+
+def _node_set(text: str) -> NodeSet:
+    from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet
+
+    return NodeSet(text or None, resolver=RESOLVER_NOGROUP)
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -81,7 +86,7 @@ def _count_part(part: str, text: str) -> int:
         raise ValueError(f"{part[:60]!r} has a [ without its ], or a ] without its [")
     if not _PART.fullmatch(part):
         raise ValueError(f"{part[:60]!r} is not a host name: use letters, digits, . _ - and ranges in [ ]")
-    if _HUGE.search(re.sub(r"\[.*?\]", "", part)):
+    if _HUGE.search(part) and _HUGE.search(re.sub(r"\[.*?\]", "", part)):
         raise ValueError(f"{part[:60]!r} has a number of more than 30 digits")
     between = re.findall(r"\](.*?)\[", part)
     if any(text.isdigit() or not text for text in between):

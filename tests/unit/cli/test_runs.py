@@ -83,6 +83,7 @@ def test_logs_of_all_items_and_of_one(capfd):
     folder = str(recorder.run().folder)
     assert sorted(said(capfd, "logs", folder, "m").out.splitlines()) == ["one", "zero"]
     assert said(capfd, "logs", folder, "m:1").out == "one\n"
+    assert said(capfd, "logs", "m:1").out == "one\n"  # of the newest run
 
 
 def test_a_step_that_has_written_nothing(capsys):

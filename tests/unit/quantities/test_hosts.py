@@ -100,11 +100,11 @@ def test_groups_of_hosts_are_not_looked_up(text):
 
 def test_names_that_no_host_can_have_are_kept_as_they_are():
     assert fold_hosts(["n2", "@all", "n1", "*", f"n{'1' * 400}"]) == f"n[1-2],*,@all,n{'1' * 400}"
+    assert fold_hosts(["n2", "n1", "n[5-1]", "n[a-b]", "n[3-4]"]) == "n[1-2],n[3-4],n[5-1],n[a-b]"
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.text(max_size=8), max_size=4))
-@example(["@", "@"])
+@given(st.lists(st.text(max_size=8) | st.text("n[]-,/:15", max_size=8), max_size=4))
 def test_folding_takes_any_names(names):
     folded = fold_hosts(names)
-    assert all(name in folded for name in names if not name.isascii())
+    assert all(name in folded for name in names if not name.isascii() or "[" in name)
