@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from launchers.config.reading import ClusterError
+from launchers.files.decoding import decode
 from launchers.launcher.conversion import (
     Conversion,
     ConversionError,
@@ -97,7 +98,7 @@ def _read(name: str) -> str:
             content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), name)
-    return content.decode("utf-8", "replace")
+    return decode(content)
 
 
 def _print_remarks(remarks: Iterable[str]) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import evolve, field, frozen
 
-from launchers.slurm import from_json, from_pairs, tables
+from launchers.slurm import from_pairs
+from launchers.slurm.documents import SETTING, contents_of
 from launchers.slurm.facts import SlurmFacts, SlurmNode
-from launchers.slurm.records import ReadProblem, read_records
+from launchers.slurm.records import ReadProblem
 
 _LISTS: dict[str, tuple[str, Callable[[Mapping[str, str], int, list[ReadProblem]], Any]]] = {
     "NodeName": ("nodes", from_pairs.read_node),
@@ -26,10 +26,14 @@ def read(*texts: str) -> SlurmFacts:
     """The facts of several texts together. Never raises: what cannot be read is in `problems`."""
     reading = _Reading()
     for text in texts:
-        if text.lstrip()[:1] in ("{", "["):
-            reading.add_json(text)
-        else:
-            reading.add_text(text)
+        contents = contents_of(text)
+        for record in contents.records:
+            if record.kind == SETTING:
+                for key, value in record.pairs.items():
+                    reading.facts.config.setdefault(key, value)
+            else:
+                reading.add_record(record.kind, record.pairs, record.line)
+        reading.facts.problems.extend(contents.problems)
     reading.add_named_partitions()
     return reading.facts
 
@@ -61,7 +65,8 @@ class _Reading:
     def add_repeated_record(self, kind: str, name: str, pairs: Mapping[str, str], line: int) -> None:
         """sinfo names a node once for each of its partitions; any other difference is a problem."""
         first_line, known = self.seen[kind, name]
-        if kind == "NodeName" and pairs.get("Partitions", "") not in known.get("Partitions", "").split(","):
+        partition = pairs.get("Partitions")
+        if kind == "NodeName" and partition and partition not in known.get("Partitions", "").split(","):
             nodes = self.facts.nodes
             nodes[:] = [_also_in(node, pairs["Partitions"]) if node.name == name else node for node in nodes]
             return
@@ -81,72 +86,6 @@ class _Reading:
                     partition = from_pairs.read_partition({"PartitionName": name}, node.line, self.facts.problems)
                     self.facts.partitions.append(partition)
 
-    # -- text --------------------------------------------------------------------------------------------------
-
-    def add_text(self, text: str) -> None:
-        """Add records, tables, settings and lines of JSON."""
-        records = read_records(text)
-        self.facts.problems.extend(records.problems)
-        for record in records.records:
-            self.add_record(record.kind, record.pairs, record.line)
-        rest = [(number, line) for number, line in records.rest if not tables.is_noise(line) or set(line) <= {"-", " "}]
-        index = 0
-        while index < len(rest):
-            index = self.add_lines_from(rest, index)
-
-    def add_lines_from(self, lines: Sequence[tables.Line], index: int) -> int:
-        """Add what begins at `lines[index]`; the index behind it."""
-        number, line = lines[index]
-        if tables.header(line):
-            end = _end_of_table(lines, index)
-            for kind, row_number, pairs in tables.rows(lines[index:end], self.facts.problems):
-                self.add_record(kind, pairs, row_number)
-            return end
-        if (setting := tables.config_pair(line)) is not None:
-            self.facts.config.setdefault(*setting)
-            return index + 1
-        if line.lstrip().startswith("{"):
-            self.add_json(line, number)
-            return index + 1
-        if set(line) <= {"-", " ", "="}:
-            return index + 1
-        end = _end_of_unknown(lines, index)
-        which = f"these {end - index} lines" if end > index + 1 else "this line"
-        self.problem(number, line, f"cannot read {which} (a table needs the line with its header)")
-        return end
-
-    # -- JSON --------------------------------------------------------------------------------------------------
-
-    def add_json(self, text: str, line: int = 1) -> None:
-        """Add a JSON document that begins on `line`, or several, one a line."""
-        try:
-            document = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            if _has_one_document_a_line(text):
-                for number, part in enumerate(text.splitlines(), line):
-                    if part.strip():
-                        self.add_json(part, number)
-            else:
-                self.problem(getattr(error, "lineno", 1) + line - 1, text[:80], f"cannot be read as JSON: {error}")
-            return
-        if not isinstance(document, dict):
-            self.problem(line, text[:80], "this JSON is not an object")
-        elif isinstance(document.get("stdout"), str):
-            self.add_text(document["stdout"])
-        else:
-            self.add_document(document, text, line)
-
-    def add_document(self, document: Mapping[str, Any], text: str, line: int) -> None:
-        """Add the records of a JSON document."""
-        for key, malformed in from_json.malformed_records(document):
-            self.problem(line, json.dumps(malformed)[:80], f"an entry of {key} is not an object")
-        records = list(from_json.records(document))
-        for kind, pairs in records:
-            self.add_record(kind, pairs, line)
-        if not records and not any(isinstance(document.get(key), list) for key in from_json.MAIN_LISTS):
-            keys = ", ".join(list(document)[:5])
-            self.problem(line, text[:80], f"this JSON has nothing that launchers knows; its keys are {keys}")
-
 
 def _name_of(kind: str, pairs: Mapping[str, str]) -> str:
     """What tells a record from others of its kind."""
@@ -157,28 +96,3 @@ def _name_of(kind: str, pairs: Mapping[str, str]) -> str:
 
 def _also_in(node: SlurmNode, partitions: str) -> SlurmNode:
     return evolve(node, partitions=tuple(dict.fromkeys([*node.partitions, *partitions.split(",")])))
-
-
-def _end_of_table(lines: Sequence[tables.Line], start: int) -> int:
-    """The index behind a table: it ends at a blank line or at the header of another one."""
-    end = start + 1
-    while end < len(lines) and not tables.header(lines[end][1]) and lines[end][0] <= lines[end - 1][0] + 1:
-        end += 1
-    return end
-
-
-def _end_of_unknown(lines: Sequence[tables.Line], start: int) -> int:
-    """The index behind lines that cannot be read: they end at a blank line or where something known begins."""
-    end = start + 1
-    while end < len(lines) and lines[end][0] == lines[end - 1][0] + 1 and not _begins_something(lines[end][1]):
-        end += 1
-    return end
-
-
-def _begins_something(line: str) -> bool:
-    return bool(tables.header(line)) or tables.config_pair(line) is not None or line.lstrip().startswith("{")
-
-
-def _has_one_document_a_line(text: str) -> bool:
-    lines = text.splitlines()
-    return len(lines) > 1 and all(line.strip()[:1] in ("{", "") for line in lines)

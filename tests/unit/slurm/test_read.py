@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from launchers.slurm.pasted import clean
 from launchers.slurm.read import read
 
 
@@ -39,7 +40,7 @@ def test_problems_are_reported_and_the_rest_is_read():
                                          "line 5: cannot read this line (a table needs the line with its header): b"]),
         ("-----\n=====\n$ sinfo\n", []),
         ("NodeName=(null)\n", ["line 1: this record has no NodeName: {'NodeName': '(null)'}"]),
-        ("[1, 2]", ["line 1: this JSON is not an object: [1, 2]"]),
+        ("[1, 2]", ["line 1: cannot read this line (a table needs the line with its header): [1, 2]"]),
         ('{"a": 1, "b": 2}', ['line 1: this JSON has nothing that launchers knows; its keys are a, b: {"a": 1, "b": 2}']),
         ('{"nodes": []}', []),
         ('{"qos": {}}', ['line 1: this JSON has nothing that launchers knows; its keys are qos: {"qos": {}}']),
@@ -51,17 +52,17 @@ def test_what_is_reported(text, expected):
 
 def test_json_that_is_broken_names_its_line():
     assert problems('{"nodes": [\n 1 2]}') == [
-        "line 2: cannot be read as JSON: Expecting ',' delimiter: line 2 column 4 (char 15): {\"nodes\": [\n 1 2]}"
+        "line 2: cannot be read as JSON: Expecting ',' delimiter: {\"nodes\": [\n 1 2]}"
     ]
 
 
 def test_json_may_stand_in_lines_and_in_what_a_tool_recorded():
     lines = '{"nodes": [{"name": "a"}]}\n\n{"nodes": [{"name": "b"}]}\n{"nodes": [3]}\n'
     assert [node.name for node in read(lines).nodes] == ["a", "b"]
-    assert problems(lines) == ["line 4: an entry of nodes is not an object: 3"]
+    assert problems(lines) == ["line 4: this has another shape than Slurm prints: nodes: 3"]
     recorded = '{"stdout": "NodeName=a\\n", "rc": 0}'
     assert [node.name for node in read(recorded).nodes] == ["a"]
-    assert [node.name for node in read("$ scontrol\n" + recorded + "\nNodeName=b\n").nodes] == ["b", "a"]
+    assert [node.name for node in read("$ scontrol\n" + recorded + "\nNodeName=b\n").nodes] == ["a", "b"]
 
 
 def test_sinfo_names_a_node_once_for_each_of_its_partitions():
@@ -146,7 +147,7 @@ def test_mutated_output_never_crashes_and_invents_no_fact(shared, seed):
         path for path in (shared / "real-clusters").rglob("*") if path.is_file() and path.stat().st_size < 60_000
     )
     text = pieces(rng, rng.choice(files).read_text(errors="replace"))
-    found = read(text)
+    found, text = read(text), clean(text)
     for node in found.nodes:
         assert invented(node.name, text) is False
         for feature in node.features:
