@@ -144,7 +144,7 @@ def full_cells(columns: Columns, rows: Sequence[Row], header: str) -> list[set[i
     by_twenty = all(start % 20 == 0 for start in starts) and (len(starts) > 1 or len(header) == 20)
     blanks = _blanks_between(columns, rows)
     narrowest = 0 if by_twenty else min(blanks.values(), default=3)
-    is_tight = len(set(blanks.values())) < 2 and narrowest > 0  # as wide as the cells need: nothing was cut
+    is_tight = set(blanks.values()) == {2}  # `column -t` makes columns as wide as their cells: nothing was cut
     width_of_last = 20 if by_twenty else len(header) - starts[-1] if header.endswith(" ") else 0
     for row, found in zip(rows, full, strict=True):
         for at, (start, end) in enumerate(row.spans):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve, field, frozen
 
-from launchers.quantities.hosts import expand_hosts
+from launchers.quantities.hosts import count_hosts, expand_hosts
 from launchers.slurm import from_json, tables
 from launchers.slurm.json_parts import JsonPart, TextPart, split_json
 from launchers.slurm.pasted import clean, is_fence, is_noise, is_prompt
@@ -16,6 +17,11 @@ from launchers.slurm.records import Line, ReadProblem, Record, Source, read_reco
 
 SETTING = "Config"
 """The kind of a record of one setting of the cluster."""
+_NAME_KEYS = {"Qos": "Name", "Association": "Account"}
+"""The key of the name, where it is not the kind."""
+_HOST = re.compile(r"[A-Za-z0-9_.-]+")
+_NAME = re.compile(r"[^\s,\"'`$\\;|&<>(){}*?\[\]\x00-\x1f\x7f-\x9f]+")
+_NAMES = re.compile(r"[^\s\"'`$\\;|&<>(){}*?\[\]\x00-\x1f\x7f-\x9f]*")
 
 
 @frozen
@@ -29,6 +35,28 @@ class Contents:
     def problem(self, line: int, text: str, reason: str) -> None:
         """Report a part that cannot be read."""
         self.problems.append(ReadProblem(line, text, reason))
+
+    def add(self, record: Record) -> None:
+        """Add a record, unless its name can be none; slurm.conf names several nodes in one record."""
+        name = record.pairs.get(_NAME_KEYS.get(record.kind, record.kind), "")
+        if record.kind == "NodeName" and not (_HOST.fullmatch(name) or name in ("", "(null)")):
+            self._add_nodes(record, name)
+        elif name == "DEFAULT" and record.source is Source.SCONTROL:
+            reason = "the defaults of slurm.conf are not read; use what `scontrol show nodes` and `partitions` print"
+            self.problem(record.line, f"{record.kind}={name}", reason)
+        elif name and name != "(null)" and not _NAME.fullmatch(name):
+            self.problem(record.line, f"{record.kind}={name}", "this cannot be a name of Slurm's")
+        else:
+            self.records.append(_with_readable_partitions(record, self.problems))
+
+    def _add_nodes(self, record: Record, names: str) -> None:
+        try:
+            count_hosts(names)
+            hosts = expand_hosts(names)
+        except ValueError as error:
+            self.problem(record.line, f"NodeName={names}", str(error))
+            return
+        self.records.extend(evolve(record, pairs={**record.pairs, "NodeName": host}) for host in hosts)
 
 
 def contents_of(text: str) -> Contents:
@@ -60,7 +88,7 @@ def _add_json(part: JsonPart, contents: Contents) -> None:
     unread: from_json.Unread = []
     before = len(contents.records)
     for kind, pairs in from_json.records(document, unread):
-        contents.records.append(Record(kind, pairs, part.line, Source.JSON))
+        contents.add(Record(kind, pairs, part.line, Source.JSON))
     for where, piece in unread:
         contents.problem(part.line, f"{where}: {_shown(piece)}", "this has another shape than Slurm prints")
     is_empty = before == len(contents.records) and not from_json.is_document(document)
@@ -89,15 +117,15 @@ def _add_text(part: TextPart, contents: Contents) -> None:
     if not part.text.strip():
         return
     lines = part.text.split("\n")
-    start = (
-        next((at for at, line in enumerate(lines) if _begins_something(line)), len(lines)) if part.after_broken else 0
-    )
+    start = 0
+    if part.after_broken:
+        start = next((at for at, line in enumerate(lines) if _begins_something(line)), len(lines))
     step = 2 if _is_double_spaced(lines) else 1
     numbers = range(part.line, part.line + len(lines))[start::step]
     found = read_records(lines[start::step], numbers, _is_other)
     contents.problems.extend(found.problems)
     for record in found.records:
-        contents.records.extend(_named_records(record, contents))
+        contents.add(record)
     rest = list(_blocks(found.rest))
     at = 0
     while at < len(rest):
@@ -109,22 +137,13 @@ def _is_double_spaced(lines: Sequence[str]) -> bool:
     return len(lines) > 6 and not any(map(str.strip, lines[1::2])) and all(map(str.strip, lines[:-1:2]))
 
 
-def _named_records(record: Record, contents: Contents) -> Iterator[Record]:
-    """The record, once for each of the nodes that it names: slurm.conf names several in one line."""
-    name = record.pairs.get(record.kind, "")
-    if name == "DEFAULT":
-        reason = "these defaults of slurm.conf are not read; use the output of `scontrol show nodes` and `partitions`"
-        contents.problem(record.line, f"{record.kind}={name}", reason)
-    elif record.kind != "NodeName" or not set(name) & {"[", ","}:
-        yield record
-    else:
-        try:
-            names = expand_hosts(name)
-        except ValueError as error:
-            contents.problem(record.line, f"NodeName={name}", str(error))
-            return
-        for one in names:
-            yield evolve(record, pairs={**record.pairs, "NodeName": one})
+def _with_readable_partitions(record: Record, problems: list[ReadProblem]) -> Record:
+    """A node without the Partitions that can be no names."""
+    partitions = record.pairs.get("Partitions", "")
+    if record.kind != "NodeName" or _NAMES.fullmatch(partitions) or partitions == "(null)":
+        return record
+    problems.append(ReadProblem(record.line, f"Partitions={partitions}", "these cannot be names of partitions"))
+    return evolve(record, pairs={key: value for key, value in record.pairs.items() if key != "Partitions"})
 
 
 def _blocks(lines: Sequence[Line]) -> Iterator[Line]:
@@ -148,7 +167,7 @@ def _add_lines(lines: Sequence[Line], at: int, contents: Contents) -> int:
             if kind == tables.GROUP:
                 groups.append(pairs)
             else:
-                contents.records.append(Record(kind, pairs, row_number, Source.TABLE))
+                contents.add(Record(kind, pairs, row_number, Source.TABLE))
         contents.groups.append(groups)
         return end
     if (setting := tables.config_pair(line)) is not None:

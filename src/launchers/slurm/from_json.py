@@ -127,7 +127,7 @@ def as_document(value: Any) -> Mapping[str, Any]:
     document: dict[str, Any] = {}
     for entry in entries:
         for key, marks in _MARKS.items() if isinstance(entry, dict) else ():
-            if marks & entry.keys() and not any(isinstance(entry.get(name), list) for name in MAIN_LISTS[:3]):
+            if marks & entry.keys():
                 document.setdefault(key, []).append(entry)
                 break
     return document or (value if isinstance(value, dict) else {})
@@ -209,9 +209,13 @@ def _by_scontrol_keys(
     pairs: dict[str, str] = {}
     for key, value in entry.items():
         path = f"{prefix}{key}"
+        if type(value) is str and value:
+            pairs[names.get(path, path)] = value
+            continue
         if isinstance(value, dict) and "number" not in value:
             inner = _by_scontrol_keys(value, names, unread, f"{path}.") if path.count(".") < _DEEPEST else {}
-            pairs = {**inner, **pairs}
+            for inner_name, inner_text in inner.items():
+                pairs.setdefault(inner_name, inner_text)
             if path in names and not any(name.startswith(f"{path}.") for name in names):
                 unread.append((path, value))
             continue
@@ -248,13 +252,11 @@ def _names(entry: Mapping[str, Any], key: str, unread: Unread) -> list[str]:
 
 def _text_of(value: Any, *, several: bool = True) -> str | None:
     """A value as scontrol would print it: "" where it is not set, None for what no version of Slurm prints there."""
+    if value is None or isinstance(value, str | bool):
+        return "" if value is None else str(value)
+    if isinstance(value, int | float):
+        return _text_of_number(value)
     match value:
-        case None:
-            return ""
-        case str() | bool():
-            return str(value)
-        case int() | float():
-            return _text_of_number(value)
         case {"number": int() | float() | str() | None as number}:
             return "UNLIMITED" if value.get("infinite") else _text_of(number) if value.get("set") else ""
         case [{"type": _}, *_]:

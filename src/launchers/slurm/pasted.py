@@ -23,6 +23,8 @@ _WITHOUT_SHAPE = {
 }  # fmt: skip
 """Characters that stand for a blank, a newline or a bar, and those that show nothing and are removed (None)."""
 
+_LONGEST = 500
+"""Characters of the longest line that may be a prompt or other noise."""
 _COMMAND = r"(?:sinfo|scontrol|sacctmgr|squeue|slurmd|slurmrestd|sbatch|srun|oarnodes)"
 _NOISE = re.compile(
     r"\s*(?:\$.*|#.*|[-=\s]+|```.*|~~~+.*|\{: .*\}|rc=-?\d+|[\]\[{},;]+"
@@ -74,12 +76,12 @@ def clean(text: str) -> str:
 
 def is_noise(line: str) -> bool:
     """Whether a line is around Slurm's output and says nothing of a cluster: a comment, a fence, a rule, a date."""
-    return not line.strip() or bool(_NOISE.match(line)) or is_prompt(line)
+    return not line.strip() or (len(line) < _LONGEST and bool(_NOISE.match(line))) or is_prompt(line)
 
 
 def is_prompt(line: str) -> bool:
     """Whether this is a shell's prompt, or a command: what follows is another output."""
-    return bool(_PROMPT.match(line))
+    return len(line) < _LONGEST and bool(_PROMPT.match(line))
 
 
 def is_fence(line: str) -> bool:
@@ -100,8 +102,7 @@ def _without_backspaces(line: str) -> str:
 
 def _without_margins(text: str) -> str:
     """The text without what stands before each of its lines: ``> `` of a quotation, the line's number, a date."""
-    found = _MARGIN_SEEN.search(text)
-    if found is None:
+    if text.lstrip()[:1] == "{" or _MARGIN_SEEN.search(text) is None:
         return text
     lines = text.split("\n")
     for number, margin in enumerate(_MARGINS, 1):

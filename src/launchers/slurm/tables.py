@@ -98,7 +98,7 @@ def _kind(cells: Sequence[str]) -> str:
 def sinfo_column(name: str) -> str:
     """The whole name of a column of sinfo, whose header is cut off at the width of the column; "" for any other."""
     bare = name if name in _COLUMNS else name.partition(" (")[0].strip()
-    if bare in _COLUMNS or len(bare) < 3 or not bare.isupper():
+    if bare in _COLUMNS or not 2 < len(bare) < 20 or not bare.isupper():
         return bare if bare in _COLUMNS else ""
     whole = sorted((column for column in _COLUMNS if column.startswith(bare)), key=len)
     return whole[0] if whole and len(whole[0]) < min([len(column) for column in whole[1:]], default=99) else ""
@@ -235,15 +235,20 @@ def _drop_cut_cells(columns: Columns, row: Row, full: set[int], pairs: dict[str,
             continue
         if column in ("NODELIST", "HOSTNAMES") and _is_whole(value, pairs.get("NODES", "")):
             continue
-        if column == "PARTITION" and not value.endswith("+") and not is_twenty(columns):
+        # -o makes these columns as wide as their longest names; only --Format cuts them off
+        if column in ("NODELIST", "HOSTNAMES", "PARTITION") and not (
+            value.endswith("+") or _is_format(columns, row, at)
+        ):
             continue
         cut.add(row, column, value)
         pairs[column] = _whole_part(column, value)
 
 
-def is_twenty(columns: Columns) -> bool:
-    """Whether the columns are 20 wide, as those of --Format are without a width: it cuts names of partitions, too."""
-    return len(columns.places) > 1 and all(start % 20 == 0 for start, _ in columns.places)
+def _is_format(columns: Columns, row: Row, at: int) -> bool:
+    """Whether this is of --Format: its columns are 20 wide without a width, and have no blank between them."""
+    starts = [start for start, _ in columns.places]
+    touches = at + 1 < len(row.spans) and row.spans[at][1] == starts[at + 1]
+    return touches or (len(starts) > 1 and all(start % 20 == 0 for start in starts))
 
 
 def _is_cut_header(columns: Columns, at: int, value: str) -> bool:
@@ -290,7 +295,7 @@ def _sinfo_records(number: int, row: Mapping[str, str], problems: list[ReadProbl
         problems.append(ReadProblem(number, hosts, "sinfo cut this host list off; run it with -o and %N"))
     elif hosts.lower() not in ("n/a", "(null)"):
         try:
-            names = expand_hosts(hosts)
+            names = expand_hosts(hosts) if not hosts or count_hosts(hosts) else []
         except ValueError as error:
             problems.append(ReadProblem(number, hosts, str(error)))
     about_nodes = {key: value for key, value in pairs.items() if value and key not in _ABOUT_PARTITIONS}
