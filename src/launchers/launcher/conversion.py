@@ -23,7 +23,7 @@ from launchers.slurm.accounts import Person
 from launchers.slurm.anonymize import anonymize
 from launchers.slurm.convert import convert as convert_slurm
 from launchers.slurm.facts import SlurmFacts
-from launchers.slurm.node_blocks import nodes_without_partition
+from launchers.slurm.members import nodes_without_partition
 from launchers.slurm.probe import keep_probed
 from launchers.slurm.read import read as read_slurm
 

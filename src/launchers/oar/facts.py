@@ -119,9 +119,14 @@ def _node(name: str, resources: list[Resource]) -> OarNode:
 
 
 def _count_gpus(resources: list[Resource]) -> int:
-    """The GPUs that the resources number, or the gpu_count that they state, whichever is more."""
-    numbered = {resource.get("gpu") for resource in resources} - {None}
+    """The GPUs that the resources number, or the gpu_count that they state, whichever is more.
+
+    A gpu_count of 0 everywhere says that there are none: then every resource may have the number 0 for its GPU.
+    """
     counts = [resource["gpu_count"] for resource in resources if isinstance(resource.get("gpu_count"), int)]
+    if counts and not any(counts):
+        return 0
+    numbered = {resource.get("gpu") for resource in resources} - {None}
     return max(len(numbered), max(counts, default=0))
 
 

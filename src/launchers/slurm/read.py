@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from launchers.slurm import from_pairs
 from launchers.slurm.documents import SETTING, contents_of
-from launchers.slurm.facts import SlurmFacts, SlurmNode
-from launchers.slurm.records import ReadProblem
+from launchers.slurm.facts import SlurmFacts
+from launchers.slurm.groups import groups_by_partition
+from launchers.slurm.merge import merge
+from launchers.slurm.records import ReadProblem, Record
 
-_LISTS: dict[str, tuple[str, Callable[[Mapping[str, str], int, list[ReadProblem]], Any]]] = {
+_TYPED: dict[str, tuple[str, Callable[[Mapping[str, str], int, list[ReadProblem]], Any]]] = {
     "NodeName": ("nodes", from_pairs.read_node),
     "PartitionName": ("partitions", from_pairs.read_partition),
     "ReservationName": ("reservations", from_pairs.read_reservation),
@@ -23,76 +25,55 @@ _LISTS: dict[str, tuple[str, Callable[[Mapping[str, str], int, list[ReadProblem]
 
 
 def read(*texts: str) -> SlurmFacts:
-    """The facts of several texts together. Never raises: what cannot be read is in `problems`."""
-    reading = _Reading()
-    for text in texts:
-        contents = contents_of(text)
-        for record in contents.records:
-            if record.kind == SETTING:
-                for key, value in record.pairs.items():
-                    reading.facts.config.setdefault(key, value)
-            else:
-                reading.add_record(record.kind, record.pairs, record.line)
-        reading.facts.problems.extend(contents.problems)
-    reading.add_named_partitions()
-    return reading.facts
+    """The facts of several texts together: what describes one thing is first merged, then typed.
 
-
-@frozen
-class _Reading:
-    """The facts so far, and of each record the line where it stands and its keys and values."""
-
-    facts: SlurmFacts = field(factory=SlurmFacts)
-    seen: dict[tuple[str, str], tuple[int, Mapping[str, str]]] = field(factory=dict)
-
-    def problem(self, line: int, text: str, reason: str) -> None:
-        self.facts.problems.append(ReadProblem(line, text, reason))
-
-    # -- records -----------------------------------------------------------------------------------------------
-
-    def add_record(self, kind: str, pairs: Mapping[str, str], line: int) -> None:
-        """Add the fact of one record, unless the record repeats what is known."""
-        name = _name_of(kind, pairs)
-        if not name.strip() or name == "(null)":
-            self.problem(line, str(dict(pairs))[:80], f"this record has no {kind}")
-        elif (kind, name) in self.seen:
-            self.add_repeated_record(kind, name, pairs, line)
+    The facts depend neither on the order of the texts nor on that of the records in them. Never raises: what cannot be
+    read is in `problems`.
+    """
+    facts = SlurmFacts()
+    contents = [contents_of(text) for text in texts]
+    records: dict[tuple[str, str], list[Record]] = {}
+    for one in contents:
+        facts.problems.extend(one.problems)
+        for record in one.records:
+            _add_by_name(record, records, facts.problems)
+    for (kind, name), alike in records.items():
+        merged = merge(name, alike, facts.problems)
+        if kind == SETTING:
+            facts.config[name] = merged.pairs[name]
         else:
-            self.seen[kind, name] = (line, pairs)
-            attribute, read_fact = _LISTS[kind]
-            getattr(self.facts, attribute).append(read_fact(pairs, line, self.facts.problems))
+            attribute, read_fact = _TYPED[kind]
+            getattr(facts, attribute).append(read_fact(merged.pairs, merged.line, facts.problems))
+    _add_named_partitions(facts)
+    groups = groups_by_partition(table for one in contents for table in one.groups)
+    facts.partitions[:] = [evolve(partition, groups=groups.get(partition.name, ())) for partition in facts.partitions]
+    return facts
 
-    def add_repeated_record(self, kind: str, name: str, pairs: Mapping[str, str], line: int) -> None:
-        """sinfo names a node once for each of its partitions; any other difference is a problem."""
-        first_line, known = self.seen[kind, name]
-        partition = pairs.get("Partitions")
-        if kind == "NodeName" and partition and partition not in known.get("Partitions", "").split(","):
-            nodes = self.facts.nodes
-            nodes[:] = [_also_in(node, pairs["Partitions"]) if node.name == name else node for node in nodes]
-            return
-        differing = [key for key, value in pairs.items() if known.get(key, value) != value and key != "Partitions"]
-        if differing and kind != "PartitionName":
-            keys = ", ".join(differing[:3])
-            message = f"{name} is described on line {first_line} too, and differs in {keys}; line {first_line} is used"
-            self.problem(line, name, message)
 
-    def add_named_partitions(self) -> None:
-        """Add the partitions that only nodes name; nothing else is known of them."""
-        known = {partition.name for partition in self.facts.partitions}
-        for node in self.facts.nodes:
-            for name in node.partitions:
-                if name not in known:
-                    known.add(name)
-                    partition = from_pairs.read_partition({"PartitionName": name}, node.line, self.facts.problems)
-                    self.facts.partitions.append(partition)
+def _add_by_name(record: Record, records: dict[tuple[str, str], list[Record]], problems: list[ReadProblem]) -> None:
+    """Put a record beside those of the same thing; one without a name becomes a problem."""
+    name = _name_of(record.kind, record.pairs)
+    if not name.strip() or name == "(null)":
+        reason = f"this record has no {record.kind}"
+        problems.append(ReadProblem(record.line, str(dict(record.pairs))[:80], reason))
+    else:
+        records.setdefault((record.kind, name), []).append(record)
 
 
 def _name_of(kind: str, pairs: Mapping[str, str]) -> str:
     """What tells a record from others of its kind."""
+    if kind == SETTING:
+        return next(iter(pairs))
     if kind == "Association":
         return "|".join(pairs.get(key, "") for key in ("Cluster", "Account", "User", "Partition"))
     return pairs.get(kind) or pairs.get("Name") or ""
 
 
-def _also_in(node: SlurmNode, partitions: str) -> SlurmNode:
-    return evolve(node, partitions=tuple(dict.fromkeys([*node.partitions, *partitions.split(",")])))
+def _add_named_partitions(facts: SlurmFacts) -> None:
+    """Add the partitions that only nodes name; nothing else is known of them."""
+    known = {partition.name for partition in facts.partitions}
+    for node in facts.nodes:
+        for name in node.partitions:
+            if name not in known:
+                known.add(name)
+                facts.partitions.append(from_pairs.read_partition({"PartitionName": name}, node.line, facts.problems))

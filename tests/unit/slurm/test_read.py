@@ -20,12 +20,12 @@ def problems(*texts):
 
 def test_problems_are_reported_and_the_rest_is_read():
     found = read("garbage here\nNodeName=a CPUTot=x\nNodeName=b CPUTot=4\n\nNodeName=b CPUTot=8\nmore garbage")
-    assert [(node.name, node.cpus) for node in found.nodes] == [("a", None), ("b", 4)]
+    assert [(node.name, node.cpus) for node in found.nodes] == [("a", None), ("b", 8)]
     assert [str(problem) for problem in found.problems] == [
-        "line 2: 'x' is not a whole number: CPUTot=x",
-        "line 5: b is described on line 3 too, and differs in CPUTot; line 3 is used: b",
         "line 1: cannot read this line (a table needs the line with its header): garbage here",
         "line 6: cannot read this line (a table needs the line with its header): more garbage",
+        "line 2: 'x' is not a whole number: CPUTot=x",
+        "line 3: b is described on line 5 too, and differs: CPUTot=4 here, 8 there; line 5 is used: b",
     ]
 
 
@@ -69,15 +69,6 @@ def test_sinfo_names_a_node_once_for_each_of_its_partitions():
     found = read("PARTITION NODELIST STATE\np n1 idle\nq n1 idle\nq n1 idle\n")
     assert [(node.name, node.partitions) for node in found.nodes] == [("n1", ("p", "q"))]
     assert found.problems == []
-
-
-def test_a_partition_may_be_described_twice():
-    assert problems("PartitionName=p MaxTime=1\n\nPartitionName=p MaxTime=2\n") == []
-
-
-def test_only_some_of_what_differs_is_named():
-    (problem,) = problems("NodeName=a A=1 B=1 C=1 D=1\n\nNodeName=a A=2 B=2 C=2 D=2\n")
-    assert problem == "line 3: a is described on line 1 too, and differs in A, B, C; line 1 is used: a"
 
 
 def test_a_partition_that_only_nodes_name():
