@@ -133,6 +133,7 @@ def _convert_slurm(
     if options.anonymize:
         facts, person = anonymize(facts), Person("user1" if person.user else None)
     converted = convert_slurm(facts, person, only=options.partitions, hosts=options.hosts, id=options.id)
+    remarks = (*remarks, *converted.left_out)
     group = keep_probed(_earlier_entry(earlier), converted.group)
     counts = f"{len(facts.nodes)} nodes, {len(facts.partitions)} partitions"
     return Conversion(to_yaml(evolve(converted, group=group), _head(source, counts)), remarks)
@@ -177,7 +178,8 @@ def _check_oar_options(options: ConversionOptions) -> None:
 
 def _convert_oar(facts: OarFacts, source: str, options: ConversionOptions) -> Conversion:
     converted = convert_oar(facts, hosts=options.hosts, id=options.id)
-    return Conversion(to_yaml(converted, _head(source, f"{len(facts.nodes)} nodes")), facts.problems)
+    remarks = (*facts.problems, *converted.left_out)
+    return Conversion(to_yaml(converted, _head(source, f"{len(facts.nodes)} nodes")), remarks)
 
 
 def _head(source: str, counts: str) -> str:

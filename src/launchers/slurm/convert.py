@@ -8,6 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from launchers.config import schema
+from launchers.config.acceptable import converted
 from launchers.config.emit import Converted, Notes
 from launchers.slurm.accounts import Person, accounts_of
 from launchers.slurm.facts import SlurmFacts, SlurmPartition
@@ -52,7 +53,7 @@ def convert(
         accounts=dict(sorted(accounts.items())) or None,
         partitions=partitions or None,
     )
-    return Converted(group, notes | _qos_notes(facts, qos))
+    return converted(group, notes | _qos_notes(facts, qos))
 
 
 def _qos(facts: SlurmFacts, accounts: Accounts, enforcement: Enforcement) -> dict[str, schema.QosSpec]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from launchers.quantities.units import MIB
 from launchers.slurm.accelerators import SHARING_GRES, Accelerators, accelerators_of
 from launchers.slurm.facts import NodeGroup, SlurmFacts, SlurmNode, SlurmPartition
 from launchers.slurm.limits import allocates_memory
-from launchers.slurm.members import Members, expand_readable, is_undescribed
+from launchers.slurm.members import Members, expand_readable
 from launchers.slurm.partition_tres import TRES_NOTE, with_tres_of_partition
 
 OTHER_STATE = "neither allocated nor idle"
@@ -36,7 +36,7 @@ class NodeBlocks:
 def node_blocks(partition: SlurmPartition, members: Members, facts: SlurmFacts, *, hosts: bool = True) -> NodeBlocks:
     """The nodes of a partition in blocks. `hosts=False` leaves their names out."""
     allocation = _Allocation.of(partition, facts)
-    named, unnamed, gpus = with_tres_of_partition(partition, members, facts)
+    named, unnamed, together = with_tres_of_partition(partition, members, facts)
     groups: dict[tuple[Any, ...], list[SlurmNode]] = {}
     for node in named:
         groups.setdefault(_what_counts(node, allocation), []).append(node)
@@ -47,14 +47,15 @@ def node_blocks(partition: SlurmPartition, members: Members, facts: SlurmFacts, 
         for names, group in sorted(folded, key=lambda block: (_name_before_number(block[0]), block[0]))
     ]
     blocks += _blocks_without_names(unnamed, allocation)
+    silent = sum(block.count for block in blocks if block.node.cpus is None)
     specs: list[schema.NodesSpec] = []
     notes: Notes = {}
     for index, block in enumerate(blocks):
         spec = _block_spec(block, allocation)
         own_notes = _notes(block, spec, partition)
-        if gpus and not spec.accelerators and is_undescribed(block.node):
-            spec = evolve(spec, accelerators=(schema.AcceleratorSpec(kind="gpu"),))
-            own_notes["accelerators", 0] = gpus
+        if together and block.node.cpus is None:
+            spec, more_notes = _with_total(spec, together, silent)
+            own_notes |= more_notes
         specs.append(spec if hosts else evolve(spec, hosts=None))
         notes |= {(index, *path): note for path, note in own_notes.items()}
     return NodeBlocks(tuple(specs), notes)
@@ -95,6 +96,17 @@ def _block_spec(block: _Block, allocation: _Allocation) -> schema.NodesSpec:
         features=node.features or None,
         accelerators=tuple(map(_accelerator_spec, accelerators_of(node))) or None,
     )
+
+
+def _with_total(spec: schema.NodesSpec, together: Mapping[str, int], nodes: int) -> tuple[schema.NodesSpec, Notes]:
+    """A block of nodes of which only what all together have is known; other blocks may share that."""
+    if together.get("gres/gpu"):
+        spec = evolve(spec, accelerators=(schema.AcceleratorSpec(kind="gpu"),))
+        notes: Notes = {("accelerators", 0): f"{together['gres/gpu']} GPUs on {nodes} nodes"}
+    else:
+        notes = {}
+    total = {name: amount for name, amount in together.items() if amount}
+    return evolve(spec, tres=total or None) if spec.count == nodes else spec, notes
 
 
 def _notes(block: _Block, spec: schema.NodesSpec, partition: SlurmPartition) -> Notes:

@@ -19,19 +19,21 @@ TRES_NOTE = "TRES of the partition"
 
 def with_tres_of_partition(
     partition: SlurmPartition, members: Members, facts: SlurmFacts
-) -> tuple[list[SlurmNode], list[NodeGroup], str]:
+) -> tuple[list[SlurmNode], list[NodeGroup], dict[str, int]]:
     """The members, those that are not described with what TRES= leaves for each of them.
 
-    The text says that they have GPUs, where only the number of all together is known; "" otherwise.
+    The TRES are those of all that are not described together, where it is not known what each of them has.
     """
     named, unnamed = list(members.named), list(members.unnamed)
     described = [node for node in named if not is_undescribed(node)]
     silent = len(named) - len(described) + sum(group.count for group in unnamed)
     total = {name: amount for name, amount in partition.tres if name in ("cpu", "mem") or name.startswith("gres/gpu")}
+    if not silent or not total:
+        return named, unnamed, {}
     is_all_known = all(map(_is_whole, described)) and all(is_undescribed(group.node) for group in unnamed)
     left = _left(total, described) if is_all_known else {}
-    if not silent or min(left.values(), default=-1) < 0:
-        return named, unnamed, ""
+    if min(left.values(), default=-1) < 0:
+        return named, unnamed, {}
     gpus, all_nodes = left.get("gres/gpu", 0), "1 node" if silent == 1 else f"{silent} nodes"
     if any(amount % silent for amount in left.values()):
         share, note = {}, ""
@@ -46,7 +48,7 @@ def with_tres_of_partition(
 
     named = [shared(node) for node in named]
     unnamed = [evolve(group, node=shared(group.node)) for group in unnamed]
-    return named, unnamed, f"{gpus} GPUs on {all_nodes}" if gpus and not share else ""
+    return named, unnamed, {} if share else left
 
 
 def _counts_gpus(facts: SlurmFacts) -> bool:
