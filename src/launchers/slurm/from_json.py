@@ -39,7 +39,8 @@ _NODE = {
     "alloc_cpus": "CPUAlloc", "alloc_memory": "AllocMem",
 }  # fmt: skip
 _PARTITION = {
-    "name": "PartitionName", "nodes.configured": "Nodes", "accounts.allowed": "AllowAccounts",
+    "name": "PartitionName", "nodes.configured": "Nodes", "nodes.total": "TotalNodes",
+    "total_nodes": "TotalNodes", "accounts.allowed": "AllowAccounts",
     "accounts.deny": "DenyAccounts", "groups.allowed": "AllowGroups", "qos.allowed": "AllowQos", "qos.deny": "DenyQos",
     "qos.assigned": "QoS", "tres.configured": "TRES", "defaults.partition_memory_per_cpu": "DefMemPerCPU",
     "defaults.partition_memory_per_node": "DefMemPerNode", "defaults.time": "DefaultTime",

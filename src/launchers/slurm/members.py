@@ -34,7 +34,8 @@ def members_by_partition(facts: SlurmFacts) -> dict[str, Members]:
         for name in node.partitions:
             stated[name][node.name] = node
     for partition in facts.partitions:
-        for host in expand_readable(partition.nodes):
+        every = partition.nodes.upper() == "ALL"  # as slurm.conf has it
+        for host in nodes if every else expand_readable(partition.nodes):
             stated[partition.name].setdefault(host, nodes.get(host) or _only_named(host))
     return {partition.name: _members(partition, stated[partition.name]) for partition in facts.partitions}
 

@@ -316,12 +316,10 @@ def _partition_of_row(pairs: Mapping[str, str]) -> dict[str, str]:
 
 
 def _sinfo_pairs(row: Mapping[str, str]) -> dict[str, str]:
-    """A row of sinfo under scontrol's names; ``128+`` (128 or more) counts as 128."""
+    """A row of sinfo under scontrol's names. ``128+`` is the least of several nodes, and stays marked as that."""
     pairs = {_SINFO_KEYS.get(name, name): value for name, value in row.items()}
     if by_use := row.get(_CPU_USAGE, ""):
         pairs["CPUTot"] = by_use.rpartition("/")[2]
-    for key in ("CPUTot", "RealMemory"):
-        pairs[key] = pairs.get(key, "").rstrip("+")
     layout = row.get("S:C:T", "").split(":")
     if len(layout) == 3:
         numbers = zip(("Sockets", "CoresPerSocket", "ThreadsPerCore"), layout, strict=True)

@@ -58,8 +58,11 @@ def test_headings_of_the_config_are_no_problem():
     assert not found.problems
 
 
-def test_the_first_value_of_a_setting_counts():
-    assert read("A = 1\nA = 2\n").config == {"A": "1"}
+@pytest.mark.parametrize("text", ["ClusterName = a\nClusterName = b\n", "ClusterName = b\nClusterName = a\n"])
+def test_a_setting_that_is_printed_with_two_values_is_told_and_does_not_depend_on_their_order(text):
+    found = read(text)
+    assert found.config == {"ClusterName": "b"}
+    assert [problem.text for problem in found.problems] == ["ClusterName"]
 
 
 def test_columns_between_bars():
@@ -103,7 +106,7 @@ def test_sinfo_names_partitions_and_nodes():
     assert found == [
         ("PartitionName", 2, {"PartitionName": "gpu", "Default": "YES", "MaxTime": "1:00:00"}),
         *(
-            ("NodeName", 2, {"NodeName": name, "Partitions": "gpu", "CPUTot": "8", "RealMemory": "100"})
+            ("NodeName", 2, {"NodeName": name, "Partitions": "gpu", "CPUTot": "8+", "RealMemory": "100+"})
             for name in ("n1", "n2")
         ),
         ("PartitionName", 3, {"PartitionName": "long", "MaxTime": "infinite"}),
