@@ -15,7 +15,7 @@ from attrs import evolve
 
 from launchers.quantities.hosts import expand_hosts
 from launchers.slurm.facts import read_node_state
-from launchers.slurm.records import ReadProblem, Record, Source
+from launchers.slurm.records import ReadProblem, Record, Source, place
 from launchers.slurm.times import read_limit
 
 _TRUST = {Source.TABLE: 1, Source.JSON: 2, Source.SCONTROL: 3}
@@ -117,7 +117,7 @@ def _contradicting(kind: str, key: str, best: Record, stating: Iterable[Record])
         return None
     others = (record for record in stating if record.pairs[key] != best.pairs[key])
     differing = (record for record in others if not _agree(kind, key, best, record))
-    return min(differing, key=lambda record: (record.line, record.pairs[key]), default=None)
+    return min(differing, key=lambda record: (record.text, record.line, record.pairs[key]), default=None)
 
 
 def _agree(kind: str, key: str, best: Record, other: Record) -> bool:
@@ -174,5 +174,6 @@ def _problem(name: str, contradictions: Mapping[str, tuple[Record, Record]]) -> 
     shown = ", ".join(
         f"{key}={other.pairs[key][:60]} here, {best.pairs[key][:60]} there" for key in here[:_NAMED_AT_ONCE]
     )
-    message = f"{name} is described on line {best.line} too, and differs: {shown}; line {best.line} is used"
-    return ReadProblem(other.line, name, message)
+    there = place(best.text, best.line)
+    message = f"{name} is described on {there} too, and differs: {shown}; {there} is used"
+    return ReadProblem(other.line, name, message, other.text)

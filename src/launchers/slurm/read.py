@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from attrs import evolve
@@ -24,28 +25,29 @@ _TYPED: dict[str, tuple[str, Callable[[Mapping[str, str], int, list[ReadProblem]
 """By kind of record: the list of `SlurmFacts` that it goes to, and how it is read."""
 
 
-def read(*texts: str) -> SlurmFacts:
+def read(*texts: str, names: Sequence[str] = ()) -> SlurmFacts:
     """The facts of several texts together: what describes one thing is first merged, then typed.
 
     The facts depend neither on the order of the texts nor on that of the records in them. Never raises: what cannot be
-    read is in `problems`.
+    read is in `problems`. `names` are those of the texts, in the same order, by which problems name their places.
     """
     facts = SlurmFacts()
-    contents = [contents_of(text) for text in texts]
     records: dict[tuple[str, str], list[Record]] = {}
-    for one in contents:
-        facts.problems.extend(one.problems)
-        for record in one.records:
-            _add_by_name(record, records, facts.problems)
+    tables: list[list[Mapping[str, str]]] = []
+    for text, name in zip_longest(texts, names, fillvalue=""):
+        contents = contents_of(text)
+        facts.problems.extend(evolve(problem, source=name) for problem in contents.problems)
+        for record in contents.records:
+            _add_by_name(evolve(record, text=name) if name else record, records, facts.problems)
+        tables.extend(contents.groups)
     for (kind, name), alike in records.items():
         merged = merge(name, alike, facts.problems)
         if kind == SETTING:
             facts.config[name] = merged.pairs[name]
         else:
-            attribute, read_fact = _TYPED[kind]
-            getattr(facts, attribute).append(read_fact(merged.pairs, merged.line, facts.problems))
+            _add_fact(merged, facts)
     _add_named_partitions(facts)
-    groups = groups_by_partition(table for one in contents for table in one.groups)
+    groups = groups_by_partition(tables)
     facts.partitions[:] = [evolve(partition, groups=groups.get(partition.name, ())) for partition in facts.partitions]
     return facts
 
@@ -55,9 +57,16 @@ def _add_by_name(record: Record, records: dict[tuple[str, str], list[Record]], p
     name = _name_of(record.kind, record.pairs)
     if not name.strip() or name == "(null)":
         reason = f"this record has no {record.kind}"
-        problems.append(ReadProblem(record.line, str(dict(record.pairs))[:80], reason))
+        problems.append(ReadProblem(record.line, str(dict(record.pairs))[:80], reason, record.text))
     else:
         records.setdefault((record.kind, name), []).append(record)
+
+
+def _add_fact(record: Record, facts: SlurmFacts) -> None:
+    attribute, read_fact = _TYPED[record.kind]
+    problems: list[ReadProblem] = []
+    getattr(facts, attribute).append(read_fact(record.pairs, record.line, problems))
+    facts.problems.extend(evolve(problem, source=record.text) for problem in problems)
 
 
 def _name_of(kind: str, pairs: Mapping[str, str]) -> str:

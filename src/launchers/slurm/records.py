@@ -62,24 +62,37 @@ class Source(Enum):
 
 @frozen
 class ReadProblem:
-    """A part of a text that cannot be read: the line, that part, and why. The rest of the text is read."""
+    """A part of a text that cannot be read: the line, that part, and why. The rest of the text is read.
+
+    `source` names the text, where there are several.
+    """
 
     line: int
     text: str
     reason: str
+    source: str = ""
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}: {self.text[:80]}"
+        return f"{place(self.source, self.line)}: {self.reason}: {self.text[:80]}"
+
+
+def place(source: str, line: int) -> str:
+    """A line for people, with the name of its text where that has one: ``line 3``, ``nodes.txt:3``."""
+    return f"{source}:{line}" if source else f"line {line}"
 
 
 @frozen
 class Record:
-    """One record: its kind (NodeName, ...), its keys and values as they were printed, the line where it begins."""
+    """One record: its kind (NodeName, ...), its keys and values as they were printed, the line where it begins.
+
+    `text` is the name of the text that it is in, where there are several.
+    """
 
     kind: str
     pairs: dict[str, str]
     line: int
     source: Source = Source.SCONTROL
+    text: str = ""
 
 
 @frozen

@@ -102,6 +102,19 @@ def test_a_contradiction_is_told_once_with_both_places(ours, theirs, told):
         assert [str(problem) for problem in read(*texts).problems] == [told]
 
 
+def test_the_places_have_the_names_of_their_files():
+    texts = {"nodes.txt": node(CPUTot=8), "old/nodes.txt": node(CPUTot=4)}
+    for names in (list(texts), list(texts)[::-1]):
+        (problem,) = read(*map(texts.get, names), names=names).problems
+        assert str(problem) == (
+            "old/nodes.txt:1: n1 is described on nodes.txt:1 too, and differs: CPUTot=4 here, 8 there; nodes.txt:1 is used: n1"
+        )
+    assert [str(problem) for problem in read("what", node(CPUTot="x"), names=["a", "b"]).problems] == [
+        "a:1: cannot read this line (a table needs the line with its header): what",
+        "b:1: 'x' is not a whole number: CPUTot=x",
+    ]
+
+
 def test_what_is_printed_in_full_counts_more_than_what_is_cut():
     (one,) = read("NODELIST CPUS MEMORY\nn1 16+ 1000+\n", "NODELIST CPUS MEMORY\nn1 32 2000\n").nodes
     assert (one.cpus, one.memory) == (32, 2000 * MIB)
