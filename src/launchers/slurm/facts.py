@@ -64,7 +64,7 @@ class NodeState:
 def read_node_state(text: str) -> NodeState | None:
     """Read a state in scontrol's long form (``DOWN+CLOUD``) or sinfo's short one (``down*``); None for "" and ``n/a``.
 
-    Raises ValueError for words that name no state (docs/slurm-facts.md#states-of-nodes).
+    Raises ValueError for words that name no state (docs/slurm-facts.md#nodes).
     """
     bare = text.strip().upper()
     if bare in ("", "N/A", "(NULL)"):
