@@ -56,7 +56,7 @@ _MARGINS = (
     r" *\d+(?:[:\t -]|(?=$))",  # cat -n, grep -n, an editor
     r"[\w./~-]+[:-](?:\d+[:-])?",  # grep -H, grep -nH
     r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[\d.,]*(?:Z|[+-]\d\d:?\d\d)?\]?[ :]?",  # a log
-    r"[\w.-]+(?:: | *\| ?)",  # pdsh, docker compose
+    rf"(?!{_BEGIN})[\w.-]+(?:: | *\| ?)",  # pdsh, docker compose; no column of a table
 )
 _MARGIN_SEEN = re.compile(rf"^(?:{'|'.join(f'({margin})' for margin in _MARGINS)}){_BEGIN}", re.M)
 

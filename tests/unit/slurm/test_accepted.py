@@ -79,7 +79,7 @@ def test_whatever_was_pasted_gives_a_file_that_is_accepted(shared, seed):
 @pytest.mark.parametrize(
     "text",
     [
-        partition(State="MAINT"), partition(State="UNKNOWN"), partition("a$(b)") + partition("p"), partition("a$(b)"),
+        partition(State="MAINT"), partition(State="UNKNOWN"), partition("a$(b)") + partition("p"),
         partition(MaxTime="9999-00:00:00"), partition(DenyAccounts="$(x),a"), partition(AllowQos="a b"),
         partition(nodes="(Resources)"), partition(nodes="n[1-3],,x"), partition(TotalNodes=10**30), partition(MinNodes=-1),
         partition(TRES="mem=9999999P,cpu=-1"), node(RealMemory=10**18), node(CPUTot=10**25), node(RealMemory=5, MemSpecLimit=9),

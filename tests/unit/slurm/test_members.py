@@ -69,7 +69,7 @@ def test_shapes_of_nodes_without_names():
     ("text", "said"),
     [
         ("PartitionName=p Nodes=(null) TotalNodes=0\n", ()),
-        ("PARTITION|TIMELIMIT|AVAIL|NODES|STATE|NODELIST\np|infinite|up|0|n/a|\n", ()),
+        ("PARTITION|AVAIL|TIMELIMIT|NODES|STATE|NODELIST\np|up|infinite|0|n/a|\n", ()),
         ("PartitionName=p MaxTime=60\n", None),
         ("PartitionName=p Nodes=n[1\n", None),
     ],
