@@ -160,8 +160,11 @@ def _add_lines(lines: Sequence[Line], at: int, contents: Contents) -> int:
     number, line = lines[at]
     if not line or tables.is_rule(line):
         return at + 1
-    if tables.header(line):
+    if kind := tables.header(line):
         end = _end(lines, at, tables.header)
+        if reason := tables.UNREAD.get(kind):
+            contents.problem(number, line, reason)
+            return end
         groups: list[Mapping[str, str]] = []
         for kind, row_number, pairs in tables.rows(lines[at:end], contents.problems):
             if kind == tables.GROUP:
@@ -175,7 +178,8 @@ def _add_lines(lines: Sequence[Line], at: int, contents: Contents) -> int:
         return at + 1
     end = _end(lines, at, _begins_something)
     which = f"these {end - at} lines" if end > at + 1 else "this line"
-    contents.problem(number, line, f"cannot read {which} (a table needs the line with its header)")
+    remedy = ": run sinfo without -h" if tables.is_row_of_sinfo(line) else ""
+    contents.problem(number, line, f"cannot read {which} (a table needs the line with its header{remedy})")
     return end
 
 

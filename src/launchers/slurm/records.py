@@ -46,10 +46,11 @@ KEYS = AFTER_FREE_TEXT | frozenset(
 """The keys of nodes, partitions and reservations: a line that begins with one of them is whole."""
 _IGNORED = " "
 """Stands for the key of a value that is given twice: no real key is a blank."""
+_BEGINNINGS = tuple(f"{start}=" for start in STARTS)
 _NARROWEST = 40
 """Characters of the narrowest terminal that is taken to have broken lines at its width."""
-_LONGEST_RECORD = 100
-"""Lines that one record may have."""
+_USUAL_WIDTHS = frozenset({72, 76, 78, 79, 80, 90, 100, 120, 132, 140, 150, 160, 180, 200, 240})
+"""Widths at which a single line is taken to be broken; at another width two lines must be as long."""
 
 
 class Source(Enum):
@@ -165,11 +166,37 @@ def _continues(line: str, word: str, key: str, flat: bool, is_other: Callable[[s
 
 def _rejoined(lines: Sequence[str], numbers: range, is_other: Callable[[str], bool]) -> Iterable[Line]:
     """The lines, with those of records made whole again that a terminal broke in two at its width."""
-    width = max(map(len, lines), default=0)
-    full = [at for at, line in enumerate(lines[:-1]) if len(line) == width] if width >= _NARROWEST else ()
-    broken = {at for at in full if _is_broken(lines, at, is_other)}
     numbered = zip(numbers, lines, strict=True)
-    return _joined(numbered, broken) if broken else numbered
+    ends = _ends_of_broken_lines(lines, is_other)
+    if not ends:
+        return numbered
+    width = max(len(lines[at]) for at in ends)
+    broken = {at for at in ends if len(lines[at]) == width}
+    return _joined(numbered, broken) if len(broken) > 1 or width in _USUAL_WIDTHS else numbered
+
+
+def _ends_of_broken_lines(lines: Sequence[str], is_other: Callable[[str], bool]) -> list[int]:
+    """The indices of long lines of records behind which a line without indentation begins with no key."""
+    found: list[int] = []
+    in_record = False
+    for at, line in enumerate(lines):
+        if not line or line[0].isspace():
+            in_record = in_record and bool(line) and not line.isspace()
+        elif line.startswith(_BEGINNINGS):
+            in_record = True
+        elif in_record and len(lines[at - 1]) >= _NARROWEST and _is_rest(lines[at - 1], line, is_other):
+            found.append(at - 1)
+    return found
+
+
+def _is_rest(line: str, after: str, is_other: Callable[[str], bool]) -> bool:
+    """Whether the line `after` a long one can be the rest of it."""
+    words = line.split()
+    key, equals, _ = after.split()[0].partition("=")
+    if not equals:
+        return after.startswith("#") or not is_other(after)  # OS=Linux ... #1 SMP
+    is_key = key in KEYS or (key[:1].isupper() and key.isidentifier())
+    return not is_key or (bool(words) and words[-1] + key in KEYS)
 
 
 def _joined(lines: Iterable[Line], broken: Container[int]) -> Iterator[Line]:
@@ -182,27 +209,6 @@ def _joined(lines: Iterable[Line], broken: Container[int]) -> Iterator[Line]:
         if at not in broken:
             yield first, "".join(parts)
             parts = []
-
-
-def _is_broken(lines: Sequence[str], at: int, is_other: Callable[[str], bool]) -> bool:
-    """Whether a line as long as the longest is a record's, and the next line is the rest of it."""
-    line, after = lines[at], lines[at + 1]
-    if not after.strip() or after[0].isspace() or is_other(after) or not _is_in_record(lines, at):
-        return False
-    key, equals, _ = after.split()[0].partition("=")
-    if not equals or (line.split()[-1] + key) in KEYS:
-        return True
-    return not (key in STARTS or key in KEYS or (key[:1].isupper() and key.isidentifier()))
-
-
-def _is_in_record(lines: Sequence[str], at: int) -> bool:
-    """Whether a record begins on this line, or on one above without a blank line between."""
-    for line in reversed(lines[max(0, at - _LONGEST_RECORD) : at + 1]):
-        if not line.strip():
-            return False
-        if line.lstrip().startswith(tuple(f"{start}=" for start in STARTS)):
-            return True
-    return False
 
 
 def _add_words(record: Record, words: Sequence[str], key: str, number: int, problems: list[ReadProblem]) -> str:

@@ -44,6 +44,11 @@ _ABOUT_PARTITIONS = (
     "ExclusiveUser", "MaxCPUsPerNode", "PriorityTier", "PriorityJobFactor", "PreemptMode", "AllocNodes",
 )  # fmt: skip
 _ABOUT_GROUPS = ("NODES", USAGE, "Avail")
+UNREAD = {
+    "nameless": "these rows name neither nodes nor partitions; run sinfo with -N -l, or with %N and %P in its format",
+    "other": "this is no table of sinfo or sacctmgr",
+}
+"""Why the table under a header cannot be read, by what the header is about."""
 _FOREIGN = frozenset({"JOBID", "NAME", "ST", "SCHEDNODES", "NODELIST(REASON)", "JOBS", "START_TIME", "RESV_NAME"})
 """Columns of squeue and others, which name partitions and nodes too."""
 _FIELDS = {
@@ -51,14 +56,18 @@ _FIELDS = {
     "NODELIST": "nodelist", "HOSTNAMES": "nodehost", "PARTITION": "partition", "GROUPS": "groups",
 }  # fmt: skip
 """Columns whose cells are not believed where they may be cut off, by their names in ``sinfo --Format``."""
+_STATE = re.compile(r"(?:idle|mix(?:ed)?|alloc(?:ated)?|down|drain(?:ed|ing)?|drng|comp|maint)[*~#!%$@^+-]?")
 _SETTING = re.compile(r"^\s*([A-Za-z][\w/.()\[\]-]*)\s+= ?(.*)$", re.ASCII)
+_CLUSTER = re.compile(r"CLUSTER: ([\w.-]+)\s*")
 _NODE_COUNT = re.compile(r"(\d{1,9})(K?)", re.ASCII)
 MOST_ROWS = 300_000
 """Nodes in the rows of one table: sinfo names a node once in each of its partitions."""
 
 
 def config_pair(text: str) -> tuple[str, str] | None:
-    """Key and value of a line of ``scontrol show config``; None for any other line."""
+    """Key and value of a line of ``scontrol show config``, or of sinfo -M's line above a table; None for any other."""
+    if cluster := _CLUSTER.fullmatch(text):
+        return "ClusterName", cluster[1]
     setting = _SETTING.match(text)
     return (setting[1], setting[2].strip()) if setting else None
 
@@ -69,10 +78,19 @@ def is_rule(text: str) -> bool:
 
 
 def header(text: str) -> str:
-    """What the table under this header is about: "Qos", "Association", "sinfo"; "" for a line that is no header."""
+    """What the table under this header is about; "" for a line that is no header.
+
+    "Qos", "Association" and "sinfo" are read. "nameless" is sinfo without a name of node or partition, "other" squeue.
+    """
     if not (text.isupper() or "Name" in text or "Account" in text or "NODELIST" in text or "PARTITION" in text):
         return ""
     return _read_header(text)[0]
+
+
+def is_row_of_sinfo(text: str) -> bool:
+    """Whether a line looks like a row of sinfo: it has the state of a node among other cells."""
+    cells = re.split(r"[\s|;,]+", text.strip()[:1000])
+    return len(cells) > 1 and any(_STATE.fullmatch(cell) for cell in cells)
 
 
 def _read_header(text: str) -> tuple[str, str]:
@@ -90,8 +108,10 @@ def _kind(cells: Sequence[str]) -> str:
     if "Account" in found and found & {"User", "Cluster", "QOS"}:
         return "Association"
     columns = {sinfo_column(cell) for cell in found} - {""}
-    if found & _FOREIGN or not columns & {"NODELIST", "HOSTNAMES", "PARTITION"}:
-        return ""
+    if found & _FOREIGN:
+        return "other" if len(found) > 2 and columns else ""
+    if not columns & {"NODELIST", "HOSTNAMES", "PARTITION"}:
+        return "nameless" if len(columns) == len(found) > 1 else ""
     return "sinfo" if len(found) == 1 or (len(columns) > 1 and 2 * len(columns) > len(found)) else ""
 
 

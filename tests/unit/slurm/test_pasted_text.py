@@ -29,10 +29,6 @@ def members(found):
     return {name: {node.name for node in found.nodes if name in node.partitions} for name in partitions(found)}
 
 
-def reasons(text):
-    return [str(problem) for problem in read(text).problems]
-
-
 # -- real ones -------------------------------------------------------------------------------------------------
 
 
@@ -168,10 +164,30 @@ def test_reasons_alone():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("$ sinfo -h\np up 1:00:00 4 idle n[1-4]\n", "cannot read this line (a table needs the line with its header: run sinfo without -h)"),
+        ("p|idle|n1\nq|drain*|n2\n", "cannot read these 2 lines (a table needs the line with its header: run sinfo without -h)"),
+        ("CPUS MEMORY GRES\n4 100 gpu:1\n", "these rows name neither nodes nor partitions; run sinfo with -N -l, or with %N and %P in its format"),
+        ("JOBID PARTITION USER\n1 p me\n", "this is no table of sinfo or sacctmgr"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_told_with_the_command_to_run(text, reason):
+    assert [problem.reason for problem in read(text).problems] == [reason]
+
+
+def test_a_cluster_has_the_name_that_sinfo_m_prints():
+    found = read("CLUSTER: alpha\nPARTITION NODELIST STATE\np n1 idle\n")
+    assert (found.config, found.problems) == ({"ClusterName": "alpha"}, [])
+
+
 def test_squeue_is_no_sinfo():
     text = "JOBID PARTITION NAME USER ST TIME NODES NODELIST(REASON)\n30 cpu x me PD 0:00 1 (Priority)\n"
-    assert (read(text).nodes, read(text).partitions) == ([], [])
-    assert len(reasons(text)) == 1
+    for before in ("", "PARTITION NODELIST STATE\np n1 idle\n"):
+        found = read(before + text)
+        assert len(found.nodes) == len(found.partitions) == (1 if before else 0)
+        assert len(found.problems) == 1
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ def records(*lines):
         ("Name|Priority|Flags", "Qos"), ("Name MaxWall", "Qos"), ("Name|Descr", ""), ("Priority|MaxWall", ""),
         ("Account|User", "Association"), ("Cluster Account", "Association"), ("Account|Descr", ""),
         ("NODELIST STATE", "sinfo"), ("PARTITION AVAIL TIMELIMIT", "sinfo"), ("HOSTNAMES GRES", "sinfo"), ("PARTITION JOBS", ""),
-        ("JOBID PARTITION NAME USER ST TIME NODES NODELIST(REASON)", ""), ("PARTITION", "sinfo"), ("PARTITION,NODES", "sinfo"),
+        ("JOBID PARTITION NAME USER ST TIME NODES NODELIST(REASON)", "other"), ("PARTITION", "sinfo"), ("PARTITION,NODES", "sinfo"),
         ("NODELIST   NODES PARTITION STATE CPUS S:C:T MEMORY TMP_DISK WEIGHT AVAIL_FE REASON", "sinfo"), ("NODELISTCPUSGRES", "sinfo"),
         ("THE NODELIST OF ALL PEOPLE", ""),
-        ("STATE CPUS", ""), ("", ""),
+        ("STATE CPUS", "nameless"), ("", ""),
     ],
 )  # fmt: skip
 def test_headers(text, kind):
