@@ -69,7 +69,11 @@ def convert_texts(texts: Sequence[str], options: ConversionOptions, earlier: Pat
         _check_oar_options(options)
         if len(texts) > 1:
             raise ConversionError("of OAR, only one output of oarnodes -J can be converted at a time")
-        return _convert_oar(read_oarnodes(texts[0]), "what oarnodes printed", options)
+        try:
+            facts = read_oarnodes(texts[0])
+        except ValueError as error:
+            raise ConversionError(str(error)) from None
+        return _convert_oar(facts, "what oarnodes printed", options)
     return _convert_slurm(read_slurm(*texts), Person(options.user), "what Slurm printed", (), options, earlier)
 
 
