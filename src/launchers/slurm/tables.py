@@ -60,6 +60,8 @@ _STATE = re.compile(r"(?:idle|mix(?:ed)?|alloc(?:ated)?|down|drain(?:ed|ing)?|dr
 _SETTING = re.compile(r"^\s*([A-Za-z][\w/.()\[\]-]*)\s+= ?(.*)$", re.ASCII)
 _CLUSTER = re.compile(r"CLUSTER: ([\w.-]+)\s*")
 _NODE_COUNT = re.compile(r"(\d{1,9})(K?)", re.ASCII)
+MOST_HOSTS = 30_000
+"""Hosts in one row: three times as many as the largest clusters have, and few enough to be converted in seconds."""
 MOST_ROWS = 300_000
 """Nodes in the rows of one table: sinfo names a node once in each of its partitions."""
 
@@ -315,7 +317,7 @@ def _sinfo_records(number: int, row: Mapping[str, str], problems: list[ReadProbl
         problems.append(ReadProblem(number, hosts, "sinfo cut this host list off; run it with -o and %N"))
     elif hosts.lower() not in ("n/a", "(null)"):
         try:
-            names = expand_hosts(hosts) if not hosts or count_hosts(hosts) else []
+            names = _hosts(hosts) if hosts else []
         except ValueError as error:
             problems.append(ReadProblem(number, hosts, str(error)))
     about_nodes = {key: value for key, value in pairs.items() if value and key not in _ABOUT_PARTITIONS}
@@ -324,6 +326,13 @@ def _sinfo_records(number: int, row: Mapping[str, str], problems: list[ReadProbl
     own = {key: value for key, value in about_nodes.items() if key not in _ABOUT_GROUPS}
     for host in names:
         yield "NodeName", number, {"NodeName": host, **own}
+
+
+def _hosts(hosts: str) -> list[str]:
+    """The hosts of a row. Raises ValueError for what is no host list, and for a list of more than MOST_HOSTS."""
+    if (count := count_hosts(hosts)) > MOST_HOSTS:
+        raise ValueError(f"this row has {count} hosts; at most {MOST_HOSTS} are read")
+    return expand_hosts(hosts)
 
 
 def _partition_of_row(pairs: Mapping[str, str]) -> dict[str, str]:

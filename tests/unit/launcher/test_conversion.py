@@ -55,7 +55,7 @@ def test_some_options_are_slurms_alone(options):
 
 def test_oar_of_another_shape_is_refused():
     with pytest.raises(ConversionError, match="this is not what oarnodes -J prints"):
-        convert(OAR.replace('"n-1"', '["n-1"]', 1).replace('"resource_id": 1', '"resource_id": [1]'), hosts=False)
+        convert(OAR.replace('"type": "default"', '"available_upto": [1]'))
 
 
 def test_one_oar_at_a_time():

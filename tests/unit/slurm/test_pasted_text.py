@@ -182,6 +182,11 @@ def test_a_cluster_has_the_name_that_sinfo_m_prints():
     assert (found.config, found.problems) == ({"ClusterName": "alpha"}, [])
 
 
+def test_a_row_of_more_hosts_than_any_cluster_has():
+    (problem,) = read("PARTITION NODELIST\np n[0-99999]\n").problems
+    assert problem.reason == "this row has 100000 hosts; at most 30000 are read"
+
+
 def test_squeue_is_no_sinfo():
     text = "JOBID PARTITION NAME USER ST TIME NODES NODELIST(REASON)\n30 cpu x me PD 0:00 1 (Priority)\n"
     for before in ("", "PARTITION NODELIST STATE\np n1 idle\n"):

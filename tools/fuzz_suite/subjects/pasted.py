@@ -21,7 +21,7 @@ FOLDERS = ("pasted", "real-clusters", "slurm-22.05", "expert/dev")
 LARGEST = 60_000
 """Bytes of an input: a whole cluster has more, and one check would take as long."""
 PIECES = [
-    b"n[0-999999999]", b"n[0-9999]", b"n[1-3,5]", b"NodeName=", b"PartitionName=", b" Nodes=n[0-999999999]", b"[user@host ~]$ sinfo\n",
+    b"n[0-999999999]", b"n[0-99999]", b"n[1-3,5]", b"NodeName=", b"PartitionName=", b" Nodes=n[0-999999999]", b"[user@host ~]$ sinfo\n",
     b"> ", b"     1\t", b"\x1b[31m", b"\x1b]0;t\x07", b"\r\n", b"\xef\xbb\xbf", b"\xff\xfe", b"{\"nodes\": [", b"{\"nodes\": {\"nodes\": \"n[0-999999999]\"}}",
     b"[{\"name\": 1, \"real_memory\": []}]", b"PARTITION NODELIST STATE GRES\n", b"NODELIST|CPUS|MEMORY\n", b"gpu:a100:99999999999999999999",
     b"99999999999999999999", b"-1", b"UNLIMITED", b"(null)", b"Name|Priority|MaxWall\n", b"A = b\n", b"...", b"+", b"*", b"HTTP/1.1 200 OK\n",
