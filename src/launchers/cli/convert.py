@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from launchers.config.reading import ClusterError
+from launchers.files.decoding import decode
 from launchers.files.reading import read_named, read_stdin
 from launchers.launcher.conversion import (
     Conversion,
@@ -89,8 +90,7 @@ def _convert(options: argparse.Namespace, output: Path | None) -> Conversion:
 
 def _read(name: str) -> str:
     """A file, which may be a pipe of the shell. Raises OSError, also for one without an end."""
-    content = read_stdin(LARGEST) if name == "-" else read_named(Path(name), LARGEST)
-    return content.decode("utf-8", "replace")
+    return decode(read_stdin(LARGEST) if name == "-" else read_named(Path(name), LARGEST))
 
 
 def _print_remarks(remarks: Iterable[str]) -> None:

@@ -63,6 +63,7 @@ def slurm_shape(
         threads_per_core=cpu.get("threads_per_core") or 1,
         cpus_per_socket=cpu.get("cpus_per_socket") or 1,
         mem_per_core=cpu.get("mem_per_cpu"),
+        total_cores=(nodes.tres or {}).get("cpu"),
     )
 
 

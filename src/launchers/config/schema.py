@@ -80,6 +80,9 @@ class NodeConfiguration:
     accelerators: tuple[AcceleratorSpec, ...] | None = documented("accelerators, class by class; replaces gpu")
 
 
+Tres = dict[Name, Memory | Count]
+
+
 @frozen
 class NodesSpec:
     """Nodes of a partition that are alike."""
@@ -92,9 +95,7 @@ class NodesSpec:
     cpu: CpuSpec | None = documented("short for configuration.cpu")
     gpu: GpuSpec | None = documented("short for configuration.gpu")
     accelerators: tuple[AcceleratorSpec, ...] | None = documented("short for configuration.accelerators")
-
-
-Tres = dict[Name, Memory | Count]
+    tres: Tres | None = documented("what all of them have together, where it is not known what each has: TRES in Slurm")
 
 
 @frozen

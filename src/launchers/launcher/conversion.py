@@ -24,7 +24,7 @@ from launchers.slurm.accounts import Person
 from launchers.slurm.anonymize import anonymize
 from launchers.slurm.convert import convert as convert_slurm
 from launchers.slurm.facts import SlurmFacts
-from launchers.slurm.node_blocks import nodes_without_partition
+from launchers.slurm.members import nodes_without_partition
 from launchers.slurm.probe import keep_probed
 from launchers.slurm.read import read as read_slurm
 
@@ -70,7 +70,11 @@ def convert_texts(texts: Sequence[str], options: ConversionOptions, earlier: Pat
         _check_oar_options(options)
         if len(texts) > 1:
             raise ConversionError("of OAR, only one output of oarnodes -J can be converted at a time")
-        return _convert_oar(read_oarnodes(texts[0]), "what oarnodes printed", options)
+        try:
+            facts = read_oarnodes(texts[0])
+        except ValueError as error:
+            raise ConversionError(str(error)) from None
+        return _convert_oar(facts, "what oarnodes printed", options)
     return _convert_slurm(read_slurm(*texts), Person(options.user), "what Slurm printed", (), options, earlier)
 
 
@@ -134,6 +138,7 @@ def _convert_slurm(
     if options.anonymize:
         facts, person = anonymize(facts), Person("user1" if person.user else None)
     converted = convert_slurm(facts, person, only=options.partitions, hosts=options.hosts, id=options.id)
+    remarks = (*remarks, *converted.left_out)
     group = keep_probed(_earlier_entry(earlier), converted.group)
     counts = f"{len(facts.nodes)} nodes, {len(facts.partitions)} partitions"
     return Conversion(to_yaml(evolve(converted, group=group), _head(source, counts)), remarks)
@@ -178,7 +183,8 @@ def _check_oar_options(options: ConversionOptions) -> None:
 
 def _convert_oar(facts: OarFacts, source: str, options: ConversionOptions) -> Conversion:
     converted = convert_oar(facts, hosts=options.hosts, id=options.id)
-    return Conversion(to_yaml(converted, _head(source, f"{len(facts.nodes)} nodes")), facts.problems)
+    remarks = (*facts.problems, *converted.left_out)
+    return Conversion(to_yaml(converted, _head(source, f"{len(facts.nodes)} nodes")), remarks)
 
 
 def _head(source: str, counts: str) -> str:

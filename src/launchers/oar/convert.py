@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from launchers.config import schema
+from launchers.config.acceptable import converted
 from launchers.config.emit import Converted, Notes
 from launchers.files import kinds
 from launchers.gpus.catalogue import identify, nominal_memory
@@ -32,7 +33,7 @@ def convert(facts: OarFacts, *, hosts: bool = True, id: str | None = None) -> Co
         },
         nodes=tuple(_nodes_spec(group, hosts) for group in groups) or None,
     )
-    return Converted(entry, _notes(groups))
+    return converted(entry, _notes(groups))
 
 
 def _equal_nodes(facts: OarFacts) -> list[list[OarNode]]:

@@ -49,7 +49,7 @@ class Shape:
     `threads_per_core` of them at a time, or `cpus_per_socket` where it allocates whole sockets. `available` of the
     `count` nodes were neither down nor drained when the facts were read. `hosts` is a folded host list such as
     ``rtx-[01-02]``. `hints` are the features that describe the devices. On OAR, features are properties such as
-    ``gpu_model=Tesla V100``.
+    ``gpu_model=Tesla V100``. `total_cores` are those of all nodes together, where it is not known what each has.
     """
 
     name: str
@@ -64,6 +64,12 @@ class Shape:
     threads_per_core: int = 1
     cpus_per_socket: int = 1
     mem_per_core: int | None = None
+    total_cores: int | None = None
+
+    @property
+    def cores_somewhere(self) -> int:
+        """The CPUs that one of the nodes has at least: the mean, where only their total is known."""
+        return self.total_cores // self.count if self.total_cores and self.count else 0
 
 
 class Per(Enum):

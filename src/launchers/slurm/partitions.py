@@ -13,6 +13,9 @@ from launchers.quantities.units import MIB
 from launchers.slurm.accounts import Person, parent_accounts, with_accounts_below
 from launchers.slurm.facts import SlurmFacts, SlurmPartition
 
+STATES = ("DOWN", "DRAIN", "INACTIVE")
+"""The states of a partition beside UP. Slurm can print others, UNKNOWN among them (docs/slurm-facts.md#partitions)."""
+
 
 def partition_spec(
     partition: SlurmPartition, facts: SlurmFacts, person: Person, accounts: Iterable[str]
@@ -23,7 +26,7 @@ def partition_spec(
     per_cpu, per_node = _default_memory(partition, config)
     return schema.PartitionSpec(
         disabled=True if closed_reason(partition, person) else None,
-        state=None if partition.state == "UP" else partition.state,  # type: ignore[arg-type]
+        state=partition.state if partition.state in STATES else None,  # type: ignore[arg-type]
         hidden=partition.hidden or None,
         default=partition.default or None,
         qos=partition.allow_qos,
@@ -52,6 +55,8 @@ def partition_notes(partition: SlurmPartition, person: Person, path: tuple[Any, 
 
 def closed_reason(partition: SlurmPartition, person: Person) -> str:
     """Why this person cannot use a partition, whatever the job (docs/slurm-facts.md#partitions); "" if they can."""
+    if partition.state not in ("UP", *STATES):
+        return f"State={partition.state}, which is not a state in which jobs start"
     if partition.root_only:
         return "RootOnly=YES"
     if partition.req_resv:

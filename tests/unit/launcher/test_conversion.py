@@ -53,6 +53,11 @@ def test_some_options_are_slurms_alone(options):
         convert(OAR, **options)
 
 
+def test_oar_of_another_shape_is_refused():
+    with pytest.raises(ConversionError, match="this is not what oarnodes -J prints"):
+        convert(OAR.replace('"type": "default"', '"available_upto": [1]'))
+
+
 def test_one_oar_at_a_time():
     with pytest.raises(ConversionError, match="only one output of oarnodes -J can be converted at a time"):
         convert(OAR, OAR)

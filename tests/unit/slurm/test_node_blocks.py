@@ -5,7 +5,7 @@ import json
 import pytest
 from slurm_texts import CONFIG, config, entry, group, node, partition, text_of
 
-from launchers.slurm.node_blocks import nodes_by_partition, nodes_without_partition
+from launchers.slurm.members import members_by_partition, nodes_without_partition
 from launchers.slurm.read import read
 
 MIB = 1024**2
@@ -62,11 +62,11 @@ def test_nodes_in_maintenance_cannot_be_used(state, flags, hosts, available):
     assert comments(node("n1") + node("n2"), reservation) == (["reserved"] if available else [])
 
 
-def test_a_node_that_names_no_partition_is_in_those_that_name_it():
+def test_a_node_is_in_the_partitions_that_it_names_and_in_those_that_name_it():
     nodes = "NodeName=n1 CPUTot=4\n\nNodeName=n2 CPUTot=4 Partitions=q\n\nNodeName=n3 CPUTot=4\n\n"
     facts = read(nodes, partition("p", "n[1-2]"), partition("broken", "n[1"))
-    assert {name: [node.name for node in members] for name, members in nodes_by_partition(facts).items()} == {
-        "p": ["n1"], "q": ["n2"],
+    assert {name: {node.name for node in one.named} for name, one in members_by_partition(facts).items()} == {
+        "p": {"n1", "n2"}, "q": {"n2"}, "broken": set(),
     }  # fmt: skip
     assert [node.name for node in nodes_without_partition(facts)] == ["n3"]
 

@@ -2,7 +2,12 @@
 
 import pytest
 
-from launchers.slurm.records import read_records
+from launchers.slurm.records import read_records as read_lines
+
+
+def read_records(text):
+    lines = text.split("\n")
+    return read_lines(lines, range(1, len(lines) + 1), lambda line: line.startswith("$"))
 
 
 def pairs(text):
@@ -58,7 +63,7 @@ def test_older_versions_have_a_key_with_colons():
 
 def test_lines_that_belong_to_no_record():
     found = read_records("hello\n   world\nNodeName=a\nhello again\n  X=1\n")
-    assert found.rest == [(1, "hello"), (2, "   world"), (4, "hello again"), (5, "  X=1")]
+    assert found.rest == [(1, "hello"), (2, "   world"), (3, ""), (4, "hello again"), (5, "  X=1"), (6, "")]
     assert [record.pairs for record in found.records] == [{"NodeName": "a"}]
 
 
