@@ -153,7 +153,7 @@ def full_cells(columns: Columns, rows: Sequence[Row], header: str) -> list[set[i
             if at in blanks and not is_tight and narrowest < 3:
                 found.update({at} if starts[at + 1] - end <= narrowest else ())
             elif at == len(starts) - 1 and width_of_last:
-                found.update({at} if end - start >= width_of_last else ())
+                found.update({at} if end - start == width_of_last else ())
     return full
 
 

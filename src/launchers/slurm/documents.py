@@ -9,11 +9,10 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from launchers.quantities.hosts import count_hosts, expand_hosts
 from launchers.slurm import from_json, tables
 from launchers.slurm.json_parts import JsonPart, TextPart, split_json
 from launchers.slurm.pasted import clean, is_fence, is_noise, is_prompt
-from launchers.slurm.records import Line, ReadProblem, Record, Source, read_records
+from launchers.slurm.records import Line, ReadProblem, Record, Source, read_hosts, read_records
 
 SETTING = "Config"
 """The kind of a record of one setting of the cluster."""
@@ -44,15 +43,14 @@ class Contents:
         elif name == "DEFAULT" and record.source is Source.SCONTROL:
             reason = "the defaults of slurm.conf are not read; use what `scontrol show nodes` and `partitions` print"
             self.problem(record.line, f"{record.kind}={name}", reason)
-        elif name and name != "(null)" and not _NAME.fullmatch(name):
+        elif name and name != "(null)" and not (_NAMES if record.kind == "Association" else _NAME).fullmatch(name):
             self.problem(record.line, f"{record.kind}={name}", "this cannot be a name of Slurm's")
         else:
             self.records.append(_with_readable_partitions(record, self.problems))
 
     def _add_nodes(self, record: Record, names: str) -> None:
         try:
-            count_hosts(names)
-            hosts = expand_hosts(names)
+            hosts = read_hosts(names)
         except ValueError as error:
             self.problem(record.line, f"NodeName={names}", str(error))
             return
@@ -161,7 +159,7 @@ def _add_lines(lines: Sequence[Line], at: int, contents: Contents) -> int:
     if not line or tables.is_rule(line):
         return at + 1
     if kind := tables.header(line):
-        end = _end(lines, at, tables.header)
+        end = _end(lines, at, tables.begins_table)
         if reason := tables.UNREAD.get(kind):
             contents.problem(number, line, reason)
             return end

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from launchers.quantities.hosts import expand_hosts
+from launchers.slurm.records import read_hosts
 
 LISTS = ("nodes", "partitions", "sinfo", "reservations", "qos", "associations")
 """The keys of a document that hold records."""
@@ -186,7 +186,7 @@ def _sinfo(entry: Mapping[str, Any], unread: Unread) -> Records:
     pairs["Partitions"] = partition.get("PartitionName", "")
     for names in _names(_object(entry, "nodes"), "nodes", unread):
         try:
-            hosts = expand_hosts(names)
+            hosts = read_hosts(names)
         except ValueError:
             unread.append(("nodes", names))
             continue

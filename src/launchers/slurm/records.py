@@ -12,6 +12,8 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from launchers.quantities.hosts import count_hosts, expand_hosts
+
 Line = tuple[int, str]
 """A line of a text and its number, from 1."""
 STARTS = ("NodeName", "PartitionName", "ReservationName")
@@ -51,6 +53,10 @@ _NARROWEST = 40
 """Characters of the narrowest terminal that is taken to have broken lines at its width."""
 _USUAL_WIDTHS = frozenset({72, 76, 78, 79, 80, 90, 100, 120, 132, 140, 150, 160, 180, 200, 240})
 """Widths at which a single line is taken to be broken; at another width two lines must be as long."""
+
+
+MOST_HOSTS = 30_000
+"""Hosts in one record: three times as many as the largest clusters have, and few enough to be converted in seconds."""
 
 
 class Source(Enum):
@@ -106,6 +112,13 @@ class Records:
     records: list[Record] = field(factory=list)
     problems: list[ReadProblem] = field(factory=list)
     rest: list[Line] = field(factory=list)
+
+
+def read_hosts(hosts: str) -> list[str]:
+    """The hosts that a record names. Raises ValueError for what is no host list, and for more than MOST_HOSTS."""
+    if (count := count_hosts(hosts)) > MOST_HOSTS:
+        raise ValueError(f"there are {count} hosts in one line; at most {MOST_HOSTS} are read")
+    return expand_hosts(hosts)
 
 
 def read_records(lines: Sequence[str], numbers: range, is_other: Callable[[str], bool]) -> Records:

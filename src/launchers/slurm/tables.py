@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import field, frozen
 
-from launchers.quantities.hosts import count_hosts, expand_hosts
+from launchers.quantities.hosts import count_hosts
 from launchers.slurm.columns import SEPARATORS, Columns, Row, full_cells, read_rows, rule_fields, split_list
-from launchers.slurm.records import Line, ReadProblem
+from launchers.slurm.records import Line, ReadProblem, read_hosts
 
 Rows = Iterator[tuple[str, int, dict[str, str]]]
 """Kind of record, line, keys and values."""
@@ -60,8 +60,6 @@ _STATE = re.compile(r"(?:idle|mix(?:ed)?|alloc(?:ated)?|down|drain(?:ed|ing)?|dr
 _SETTING = re.compile(r"^\s*([A-Za-z][\w/.()\[\]-]*)\s+= ?(.*)$", re.ASCII)
 _CLUSTER = re.compile(r"CLUSTER: ([\w.-]+)\s*")
 _NODE_COUNT = re.compile(r"(\d{1,9})(K?)", re.ASCII)
-MOST_HOSTS = 30_000
-"""Hosts in one row: three times as many as the largest clusters have, and few enough to be converted in seconds."""
 MOST_ROWS = 300_000
 """Nodes in the rows of one table: sinfo names a node once in each of its partitions."""
 
@@ -87,6 +85,11 @@ def header(text: str) -> str:
     if not (text.isupper() or "Name" in text or "Account" in text or "NODELIST" in text or "PARTITION" in text):
         return ""
     return _read_header(text)[0]
+
+
+def begins_table(text: str) -> bool:
+    """Whether this is a header, or the line that sinfo -M prints above one."""
+    return bool(header(text)) or bool(_CLUSTER.fullmatch(text))
 
 
 def is_row_of_sinfo(text: str) -> bool:
@@ -276,7 +279,7 @@ def _is_format(columns: Columns, row: Row, at: int) -> bool:
 def _is_cut_header(columns: Columns, at: int, value: str) -> bool:
     """Whether the name of the column is cut off (AVAIL_FE), which tells its width, and the value is as wide."""
     start, end = columns.places[at] if columns.places else (0, 99)
-    return end - start < len(columns.names[at]) and len(value) >= end - start
+    return end - start < len(columns.names[at]) and len(value) == end - start
 
 
 def _fills_to_the_left(columns: Columns, row: Row, at: int, value: str) -> bool:
@@ -317,7 +320,7 @@ def _sinfo_records(number: int, row: Mapping[str, str], problems: list[ReadProbl
         problems.append(ReadProblem(number, hosts, "sinfo cut this host list off; run it with -o and %N"))
     elif hosts.lower() not in ("n/a", "(null)"):
         try:
-            names = _hosts(hosts) if hosts else []
+            names = read_hosts(hosts) if hosts else []
         except ValueError as error:
             problems.append(ReadProblem(number, hosts, str(error)))
     about_nodes = {key: value for key, value in pairs.items() if value and key not in _ABOUT_PARTITIONS}
@@ -326,13 +329,6 @@ def _sinfo_records(number: int, row: Mapping[str, str], problems: list[ReadProbl
     own = {key: value for key, value in about_nodes.items() if key not in _ABOUT_GROUPS}
     for host in names:
         yield "NodeName", number, {"NodeName": host, **own}
-
-
-def _hosts(hosts: str) -> list[str]:
-    """The hosts of a row. Raises ValueError for what is no host list, and for a list of more than MOST_HOSTS."""
-    if (count := count_hosts(hosts)) > MOST_HOSTS:
-        raise ValueError(f"this row has {count} hosts; at most {MOST_HOSTS} are read")
-    return expand_hosts(hosts)
 
 
 def _partition_of_row(pairs: Mapping[str, str]) -> dict[str, str]:

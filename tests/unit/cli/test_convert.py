@@ -77,7 +77,7 @@ def test_it_reads_stdin(monkeypatch, capsys):
          "`scontrol show partitions`, or of `oarnodes -J`"),
         ([], "NodeName=n1\n\nNodeName=n2\n\nPartitionName=p\n", 0, "these nodes are in no partition and are left out: n[1-2]"),
         ([], partition("p", "a[1-3"), 0, "line 1: cannot read the Nodes of partition p: 'a[1-3' has a [ without its ], or a ] without its ["),
-        ([], '{"nodes": [1, {"name": "n1", "partitions": ["p"]}]}', 0, "line 1: an entry of nodes is not an object: 1"),
+        ([], '{"nodes": [1, {"name": "n1", "partitions": ["p"]}]}', 0, "line 1: this has another shape than Slurm prints: nodes: 1"),
         (["--update", "launchers.yaml", "-o", "x"], NODES, 2, "use --update or --output, not both: --update knows the file"),
     ],
 )  # fmt: skip

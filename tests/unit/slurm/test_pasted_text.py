@@ -180,11 +180,12 @@ def test_what_is_missing_is_told_with_the_command_to_run(text, reason):
 def test_a_cluster_has_the_name_that_sinfo_m_prints():
     found = read("CLUSTER: alpha\nPARTITION NODELIST STATE\np n1 idle\n")
     assert (found.config, found.problems) == ({"ClusterName": "alpha"}, [])
+    assert len(read("PARTITION NODELIST\np n1\nCLUSTER: b\nPARTITION NODELIST\nq n2\n").nodes) == 2
 
 
 def test_a_row_of_more_hosts_than_any_cluster_has():
     (problem,) = read("PARTITION NODELIST\np n[0-99999]\n").problems
-    assert problem.reason == "this row has 100000 hosts; at most 30000 are read"
+    assert problem.reason == "there are 100000 hosts in one line; at most 30000 are read"
 
 
 def test_squeue_is_no_sinfo():
@@ -204,6 +205,7 @@ def test_squeue_is_no_sinfo():
         (["NODELIST GRES", "n1 gpu:nvidia_a100_40gb:4"], "gpu:nvidia_a100_40gb:4", 0),
         (["NODELIST   GRES       STATE", "n1         gpu:h100:1 idle", "node000002 (null)     idle"], None, 1),
         (["NODELIST  GRES        STATE", "n1        gpu:h100:1  idle", "n20       gpu:h100:12 idle"], "gpu:h100:1", 1),
+        (["NODELIST  GRES  ", "n1  gpu:a100:4  "], "gpu:a100:4", 0),
         (["NODELIST|GRES", "n1|gpu:nvidia_h100_80gb"], "gpu:nvidia_h100_80gb", 0),
         (["NODELIST GRES", "n1 gpu:a100:2,gpu:h1+"], "gpu:a100:2", 1),
     ],
