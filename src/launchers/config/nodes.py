@@ -13,7 +13,7 @@ import attrs
 
 from launchers.config import schema
 from launchers.config.features import Captured
-from launchers.gpus.catalogue import identify, nominal_memory
+from launchers.gpus.catalogue import Card, identify, kind_of, nominal_memory
 from launchers.offer.model import Device, Shape
 from launchers.quantities.hosts import count_hosts, host_set, join_hosts
 from launchers.quantities.units import parse_memory
@@ -183,7 +183,7 @@ def _present(devices: tuple[Device, ...]) -> tuple[Device, ...]:
 
 def _device(spec: schema.AcceleratorSpec, models: Models, ratio: float | None, default_kind: str) -> Device:
     """One class of devices; `ratio` is the min_mem_ratio of the layers, which the class itself overrides."""
-    card = identify(spec.model, models) if spec.model else None
+    card = _card(spec, models)
     memory: int | None = spec.memory
     if memory is not None:
         memory = nominal_memory(memory, spec.model)
@@ -192,7 +192,7 @@ def _device(spec: schema.AcceleratorSpec, models: Models, ratio: float | None, d
     sizes = card.memory if card and memory is None else ()
     min_memory, rule = _min_memory(spec, memory or min(sizes, default=0), ratio)
     return Device(
-        kind=spec.kind or (card.kind if card else default_kind),
+        kind=spec.kind or (card.kind if card else kind_of(spec.model or spec.type or "") or default_kind),
         count=spec.count,
         memory=memory,
         model=spec.model,
@@ -201,6 +201,17 @@ def _device(spec: schema.AcceleratorSpec, models: Models, ratio: float | None, d
         type=spec.type,
         sizes=sizes,
     )
+
+
+def _card(spec: schema.AcceleratorSpec, models: Models) -> Card | None:
+    """What the model and the GRES type say: the type may state a size that the model leaves open, or contradict it."""
+    by_model = identify(spec.model, models) if spec.model else None
+    by_type = identify(spec.type, models) if spec.type else None
+    if by_type is None or by_type.kind == "mps":  # a site's own name: no cluster has Apple's
+        return by_model
+    if spec.model and (by_model is None or by_model.model != by_type.model):
+        return by_model
+    return by_type
 
 
 def _min_memory(spec: schema.AcceleratorSpec, size: int, ratio: float | None) -> tuple[int, str]:

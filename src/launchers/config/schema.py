@@ -24,7 +24,7 @@ from launchers.files.kinds import (
     documented,
 )
 
-Kind = Literal["cuda", "rocm", "mps", "gpu"]
+Kind = Literal["cuda", "rocm", "mps", "xpu", "hpu", "tpu", "gpu"]
 Choose = Literal["tightest", "widest", "random"]
 Gres = Literal["gpus_per_node", "gres", "gres_typed"]
 JobType = Literal["besteffort", "idempotent", "deploy", "container"]
@@ -35,7 +35,7 @@ State = Literal["UP", "DOWN", "DRAIN", "INACTIVE"]
 class AcceleratorSpec:
     """Equal accelerators of one node."""
 
-    kind: Kind | None = documented("cuda, rocm, mps, or gpu if it is not known")
+    kind: Kind | None = documented("cuda, rocm, mps, xpu (Intel), hpu (Gaudi), tpu, or gpu if it is not known")
     model: Line | None = documented(
         "the model, such as A100; the catalogue then knows kind and, where it is certain, memory"
     )

@@ -7,7 +7,7 @@ from attrs import evolve
 from launchers.config import schema
 from launchers.config.emit import Converted, Notes
 from launchers.files import kinds
-from launchers.gpus.catalogue import identify, nominal_memory
+from launchers.gpus.catalogue import identify, kind_of, nominal_memory
 from launchers.oar.facts import OarFacts, OarNode
 from launchers.quantities.hosts import fold_hosts
 
@@ -85,7 +85,7 @@ def _accelerator_spec(node: OarNode) -> schema.AcceleratorSpec:
     if memory is None and card and len(card.memory) == 1:
         memory = card.memory[0]
     return schema.AcceleratorSpec(
-        kind=card.kind if card else None,  # type: ignore[arg-type]
+        kind=kind_of(node.gpu_model or ""),  # type: ignore[arg-type]
         model=None if node.gpu_model is None else kinds.Line(node.gpu_model),
         memory=None if memory is None else kinds.Memory(memory),
         count=kinds.Count(node.gpus),

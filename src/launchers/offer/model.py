@@ -18,7 +18,7 @@ from launchers.offer.rules import LOCAL_RULES, SchedulerRules
 class Device:
     """Equal accelerators of one node.
 
-    `kind` is cuda, rocm, mps, or gpu for an unknown kind. `memory` is the nominal size of one device. Where it is not
+    `kind` is cuda, rocm, mps, xpu (Intel), hpu (Gaudi), tpu, or gpu for an unknown kind. `memory` is the nominal size of one device. Where it is not
     known, `sizes` are the sizes in which its model is sold (empty: nothing is known). `min_memory` is the smallest
     memory request that the owner accepts on it, and `min_memory_rule` the rule that says so. `type` is the GRES type
     under which Slurm knows the device, None for an untyped GRES. `handles` (indices or UUIDs) make the devices of this
@@ -34,6 +34,16 @@ class Device:
     type: str | None = None
     handles: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What says which model it is: the model, or else the GRES type. Without either it may be any model."""
+        return tuple(name for name in (self.model or self.type,) if name)
+
+    @property
+    def may_be_of_any_kind(self) -> bool:
+        """Whether nothing says what it is. A name that nobody knows is no sign of any kind."""
+        return self.kind == "gpu" and not self.names
 
     @property
     def possible_sizes(self) -> tuple[int, ...]:
