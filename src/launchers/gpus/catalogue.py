@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from launchers.gpus.names import LONGEST, Name, Sizes, explain, read_name, spans
+from launchers.gpus.names import LONGEST, Name, Sizes, can_end, explain, read_name, spans
 from launchers.quantities.units import GIB
 
 SHORTFALL = 0.085
@@ -171,6 +171,8 @@ def _whole_card(name: Name, evidence: str) -> Card | None:
     known = _known_names()
     cards: list[tuple[bool, int, Card]] = []
     for start, end in spans(name.text, known):
+        if not can_end(name.text, end):
+            continue
         entry = known[name.text[start:end]]
         words = _trimmings(entry.kind, entry.architecture)
         for before in explain(name.text[:start], words):
@@ -220,7 +222,7 @@ def kind_of(name: str) -> str | None:
         kinds |= {kind for kind, names in makers.items() if word in names or word.startswith(_long(names))}
         if word in known and (known[word].is_family or (len(word) > 2 and not word.isdigit())):
             kinds.add(known[word].kind)
-        if re.fullmatch(r"mi[0-9]{2,3}[a-z]{0,2}", word, re.ASCII):
+        if re.fullmatch(r"mi[0-9]{2,3}[a-z]{0,2}|gfx[0-9][0-9a-f]{2,3}", word, re.ASCII):
             kinds.add("rocm")
     return kinds.pop() if len(kinds) == 1 else None
 

@@ -1,7 +1,7 @@
 """Take a name of an accelerator apart: the model in it, the sizes that it states, and the words that change nothing.
 
-Sites and drivers write one model in many ways: ``NVIDIA A100-SXM4-80GB``, ``nvidia_a100_80g``, ``a10080gb``, ``2xA100``.
-A name counts as read only when all of it is explained, so that ``a1000`` and ``a100_lite`` are no A100.
+Sites and drivers write one model in many ways: ``NVIDIA A100-SXM4-80GB``, ``nvidia_a100_80g``, ``a10080gb``,
+``2xA100``. A name counts as read only when all of it is explained, so that ``a1000`` and ``a100_lite`` are no A100.
 """
 
 from __future__ import annotations
@@ -79,6 +79,12 @@ def spans(text: str, known: Collection[str]) -> Iterator[tuple[int, int]]:
         for end in range(start + 1, min(len(text), start + longest) + 1):
             if text[start:end] in known:
                 yield start, end
+
+
+def can_end(text: str, end: int) -> bool:
+    """Whether a model may end there: in a number only after three digits, so that GPUM24G is no M2 with 4g."""
+    glued = text[end - 1].isdigit() and text[end : end + 1].isdigit()
+    return not glued or text[max(0, end - 3) : end].isdigit()
 
 
 @lru_cache(maxsize=4096)

@@ -18,11 +18,11 @@ from launchers.offer.rules import LOCAL_RULES, SchedulerRules
 class Device:
     """Equal accelerators of one node.
 
-    `kind` is cuda, rocm, mps, xpu (Intel), hpu (Gaudi), tpu, or gpu for an unknown kind. `memory` is the nominal size of one device. Where it is not
-    known, `sizes` are the sizes in which its model is sold (empty: nothing is known). `min_memory` is the smallest
-    memory request that the owner accepts on it, and `min_memory_rule` the rule that says so. `type` is the GRES type
-    under which Slurm knows the device, None for an untyped GRES. `handles` (indices or UUIDs) make the devices of this
-    machine visible to a process.
+    `kind` is cuda, rocm, mps, xpu (Intel), hpu (Gaudi), tpu, or gpu for an unknown kind. `memory` is the nominal size
+    of one device. Where it is not known, `sizes` are the sizes in which its model is sold (empty: nothing is known).
+    `min_memory` is the smallest memory request that the owner accepts on it, and `min_memory_rule` the rule that says
+    so. `type` is the GRES type under which Slurm knows the device, None for an untyped GRES. `handles` (indices or
+    UUIDs) make the devices of this machine visible to a process.
     """
 
     kind: str = "gpu"

@@ -57,7 +57,10 @@ from launchers.quantities.units import GIB, MIB
         ("NVIDIA A100-SXM-64GB", "cuda", "A100", [64]),
         ("a100x", "cuda", "A100X", [80]),
         ("a100:4(S:0-1)", "cuda", "A100", [40, 80]),
-        ("h100_pcie", "cuda", "H100", [64, 80, 94, 96]),
+        ("h100_pcie", "cuda", "H100", [80]),
+        ("h100", "cuda", "H100", [64, 80, 94, 96]),
+        ("nvidia_h100_sxm5", "cuda", "H100", [64, 80, 96]),
+        ("h20-3e", "cuda", "H20", [141]),
         ("h100_nvl", "cuda", "H100", [94]),
         ("nvidia_h100_80gb_hbm3", "cuda", "H100", [80]),
         ("h100-96", "cuda", "H100", [96]),
@@ -339,7 +342,8 @@ def decorated(draw, models=tuple(MODELS)):
 def test_decorations_around_a_name_do_not_change_its_model(case):
     name, model, size = case
     card = identify(name)
-    assert card is not None and card.model == model
+    assert card is not None
+    assert card.model == model
     if size:
         assert card.memory == (size * GIB,)
 
