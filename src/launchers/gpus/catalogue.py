@@ -211,17 +211,17 @@ def _sized_card(entry: _Entry, sizes: Sizes, evidence: str) -> Card | None:
 def kind_of(name: str) -> str | None:
     """The kind of the accelerators with this name: that of its model, or of the maker or family that it names.
 
-    None where it names none, or several.
+    None where it names none, or several. Apple's are named so in full: a cluster's ``m2`` is a name of its own.
     """
     card = identify(name)
-    if card is not None:
+    if card is not None and card.kind != "mps":
         return card.kind
     known, makers = _known_names(), _data()["makers"]
     kinds = set()
     for word in read_name(name).words:
         kinds |= {kind for kind, names in makers.items() if word in names or word.startswith(_long(names))}
-        if word in known and (known[word].is_family or (len(word) > 2 and not word.isdigit())):
-            kinds.add(known[word].kind)
+        if (entry := known.get(word)) and (entry.is_family or (len(word) > 2 and not word.isdigit())):
+            kinds |= {entry.kind} - {"mps"}
         if re.fullmatch(r"mi[0-9]{2,3}[a-z]{0,2}|gfx[0-9][0-9a-f]{2,3}", word, re.ASCII):
             kinds.add("rocm")
     return kinds.pop() if len(kinds) == 1 else None

@@ -76,7 +76,7 @@ def gpus_in_rollup(node: SlurmNode) -> int | None:
 def _describe(gres: Gres, node: SlurmNode, *, alone: bool) -> Accelerators:
     """The accelerators of one GRES; `alone` where the node has no others, so that its features are about these."""
     card = _card_of_type(gres.type)
-    if alone and (card is None or (not card.memory and card.unsold is None)):
+    if alone and (card is None or (len(card.memory) != 1 and card.unsold is None)):
         card = _card_of_features(node, card) or card
     memory, evidence = _memory(card, node, gres.count, alone=alone)
     model = card.model if card and not card.is_family else None

@@ -12,7 +12,7 @@ from launchers.config import schema
 from launchers.config.emit import Notes
 from launchers.quantities.hosts import expand_hosts, fold_hosts
 from launchers.quantities.units import MIB
-from launchers.slurm.accelerators import SHARING_GRES, Accelerators, accelerators_of
+from launchers.slurm.accelerators import SHARING_GRES, Accelerators, accelerators_of, gpus_in_rollup
 from launchers.slurm.facts import SlurmFacts, SlurmNode, SlurmPartition
 from launchers.slurm.limits import allocates_memory
 
@@ -215,9 +215,13 @@ def _accelerator_spec(accelerators: Accelerators) -> schema.AcceleratorSpec:
 def _accelerator_notes(node: SlurmNode) -> Notes:
     """What each kind and memory was read from, and which GRES share the GPUs."""
     notes: Notes = {}
-    for number, accelerators in enumerate(accelerators_of(node)):
+    classes = accelerators_of(node)
+    for number, accelerators in enumerate(classes):
         evidence = accelerators.evidence if accelerators.kind is not None else f"kind unknown; {accelerators.evidence}"
         notes["accelerators", number] = evidence
+    in_rollup, listed = gpus_in_rollup(node), sum(accelerators.count for accelerators in classes)
+    if classes and in_rollup is not None and in_rollup > listed:
+        notes["accelerators", len(classes) - 1] += f"; CfgTRES counts {in_rollup} GPUs, {in_rollup - listed} more"
     if sharing := sorted({gres.name for gres in node.gres if gres.name.lower() in SHARING_GRES}):
         notes["features" if node.features else "count",] = f"also {', '.join(sharing)}, which share GPUs"
     return notes
