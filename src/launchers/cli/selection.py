@@ -119,6 +119,7 @@ def offer_json(offer: Offer) -> dict[str, Any]:
         "priority": offer.partition.priority + offer.access.priority,
         "cores": shape.cores,
         "memory": shape.memory,
+        "arch": shape.arch,
         "features": sorted(shape.features),
         "accelerators": [
             {

@@ -15,6 +15,7 @@ from launchers.config import schema
 from launchers.config.features import Captured
 from launchers.gpus.catalogue import Card, identify, kind_of, nominal_memory
 from launchers.offer.model import Device, Shape
+from launchers.quantities.architectures import normalize_architecture
 from launchers.quantities.hosts import count_hosts, host_set, join_hosts
 from launchers.quantities.units import parse_memory
 
@@ -63,6 +64,7 @@ def slurm_shape(
         threads_per_core=cpu.get("threads_per_core") or 1,
         cpus_per_socket=cpu.get("cpus_per_socket") or 1,
         mem_per_core=cpu.get("mem_per_cpu"),
+        arch=architecture(nodes.arch),
     )
 
 
@@ -81,6 +83,7 @@ def oar_shape(nodes: schema.OarNodes, index: int, models: Models) -> Shape:
         count=count,
         available=nodes.available,
         hosts=hosts,
+        arch=architecture(nodes.arch),
     )
 
 
@@ -90,7 +93,20 @@ def local_shape(spec: schema.LocalGroup, name: str, models: Models) -> Shape:
     listed = [schema.AcceleratorSpec(**attrs.asdict(gpu, recurse=False)) for gpu in gpus]
     devices = tuple(_device(accelerator, models, None, "cuda") for accelerator in (*listed, *(spec.accelerators or ())))
     cpu = spec.cpu or schema.CpuSpec()
-    return Shape(name, cores=cpu.cores, memory=cpu.memory, devices=_present(devices), count=1, available=1)
+    return Shape(
+        name,
+        cores=cpu.cores,
+        memory=cpu.memory,
+        devices=_present(devices),
+        count=1,
+        available=1,
+        arch=architecture(spec.arch),
+    )
+
+
+def architecture(name: str | None) -> str | None:
+    """The architecture that a file names, in the spelling of ``uname -m``."""
+    return normalize_architecture(name) if name else None
 
 
 def property_features(properties: Mapping[Any, Any] | None) -> frozenset[str]:

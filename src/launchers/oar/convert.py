@@ -73,6 +73,7 @@ def _nodes_spec(group: list[OarNode], hosts: bool) -> schema.OarNodes:
         hosts=kinds.Name(fold_hosts(node.name for node in group)) if hosts else None,
         count=kinds.Count(len(group)),
         available=kinds.Count(alive) if alive < len(group) else None,
+        arch=None if node.arch is None else kinds.Name(node.arch),
         cpu=None if cpu == schema.CpuSpec() else cpu,
         accelerators=(_accelerator_spec(node),) if node.gpus else None,
         properties={kinds.Property(key): kinds.Value(value) for key, value in node.properties} or None,

@@ -59,7 +59,7 @@ class Shape:
     `threads_per_core` of them at a time, or `cpus_per_socket` where it allocates whole sockets. `available` of the
     `count` nodes were neither down nor drained when the facts were read. `hosts` is a folded host list such as
     ``rtx-[01-02]``. `hints` are the features that describe the devices. On OAR, features are properties such as
-    ``gpu_model=Tesla V100``.
+    ``gpu_model=Tesla V100``. `arch` is the architecture of the processors, as ``uname -m`` prints it.
     """
 
     name: str
@@ -74,6 +74,7 @@ class Shape:
     threads_per_core: int = 1
     cpus_per_socket: int = 1
     mem_per_core: int | None = None
+    arch: str | None = None
 
 
 class Per(Enum):
@@ -200,8 +201,9 @@ class Group:
 
     `rules` are those of its scheduler. `gres` is how this cluster wants GPUs written: gpus_per_node, gres or
     gres_typed. `levels` are the levels of OAR's resources, hosts first. `unreachable` says why the cluster of the group
-    could not be read. With `live`, the signals of its partitions are read whenever a launcher is looked for;
-    `signal_error` says why they could not be read.
+    could not be read. `login_arch` is the architecture of the node where its jobs are submitted. With `live`, the
+    signals of its partitions are read whenever a launcher is looked for; `signal_error` says why they could not be
+    read.
     """
 
     name: str
@@ -218,6 +220,7 @@ class Group:
     levels: tuple[str, ...] = ()
     project: str | None = None
     unreachable: str | None = None
+    login_arch: str | None = None
     live: bool = False
     notes: tuple[str, ...] = field(default=(), eq=False)
     signal_error: str | None = field(default=None, eq=False)

@@ -76,6 +76,7 @@ def _block_spec(group: list[SlurmNode], unusable: list[SlurmNode], allocation: _
     return schema.NodesSpec(
         count=len(group),
         available=len(group) - len(unusable) if unusable else None,
+        arch=node.architecture,
         cpu=None if cpu == schema.CpuSpec() else cpu,
         features=node.features or None,
         accelerators=tuple(map(_accelerator_spec, accelerators_of(node))) or None,
@@ -85,7 +86,7 @@ def _block_spec(group: list[SlurmNode], unusable: list[SlurmNode], allocation: _
 def _what_counts(node: SlurmNode, allocation: _Allocation) -> tuple[Any, ...]:
     """What must be equal for nodes to be in one block."""
     gpus_by_tres = "" if node.gres else node.pairs.get("CfgTRES", "")
-    return _processors(node, allocation), node.gres, node.features, gpus_by_tres
+    return _processors(node, allocation), node.gres, node.features, gpus_by_tres, node.architecture
 
 
 def _name_before_number(hosts: str) -> str:
