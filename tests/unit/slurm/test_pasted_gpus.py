@@ -30,7 +30,9 @@ def node(gres, **pairs):
 
 
 def devices(groups):
-    return [device for group in groups for part in group.partitions for shape in part.shapes for device in shape.devices]
+    return [
+        device for group in groups for part in group.partitions for shape in part.shapes for device in shape.devices
+    ]
 
 
 def assumed(groups, need):
@@ -76,7 +78,8 @@ CASES = {
 
 
 @pytest.mark.parametrize(
-    ("gres", "need", "expected"), [(gres, need, facts) for gres, needs in CASES.items() for need, facts in needs.items()]
+    ("gres", "need", "expected"),
+    [(gres, need, facts) for gres, needs in CASES.items() for need, facts in needs.items()],
 )
 def test_which_needs_a_gres_serves(gres, need, expected):
     groups = groups_of(node(gres))
