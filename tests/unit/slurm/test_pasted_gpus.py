@@ -1,11 +1,14 @@
 """Which GPUs the text that people paste is about, and which jobs they serve."""
 
+import re
+
 import pytest
 from clusters import select
 
 from launchers.config.build import build
 from launchers.config.check import check
 from launchers.config.load import loads
+from launchers.gpus.catalogue import identify, kind_of
 from launchers.launcher.conversion import ConversionOptions, convert_texts
 from launchers.offer.assumption import Unstated
 
@@ -118,3 +121,32 @@ def test_a_feature_states_the_memory(feature):
 def test_a_rollup_above_its_types_is_told(gres, rollup, comment):
     (line,) = [line for line in converted(node(gres, CfgTRES=f"cpu=8,{rollup}")).splitlines() if "type: a100" in line]
     assert line.endswith(f"nothing says which{comment}")
+
+
+RECORDED = {
+    # kind, model and sizes (GiB) of every GRES type in the recorded output of real clusters
+    "a100": ("cuda", "A100", [40, 80]), "a100_1g.5gb": ("cuda", "A100 MIG 1g.5gb", [5]),
+    "a100_3g.20gb": ("cuda", "A100 MIG 3g.20gb", [20]), "a100l": ("cuda", "A100", [80]), "a40": ("cuda", "A40", [48]),
+    "a6000": ("cuda", "RTXA6000", [48]), "ampere": ("cuda", "AMPERE", []), "gen": (None, None, []),
+    "h100": ("cuda", "H100", [64, 80, 94, 96]), "h200": ("cuda", "H200", [141]), "k40": ("cuda", "K40", [12]),
+    "kepler": ("cuda", "KEPLER", []), "l40s": ("cuda", "L40S", [48]), "mi250x": ("rocm", "MI250X", [64]),
+    "not-an-existing-gpu": (None, None, []), "nvidia_geforce_rtx_5090": ("cuda", "RTX5090", [32]),
+    "nvidia_h100_80gb": ("cuda", "H100", [80]), "p100": ("cuda", "P100", [12, 16]), "pascal": ("cuda", "PASCAL", []),
+    "pvc": ("xpu", "PVC", [48, 96, 128]), "rtx2080ti": ("cuda", "RTX2080TI", [11]), "rtx3090": ("cuda", "RTX3090", [24]),
+    "rtx6000": ("cuda", "RTX6000", [24, 48]), "rtx8000": ("cuda", "RTX8000", [48]),
+    "rtxproserver6000": ("cuda", "RTXPRO6000", [96]), "t4": ("cuda", "T4", [16]), "tesla": ("cuda", "TESLA", []),
+    "titan": ("cuda", "TITAN", []), "v100": ("cuda", "V100", [16, 32]), "volta": ("cuda", "VOLTA", []),
+}  # fmt: skip
+
+
+def test_every_recorded_gres_type_is_known_or_deliberately_not(shared):
+    seen = set()
+    for path in shared.rglob("*"):
+        if path.is_file() and "10000" not in str(path):
+            text = path.read_text(errors="replace")
+            seen |= {name.lower() for name in re.findall(r"\bgpu:([A-Za-z][\w.+-]*)", text, re.ASCII)}
+    assert seen <= RECORDED.keys()
+    for name in seen:
+        card = identify(name)
+        sizes = [size // G for size in card.memory] if card else []
+        assert (kind_of(name), card and card.model, sizes) == RECORDED[name], name
