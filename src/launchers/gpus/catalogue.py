@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from launchers.gpus.names import LONGEST, Name, Sizes, can_end, explain, read_name, spans
+from launchers.gpus.names import LONGEST, Name, Sizes, explain, read_name, spans
 from launchers.quantities.units import GIB
 
 SHORTFALL = 0.085
@@ -170,17 +170,15 @@ def _whole_card(name: Name, evidence: str) -> Card | None:
     """The card of a name: the longest model in it that leaves nothing unexplained, sizes that agree before others."""
     known = _known_names()
     cards: list[tuple[bool, int, Card]] = []
-    for start, end in spans(name.text, known):
-        if not can_end(name.text, end):
-            continue
-        entry = known[name.text[start:end]]
+    for start, end, key in spans(name.text, known):
+        entry = known[key]
         words = _trimmings(entry.kind, entry.architecture)
         for before in explain(name.text[:start], words):
-            for after in explain(name.text[end:], words):
+            for after in explain(name.text[end:] + "-", words):
                 sizes = Sizes(before.stated | after.stated, before.numbers | after.numbers)
                 card = _sized_card(entry, sizes, evidence)
                 if card is not None and (card.unsold is None or name.has_size_of_its_own):
-                    cards.append((card.unsold is not None, start - end, card))
+                    cards.append((card.unsold is not None, -len(key), card))
     return min(cards, key=lambda card: card[:2])[2] if cards else None
 
 

@@ -28,14 +28,18 @@ _MOST_WAYS = 64
 class Name:
     """A name without its MIG profile and variant, in lower case.
 
-    `text` is its letters and digits, with a dash only between digits of different words, which no model's name spans.
-    `profile` is that of a MIG slice: compute slices and GiB. `variant` is LAPTOP, MIG or "".
+    `text` is its words with a dash between them. `profile` is that of a MIG slice: compute slices and GiB. `variant` is
+    LAPTOP, MIG or "".
     """
 
     text: str
-    words: tuple[str, ...]
     profile: tuple[int, int] | None = None
     variant: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """Its words: letters and digits without a separator."""
+        return self.text.split("-") if self.text else []
 
     @property
     def has_size_of_its_own(self) -> bool:
@@ -61,44 +65,59 @@ def read_name(name: str) -> Name:
     words = [word for word in re.split(r"[^a-z0-9]+", low) if word]
     variants = {_VARIANTS[word] for word in words if word in _VARIANTS} if profile is None else set()
     words = [word for word in words if word not in _VARIANTS]
-    return Name(_join(words), tuple(words), profile, " ".join(sorted(variants)))
+    return Name("-".join(words), profile, " ".join(sorted(variants)))
 
 
-def _join(words: Collection[str]) -> str:
-    """The words without separators, but for a dash between digits: ``a100 80gb`` is not A10080GB."""
-    text = ""
-    for word in words:
-        text += f"-{word}" if text and text[-1].isdigit() and word[0].isdigit() else word
-    return text
+def spans(text: str, known: Collection[str]) -> Iterator[tuple[int, int, str]]:
+    """Where a known key stands in the text of a name: start, end, and the key, which has no dashes.
 
-
-def spans(text: str, known: Collection[str]) -> Iterator[tuple[int, int]]:
-    """Where a known key stands in a text: start and end."""
+    A key may go over several words (``rtx-3090-ti``). But two numbers are never one (``a100-80gb``), and a word of one
+    letter is no part of its neighbour (``g-v100``, ``v100-s``), unless it begins a number (``a-100``) or ends a name
+    (``titan-x``).
+    """
     longest = max(map(len, known), default=0)
-    for start in range(len(text)):
-        for end in range(start + 1, min(len(text), start + longest) + 1):
-            if text[start:end] in known:
-                yield start, end
+    for start, first in enumerate(text):
+        key = ""
+        for end in range(start, len(text) if first != "-" else start):
+            if text[end] != "-":
+                key += text[end]
+            elif (text[end - 1].isdigit() and text[end + 1].isdigit()) or _is_letter(text, end - 1, text[end + 1]):
+                break
+            if len(key) > longest:
+                break
+            if text[end] != "-" and key in known and _can_end(text, end + 1):
+                yield start, end + 1, key
 
 
-def can_end(text: str, end: int) -> bool:
-    """Whether a model may end there: in a number only after three digits, so that GPUM24G is no M2 with 4g."""
-    glued = text[end - 1].isdigit() and text[end : end + 1].isdigit()
-    return not glued or text[max(0, end - 3) : end].isdigit()
+def _is_letter(text: str, at: int, following: str) -> bool:
+    """Whether the word that ends there is one letter, with a letter behind the dash."""
+    return text[at].isalpha() and following.isalpha() and (at == 0 or text[at - 1] == "-")
+
+
+def _can_end(text: str, end: int) -> bool:
+    """Whether a model may end there.
+
+    It may end in a number of three digits, with more behind it, so that GPUM24G is no M2 with 4g. A letter of its own
+    behind a number is no part of a model: ``v100-s``.
+    """
+    if text[end - 1].isdigit() and text[end : end + 1].isdigit():
+        return text[max(0, end - 3) : end].isdigit()
+    return not re.search(r"[0-9]-[a-z]$", text[:end])
 
 
 @lru_cache(maxsize=4096)
 def explain(text: str, words: frozenset[str]) -> frozenset[Sizes]:
-    """The ways in which a text consists of sizes, counts and these words; none where it does not."""
+    """The ways in which a text, with a dash at its end, consists of sizes, counts and these words; none: it does not.
+
+    Without the dash, more letters follow in the same word.
+    """
     if not text:
         return frozenset({Sizes()})
     if text[0] == "-":
         return explain(text[1:], words)
     ways: set[Sizes] = set()
     for end in range(1, min(len(text), 18) + 1):
-        head = text[:end]
-        whole_number = end == len(text) or not text[end].isdigit()
-        for sizes in _sizes_of(head, words, whole_number=whole_number):
+        for sizes in _sizes_of(text[:end], words, alone=text[end : end + 1] == "-"):
             ways |= {
                 Sizes(sizes.stated | rest.stated, sizes.numbers | rest.numbers) for rest in explain(text[end:], words)
             }
@@ -107,11 +126,11 @@ def explain(text: str, words: frozenset[str]) -> frozenset[Sizes]:
     return frozenset(ways)
 
 
-def _sizes_of(part: str, words: frozenset[str], *, whole_number: bool) -> Iterator[Sizes]:
-    """What one part around a model may mean."""
-    if part in words or _COUNT.fullmatch(part):
+def _sizes_of(part: str, words: frozenset[str], *, alone: bool) -> Iterator[Sizes]:
+    """What one part around a model may mean; a number is a size only where nothing is glued to it."""
+    if part.replace("-", "") in words or _COUNT.fullmatch(part):
         yield Sizes()
     if (size := _SIZE.fullmatch(part)) is not None:
         yield Sizes(stated=frozenset({int(size[1]) if size[1] else round(int(size[2]) / 1024)}))
-    if whole_number and _NUMBER.fullmatch(part):
+    if alone and _NUMBER.fullmatch(part):
         yield Sizes(numbers=frozenset({int(part)}))
