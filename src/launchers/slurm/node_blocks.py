@@ -218,8 +218,8 @@ def _accelerator_notes(node: SlurmNode) -> Notes:
     notes: Notes = {}
     classes = accelerators_of(node)
     for number, accelerators in enumerate(classes):
-        evidence = accelerators.evidence if accelerators.kind is not None else f"kind unknown; {accelerators.evidence}"
-        notes["accelerators", number] = evidence
+        unknown = "kind unknown" + (f", `gpus:` can define {accelerators.type}" if accelerators.type else "") + "; "
+        notes["accelerators", number] = ("" if accelerators.kind else unknown) + accelerators.evidence
     in_rollup, listed = gpus_in_rollup(node), sum(accelerators.count for accelerators in classes)
     if classes and in_rollup is not None and in_rollup > listed:
         notes["accelerators", len(classes) - 1] += f"; CfgTRES counts {in_rollup} GPUs, {in_rollup - listed} more"

@@ -150,7 +150,8 @@ def test_notes_say_what_accelerators_were_read_from():
     assert comments(node(Gres=gpus, ActiveFeatures="GPUM40G")) == [
         "also mps, shard, which share GPUs",
         "feature GPUM40G",
-        "kind unknown; memory unknown: no feature, GRES or model states it; `launchers probe` can ask the driver",
+        "kind unknown, `gpus:` can define gen; memory unknown: no feature, GRES or model states it; "
+        "`launchers probe` can ask the driver",
     ]
 
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from attrs import evolve
 from clusters import select
 
 from launchers.config.build import build
@@ -150,3 +151,13 @@ def test_every_recorded_gres_type_is_known_or_deliberately_not(shared):
         card = identify(name)
         sizes = [size // G for size in card.memory] if card else []
         assert (kind_of(name), card and card.model, sizes) == RECORDED[name], name
+
+
+def test_a_site_defines_the_types_that_nobody_knows():
+    from launchers.config.schema import GpuModel
+
+    document = loads(converted(node("gpu:gen:8")), "cluster.yaml").document
+    document = evolve(document, gpus={"gen": GpuModel(kind="rocm", memory=48 * G)})
+    groups = build(document)
+    assert assumed(groups, "rocm(mem=48G, model=gen)") == []
+    assert assumed(groups, "cuda()") is None
