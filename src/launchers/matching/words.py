@@ -170,7 +170,8 @@ def relaxation_text(relaxation: Relaxation) -> str:
 def change_text(change: Change) -> str:
     """One change, as it stands behind an if."""
     if change.term is Term.GPU_KIND:
-        return f"any kind of GPU would do ({change.to} here)"
+        here = str(change.to).replace("gpu:", "")
+        return f"any kind of GPU would do ({here} here)"
     if change.term is Term.GPU_MODEL:
         return f"any GPU model would do ({change.to} here)"
     counted = change.term in (Term.GPUS, Term.CORES, Term.NODES)
