@@ -18,7 +18,7 @@ _NOTHING = {"", "null", "none", "n/a", "unknown", "(null)"}
 def normalize_architecture(name: str) -> str | None:
     """``x86_64`` for ``AMD64``, ``aarch64`` for ``arm64``; None for text that names no architecture."""
     low = name.strip().lower()
-    if low in _NOTHING or not re.fullmatch(r"[a-z][a-z0-9_.-]{1,31}", low, re.ASCII):
+    if low in _NOTHING or not re.fullmatch(r"(?=.*[0-9])[a-z][a-z0-9_.-]{1,31}", low, re.ASCII):
         return None
     low = re.sub(r"^x86[-_]64[-_]v[1-4]$", "x86_64", low)
     return _ALIASES.get(low, low)

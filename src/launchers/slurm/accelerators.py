@@ -29,6 +29,9 @@ _ANY_MEMORY = re.compile(r"(\d{1,3})(?:g|gb|gib)", re.I | re.ASCII)
 _LEAST_MIB = 1024
 """A bare number below this counts GiB and one from this on MiB: no GPU of a cluster has less than 1G or over 1T."""
 
+_MOST = 1 << 40
+"""Bytes: what states more memory than this for one GPU states something else."""
+
 
 @frozen
 class Accelerators:
@@ -152,7 +155,7 @@ def _memory_of_gres(card: Card | None, node: SlurmNode, count: int) -> Evidence 
     if card is not None and card.memory and size not in card.memory and count > 1:
         share = nominal_memory(stated // count, card.model)
         size = share if share in card.memory else size
-    return size, f"GRES {gres.name} of {format_memory(stated)}"
+    return None if size > _MOST else (size, f"GRES {gres.name} of {format_memory(stated)}")
 
 
 def _bytes(number: int) -> int:
@@ -205,4 +208,4 @@ def _gpu_memory(feature: str, card: Card | None) -> int | None:
     if not unit and not re.search("mem|ram", feature, re.I):
         return None  # GPU2 is two GPUs, and gpu-m40 a model
     size = number * GIB if unit.startswith("g") else number * MIB if unit else _bytes(number)
-    return nominal_memory(size, card.model if card else None)
+    return None if size > _MOST else nominal_memory(size, card.model if card else None)

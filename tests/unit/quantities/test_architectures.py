@@ -16,7 +16,7 @@ from launchers.quantities.architectures import KNOWN, normalize_architecture
         (" aarch64\n", "aarch64"),
         ("ppc64el", "ppc64le"),
         ("e2k", "e2k"),
-        *((text, None) for text in ("", "(null)", "N/A", "Unknown", "a b", "$(id)", "64", "x" * 40)),
+        *((text, None) for text in ("", "(null)", "N/A", "Unknown", "a b", "$(id)", "64", "true", "x6" * 40)),
     ],
 )
 def test_names(name, expected):

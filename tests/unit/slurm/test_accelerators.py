@@ -52,6 +52,9 @@ def accelerators(text):
         ("Gres=gpu:p100:4,gpu_mem:65120", ("cuda", "P100", 16, "GRES gpu_mem of 65120M")),
         ("Gres=gpu:gen:1,gpumem:24G", (None, None, 24, "GRES gpumem of 24G")),
         ("Gres=gpu:2,vram:no_consume:11", (None, None, 11, "GRES vram of 11G")),
+        # numbers that are no memory of a GPU
+        ("Gres=gpu:gen:4,gpu_mem:99999999999999999999", (None, None, None, UNKNOWN)),
+        ("Gres=gpu:gen:4 ActiveFeatures=GPU_MEM:99999GB,GPU_MEM:0GB", (None, None, None, UNKNOWN)),
         # names that leave it open
         ("Gres=gpu:mi300:4", ("rocm", "MI300", None, "memory unknown: MI300 may be any of MI300A, MI300X, with 128G or 192G, and nothing says which")),
         ("Gres=gpu:mi300:4 ActiveFeatures=mi300a", ("rocm", "MI300A", 128, "GPU catalogue: mi300a")),
