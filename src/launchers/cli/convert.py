@@ -41,6 +41,11 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--partition", metavar="P", action="append", default=[], help="only this partition (repeat)")
     command.add_argument("--no-hosts", action="store_true", help="leave host names out")
     command.add_argument("--anonymize", action="store_true", help="give everything other names, for a bug report")
+    command.add_argument(
+        "--arch",
+        metavar="NAME",
+        help="the architecture of the node where jobs are submitted, such as x86_64 (default: this machine's, if live)",
+    )
     command.add_argument("--id", metavar="NAME", help="the name of the group (default: the cluster's name)")
     command.add_argument("-o", "--output", metavar="FILE", help="write to FILE (default: stdout)")
     command.add_argument(
@@ -80,6 +85,7 @@ def _convert(options: argparse.Namespace, output: Path | None) -> Conversion:
         hosts=not options.no_hosts,
         anonymize=options.anonymize,
         id=options.id,
+        arch=options.arch,
     )
     if options.oar:
         return convert_live_oar(kept)

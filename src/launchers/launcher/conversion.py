@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import platform
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from launchers.files.problems import ConfigError, Problem
 from launchers.oar import query as oar_query
 from launchers.oar.convert import convert as convert_oar
 from launchers.oar.facts import OarFacts, is_oarnodes_output, read_oarnodes
+from launchers.quantities.architectures import normalize_architecture
 from launchers.quantities.hosts import fold_hosts
 from launchers.schedulers import SLURM
 from launchers.slurm import query as slurm_query
@@ -34,7 +36,8 @@ class ConversionOptions:
     """What to keep of a cluster. Of OAR only `hosts` and `id` can be chosen.
 
     `user` is the person whose associations count, `partitions` are those to keep (all if empty). Without `hosts` the
-    names of hosts are left out; `anonymize` gives everything other names. `id` is the name of the entry.
+    names of hosts are left out; `anonymize` gives everything other names. `id` is the name of the entry. `arch` is the
+    architecture of the node where jobs are submitted; without it, a live cluster has that of this machine.
     """
 
     user: str | None = None
@@ -42,6 +45,7 @@ class ConversionOptions:
     hosts: bool = True
     anonymize: bool = False
     id: str | None = None
+    arch: str | None = None
 
 
 @frozen
@@ -80,6 +84,7 @@ def convert_texts(texts: Sequence[str], options: ConversionOptions, earlier: Pat
 
 def convert_live_slurm(options: ConversionOptions, earlier: Path | None = None) -> Conversion:
     """Convert the live Slurm cluster; see `convert_texts`. Raises ClusterError too, where it does not answer."""
+    options = _with_own_arch(options)
     cluster = slurm_query.read_live_cluster()
     remarks = tuple(f"not asked: {failure}" for failure in cluster.failed)
     return _convert_slurm(cluster.facts, cluster.person, "the live cluster", remarks, options, earlier)
@@ -88,7 +93,7 @@ def convert_live_slurm(options: ConversionOptions, earlier: Path | None = None) 
 def convert_live_oar(options: ConversionOptions) -> Conversion:
     """Convert the live OAR cluster. Raises ClusterError where it does not answer, and ConversionError."""
     _check_oar_options(options)
-    return _convert_oar(oar_query.read_live_cluster(), "the live OAR", options)
+    return _convert_oar(oar_query.read_live_cluster(), "the live OAR", _with_own_arch(options))
 
 
 def facts_path(config: Path) -> Path:
@@ -116,6 +121,20 @@ def replace_facts(path: Path, text: str) -> list[str]:
     return list(difflib.unified_diff(before_lines, lines, f"{path} (before)", f"{path} (now)"))
 
 
+def _with_own_arch(options: ConversionOptions) -> ConversionOptions:
+    """The options for a live cluster: this machine submits its jobs."""
+    return options if options.arch else evolve(options, arch=platform.machine())
+
+
+def _login_arch(options: ConversionOptions) -> str | None:
+    """The architecture of the node where jobs are submitted. Raises ConversionError for text that is none."""
+    if not options.arch:
+        return None
+    if (arch := normalize_architecture(options.arch)) is None:
+        raise ConversionError(f"--arch {options.arch}: not the name of an architecture, such as x86_64 or aarch64")
+    return arch
+
+
 # -- Slurm -----------------------------------------------------------------------------------------------------
 
 
@@ -139,7 +158,9 @@ def _convert_slurm(
         facts, person = anonymize(facts), Person("user1" if person.user else None)
     converted = convert_slurm(facts, person, only=options.partitions, hosts=options.hosts, id=options.id)
     remarks = (*remarks, *converted.left_out)
-    group = keep_probed(_earlier_entry(earlier), converted.group)
+    before = _earlier_entry(earlier)
+    group = keep_probed(before, converted.group)
+    group = evolve(group, login_arch=_login_arch(options) or (before.login_arch if before else None))
     counts = f"{len(facts.nodes)} nodes, {len(facts.partitions)} partitions"
     return Conversion(to_yaml(evolve(converted, group=group), _head(source, counts)), remarks)
 
@@ -183,6 +204,7 @@ def _check_oar_options(options: ConversionOptions) -> None:
 
 def _convert_oar(facts: OarFacts, source: str, options: ConversionOptions) -> Conversion:
     converted = convert_oar(facts, hosts=options.hosts, id=options.id)
+    converted = evolve(converted, group=evolve(converted.group, login_arch=_login_arch(options)))
     remarks = (*facts.problems, *converted.left_out)
     return Conversion(to_yaml(converted, _head(source, f"{len(facts.nodes)} nodes")), remarks)
 

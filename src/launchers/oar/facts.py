@@ -11,6 +11,7 @@ from typing import Any
 from attrs import field, frozen
 
 from launchers.oar.answers import find_document
+from launchers.quantities.architectures import normalize_architecture
 from launchers.quantities.units import MIB
 
 LEVELS = ("host", "network_address", "gpu", "core")
@@ -23,7 +24,10 @@ Resource = Mapping[str, Any]
 
 @frozen
 class OarNode:
-    """A host with all its resources. Memory is in bytes; None where no resource states a value."""
+    """A host with all its resources. Memory is in bytes; None where no resource states a value.
+
+    `arch` is the architecture of its processors: the property cpuarch of Grid'5000.
+    """
 
     name: str
     cores: int | None
@@ -33,6 +37,7 @@ class OarNode:
     gpu_memory: int | None
     states: frozenset[str]
     available_until: int
+    arch: str | None
     properties: tuple[tuple[str, str], ...]
 
     @property
@@ -114,8 +119,15 @@ def _node(name: str, resources: list[Resource]) -> OarNode:
         gpu_memory=_least_memory(resources, "gpu_mem"),
         states=frozenset(str(resource.get("state")) for resource in resources),
         available_until=max(int(resource.get("available_upto") or 0) for resource in resources),
+        arch=_architecture(resources),
         properties=_common_properties(resources),
     )
+
+
+def _architecture(resources: list[Resource]) -> str | None:
+    """The architecture that all resources of a host state; None where they state none, or several."""
+    stated = {normalize_architecture(str(resource["cpuarch"])) for resource in resources if resource.get("cpuarch")}
+    return stated.pop() if len(stated) == 1 else None
 
 
 def _count_gpus(resources: list[Resource]) -> int:

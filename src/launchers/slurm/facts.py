@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from launchers.quantities.architectures import normalize_architecture
 from launchers.slurm.gres import Gres
 from launchers.slurm.records import ReadProblem
 
@@ -103,6 +104,11 @@ class SlurmNode:
     weight: int
     line: int
     pairs: Mapping[str, str] = field(repr=False, eq=False)
+
+    @property
+    def architecture(self) -> str | None:
+        """The architecture of its processors: Arch, which slurmd reports once it has registered."""
+        return normalize_architecture(self.pairs.get("Arch", ""))
 
 
 @frozen

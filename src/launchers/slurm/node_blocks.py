@@ -12,7 +12,7 @@ from launchers.config import schema
 from launchers.config.emit import Notes
 from launchers.quantities.hosts import fold_hosts
 from launchers.quantities.units import MIB
-from launchers.slurm.accelerators import SHARING_GRES, Accelerators, accelerators_of
+from launchers.slurm.accelerators import SHARING_GRES, Accelerators, accelerators_of, gpus_in_rollup
 from launchers.slurm.facts import NodeGroup, SlurmFacts, SlurmNode, SlurmPartition
 from launchers.slurm.limits import allocates_memory
 from launchers.slurm.members import Members, expand_readable
@@ -92,6 +92,7 @@ def _block_spec(block: _Block, allocation: _Allocation) -> schema.NodesSpec:
         hosts=block.hosts or None,
         count=block.count,
         available=block.available,
+        arch=node.architecture,
         cpu=None if cpu == schema.CpuSpec() else cpu,
         features=node.features or None,
         accelerators=tuple(map(_accelerator_spec, accelerators_of(node))) or None,
@@ -131,7 +132,8 @@ def _unknown_notes(node: SlurmNode) -> Notes:
 def _what_counts(node: SlurmNode, allocation: _Allocation) -> tuple[Any, ...]:
     """What must be equal for nodes to be in one block."""
     gpus_by_tres = "" if node.gres else node.pairs.get("CfgTRES", "")
-    return _processors(node, allocation), node.gres, node.features, gpus_by_tres, tuple(_unknown_notes(node).values())
+    notes = tuple(_unknown_notes(node).values())
+    return _processors(node, allocation), node.gres, node.features, gpus_by_tres, node.architecture, notes
 
 
 def _name_before_number(hosts: str) -> str:
@@ -285,9 +287,13 @@ def _accelerator_spec(accelerators: Accelerators) -> schema.AcceleratorSpec:
 def _accelerator_notes(node: SlurmNode) -> Notes:
     """What each kind and memory was read from, and which GRES share the GPUs."""
     notes: Notes = {}
-    for number, accelerators in enumerate(accelerators_of(node)):
-        evidence = accelerators.evidence if accelerators.kind is not None else f"kind unknown; {accelerators.evidence}"
-        notes["accelerators", number] = evidence
+    classes = accelerators_of(node)
+    for number, accelerators in enumerate(classes):
+        unknown = "kind unknown" + (f", `gpus:` can define {accelerators.type}" if accelerators.type else "") + "; "
+        notes["accelerators", number] = ("" if accelerators.kind else unknown) + accelerators.evidence
+    in_rollup, listed = gpus_in_rollup(node), sum(accelerators.count for accelerators in classes)
+    if classes and in_rollup is not None and in_rollup > listed:
+        notes["accelerators", len(classes) - 1] += f"; CfgTRES counts {in_rollup} GPUs, {in_rollup - listed} more"
     if sharing := sorted({gres.name for gres in node.gres if gres.name.lower() in SHARING_GRES}):
         notes["features" if node.features else "count",] = f"also {', '.join(sharing)}, which share GPUs"
     return notes

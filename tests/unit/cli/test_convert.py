@@ -190,6 +190,39 @@ def test_the_live_cluster(live, monkeypatch, capsys, terminal):
     assert captured.err == "launchers convert: not asked: sacctmgr: no database\n"
 
 
+@pytest.fixture
+def on_arm(monkeypatch):
+    """This machine has ARM processors."""
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+
+
+@pytest.mark.parametrize("scheduler", ["slurm", "oar"])
+def test_the_architecture_of_the_login_node(live, on_arm, convert, monkeypatch, capsys, scheduler):
+    """That of this machine where it asks the live cluster, and never of pasted text."""
+    from launchers.oar.facts import read_oarnodes
+
+    monkeypatch.setattr("launchers.oar.query.read_live_cluster", lambda: read_oarnodes(OAR))
+    assert main(["convert", f"--{scheduler}"]) == 0
+    assert "  login_arch: aarch64\n" in capsys.readouterr().out
+    assert main(["convert", f"--{scheduler}", "--arch", "AMD64"]) == 0
+    assert "  login_arch: x86_64\n" in capsys.readouterr().out
+    text = OAR if scheduler == "oar" else CLUSTER
+    assert "login_arch" not in convert(text)[1]
+    assert "  login_arch: ppc64le\n" in convert(text, "--arch", "ppc64le")[1]
+    status, _, lines = convert(text, "--arch", "a b")
+    assert (status, lines[-1]) == (
+        2,
+        "launchers convert: --arch a b: not the name of an architecture, such as x86_64 or aarch64",
+    )
+
+
+def test_update_keeps_the_architecture_of_the_login_node(convert, tmp_path):
+    (tmp_path / "mine.yaml").write_text("slurm: [{id: m, facts: cluster.yaml}]\n")
+    convert(CLUSTER, "-o", "cluster.yaml", "--arch", "arm64")
+    assert convert(CLUSTER, "--update", "mine.yaml")[0] == 0
+    assert "login_arch: aarch64\n" in (tmp_path / "cluster.yaml").read_text()
+
+
 @pytest.mark.parametrize("scheduler", ["slurm", "oar"])
 def test_a_cluster_that_does_not_answer_is_3(monkeypatch, capsys, scheduler):
     def fail():

@@ -113,3 +113,18 @@ def test_properties_are_those_that_all_resources_have_and_sql_can_name():
         resource(2, "a", cluster="back\\slash", cputype="two\nlines", production="YES", deploy="", gpu_model="V100"),
     )
     assert read_oarnodes(text).nodes[0].properties == (("production", "YES"),)
+
+
+@pytest.mark.parametrize(
+    ("stated", "arch"),
+    [
+        (["x86_64", "x86_64"], "x86_64"),
+        (["arm64", None], "aarch64"),
+        (["x86_64", "ppc64le"], None),
+        ([None, ""], None),
+        ([7, 7], None),
+    ],
+)
+def test_the_architecture_of_a_host(stated, arch):
+    resources = [resource(number, "a", cpuarch=text) for number, text in enumerate(stated, 1)]
+    assert read_oarnodes(oarnodes(*resources)).nodes[0].arch == arch

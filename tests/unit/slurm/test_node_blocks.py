@@ -27,6 +27,25 @@ def test_nodes_that_differ_in_what_jobs_can_have_are_apart():
     ]  # fmt: skip
 
 
+def test_nodes_of_two_architectures_are_apart():
+    nodes = (
+        node("n1", Arch="x86_64") + node("n2", Arch="aarch64") + node("n3", Arch="amd64") + node("n4", Arch="(null)")
+    )
+    assert [(block.hosts, block.arch) for block in blocks(nodes)] == [
+        ("n[1,3]", "x86_64"), ("n2", "aarch64"), ("n4", None),
+    ]  # fmt: skip
+    assert "    arch: aarch64\n" in text_of(nodes)
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"plugin": {"type": "openapi/slurmctld"}}}])
+def test_json_says_the_architecture_too(meta):
+    structure = {"name": "n1", "cpus": 8, "real_memory": 16000, "state": ["IDLE"], "partitions": ["p"]}
+    text = json.dumps(
+        {**meta, "nodes": [{**structure, "architecture": "aarch64"}, {**structure, "name": "n2", "architecture": ""}]}
+    )
+    assert [(block.hosts, block.arch) for block in blocks(text)] == [("n1", "aarch64"), ("n2", None)]
+
+
 def test_blocks_are_in_the_order_of_their_first_names():
     nodes = node("b1") + node("b2") + node("a9", CPUTot=9) + node("b", CPUTot=2)
     assert [block.hosts for block in blocks(nodes)] == ["a9", "b", "b[1-2]"]
@@ -131,7 +150,8 @@ def test_notes_say_what_accelerators_were_read_from():
     assert comments(node(Gres=gpus, ActiveFeatures="GPUM40G")) == [
         "also mps, shard, which share GPUs",
         "feature GPUM40G",
-        "kind unknown; memory unknown: no feature, GRES or model states it; `launchers probe` can ask the driver",
+        "kind unknown, `gpus:` can define gen; memory unknown: no feature, GRES or model states it; "
+        "`launchers probe` can ask the driver",
     ]
 
 
