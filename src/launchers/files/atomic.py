@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from pathlib import Path
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file by one with this text. Whoever reads it meets the old text or the new one, never a part.
+def write_atomically(path: Path, content: str | bytes, like: os.stat_result | None = None) -> None:
+    """Replace a file by one with this content. Whoever reads it meets the old file or the new one, never a part.
 
-    The text is on disk when this returns. Raises OSError with the name of the file; then the old one is still there.
+    The content is on disk when this returns. The new file has the mode of `like`, and its owner where this process may
+    give files away. Raises OSError with the name of the file; then the old one is still there.
     """
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fresh = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}")  # a name has at most 255 bytes
     try:
         try:
-            _write(fresh, text)
+            _write(fresh, encode(content), like)
             fresh.rename(path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -26,9 +28,18 @@ def write_atomically(path: Path, text: str) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-def _write(path: Path, text: str) -> None:
+def encode(content: str | bytes) -> bytes:
+    """Content as it is written: text in UTF-8, in which what is no text stands as it is shown."""
+    return content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
+
+
+def _write(path: Path, content: bytes, like: os.stat_result | None) -> None:
     """Write a file that is new, and no link that somebody else has put there."""
     with path.open("xb") as out:
-        out.write(text.encode("utf-8", "backslashreplace"))
+        if like is not None:
+            with contextlib.suppress(OSError):
+                os.fchown(out.fileno(), like.st_uid, like.st_gid)
+            os.fchmod(out.fileno(), stat.S_IMODE(like.st_mode))
+        out.write(content)
         out.flush()
         os.fsync(out.fileno())
