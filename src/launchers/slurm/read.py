@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field
 
 from launchers.slurm import from_json, from_pairs, tables
 from launchers.slurm.facts import SlurmFacts, SlurmNode
-from launchers.slurm.records import ReadProblem, read_records
+from launchers.slurm.records import ReadProblem, place, read_records
 
 _LISTS: dict[str, tuple[str, Callable[[Mapping[str, str], int, list[ReadProblem]], Any]]] = {
     "NodeName": ("nodes", from_pairs.read_node),
@@ -22,24 +23,31 @@ _LISTS: dict[str, tuple[str, Callable[[Mapping[str, str], int, list[ReadProblem]
 """By kind of record: the list of `SlurmFacts` that it goes to, and how it is read."""
 
 
-def read(*texts: str) -> SlurmFacts:
-    """The facts of several texts together. Never raises: what cannot be read is in `problems`."""
+def read(*texts: str, names: Sequence[str] = ()) -> SlurmFacts:
+    """The facts of several texts together. Never raises: what cannot be read is in `problems`.
+
+    `names` are those of the texts, in the same order, by which problems name their places.
+    """
     reading = _Reading()
-    for text in texts:
+    problems = reading.facts.problems
+    for text, reading.source in zip_longest(texts, names, fillvalue=""):
+        known = len(problems)
         if text.lstrip()[:1] in ("{", "["):
             reading.add_json(text)
         else:
             reading.add_text(text)
+        problems[known:] = [evolve(problem, source=reading.source) for problem in problems[known:]]
     reading.add_named_partitions()
     return reading.facts
 
 
-@frozen
+@define
 class _Reading:
-    """The facts so far, and of each record the line where it stands and its keys and values."""
+    """The facts so far, the name of the text that is read, and of each record its place and its keys and values."""
 
     facts: SlurmFacts = field(factory=SlurmFacts)
-    seen: dict[tuple[str, str], tuple[int, Mapping[str, str]]] = field(factory=dict)
+    source: str = ""
+    seen: dict[tuple[str, str], tuple[str, Mapping[str, str]]] = field(factory=dict)
 
     def problem(self, line: int, text: str, reason: str) -> None:
         self.facts.problems.append(ReadProblem(line, text, reason))
@@ -54,13 +62,13 @@ class _Reading:
         elif (kind, name) in self.seen:
             self.add_repeated_record(kind, name, pairs, line)
         else:
-            self.seen[kind, name] = (line, pairs)
+            self.seen[kind, name] = (place(self.source, line), pairs)
             attribute, read_fact = _LISTS[kind]
             getattr(self.facts, attribute).append(read_fact(pairs, line, self.facts.problems))
 
     def add_repeated_record(self, kind: str, name: str, pairs: Mapping[str, str], line: int) -> None:
         """sinfo names a node once for each of its partitions; any other difference is a problem."""
-        first_line, known = self.seen[kind, name]
+        first, known = self.seen[kind, name]
         if kind == "NodeName" and pairs.get("Partitions", "") not in known.get("Partitions", "").split(","):
             nodes = self.facts.nodes
             nodes[:] = [_also_in(node, pairs["Partitions"]) if node.name == name else node for node in nodes]
@@ -68,7 +76,7 @@ class _Reading:
         differing = [key for key, value in pairs.items() if known.get(key, value) != value and key != "Partitions"]
         if differing and kind != "PartitionName":
             keys = ", ".join(differing[:3])
-            message = f"{name} is described on line {first_line} too, and differs in {keys}; line {first_line} is used"
+            message = f"{name} is described on {first} too, and differs in {keys}; {first} is used"
             self.problem(line, name, message)
 
     def add_named_partitions(self) -> None:

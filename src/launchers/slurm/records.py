@@ -29,14 +29,23 @@ _IGNORED = " "
 
 @frozen
 class ReadProblem:
-    """A part of a text that cannot be read: the line, that part, and why. The rest of the text is read."""
+    """A part of a text that cannot be read: the line, that part, and why. The rest of the text is read.
+
+    `source` names the text, where there are several.
+    """
 
     line: int
     text: str
     reason: str
+    source: str = ""
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}: {self.text[:80]}"
+        return f"{place(self.source, self.line)}: {self.reason}: {self.text[:80]}"
+
+
+def place(source: str, line: int) -> str:
+    """A line for people, with the name of its text where that has one: ``line 3``, ``nodes.txt:3``."""
+    return f"{source}:{line}" if source else f"line {line}"
 
 
 @frozen
