@@ -88,11 +88,12 @@ def write_output(name: str, content: str | bytes, advice: str, *, force: bool = 
         if status is not None and stat.S_ISCHR(status.st_mode):
             _write_to(name, content)
             return None
-        if status is not None and path.read_bytes() == encode(content):
+        data = encode(content)
+        if status is not None and status.st_size == len(data) and path.read_bytes() == data:
             return None
         kept = _keep(path) if _must_be_kept(name, path, status, advice, force) else None
         try:
-            write_atomically(path, content, status)
+            write_atomically(path, data, status)
         except OSError:
             if kept is not None:
                 kept.unlink()  # the old file has its own name still
@@ -137,7 +138,7 @@ def _errors_of(name: str) -> Iterator[None]:
     except UnownedFileError:
         raise
     except OSError as error:
-        raise OSError(error.errno, f"cannot be written: {error.strerror}", name) from None
+        raise OSError(error.errno, f"cannot be written: {error.strerror}", name or "''") from None
 
 
 def _write_to(file: str | int, content: str | bytes) -> None:

@@ -133,6 +133,14 @@ def test_update_rewrites_the_facts_and_nothing_else(convert, tmp_path):
     assert main(["find", "--config", "launchers.yaml", "cuda(mem=40G)"]) == 0
 
 
+def test_an_update_without_a_cluster_changes_nothing(convert, tmp_path):
+    (tmp_path / "launchers.yaml").write_text("slurm: [{facts: facts.yaml}]")
+    convert(CLUSTER, "--update", "launchers.yaml")
+    before = (tmp_path / "facts.yaml").read_text()
+    assert convert("slurm_load_node error: Unable to contact slurm controller\n", "--update", "launchers.yaml")[0] == 65
+    assert (tmp_path / "facts.yaml").read_text() == before
+
+
 @pytest.mark.parametrize(
     ("config", "count"), [("slurm: []", 0), ("slurm: [{facts: a.yaml}]\noar: [{facts: b.yaml}]", 2)]
 )

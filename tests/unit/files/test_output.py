@@ -185,7 +185,7 @@ def test_what_is_no_file_is_refused(here):
             for force in (False, True):
                 with pytest.raises(OSError, match=f"cannot be written: {reason}") as caught:
                     write(name, force=force)
-                assert caught.value.filename == name
+                assert caught.value.filename == (name or "''")
     assert names() == ["folder", "pipe", "socket"]
 
 
