@@ -15,6 +15,8 @@ from launchers.slurm.facts import SlurmFacts, SlurmPartition
 
 STATES = ("DOWN", "DRAIN", "INACTIVE")
 """The states of a partition beside UP. Slurm can print others, UNKNOWN among them (docs/slurm-facts.md#partitions)."""
+_MAX_MEMORY, _DEFAULT_MEMORY = {"MaxMemPerCPU", "MaxMemPerNode"}, {"DefMemPerCPU", "DefMemPerNode"}
+"""scontrol prints one of each for every partition, UNLIMITED where none is set."""
 
 
 def partition_spec(
@@ -104,10 +106,11 @@ def _limits(partition: SlurmPartition, config: ClusterConfig) -> schema.LimitsSp
 def _max_memory(partition: SlurmPartition, config: ClusterConfig) -> tuple[int | None, int | None]:
     """MaxMemPerCPU and MaxMemPerNode, the partition's or else the cluster's (docs/slurm-facts.md#memory).
 
-    24.11 refuses memory that costs more CPUs than MaxCPUsPerNode; 22.05 gives the CPUs.
+    The cluster's say nothing of a partition whose own were not printed. 24.11 refuses memory that costs more CPUs than
+    MaxCPUsPerNode; 22.05 gives the CPUs.
     """
     per_cpu, per_node = partition.max_mem_per_cpu, partition.max_mem_per_node
-    if per_cpu is None and per_node is None:
+    if per_cpu is None and per_node is None and partition.pairs.keys() & _MAX_MEMORY:
         per_cpu, per_node = config.memory("MaxMemPerCPU"), config.memory("MaxMemPerNode")
     if per_cpu and partition.max_cpus_per_node and not config.is_before(23):
         per_node = per_cpu * partition.max_cpus_per_node
@@ -115,9 +118,13 @@ def _max_memory(partition: SlurmPartition, config: ClusterConfig) -> tuple[int |
 
 
 def _default_memory(partition: SlurmPartition, config: ClusterConfig) -> tuple[int | None, int | None]:
-    """DefMemPerCPU and DefMemPerNode: the partition's, or the cluster's where the partition sets no default at all."""
+    """DefMemPerCPU and DefMemPerNode: the partition's, or the cluster's where the partition sets no default at all.
+
+    The cluster's say nothing of a partition whose own were not printed, such as one that only sinfo names.
+    """
     per_cpu, per_node = partition.def_mem_per_cpu, partition.def_mem_per_node
-    if per_cpu is None and per_node is None and partition.def_mem_per_gpu is None:
+    sets_none = per_cpu is None and per_node is None and partition.def_mem_per_gpu is None
+    if sets_none and partition.pairs.keys() & _DEFAULT_MEMORY:
         return config.memory("DefMemPerCPU"), config.memory("DefMemPerNode")
     return per_cpu, per_node
 
