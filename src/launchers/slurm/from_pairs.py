@@ -5,7 +5,7 @@ A value that cannot be read becomes a problem, and counts as not stated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from attrs import frozen
@@ -24,7 +24,7 @@ from launchers.slurm.facts import (
 )
 from launchers.slurm.gres import read_gres, read_tres
 from launchers.slurm.records import ReadProblem
-from launchers.slurm.times import read_limit
+from launchers.slurm.times import read_limit, read_total
 
 _UNSET = {"", "(null)", "n/a", "none", "unlimited", "infinite"}
 T = TypeVar("T")
@@ -250,10 +250,11 @@ def _read_bounds(values: Values) -> Bounds:
         grp_tres_run_mins=values.tres("GrpTRESRunMins"),
         max_tres_run_mins_per_user=values.tres("MaxTRESRunMinsPU"),
         max_tres_run_mins_per_account=values.tres("MaxTRESRunMinsPA"),
-        max_jobs=_lowest(values.number(key) for key in ("GrpJobs", "MaxJobs", "MaxJobsPU", "MaxJobsPA")),
-        max_submit=_lowest(values.number(key) for key in ("GrpSubmit", "MaxSubmit", "MaxSubmitPU", "MaxSubmitPA")),
+        grp_wall=values.read(read_total, "GrpWall"),
+        max_jobs=values.number("MaxJobsPU", "MaxJobs"),
+        max_jobs_per_account=values.number("MaxJobsPA"),
+        grp_jobs=values.number("GrpJobs"),
+        max_submit=values.number("MaxSubmitPU", "MaxSubmit"),
+        max_submit_per_account=values.number("MaxSubmitPA"),
+        grp_submit=values.number("GrpSubmit"),
     )
-
-
-def _lowest(limits: Iterable[int | None]) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)
