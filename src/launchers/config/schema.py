@@ -122,8 +122,15 @@ class LimitsSpec:
     max_tres_run_mins_per_account: Tres | None = documented("MaxTRESRunMinsPerAccount: of an account's running jobs")
     grp_tres_run_mins: Tres | None = documented("GrpTRESRunMins: TRES times minutes of all running jobs")
     grp_tres_mins: Tres | None = documented("GrpTRESMins: TRES times minutes, used up over time")
-    max_jobs: Count | None = documented("MaxJobs or GrpJobs; with 0 no job can run")
-    max_submit: Count | None = documented("MaxSubmitJobs or GrpSubmitJobs; with 0 no job can be submitted")
+    grp_wall: Duration | None = documented("GrpWall: time of all jobs together; no job can have more")
+    max_jobs: Count | None = documented("MaxJobs of an account, MaxJobsPerUser of a QoS; with 0 no job can run")
+    max_jobs_per_account: Count | None = documented("MaxJobsPerAccount of a QoS")
+    grp_jobs: Count | None = documented("GrpJobs")
+    max_submit: Count | None = documented(
+        "MaxSubmitJobs of an account, MaxSubmitJobsPerUser of a QoS; with 0 no job can be submitted"
+    )
+    max_submit_per_account: Count | None = documented("MaxSubmitJobsPerAccount of a QoS")
+    grp_submit: Count | None = documented("GrpSubmitJobs")
 
 
 @frozen

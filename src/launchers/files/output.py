@@ -93,7 +93,7 @@ def write_output(name: str, content: str | bytes, advice: str, *, force: bool = 
             return None
         kept = _keep(path) if _must_be_kept(name, path, status, advice, force) else None
         try:
-            write_atomically(path, data, status)
+            write_atomically(path, data, like=status)
         except OSError:
             if kept is not None:
                 kept.unlink()  # the old file has its own name still

@@ -197,8 +197,13 @@ class Bounds:
     grp_tres_run_mins: Tres = ()
     max_tres_run_mins_per_user: Tres = ()
     max_tres_run_mins_per_account: Tres = ()
+    grp_wall: int | None = None
     max_jobs: int | None = None
+    max_jobs_per_account: int | None = None
+    grp_jobs: int | None = None
     max_submit: int | None = None
+    max_submit_per_account: int | None = None
+    grp_submit: int | None = None
 
 
 @frozen

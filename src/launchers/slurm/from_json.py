@@ -71,6 +71,7 @@ _QOS = {
     "max.tres.per.job": "MaxTRES", "max.tres.per.node": "MaxTRESPerNode", "max.tres.per.user": "MaxTRESPU",
     "max.tres.per.account": "MaxTRESPA", "max.tres.total": "GrpTRES", "max.tres.minutes.per.job": "MaxTRESMins",
     "max.tres.minutes.total": "GrpTRESMins", "min.tres.per.job": "MinTRES", "max.wall_clock.per.job": "MaxWall",
+    "max.wall_clock.per.qos": "GrpWall",
     "max.tres.minutes.per.qos": "GrpTRESRunMins", "max.tres.minutes.per.user": "MaxTRESRunMinsPU",
     "max.tres.minutes.per.account": "MaxTRESRunMinsPA",
     "max.jobs.active_jobs.per.user": "MaxJobsPU", "max.jobs.active_jobs.per.account": "MaxJobsPA",

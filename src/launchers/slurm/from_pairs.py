@@ -5,7 +5,7 @@ A value that cannot be read becomes a problem, and counts as not stated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ from launchers.slurm.facts import (
 )
 from launchers.slurm.gres import read_gres, read_tres
 from launchers.slurm.records import ReadProblem
-from launchers.slurm.times import read_limit
+from launchers.slurm.times import read_limit, read_total
 
 _UNSET = {"", "(null)", "n/a", "none", "unlimited", "infinite"}
 _PARTITION_STATES = {"INACT": "INACTIVE", "": "UP"}
@@ -279,8 +279,13 @@ def _read_bounds(values: Values) -> Bounds:
         grp_tres_run_mins=values.tres("GrpTRESRunMins"),
         max_tres_run_mins_per_user=values.tres("MaxTRESRunMinsPU"),
         max_tres_run_mins_per_account=values.tres("MaxTRESRunMinsPA"),
-        max_jobs=_lowest(values.number(key) for key in ("GrpJobs", "MaxJobs", "MaxJobsPU", "MaxJobsPA")),
-        max_submit=_lowest(values.number(key) for key in ("GrpSubmit", "MaxSubmit", "MaxSubmitPU", "MaxSubmitPA")),
+        grp_wall=values.read(read_total, "GrpWall"),
+        max_jobs=values.number("MaxJobsPU", "MaxJobs"),
+        max_jobs_per_account=values.number("MaxJobsPA"),
+        grp_jobs=values.number("GrpJobs"),
+        max_submit=values.number("MaxSubmitPU", "MaxSubmit"),
+        max_submit_per_account=values.number("MaxSubmitPA"),
+        grp_submit=values.number("GrpSubmit"),
     )
 
 
@@ -288,7 +293,3 @@ def _with_old_columns(values: Values, key: str, columns: Mapping[str, tuple[str,
     """A TRES list with the amounts that older formats have in columns of their own, such as MaxCPUs."""
     own = {tres: number for tres, names in columns.items() if (number := values.number(*names)) is not None}
     return tuple({**own, **dict(values.tres(key))}.items())
-
-
-def _lowest(limits: Iterable[int | None]) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)

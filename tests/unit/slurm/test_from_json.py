@@ -54,6 +54,7 @@ def test_json_of_24_11_in_the_words_of_text():
         "limits": {
             "max": {
                 "active_jobs": {"count": number(3)},
+                "wall_clock": {"per": {"qos": number(8)}},
                 "jobs": {"count": number(4), "per": {"account": number(5), "user": number(6)}},
                 "tres": {"minutes": {"total": tres, "per": {"qos": tres, "user": tres, "account": tres}}},
             }
@@ -68,11 +69,13 @@ def test_json_of_24_11_in_the_words_of_text():
     (one,) = found.qos
     assert one.flags == ("DenyOnLimit", "OverPartQOS", "PartitionTimeLimit", "NEW")
     limits = one.bounds
-    assert (limits.max_jobs, limits.max_submit, limits.grp_tres_mins) == (3, 4, (("cpu", 7),))
+    assert (limits.grp_jobs, limits.grp_submit, limits.grp_wall) == (3, 4, 8 * 60)
+    assert (limits.max_submit_per_account, limits.max_submit) == (5, 6)
+    assert limits.grp_tres_mins == (("cpu", 7),)
     assert limits.grp_tres_run_mins == limits.max_tres_run_mins_per_user == (("cpu", 7),)
     assert limits.max_tres_run_mins_per_account == (("cpu", 7),)
     limits = found.associations[0].bounds
-    assert (limits.max_jobs, limits.max_submit) == (8, 9)
+    assert (limits.grp_jobs, limits.grp_submit) == (8, 9)
     assert limits.grp_tres_mins == limits.grp_tres_run_mins == (("cpu", 7),)
     (one,) = found.partitions
     assert (one.max_cpus_per_socket, one.pairs["SelectTypeParameters"]) == (2, "CR_SOCKET_MEMORY")
