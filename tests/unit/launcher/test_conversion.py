@@ -82,7 +82,7 @@ def test_a_text_without_a_cluster_says_which_command_prints_it(texts, message):
 def test_remarks_name_the_text():
     twice = (node("a1"), "\n" + node("a1", CPUTot="9") + "\n? ?\n")
     (differs, unread) = sorted(convert(*twice, names=("a.txt", "<stdin>")).remarks, key=lambda said: "cannot" in said)
-    assert differs.startswith("<stdin>:2: a1 is described on a.txt:1 too, and differs in CPUTot")
+    assert differs.startswith("a.txt:1: a1 is described on <stdin>:2 too, and differs: CPUTot=8 here, 9 there")
     assert unread.startswith("<stdin>:5: cannot read this line")
     assert all(remark.startswith("line ") for remark in convert(*twice).remarks)
 
