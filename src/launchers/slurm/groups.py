@@ -18,13 +18,14 @@ def groups_by_partition(tables: Iterable[Sequence[Row]]) -> dict[str, tuple[Node
     A cell that cannot be read counts as not printed; it is told where its nodes are read.
     """
     known: dict[str, list[tuple[NodeGroup, ...]]] = {}
-    for rows in tables:
-        of_partition: dict[str, list[NodeGroup]] = {}
-        for row in rows:
-            if (group := _read_group(row)) is not None:
-                of_partition.setdefault(row["Partitions"], []).append(group)
-        for name, groups in of_partition.items():
-            known.setdefault(name, []).append(tuple(sorted(groups, key=_in_text)))
+    for table in tables:
+        rows_of: dict[str, list[Row]] = {}
+        for row in table:
+            rows_of.setdefault(row["Partitions"], []).append(row)
+        for name, rows in rows_of.items():
+            if any(USAGE in row or not row.get("Hosts") for row in rows):  # else each node has its own record
+                groups = [group for row in rows if (group := _read_group(row)) is not None]
+                known.setdefault(name, []).append(tuple(sorted(groups, key=_in_text)))
     return {name: max(candidates, key=_says) for name, candidates in known.items()}
 
 

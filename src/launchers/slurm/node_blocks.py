@@ -248,7 +248,7 @@ def _lost_by_count(names: set[str], partition: SlurmPartition) -> tuple[int, int
     sinfo counts them row by row, as in NODES(A/I/O/T).
     """
     lost, unknown = 0, set(names)
-    for group in partition.groups:
+    for group in partition.groups if names else ():
         hosts = names.intersection(group.hosts)
         if group.usable is None or not hosts:
             continue
