@@ -66,8 +66,10 @@ def _associations_of(facts: SlurmFacts, person: Person) -> list[Association]:
 
 
 def _of_this_cluster(facts: SlurmFacts) -> list[Association]:
+    """The associations of this cluster in the order of their names, those for all partitions behind those for one."""
     cluster = facts.config.get("ClusterName")
-    return [association for association in facts.associations if not cluster or association.cluster in ("", cluster)]
+    mine = (association for association in facts.associations if not cluster or association.cluster in ("", cluster))
+    return sorted(mine, key=lambda one: (one.cluster, one.account, one.user, not one.partition, one.partition))
 
 
 def _is_default(association: Association, person: Person) -> bool:

@@ -81,6 +81,17 @@ def test_an_association_may_be_for_some_partitions():
     assert accounts_of(*only, {"Account": "a", "User": "me"})["a"].partition is None
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_order_of_associations_does_not_matter(order):
+    rows = [
+        {"Account": "a", "User": "me", "QOS": "normal", "MaxWall": "1-0"},
+        {"Account": "a", "User": "me", "Partition": "p", "QOS": "long", "MaxWall": "2-0"},
+        {"Cluster": "", "Account": "b", "User": "me", "QOS": "b"},
+    ]
+    found = accounts_of(*rows[::order])
+    assert (found["a"].qos, found["a"].limits.max_duration, found["a"].partition) == (("normal",), 86400, None)
+
+
 @pytest.mark.parametrize(
     ("list", "named", "before", "since"),
     [
