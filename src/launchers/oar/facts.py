@@ -121,13 +121,20 @@ def _node(name: str, resources: list[Resource]) -> OarNode:
 def _count_gpus(resources: list[Resource]) -> int:
     """The GPUs that the resources number, or the gpu_count that they state, whichever is more.
 
-    A gpu_count of 0 everywhere says that there are none: then every resource may have the number 0 for its GPU.
+    A gpu_count of 0 everywhere says that there are none. Without GPUs, a site may give every resource the number 0.
     """
-    counts = [resource["gpu_count"] for resource in resources if isinstance(resource.get("gpu_count"), int)]
+    counts = [int(text) for resource in resources if (text := str(resource.get("gpu_count"))).isdecimal()]
     if counts and not any(counts):
         return 0
-    numbered = {resource.get("gpu") for resource in resources} - {None}
+    numbered = {resource["gpu"] for resource in resources if _has_gpu(resource)}
     return max(len(numbered), max(counts, default=0))
+
+
+def _has_gpu(resource: Resource) -> bool:
+    """Whether a resource belongs to a GPU: it has a number for one, and with the number 0 something more about it."""
+    number = resource.get("gpu")
+    is_described = any(resource.get(key) not in (None, "", 0) for key in ("gpu_count", "gpu_model", "gpu_mem"))
+    return number is not None and (str(number) != "0" or is_described or resource.get("gpudevice") is not None)
 
 
 def _least_memory(resources: list[Resource], key: str) -> int | None:
