@@ -123,6 +123,14 @@ def records(document: Mapping[str, Any], unread: Unread) -> Records:
             unread += [(f"{key}: {entry.get('name', '?')}: {where}", piece) for where, piece in pieces]
 
 
+def release(document: Mapping[str, Any]) -> str:
+    """The version of Slurm that a document was printed by, such as 24.11.5; "" where it does not say."""
+    about = document.get("meta")
+    slurm = (about.get("slurm") or about.get("Slurm")) if isinstance(about, dict) else None
+    text = slurm.get("release") if isinstance(slurm, dict) else None
+    return text if isinstance(text, str) else ""
+
+
 def as_document(value: Any) -> Mapping[str, Any]:
     """A document of entries that stand without their list, as jq prints them; a document as it is."""
     entries = value if isinstance(value, list) else [value]

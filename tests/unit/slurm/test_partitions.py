@@ -8,7 +8,6 @@ from launchers.matching import match
 from launchers.requirement import parse
 from launchers.slurm.accounts import Person
 from launchers.slurm.convert import convert
-from launchers.slurm.partitions import ClusterConfig
 from launchers.slurm.read import read
 
 MIB = 1024**2
@@ -119,10 +118,3 @@ def test_memory_that_costs_more_cpus_than_the_partition_lets_have(version, start
     cluster = group(settings, node(CPUTot=16, RealMemory=64000), partition(MaxCPUsPerNode=4, MaxMemPerNode="UNLIMITED"))
     assert match(parse("cpu(mem=4000M)"), [cluster]).selection is not None
     assert (match(parse("cpu(mem=4001M)"), [cluster]).selection is not None) is starts
-
-
-@pytest.mark.parametrize(
-    ("version", "before"), [("22.05.8", True), ("23.02.0", False), ("24.11", False), ("", False), ("slurm 22", False)]
-)
-def test_versions(version, before):
-    assert ClusterConfig({"SLURM_VERSION": version}).is_before(23) is before
