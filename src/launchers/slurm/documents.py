@@ -18,9 +18,10 @@ SETTING = "Config"
 """The kind of a record of one setting of the cluster."""
 _NAME_KEYS = {"Qos": "Name", "Association": "Account"}
 """The key of the name, where it is not the kind."""
-_HOST = re.compile(r"[A-Za-z0-9_.-]+")
-_NAME = re.compile(r"[^\s,\"'`$\\;|&<>(){}*?\[\]\x00-\x1f\x7f-\x9f]+")
-_NAMES = re.compile(r"[^\s\"'`$\\;|&<>(){}*?\[\]\x00-\x1f\x7f-\x9f]*")
+_LETTER = r"[^\s,\"'`$\\;|&<>(){}*?\[\]\x00-\x1f\x7f-\x9f]"
+_HOST = re.compile(r"[A-Za-z0-9_.-]{1,255}")
+_NAME = re.compile(f"{_LETTER}{{1,255}}")
+_NAMES = re.compile(f"(?:{_LETTER}{{0,255}}(?:,|$))*")
 
 
 @frozen
@@ -38,15 +39,16 @@ class Contents:
     def add(self, record: Record) -> None:
         """Add a record, unless its name can be none; slurm.conf names several nodes in one record."""
         name = record.pairs.get(_NAME_KEYS.get(record.kind, record.kind), "")
-        if record.kind == "NodeName" and not (_HOST.fullmatch(name) or name in ("", "(null)")):
-            self._add_nodes(record, name)
-        elif name == "DEFAULT" and record.source is Source.SCONTROL:
+        form = {"NodeName": _HOST, "Association": _NAMES}.get(record.kind, _NAME)
+        if name == "DEFAULT" and record.source is Source.SCONTROL:
             reason = "the defaults of slurm.conf are not read; use what `scontrol show nodes` and `partitions` print"
             self.problem(record.line, f"{record.kind}={name}", reason)
-        elif name and name != "(null)" and not (_NAMES if record.kind == "Association" else _NAME).fullmatch(name):
-            self.problem(record.line, f"{record.kind}={name}", "this cannot be a name of Slurm's")
-        else:
+        elif not name or name == "(null)" or form.fullmatch(name):
             self.records.append(_with_readable_partitions(record, self.problems))
+        elif record.kind == "NodeName" and set(name) & {"[", ","}:
+            self._add_nodes(record, name)
+        else:
+            self.problem(record.line, f"{record.kind}={name}", "this cannot be a name of Slurm's")
 
     def _add_nodes(self, record: Record, names: str) -> None:
         try:

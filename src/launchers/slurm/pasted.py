@@ -34,6 +34,7 @@ _NOISE = re.compile(
     r"|Every \d.*s: .*|Script (?:started|done).*|Last login: .*|Connection to .* closed\."
     r"|HTTP/[\d.]+ \d+.*|(?:[A-Z][a-z]*-)*(?:Content|Date|Server|Connection|Length|Type)[\w-]*: .*"
     r"|(?:slurmrestd|slurmctld|slurmd): (?!error|fatal).*|\.\.\.|\[\.\.\.\]|exit|logout"
+    r"|--More--.*|lines \d+-\d+.*|\(END\)|:"  # a pager
     r")$"
 )
 _PROMPT = re.compile(

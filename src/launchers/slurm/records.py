@@ -13,6 +13,7 @@ from enum import Enum
 from attrs import field, frozen
 
 from launchers.quantities.hosts import count_hosts, expand_hosts
+from launchers.slurm.pasted import is_prompt
 
 Line = tuple[int, str]
 """A line of a text and its number, from 1."""
@@ -132,11 +133,14 @@ def read_records(lines: Sequence[str], numbers: range, is_other: Callable[[str],
     """
     result = Records()
     record: Record | None = None
+    interrupted: Record | None = None
     key, flat = "", False
     for number, line in _rejoined(lines, numbers, is_other):
         words = line.split()
+        if record is None and interrupted is not None and _goes_on(line):
+            record, key = interrupted, ""
         if not words:
-            record = None
+            record = interrupted = None
             result.rest.append((number, ""))
             continue
         if kind := _begun_record(line, words, record, flat):
@@ -144,7 +148,7 @@ def read_records(lines: Sequence[str], numbers: range, is_other: Callable[[str],
             result.records.append(record)
             result.rest.append((number, ""))
         elif record is None or not _continues(line, words[0], key, flat, is_other):
-            record = None
+            record, interrupted = None, None if is_prompt(line) else record or interrupted
             result.rest.append((number, line))
             continue
         else:
@@ -162,6 +166,11 @@ def _begun_record(line: str, words: Sequence[str], record: Record | None, flat: 
     if key == "ReservationName" and record is not None and record.kind == "NodeName":
         return "" if line[0].isspace() or (flat and len(words) == 1) else key
     return key
+
+
+def _goes_on(line: str) -> bool:
+    """Whether a line goes on with a record that another line interrupted: it is indented, and begins with a key."""
+    return line[:1].isspace() and line.split("=", 1)[0].strip() in KEYS
 
 
 def _continues(line: str, word: str, key: str, flat: bool, is_other: Callable[[str], bool]) -> bool:

@@ -235,7 +235,8 @@ def test_a_host_list_as_long_as_its_column_is_whole_where_the_count_of_nodes_say
         "% sinfo -N", "# sinfo", "> sinfo", "❯ sinfo -N", "➜  ~ sinfo", "$sinfo", "host:~ user$ sinfo", "bash-4.2$ sinfo", "~/d $ sinfo",
         "user@host ~> sinfo", "root@h:/# ", "[user@host ~]$", "sinfo -N -l", r"$ \sinfo -l", "╰─$ sinfo", r"PS C:\> ssh x sinfo",
         "login01% sinfo", "[14:02:11] user@host:~ $ sinfo", "user@host:~/x (master) $ sinfo", "Sat Nov 28 13:26:18 UTC 2026", "---", "```",
-        "Script started on 2026-11-28 13:26:18+00:00", "Every 2.0s: sinfo   host: Sat Nov 28", "HTTP/1.1 200 OK", "Content-Length: 7",
+        "Script started on 2026-11-28 13:26:18+00:00", "Every 2.0s: sinfo   host: Sat Nov 28", "HTTP/1.1 200 OK", "Content-Length: 7", "--More--(42%)",
+        "lines 1-3/3 (END)",
     ],
 )  # fmt: skip
 def test_noise(line):
@@ -285,6 +286,11 @@ def test_what_a_paste_adds_is_no_part_of_it(text, spoil):
     assert [(node.name, node.cpus, node.gres, node.state, node.partitions) for node in found.nodes] == shown
     assert [(p.name, p.max_time) for p in found.partitions] == [(p.name, p.max_time) for p in right.partitions]
     assert found.problems == []
+
+
+def test_a_name_is_no_longer_than_slurm_can_have():
+    found = read(f"PartitionName={'p' * 300}\n\nNodeName={'n' * 300}\n\nNodeName=n1 Partitions=q,{'p' * 300}\n")
+    assert ([node.name for node in found.nodes], found.partitions, len(found.problems)) == (["n1"], [], 3)
 
 
 def test_lines_keep_their_numbers():
