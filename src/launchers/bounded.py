@@ -70,8 +70,11 @@ class Meter:
         """One part of the work, such as the template at a place, with those that it uses."""
         count = self.count() + 1
         self._write(count, place)
-        start = time.process_time()  # a timer counts in ticks, and many parts take less than one
-        signal.setitimer(signal.ITIMER_PROF, max(TIME + self.more_time * count - self.used, 1e-6))
+        start = time.process_time()
+        left = TIME + self.more_time * count - self.used
+        if left <= 0:  # a timer counts in ticks, and would never end parts that take less than one
+            signal.raise_signal(signal.SIGPROF)
+        signal.setitimer(signal.ITIMER_PROF, left)
         try:
             yield
         finally:

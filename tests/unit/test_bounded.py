@@ -8,7 +8,7 @@ import pytest
 from flows import job, page, problems, sweep
 
 from launchers import bounded
-from launchers.bounded import Meter, OverBudgetError, Spent, work_in_child
+from launchers.bounded import TIME, Meter, OverBudgetError, Spent, work_in_child
 from launchers.files.problems import ConfigError
 from launchers.flow.read import loads
 
@@ -97,6 +97,20 @@ def test_what_the_work_raises_is_raised_here():
 
     with pytest.raises(KeyError, match="x"):
         work_in_child(fail)
+
+
+def test_parts_that_are_shorter_than_a_tick_of_the_clock_use_up_the_time():
+    def work(meter):
+        for number in range(100_000):
+            with meter.part((number,)):
+                end = time.process_time() + 0.0005
+                while time.process_time() < end:
+                    pass
+
+    with pytest.raises(OverBudgetError) as caught:
+        work_in_child(work)
+    assert caught.value.spent == Spent.TIME
+    assert int(caught.value.place[0]) <= TIME / 0.0005
 
 
 @pytest.mark.parametrize("ends", [signal.SIGSEGV, signal.SIGKILL])

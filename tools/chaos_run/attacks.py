@@ -199,8 +199,8 @@ def trouble_disk(scene: Scene, trouble: str, over: threading.Event) -> None:
         elif trouble == "full":
             fill(ballast)
         else:
-            ballast.mkdir(exist_ok=True)
             with contextlib.suppress(OSError):
+                ballast.mkdir(exist_ok=True)
                 for number in range(100_000):
                     (ballast / str(number)).touch()
         over.wait(rng.uniform(0.1, 1.5))
@@ -209,9 +209,7 @@ def trouble_disk(scene: Scene, trouble: str, over: threading.Event) -> None:
         elif trouble == "full":
             ballast.unlink(missing_ok=True)
         else:
-            for path in ballast.iterdir():
-                path.unlink()
-            ballast.rmdir()
+            shutil.rmtree(ballast, ignore_errors=True)
         over.wait(rng.uniform(0.05, 0.8))
 
 

@@ -109,14 +109,18 @@ class Here:
         return ()
 
     def schedulers(self, scene: Scene) -> list[int]:
-        """The processes of ours that schedule the jobs of a try."""
+        """The processes of ours that schedule the jobs of a try.
+
+        A child of one of them, which is about to become a job, looks like one for a moment.
+        """
         needle = f"launchers.local.scheduler\0{scene.runs}".encode()
-        found = []
+        parents = {}
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
                 if needle in path.read_bytes():
-                    found.append(int(path.parent.name))
-        return found
+                    status = path.with_name("stat").read_text()
+                    parents[int(path.parent.name)] = int(status.rpartition(")")[2].split()[1])
+        return [pid for pid, parent in parents.items() if parent not in parents]
 
     def end(self, scene: Scene) -> None:
         """Leave nothing of a try running."""

@@ -19,6 +19,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
+
 from launchers.commands import CommandError
 from launchers.errors import RunError
 from launchers.jobs.submission import NEEDS_SUCCESS, NOT_RUN, PARENT_FAILED
@@ -51,11 +53,35 @@ LOOK = 5.0
 """Seconds between two looks for the result of another job that runs the same member."""
 
 
+@frozen
+class _Job:
+    """A member of a submission that is to run now, and the file for its result."""
+
+    run: Path
+    folder: Path
+    ticket: Mapping[str, Any]
+    step: str
+    item: int | None
+    result: Path
+
+
 def main(argv: list[str]) -> int:
     """Run one member of a submission; the exit status is the job's."""
+    run = Path(argv[0])
+    try:
+        job = _prepare(run, argv[1])
+    except OSError as error:
+        if not _is_about(error, run):  # the function of a step may do anything when it is imported
+            raise
+        print(f"launchers: nothing is run, as {error.filename}: {error.strerror}", file=sys.stderr)
+        return NOT_RUN
+    return job if isinstance(job, int) else _process(job)
+
+
+def _prepare(run: Path, submission: str) -> _Job | int:
+    """Make all ready for a member's job, or the exit status of a job that has nothing to run.  Raises OSError."""
     from submitit.core.job_environment import JobEnvironment
 
-    run, submission = Path(argv[0]), argv[1]
     ticket = read_ticket(run, submission)
     folder = run / "jobs" / submission
     os.environ["SUBMITIT_FOLDER"] = str(folder)
@@ -65,11 +91,7 @@ def main(argv: list[str]) -> int:
     position = int(environment.array_task_id or 0) if array else 0
     if environment.cluster == OAR_ENVIRONMENT:
         _redirect(paths.stdout, paths.stderr)
-    try:
-        has_name = take(folder, position if array else None, environment.job_id)
-    except OSError as error:
-        print(f"launchers: nothing is run, as {folder} cannot be written: {error.strerror}", file=sys.stderr)
-        return NOT_RUN
+    has_name = take(folder, position if array else None, environment.job_id)
     if has_name.job not in ("", environment.job_id):
         return _follow_other(run, submission, position if array else None, has_name.job, environment.job_id)
     if _has_succeeded_before(environment, folder):
@@ -87,7 +109,7 @@ def main(argv: list[str]) -> int:
     os.environ.update(job_variables(run, step, item))
     if environment.global_rank == 0:
         _write_pickle(run, ticket, step, item, paths.submitted_pickle)
-    return _process(run, folder, ticket, step, item)
+    return _Job(run, folder, ticket, step, item, paths.result_pickle)
 
 
 def _has_succeeded_before(environment: JobEnvironment, folder: Path) -> bool:
@@ -166,22 +188,31 @@ def fill_call(run: Path, step: str, item: int | None) -> tuple[Any, tuple[Any, .
     return call["func"], args, kwargs
 
 
-def _process(run: Path, folder: Path, ticket: Mapping[str, Any], step: str, item: int | None) -> int:
-    """Be a submitit job; the exit status of a command is the job's."""
+def _process(job: _Job) -> int:
+    """Be a submitit job, which writes its result; the exit status of a command is the job's."""
     from submitit.core.submission import process_job
 
     for handler in logging.getLogger("submitit").handlers:  # its lines differ from the job's own in the first word
         handler.setFormatter(logging.Formatter("submitit %(levelname)s (%(asctime)s) - %(message)s"))
+    step, rivals = job.step, job.ticket["rivals"]
     try:
-        process_job(folder)
+        process_job(job.folder)
     except Exception as error:
-        if ticket["fail_fast"] or step in ticket["rivals"]:
-            stop_others(run, ticket["rivals"].get(step, [step]), step, item, ticket["attempt"])
+        if _is_about(error, job.result):
+            print(f"launchers: what came of this job cannot be written: {error}", file=sys.stderr)
+            return NOT_RUN
+        if job.ticket["fail_fast"] or step in rivals:
+            stop_others(job.run, rivals.get(step, [step]), step, job.item, job.ticket["attempt"])
         if isinstance(error, StepCommandError):  # the command's own words are in the log already
             status = error.status if error.status > 0 else 128 - error.status
             return 1 if status == PARENT_FAILED else status
         raise
     return 0
+
+
+def _is_about(error: Exception, path: Path) -> bool:
+    """Whether a file, or one in a folder, could not be read or written; submitit adds to the names of files."""
+    return isinstance(error, OSError) and str(error.filename).startswith(str(path))
 
 
 def stop_others(run: Path, steps: Sequence[str], step: str, item: int | None, attempt: int) -> None:

@@ -195,13 +195,13 @@ def test_a_job_that_cannot_take_its_name_does_not_run(tmp_path, job, monkeypatch
     make_ticket(tmp_path, submission("s"))
 
     def fail(*_):
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "No space left on device", f"{tmp_path}/jobs/s/runner")
 
     monkeypatch.setattr("launchers.runs.gate.os.link", fail)
     assert main([str(tmp_path), "s"]) == 74
     assert job == []
     assert capsys.readouterr().err == (
-        f"launchers: nothing is run, as {tmp_path}/jobs/s cannot be written: No space left on device\n"
+        f"launchers: nothing is run, as {tmp_path}/jobs/s/runner: No space left on device\n"
     )
 
 
@@ -235,6 +235,28 @@ def test_only_the_first_task_writes_the_call(tmp_path, job, monkeypatch):
     assert main([str(tmp_path), "s"]) == 0
     assert not (tmp_path / "jobs" / "s" / "9_submitted.pkl").exists()
     assert len(job) == 1
+
+
+def test_a_call_that_cannot_be_written_runs_nothing(tmp_path, job, monkeypatch, capsys):
+    make_ticket(tmp_path, submission("s"))
+    write_call(tmp_path / "steps" / "s", {"func": max, "args": (1, 2), "kwargs": {}}, None)
+
+    def fail(self, path):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("submitit.core.utils.DelayedSubmission.dump", fail)
+    assert main([str(tmp_path), "s"]) == 74
+    assert job == []
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_a_result_that_cannot_be_written_is_a_line(tmp_path, job, monkeypatch, capsys):
+    make_ticket(tmp_path, submission("s"))
+    write_call(tmp_path / "steps" / "s", {"func": max, "args": (1, 2), "kwargs": {}}, None)
+    path = tmp_path / "jobs" / "s" / "9_0_result.pkl.save_tmp"
+    raising(monkeypatch, OSError(28, "No space left on device", str(path)))
+    assert main([str(tmp_path), "s"]) == 74
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_barrier_does_nothing(tmp_path, job):
