@@ -7,7 +7,7 @@ import pytest
 
 FUZZ = Path(__file__).parents[1] / "tools" / "fuzz"
 SUBJECTS = sorted(path.stem for path in (FUZZ.parent / "fuzz_suite" / "subjects").glob("[a-z]*.py"))
-FEW = {"flow": 60, "views": 30}
+FEW = {"flow": 60, "pasted": 100, "views": 30}
 """How many inputs, where checking 400 would take more than some seconds."""
 
 

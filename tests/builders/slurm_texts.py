@@ -14,8 +14,8 @@ def config(**settings):
 
 
 def node(name="n1", **pairs):
-    """A node of ``scontrol show nodes``: 8 CPUs, 16000 MiB, idle, in partition p."""
-    own = {"CPUTot": 8, "RealMemory": 16000, "State": "IDLE", "Partitions": "p"}
+    """A node of ``scontrol show nodes``: 8 CPUs, 16000 MiB, no GPUs, idle, in partition p."""
+    own = {"CPUTot": 8, "RealMemory": 16000, "Gres": "(null)", "State": "IDLE", "Partitions": "p"}
     return _record("NodeName", name, {**own, **pairs})
 
 

@@ -46,7 +46,7 @@ from attrs import asdict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from slurm_oracle.clusters import Description, cluster, need
+from slurm_oracle.clusters import Description, cluster, limit_jobs, need
 from slurm_oracle.judge import KINDS, Disagreement, Tally, compare, read_cluster
 from slurm_oracle.shrink import Case, shrink
 from slurm_testbed import PORT, Testbed
@@ -65,7 +65,9 @@ def case_of(seed: int, number: int, needs: int) -> tuple[Description, list[str]]
     """Cluster `number` of a seed, and its needs: the same whenever it is asked for."""
     rng = random.Random(f"{seed}/{number}")
     description = cluster(rng)
-    return description, [need(rng, description) for _ in range(needs)]
+    listed = [need(rng, description) for _ in range(needs)]
+    limit_jobs(rng, description)
+    return description, listed
 
 
 def smallest(bed: Testbed, description: Description, wrong: Disagreement, tries: int) -> tuple[Case, Disagreement]:

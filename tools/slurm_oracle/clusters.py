@@ -147,6 +147,30 @@ def _accounts(rng: random.Random, qos: list[str], nodes: list[Description]) -> D
     return accounts
 
 
+COUNTS_OF_QOS = (
+    *("MaxJobsPerUser", "MaxJobsPerAccount", "GrpJobs"),
+    *("MaxSubmitJobsPerUser", "MaxSubmitJobsPerAccount", "GrpSubmitJobs"),
+)
+COUNTS_OF_ACCOUNTS = ("MaxJobs", "MaxSubmitJobs", "GrpJobs", "GrpSubmitJobs")
+
+
+def limit_jobs(rng: random.Random, description: Description) -> None:
+    """Give QoS, accounts and users limits on their numbers of jobs and on the time of all: none, or more than enough."""
+    bearers = [(description["qos"][name], COUNTS_OF_QOS) for name in sorted(description["qos"])]
+    for name in sorted(description["accounts"]):
+        account = description["accounts"][name]
+        bearers += [
+            (account.setdefault("limits", {}), COUNTS_OF_ACCOUNTS),
+            (account["users"][USER], COUNTS_OF_ACCOUNTS),
+        ]
+    for limits, names in bearers:
+        for name in names:
+            if rng.random() < 0.06:
+                limits[name] = rng.choice([0, 500])
+        if rng.random() < 0.06:
+            limits["GrpWall"] = rng.choice(["00:00:00", "01:00:00", "100-0"])
+
+
 def _partition(
     rng: random.Random, name: str, nodes: list[str], qos: list[str], accounts: list[str], described: list[Description]
 ) -> Description:

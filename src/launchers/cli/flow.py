@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from launchers.cli import options as shared
 from launchers.cli import show
-from launchers.terminal import put, put_bytes
+from launchers.cli.output import add_output, write
+from launchers.files.output import DOT, MARKUP, MERMAID, is_stream, seal
 
 if TYPE_CHECKING:
     from launchers.flow.compile import FlowLayout
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the JSON of `flow show`: docs/json.md."""
+COMMENTS = {"mermaid": MERMAID, "dot": DOT, "svg": MARKUP}
+"""How the formats of `flow graph` take a comment; a PNG has none that a person could read."""
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -171,7 +174,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _graph_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--format", choices=("mermaid", "dot", "svg", "png"), default="mermaid", help="default: mermaid")
-    verb.add_argument("-o", "--output", metavar="FILE", help="write to this file")
+    add_output(verb, "write to this file (default: -, stdout)", default="-")
 
 
 def _graph(options: argparse.Namespace) -> int:
@@ -179,21 +182,21 @@ def _graph(options: argparse.Namespace) -> int:
 
     flow = _read(options)
     plan = compile_plan(lay_out(flow), job_identities(flow))
+    drawing: str | bytes
     if options.format == "png":
-        return _png(plan, options.output)
-    text = plan.graph(options.format)
-    if options.output:
-        Path(options.output).write_text(text, encoding="utf-8")
+        drawing = _png(plan, options.output)
     else:
-        put(text)
+        text = plan.graph(options.format)
+        drawing = text if is_stream(options.output) else seal(text, COMMENTS[options.format])
+    write("launchers flow graph", options.output, drawing, force=options.force)
     return 0
 
 
-def _png(plan: Plan, output: str | None) -> int:
+def _png(plan: Plan, output: str) -> bytes:
     from launchers.commands import CommandNotFoundError, LocalConnector
     from launchers.plan.tree import PlanError
 
-    if not output and sys.stdout.isatty():
+    if is_stream(output) and sys.stdout.isatty():
         raise PlanError(["a terminal cannot show a PNG: use -o FILE"])
     with TemporaryDirectory() as folder:
         path = Path(folder) / "graph.png"
@@ -204,12 +207,7 @@ def _png(plan: Plan, output: str | None) -> int:
             raise PlanError([missing]) from None
         if outcome.status:
             raise PlanError([f"Graphviz cannot draw this graph: {outcome.complaint}"])
-        drawn = path.read_bytes()
-    if output:
-        Path(output).write_bytes(drawn)
-    else:
-        put_bytes(drawn)
-    return 0
+        return path.read_bytes()
 
 
 # -- show ------------------------------------------------------------------------------------------------------

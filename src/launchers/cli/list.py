@@ -44,8 +44,21 @@ def _print_group(group: Group) -> None:
         print(f"  cannot be reached: {group.unreachable}")
     for note in group.notes:
         print(f"  {note}")
-    if not group.unreachable and (rows := [_row(offer) for offer in _distinct(group)]):
-        show.print_table(rows, HEAD)
+    offers = _distinct(group)
+    if group.unreachable or not offers:
+        return
+    if _architectures_differ(group):
+        if group.login_arch:
+            print(f"  jobs are submitted from {group.login_arch}")
+        show.print_table([(*_row(offer), offer.shape.arch or "?") for offer in offers], (*HEAD, "ARCH"))
+    else:
+        show.print_table([_row(offer) for offer in offers], HEAD)
+
+
+def _architectures_differ(group: Group) -> bool:
+    """Whether a program that runs where it was submitted may not run on some node."""
+    of_nodes = {shape.arch for partition in group.partitions for shape in partition.shapes}
+    return len((of_nodes | {group.login_arch}) - {None}) > 1
 
 
 def _distinct(group: Group) -> list[Offer]:

@@ -6,10 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from launchers.cli.convert import write
+from launchers.cli.convert import OWN_ENTRY, write_facts
+from launchers.cli.output import add_force
 from launchers.commands import LocalConnector
 from launchers.config.emit import Converted, to_yaml
 from launchers.config.facts_file import load_slurm_facts
+from launchers.files.output import YAML, check_output, seal
 from launchers.launcher.conversion import facts_path
 from launchers.slurm.probe import fill_in_probed, needed_probes, run_probe
 
@@ -20,6 +22,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     """Options of this command."""
     command.add_argument("file", metavar="FILE", help="a facts file, or the launchers.yaml that names one with facts:")
     command.add_argument("--dry-run", action="store_true", help="print the jobs that would run, and run none")
+    add_force(command)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     if not probes:
         print("launchers probe: the memory of every GPU is known", file=sys.stderr)
         return 0
+    check_output(str(path), OWN_ENTRY, force=options.force)
     results = {}
     for key, probe in probes.items():
         result = run_probe(probe, LocalConnector())
@@ -45,7 +49,6 @@ def run(options: argparse.Namespace) -> int:
         else:
             results[key] = (probe, result)
     if results:
-        text = to_yaml(Converted(fill_in_probed(group, results)), HEAD)
-        if status := write(path, text, "launchers probe", diff=True):
-            return status
+        text = seal(to_yaml(Converted(fill_in_probed(group, results)), HEAD), YAML)
+        write_facts("launchers probe", str(path), text, force=options.force)
     return 0 if len(results) == len(probes) else 1

@@ -101,7 +101,7 @@ def describe(device: Device) -> str:
     """One class of devices in a few words: ``2 x A100 40G``."""
     count = "?" if device.count is None else str(device.count)
     memory = " or ".join(map(format_memory, device.possible_sizes)) or "unknown memory"
-    return f"{count} x {device.model or device.kind} {memory}"
+    return f"{count} x {next(iter(device.names), device.kind)} {memory}"
 
 
 # -- JSON ------------------------------------------------------------------------------------------------------
@@ -119,6 +119,7 @@ def offer_json(offer: Offer) -> dict[str, Any]:
         "priority": offer.partition.priority + offer.access.priority,
         "cores": shape.cores,
         "memory": shape.memory,
+        "arch": shape.arch,
         "features": sorted(shape.features),
         "accelerators": [
             {

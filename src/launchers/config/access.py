@@ -20,6 +20,7 @@ _SIMPLE_LIMITS = {
     "max_cpus_per_node": ("cpu", Per.NODE, "MaxCPUsPerNode"),
     "max_mem_per_node": ("mem", Per.NODE, "MaxMemPerNode"),
     "max_mem_per_cpu": ("mem", Per.CPU, "MaxMemPerCPU"),
+    "grp_wall": ("duration", Per.JOB, "GrpWall"),
 }
 """Fields of LimitsSpec that bound one quantity, per what, and Slurm's name for the rule."""
 _TRES_LIMITS = {
@@ -36,6 +37,21 @@ _TRES_LIMITS = {
     "grp_tres_mins": (Per.MINUTE, "GrpTRESMins"),
 }
 """Fields of LimitsSpec that bound a TRES each, per what, and Slurm's name for the rule."""
+_COUNTS = {
+    "max_submit": "MaxSubmitJobs",
+    "max_submit_per_account": "MaxSubmitJobsPerAccount",
+    "grp_submit": "GrpSubmitJobs",
+    "max_jobs": "MaxJobs",
+    "max_jobs_per_account": "MaxJobsPerAccount",
+    "grp_jobs": "GrpJobs",
+    "grp_wall": "GrpWall",
+}
+"""Fields of LimitsSpec that let nobody in where they are 0, and Slurm's names for the rules.
+
+The shortest time that a file can have is a second: GrpWall=0 is written so.
+"""
+_OF_A_QOS = {"max_submit_per_account": "max_submit", "max_jobs_per_account": "max_jobs"}
+"""Fields of a QoS that count in place of an account's, as those of the same name do."""
 _MINIMUMS = ("min_nodes", "min_tres")
 JUDGED = ("cpu", "mem", "node", "gres/gpu")
 """The TRES that a requirement asks for (and gres/gpu:TYPE)."""
@@ -89,12 +105,17 @@ def _first(sources: Iterable[Mapping[Key, Limit]]) -> dict[Key, Limit]:
     return merged
 
 
-def _closed_reason(spec: LimitsSpec | None, source: Source) -> str | None:
-    """Why no job at all may use this QoS or account; None: jobs may."""
-    for field, rule in (("max_jobs", "MaxJobs"), ("max_submit", "MaxSubmitJobs")):
-        if spec is not None and getattr(spec, field) == 0:
-            return f"{source} has {rule}=0"
-    return None
+def _closed_reason(sources: Iterable[tuple[LimitsSpec | None, Source]]) -> str | None:
+    """Why these let no job in, of which the first that sets a limit counts; None: jobs may come."""
+    first: dict[str, tuple[int, Source]] = {}
+    for spec, source in sources:
+        hidden = {_OF_A_QOS.get(field, field) for field in first} if source.kind is SourceKind.ACCOUNT else set()
+        for field in _COUNTS:
+            value = getattr(spec, field, None)
+            if value is not None and field not in hidden:
+                first.setdefault(field, (value, source))
+    closed = ((source, _COUNTS[field]) for field, (value, source) in first.items() if value <= (field == "grp_wall"))
+    return next((f"{source} has {rule}=0" for source, rule in closed), None)
 
 
 def accesses(group: SlurmGroup, partition: str, spec: PartitionSpec, limits: tuple[Limit, ...]) -> tuple[Access, ...]:
@@ -141,11 +162,13 @@ def _access(
 ) -> Access:
     defined: dict[Any, QosSpec] = dict(group.qos or {})
     qos = defined.get(qos_name, QosSpec())
-    qos_source, account_source = Source(SourceKind.QOS, qos_name), Source(SourceKind.ACCOUNT, account_name)
-    sources = [_qos_limits(qos_name, qos), limits_of(account.limits, account_source)]
+    all_qos = [(qos_name, qos)]
     if spec.partition_qos and spec.partition_qos in defined:
         job_qos_first = "OverPartQOS" in (qos.flags or ())
-        sources.insert(1 if job_qos_first else 0, _qos_limits(spec.partition_qos, defined[spec.partition_qos]))
+        all_qos.insert(1 if job_qos_first else 0, (spec.partition_qos, defined[spec.partition_qos]))
+    account_source = Source(SourceKind.ACCOUNT, account_name)
+    sources = [*(_qos_limits(name, each) for name, each in all_qos), limits_of(account.limits, account_source)]
+    counts = [(each.limits, Source(SourceKind.QOS, name)) for name, each in all_qos]
     lifted = {_LIFTS[flag] for flag in qos.flags or () if flag in _LIFTS}  # flags of the partition's QoS lift nothing
     kept = tuple(limit for limit in limits if (limit.quantity, limit.is_minimum) not in lifted)
     return Access(
@@ -154,7 +177,7 @@ def _access(
         priority=(qos.priority or 0) + (account.priority or 0),
         limits=kept + tuple(_first(sources).values()),
         rank=_rank(group, account_name, account, qos_name),
-        closed_reason=_closed_reason(qos.limits, qos_source) or _closed_reason(account.limits, account_source),
+        closed_reason=_closed_reason([*counts, (account.limits, account_source)]),
     )
 
 

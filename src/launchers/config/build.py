@@ -10,7 +10,7 @@ import attrs
 from launchers.config import schema
 from launchers.config.access import accesses, limits_of
 from launchers.config.features import Captured, SlowRegexError, read_features
-from launchers.config.nodes import Models, local_shape, oar_shape, property_features, slurm_shape
+from launchers.config.nodes import Models, architecture, local_shape, oar_shape, property_features, slurm_shape
 from launchers.files.problems import ConfigError, Problem
 from launchers.offer.model import Access, Defaults, Group, Partition, Shape, Source, SourceKind
 from launchers.offer.rules import OAR_RULES, SLURM_RULES
@@ -97,6 +97,7 @@ def slurm_group(
         memory_constraint=memory_constraint is not False,
         sbatch=tuple((spec.sbatch or {}).items()),
         unreachable=unreachable,
+        login_arch=architecture(spec.login_arch),
         live=bool(spec.live),
     )
 
@@ -170,6 +171,7 @@ def oar_group(
         levels=levels,
         project=spec.project,
         unreachable=unreachable,
+        login_arch=architecture(spec.login_arch),
     )
 
 

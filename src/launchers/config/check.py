@@ -28,6 +28,7 @@ from launchers.files.problems import ConfigError, Problem
 from launchers.files.tree import KeyPath
 from launchers.gpus.catalogue import identify
 from launchers.offer.model import Limit, Partition
+from launchers.quantities.architectures import KNOWN, normalize_architecture
 from launchers.quantities.hosts import host_set, join_hosts
 
 _TRES_FIELDS = ("max_tres", "max_tres_per_node", "max_tres_per_user", "max_tres_per_account", "grp_tres", "min_tres")
@@ -37,7 +38,7 @@ _UNKNOWN_COUNT = 10**6
 
 def check(config: Config) -> list[Problem]:
     """Everything that is wrong with a file that loads, and with the facts files it names, in the order of the file."""
-    problems = [*_ids(config), *_connectors(config), *_tags(config), *_models(config)]
+    problems = [*_ids(config), *_connectors(config), *_tags(config), *_models(config), *_architectures(config)]
     for index, cluster in enumerate(config.document.oar or ()):
         problems += _oar_problems(config, cluster, ("oar", index))
     for index, group in enumerate(config.document.slurm or ()):
@@ -138,6 +139,30 @@ def _models(config: Config) -> Iterator[Problem]:
         if spec.model and spec.memory is None and spec.model not in defined and identify(spec.model) is None:
             message, hint = f"the GPU model {spec.model!r} is not known", "give memory:, or define it under gpus:"
             yield config.tree.problem("LC207", (*path, "model"), message, hint)
+
+
+def _architectures(config: Config) -> Iterator[Problem]:
+    for path, name in _named_architectures(config):
+        if normalize_architecture(name) not in KNOWN:
+            message = f"{name!r} is not an architecture that is known here"
+            yield config.tree.problem("LC215", path, message, f"uname -m prints it; known: {', '.join(KNOWN)}")
+
+
+def _named_architectures(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Every architecture that the file names, and its path."""
+    for key, index, group in _groups(config):
+        for field in ("arch", "login_arch"):
+            if name := getattr(group, field, None):
+                yield (key, index, field), name
+    for index, cluster in enumerate(config.document.oar or ()):
+        for number, nodes in enumerate(cluster.nodes or ()):
+            if nodes.arch:
+                yield ("oar", index, "nodes", number, "arch"), nodes.arch
+    for index, group in enumerate(config.document.slurm or ()):
+        for name, spec in (group.partitions or {}).items():
+            for number, block in enumerate(spec.nodes or ()):
+                if block.arch:
+                    yield ("slurm", index, "partitions", name, "nodes", number, "arch"), block.arch
 
 
 def _accelerators(config: Config) -> Iterator[tuple[KeyPath, Any]]:

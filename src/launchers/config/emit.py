@@ -25,10 +25,11 @@ Path = tuple[Any, ...]
 
 @attrs.frozen
 class Converted(Generic[G]):
-    """An entry of launchers.yaml and the comments in it."""
+    """An entry of launchers.yaml, the comments in it, and messages on what no such file can hold."""
 
     group: G
     notes: Notes = attrs.field(factory=dict)
+    left_out: tuple[str, ...] = ()
 
 
 def to_yaml(converted: Converted[Any], head: str = "") -> str:
@@ -54,7 +55,9 @@ class _Comments:
 
     def at(self, path: Path) -> str:
         """The end of the line of a value: its comment, if it has one."""
-        return f"  # {self.notes[path]}" if path in self.notes else ""
+        if path not in self.notes:
+            return ""
+        return "  # " + "".join(letter if letter.isprintable() else "?" for letter in self.notes[path])
 
 
 def _object(value: Any, comments: _Comments, path: Path, indent: int) -> Iterator[str]:
@@ -68,7 +71,7 @@ def _object(value: Any, comments: _Comments, path: Path, indent: int) -> Iterato
 def _entry(key: str, item: Any, kind: Any, comments: _Comments, path: Path, indent: int) -> Iterator[str]:
     """``key: value``: one line if that is short and has no comments inside, else a block."""
     start = f"{' ' * indent}{_scalar(key)}:"
-    if not _is_nested(item) or not (_is_block(item) or path in comments.above):
+    if _is_empty(item) or not _is_nested(item) or not (_is_block(item) or path in comments.above):
         line = f"{start} {_flow(item, kind)}"
         if not _is_nested(item) or len(line) <= WIDTH:
             yield line + comments.at(path)
@@ -100,6 +103,11 @@ def _item(value: Any, comments: _Comments, path: Path, indent: int) -> Iterator[
 
 def _is_nested(item: Any) -> bool:
     return isinstance(item, Mapping | tuple) or attrs.has(type(item))
+
+
+def _is_empty(item: Any) -> bool:
+    """Whether an object has no field that is set: a partition of which only the name is known."""
+    return attrs.has(type(item)) and all(getattr(item, field.name) is None for field in attrs.fields(type(item)))
 
 
 def _is_block(item: Any) -> bool:

@@ -115,4 +115,5 @@ def _split(blocks: Sequence[NodesSpec], written: NodesSpec) -> tuple[list[NodesS
 
 def _sized(block: NodesSpec, hosts: Any) -> NodesSpec:
     available = None if block.available is None else Count(min(block.available, len(hosts)))
-    return attrs.evolve(block, hosts=Hosts(str(hosts)), count=Count(len(hosts)), available=available)
+    tres = block.tres if block.count == len(hosts) else None
+    return attrs.evolve(block, hosts=Hosts(str(hosts)), count=Count(len(hosts)), available=available, tres=tres)

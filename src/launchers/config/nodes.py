@@ -13,8 +13,9 @@ import attrs
 
 from launchers.config import schema
 from launchers.config.features import Captured
-from launchers.gpus.catalogue import identify, nominal_memory
+from launchers.gpus.catalogue import Card, identify, kind_of, nominal_memory
 from launchers.offer.model import Device, Shape
+from launchers.quantities.architectures import normalize_architecture
 from launchers.quantities.hosts import count_hosts, host_set, join_hosts
 from launchers.quantities.units import parse_memory
 
@@ -63,6 +64,8 @@ def slurm_shape(
         threads_per_core=cpu.get("threads_per_core") or 1,
         cpus_per_socket=cpu.get("cpus_per_socket") or 1,
         mem_per_core=cpu.get("mem_per_cpu"),
+        total_cores=(nodes.tres or {}).get("cpu"),
+        arch=architecture(nodes.arch),
     )
 
 
@@ -81,6 +84,7 @@ def oar_shape(nodes: schema.OarNodes, index: int, models: Models) -> Shape:
         count=count,
         available=nodes.available,
         hosts=hosts,
+        arch=architecture(nodes.arch),
     )
 
 
@@ -90,7 +94,20 @@ def local_shape(spec: schema.LocalGroup, name: str, models: Models) -> Shape:
     listed = [schema.AcceleratorSpec(**attrs.asdict(gpu, recurse=False)) for gpu in gpus]
     devices = tuple(_device(accelerator, models, None, "cuda") for accelerator in (*listed, *(spec.accelerators or ())))
     cpu = spec.cpu or schema.CpuSpec()
-    return Shape(name, cores=cpu.cores, memory=cpu.memory, devices=_present(devices), count=1, available=1)
+    return Shape(
+        name,
+        cores=cpu.cores,
+        memory=cpu.memory,
+        devices=_present(devices),
+        count=1,
+        available=1,
+        arch=architecture(spec.arch),
+    )
+
+
+def architecture(name: str | None) -> str | None:
+    """The architecture that a file names, in the spelling of ``uname -m``."""
+    return normalize_architecture(name) if name else None
 
 
 def property_features(properties: Mapping[Any, Any] | None) -> frozenset[str]:
@@ -183,7 +200,7 @@ def _present(devices: tuple[Device, ...]) -> tuple[Device, ...]:
 
 def _device(spec: schema.AcceleratorSpec, models: Models, ratio: float | None, default_kind: str) -> Device:
     """One class of devices; `ratio` is the min_mem_ratio of the layers, which the class itself overrides."""
-    card = identify(spec.model, models) if spec.model else None
+    card = _card(spec, models)
     memory: int | None = spec.memory
     if memory is not None:
         memory = nominal_memory(memory, spec.model)
@@ -192,7 +209,7 @@ def _device(spec: schema.AcceleratorSpec, models: Models, ratio: float | None, d
     sizes = card.memory if card and memory is None else ()
     min_memory, rule = _min_memory(spec, memory or min(sizes, default=0), ratio)
     return Device(
-        kind=spec.kind or (card.kind if card else default_kind),
+        kind=spec.kind or (card.kind if card else kind_of(spec.model or spec.type or "") or default_kind),
         count=spec.count,
         memory=memory,
         model=spec.model,
@@ -201,6 +218,17 @@ def _device(spec: schema.AcceleratorSpec, models: Models, ratio: float | None, d
         type=spec.type,
         sizes=sizes,
     )
+
+
+def _card(spec: schema.AcceleratorSpec, models: Models) -> Card | None:
+    """What the model and the GRES type say: the type may state a size that the model leaves open, or contradict it."""
+    by_model = identify(spec.model, models) if spec.model else None
+    by_type = identify(spec.type, models) if spec.type else None
+    if by_type is None or by_type.kind == "mps":  # a site's own name: no cluster has Apple's
+        return by_model
+    if spec.model and (by_model is None or by_model.model != by_type.model):
+        return by_model
+    return by_type
 
 
 def _min_memory(spec: schema.AcceleratorSpec, size: int, ratio: float | None) -> tuple[int, str]:

@@ -24,7 +24,7 @@ from launchers.files.kinds import (
     documented,
 )
 
-Kind = Literal["cuda", "rocm", "mps", "gpu"]
+Kind = Literal["cuda", "rocm", "mps", "xpu", "hpu", "tpu", "gpu"]
 Choose = Literal["tightest", "widest", "random"]
 Gres = Literal["gpus_per_node", "gres", "gres_typed"]
 JobType = Literal["besteffort", "idempotent", "deploy", "container"]
@@ -35,7 +35,7 @@ State = Literal["UP", "DOWN", "DRAIN", "INACTIVE"]
 class AcceleratorSpec:
     """Equal accelerators of one node."""
 
-    kind: Kind | None = documented("cuda, rocm, mps, or gpu if it is not known")
+    kind: Kind | None = documented("cuda, rocm, mps, xpu (Intel), hpu (Gaudi), tpu, or gpu if it is not known")
     model: Line | None = documented(
         "the model, such as A100; the catalogue then knows kind and, where it is certain, memory"
     )
@@ -80,6 +80,9 @@ class NodeConfiguration:
     accelerators: tuple[AcceleratorSpec, ...] | None = documented("accelerators, class by class; replaces gpu")
 
 
+Tres = dict[Name, Memory | Count]
+
+
 @frozen
 class NodesSpec:
     """Nodes of a partition that are alike."""
@@ -87,14 +90,13 @@ class NodesSpec:
     hosts: tuple[Hosts, ...] | Hosts | None = documented("host names: a list, or a folded list such as rtx-[01-02]")
     count: Count | None = documented("number of nodes; 0 without hosts means that it is not known")
     available: Count | None = documented("number of nodes that were neither down nor drained")
+    arch: Name | None = documented("their processor architecture, such as x86_64 or aarch64")
     features: tuple[Name, ...] | None = documented("their features in Slurm")
     configuration: NodeConfiguration | None = documented("what they are like")
     cpu: CpuSpec | None = documented("short for configuration.cpu")
     gpu: GpuSpec | None = documented("short for configuration.gpu")
     accelerators: tuple[AcceleratorSpec, ...] | None = documented("short for configuration.accelerators")
-
-
-Tres = dict[Name, Memory | Count]
+    tres: Tres | None = documented("what all of them have together, where it is not known what each has: TRES in Slurm")
 
 
 @frozen
@@ -120,8 +122,15 @@ class LimitsSpec:
     max_tres_run_mins_per_account: Tres | None = documented("MaxTRESRunMinsPerAccount: of an account's running jobs")
     grp_tres_run_mins: Tres | None = documented("GrpTRESRunMins: TRES times minutes of all running jobs")
     grp_tres_mins: Tres | None = documented("GrpTRESMins: TRES times minutes, used up over time")
-    max_jobs: Count | None = documented("MaxJobs or GrpJobs; with 0 no job can run")
-    max_submit: Count | None = documented("MaxSubmitJobs or GrpSubmitJobs; with 0 no job can be submitted")
+    grp_wall: Duration | None = documented("GrpWall: time of all jobs together; no job can have more")
+    max_jobs: Count | None = documented("MaxJobs of an account, MaxJobsPerUser of a QoS; with 0 no job can run")
+    max_jobs_per_account: Count | None = documented("MaxJobsPerAccount of a QoS")
+    grp_jobs: Count | None = documented("GrpJobs")
+    max_submit: Count | None = documented(
+        "MaxSubmitJobs of an account, MaxSubmitJobsPerUser of a QoS; with 0 no job can be submitted"
+    )
+    max_submit_per_account: Count | None = documented("MaxSubmitJobsPerAccount of a QoS")
+    grp_submit: Count | None = documented("GrpSubmitJobs")
 
 
 @frozen
@@ -192,6 +201,7 @@ class LocalGroup:
     disabled: bool | None = documented("true: never choose it")
     probe: bool | None = documented("read what the file leaves out from this machine")
     tokens: dict[Name, Count] | None = documented("for each token, how many jobs at once may hold it, across processes")
+    arch: Name | None = documented("its processor architecture, such as x86_64 or aarch64")
     cpu: CpuSpec | None = documented("processors and memory that jobs can have")
     gpu: tuple[GpuSpec, ...] | GpuSpec | None = documented("accelerators: one entry, or a list")
     accelerators: tuple[AcceleratorSpec, ...] | None = documented("accelerators, class by class")
@@ -209,6 +219,7 @@ class SlurmGroup:
     disabled: bool | None = documented("true: never choose it")
     facts: Line | None = documented("a file written by `launchers convert`; this entry overrides it key by key")
     query_slurm: bool | None = documented("read the live cluster; this entry overrides it key by key")
+    login_arch: Name | None = documented("the processor architecture of the node where jobs are submitted")
     live: bool | None = documented("order otherwise equal offers by idle nodes and waiting jobs")
     features_regex: tuple[Regex, ...] | None = documented(
         "regular expressions for features; groups: cuda_count, cuda_memory, rocm_count, rocm_memory, gpu_count, "
@@ -236,6 +247,7 @@ class OarNodes:
     hosts: tuple[Hosts, ...] | Hosts | None = documented("their names: a list, or a folded list such as chifflot-[1-8]")
     count: Count | None = documented("number of nodes")
     available: Count | None = documented("number of nodes that were alive")
+    arch: Name | None = documented("their processor architecture, such as x86_64 or aarch64")
     cpu: CpuSpec | None = documented("processors and memory")
     accelerators: tuple[AcceleratorSpec, ...] | None = documented("accelerators, class by class")
     properties: dict[Property, Value] | None = documented(
@@ -277,6 +289,7 @@ class OarGroup:
     disabled: bool | None = documented("true: never choose it")
     facts: Line | None = documented("a file written by `launchers convert`; this entry overrides it key by key")
     query_oar: bool | None = documented("read the live cluster; this entry overrides it key by key")
+    login_arch: Name | None = documented("the processor architecture of the node where jobs are submitted")
     resources: tuple[Property, ...] | None = documented(
         "the levels that jobs ask for, hosts first; default [host, gpu, core]; without core, jobs get whole nodes"
     )

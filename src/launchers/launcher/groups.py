@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from launchers.config.find import Located, check_owner, locate
 from launchers.errors import UNREACHABLE, LauncherNotFoundError
 from launchers.jobs.backend import Backend
 from launchers.offer.model import Group
+from launchers.quantities.architectures import normalize_architecture
 from launchers.schedulers import OAR, SLURM, backend
 
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ def ask_cluster(*, refresh: bool = False) -> tuple[SlurmGroup | str, tuple[str, 
     answer = query(refresh=refresh)
     if isinstance(answer, str):
         return answer, ()
-    return answer.group, (_age(answer.age), *(f"not asked: {failure}" for failure in answer.failed))
+    return _submitted_here(answer.group), (_age(answer.age), *(f"not asked: {failure}" for failure in answer.failed))
 
 
 def ask_oar(*, refresh: bool = False) -> tuple[OarGroup | str, tuple[str, ...]]:
@@ -145,7 +147,12 @@ def ask_oar(*, refresh: bool = False) -> tuple[OarGroup | str, tuple[str, ...]]:
     from launchers.oar.query import query
 
     answer = query(refresh=refresh)
-    return (answer, ()) if isinstance(answer, str) else (answer.group, (_age(answer.age),))
+    return (answer, ()) if isinstance(answer, str) else (_submitted_here(answer.group), (_age(answer.age),))
+
+
+def _submitted_here(group: G) -> G:
+    """The entry of a live cluster: this machine submits its jobs."""
+    return evolve(group, login_arch=normalize_architecture(platform.machine()))
 
 
 def _age(seconds: float) -> str:

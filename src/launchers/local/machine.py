@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from launchers.commands import CommandError, CommandNotFoundError, Connector, LocalConnector
 from launchers.gpus.drivers import AMD_QUERY, NVIDIA_QUERY, LocalDevice, read_amd, read_nvidia
 from launchers.offer.model import Access, Device, Group, Partition, Shape
+from launchers.quantities.architectures import normalize_architecture
 
 VISIBLE = {"cuda": "CUDA_VISIBLE_DEVICES", "rocm": "ROCR_VISIBLE_DEVICES"}
 """The variables that show a process only some devices."""
@@ -39,7 +40,7 @@ def probe(connector: Connector | None = None, environ: Mapping[str, str] | None 
 
 def machine_group(machine: Machine, name: str = "this machine") -> Group:
     """A probed machine as a launcher group: the only one where there is no configuration."""
-    shape = Shape(name, machine.cores, machine.memory, _device_classes(machine), count=1, available=1)
+    shape = Shape(name, machine.cores, machine.memory, _device_classes(machine), count=1, available=1, arch=arch())
     return Group(name, "local", (Partition("", (shape,), (Access(),)),), tags=frozenset({"local"}), notes=machine.notes)
 
 
@@ -65,10 +66,16 @@ def fill_groups(groups: tuple[Group, ...], probed: Collection[str]) -> tuple[Gro
             cores=machine.cores if shape.cores is None else shape.cores,
             memory=machine.memory if shape.memory is None else shape.memory,
             devices=shape.devices or _device_classes(machine),
+            arch=shape.arch or arch(),
         )
         return evolve(group, partitions=(evolve(partition, shapes=(shape,)),), notes=machine.notes)
 
     return tuple(fill(group) if group.scheduler == "local" and group.name in probed else group for group in groups)
+
+
+def arch() -> str | None:
+    """The architecture of this machine's processors."""
+    return normalize_architecture(platform.machine())
 
 
 # -- cores and memory ------------------------------------------------------------------------------------------

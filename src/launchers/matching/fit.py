@@ -22,7 +22,7 @@ from launchers.matching.rejection import (
 from launchers.matching.request import Allocation, Request, Wants, devices_by_type, request_for
 from launchers.offer.assign import any_grant_satisfies, assign, count_equal, match_device
 from launchers.offer.assumption import Assumption, Unstated
-from launchers.offer.model import Device, Offer
+from launchers.offer.model import Device, Offer, Shape
 from launchers.requirement import Alternative
 
 ASSUMES_ANY_GPU = Assumption(Unstated.GPU_CHOICE)
@@ -146,6 +146,12 @@ def _waste(offer: Offer, alternative: Alternative, request: Request, allocation:
     return gpu_memory, max(0, gpus), max(0, cores), max(0, memory)
 
 
+def _is_one_node_large_enough(shape: Shape, alternative: Alternative) -> bool:
+    """Whether some node is sure to have the cores of a job that asks for nothing else: one has the mean or more."""
+    asks_for_more = alternative.nodes > 1 or alternative.cpu_memory or alternative.accelerators
+    return not asks_for_more and (alternative.cores or 0) <= shape.cores_somewhere
+
+
 def _assumed(
     offer: Offer, alternative: Alternative, request: Request, wants: Wants, flow: list[list[int]]
 ) -> tuple[Assumption, ...]:
@@ -160,7 +166,7 @@ def _assumed(
         wants, shape.devices, request.devices, certain=not assumed
     ):
         assumed[ASSUMES_ANY_GPU] = None
-    if alternative.cores and shape.cores is None:
+    if alternative.cores and shape.cores is None and not _is_one_node_large_enough(shape, alternative):
         assumed[Assumption(Unstated.CORES)] = None
     if alternative.cpu_memory and shape.memory is None:
         assumed[Assumption(Unstated.MEMORY)] = None

@@ -154,16 +154,21 @@ def _no_device_left(
     reason: Reason, want: Accelerator, refused: Sequence[Device], devices: Sequence[Device]
 ) -> Rejection:
     if reason is Reason.GPU_KIND:
-        kinds = ", ".join(sorted({device.kind for device in devices})) or NO_GPU
+        kinds = ", ".join(sorted(set(map(_kind, devices)))) or NO_GPU
         return Rejection(reason, want.kind, kinds, accelerator=want)
     if reason is Reason.GPU_MODEL:
-        models = ", ".join(sorted({device.model or "?" for device in refused}))
+        models = ", ".join(sorted({name for device in refused for name in device.names}))
         return Rejection(reason, want.model, models, accelerator=want)
     if reason is Reason.GPU_MEMORY:
         most = max(max(device.possible_sizes) for device in refused)
         return Rejection(reason, want.memory, most, accelerator=want)
     least = min(refused, key=lambda device: device.min_memory)
     return Rejection(reason, want.memory, least.min_memory, rule=least.min_memory_rule, accelerator=want)
+
+
+def _kind(device: Device) -> str:
+    """The kind of a device; with its name where nobody knows the kind, such as ``gpu:gen``."""
+    return ":".join([device.kind, *device.names]) if device.kind == "gpu" else device.kind
 
 
 def _compared_cpus(limit: Limit, allocation: Allocation) -> int:

@@ -14,7 +14,10 @@ from launchers.quantities.units import GIB, format_memory, format_timespan
 from launchers.requirement import Alternative
 
 DAY, HOUR = 86400, 3600
-GPU_NAMES = {"cuda": "CUDA GPU", "rocm": "ROCm GPU", "mps": "MPS GPU", "gpu": "GPU"}
+GPU_NAMES = {
+    "cuda": "CUDA GPU", "rocm": "ROCm GPU", "mps": "MPS GPU", "gpu": "GPU",
+    "xpu": "Intel GPU", "hpu": "Gaudi accelerator", "tpu": "TPU",
+}  # fmt: skip
 """GPU kinds as their makers write them."""
 
 
@@ -84,7 +87,13 @@ def _article(kind: str) -> str:
 
 
 def _gpu_kinds(kinds: str) -> str:
-    return kinds if kinds == NO_GPU else " and ".join(f"{_gpu_name(kind)}s" for kind in kinds.split(", "))
+    return kinds if kinds == NO_GPU else " and ".join(map(_gpus, kinds.split(", ")))
+
+
+def _gpus(kind: str) -> str:
+    """GPUs of a kind; those of ``gpu:gen`` are of an unknown one."""
+    _, unknown, name = kind.partition(":")
+    return f"accelerators of unknown kind ({name})" if unknown else f"{_gpu_name(kind)}s"
 
 
 def _limit_text(limit: Limit, asked: int | str | None) -> str:
@@ -136,6 +145,7 @@ def assumption_text(assumption: Assumption) -> str:
     """What is assumed, and which fact is not stated."""
     texts = {
         Unstated.GPU_KIND: f"the GPUs are {assumption.value} (their kind is not known)",
+        Unstated.GPU_USE: f"the job can use {assumption.value} (not known to be a CUDA, ROCm or MPS GPU)",
         Unstated.GPU_MODEL: f"the GPU model is {assumption.value} (it is not known)",
         Unstated.GPU_MEMORY: "the GPUs have enough memory (its size is not known)",
         Unstated.GPU_COUNT: "each node has enough GPUs (their number is not known)",
@@ -160,7 +170,8 @@ def relaxation_text(relaxation: Relaxation) -> str:
 def change_text(change: Change) -> str:
     """One change, as it stands behind an if."""
     if change.term is Term.GPU_KIND:
-        return f"any kind of GPU would do ({change.to} here)"
+        here = str(change.to).replace("gpu:", "")
+        return f"any kind of GPU would do ({here} here)"
     if change.term is Term.GPU_MODEL:
         return f"any GPU model would do ({change.to} here)"
     counted = change.term in (Term.GPUS, Term.CORES, Term.NODES)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from attrs import evolve
 
 from launchers.config import schema
+from launchers.config.acceptable import converted
 from launchers.config.emit import Converted, Notes
 from launchers.files import kinds
-from launchers.gpus.catalogue import identify, nominal_memory
+from launchers.gpus.catalogue import identify, kind_of, nominal_memory
 from launchers.oar.facts import OarFacts, OarNode
 from launchers.quantities.hosts import fold_hosts
 
@@ -32,7 +33,7 @@ def convert(facts: OarFacts, *, hosts: bool = True, id: str | None = None) -> Co
         },
         nodes=tuple(_nodes_spec(group, hosts) for group in groups) or None,
     )
-    return Converted(entry, _notes(groups))
+    return converted(entry, _notes(groups))
 
 
 def _equal_nodes(facts: OarFacts) -> list[list[OarNode]]:
@@ -73,6 +74,7 @@ def _nodes_spec(group: list[OarNode], hosts: bool) -> schema.OarNodes:
         hosts=kinds.Name(fold_hosts(node.name for node in group)) if hosts else None,
         count=kinds.Count(len(group)),
         available=kinds.Count(alive) if alive < len(group) else None,
+        arch=None if node.arch is None else kinds.Name(node.arch),
         cpu=None if cpu == schema.CpuSpec() else cpu,
         accelerators=(_accelerator_spec(node),) if node.gpus else None,
         properties={kinds.Property(key): kinds.Value(value) for key, value in node.properties} or None,
@@ -85,7 +87,7 @@ def _accelerator_spec(node: OarNode) -> schema.AcceleratorSpec:
     if memory is None and card and len(card.memory) == 1:
         memory = card.memory[0]
     return schema.AcceleratorSpec(
-        kind=card.kind if card else None,  # type: ignore[arg-type]
+        kind=kind_of(node.gpu_model or ""),  # type: ignore[arg-type]
         model=None if node.gpu_model is None else kinds.Line(node.gpu_model),
         memory=None if memory is None else kinds.Memory(memory),
         count=kinds.Count(node.gpus),

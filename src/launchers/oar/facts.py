@@ -11,6 +11,7 @@ from typing import Any
 from attrs import field, frozen
 
 from launchers.oar.answers import find_document
+from launchers.quantities.architectures import normalize_architecture
 from launchers.quantities.units import MIB
 
 LEVELS = ("host", "network_address", "gpu", "core")
@@ -23,7 +24,10 @@ Resource = Mapping[str, Any]
 
 @frozen
 class OarNode:
-    """A host with all its resources. Memory is in bytes; None where no resource states a value."""
+    """A host with all its resources. Memory is in bytes; None where no resource states a value.
+
+    `arch` is the architecture of its processors: the property cpuarch of Grid'5000.
+    """
 
     name: str
     cores: int | None
@@ -33,6 +37,7 @@ class OarNode:
     gpu_memory: int | None
     states: frozenset[str]
     available_until: int
+    arch: str | None
     properties: tuple[tuple[str, str], ...]
 
     @property
@@ -114,15 +119,34 @@ def _node(name: str, resources: list[Resource]) -> OarNode:
         gpu_memory=_least_memory(resources, "gpu_mem"),
         states=frozenset(str(resource.get("state")) for resource in resources),
         available_until=max(int(resource.get("available_upto") or 0) for resource in resources),
+        arch=_architecture(resources),
         properties=_common_properties(resources),
     )
 
 
+def _architecture(resources: list[Resource]) -> str | None:
+    """The architecture that all resources of a host state; None where they state none, or several."""
+    stated = {normalize_architecture(str(resource["cpuarch"])) for resource in resources if resource.get("cpuarch")}
+    return stated.pop() if len(stated) == 1 else None
+
+
 def _count_gpus(resources: list[Resource]) -> int:
-    """The GPUs that the resources number, or the gpu_count that they state, whichever is more."""
-    numbered = {resource.get("gpu") for resource in resources} - {None}
-    counts = [resource["gpu_count"] for resource in resources if isinstance(resource.get("gpu_count"), int)]
+    """The GPUs that the resources number, or the gpu_count that they state, whichever is more.
+
+    A gpu_count of 0 everywhere says that there are none. Without GPUs, a site may give every resource the number 0.
+    """
+    counts = [int(text) for resource in resources if (text := str(resource.get("gpu_count"))).isdecimal()]
+    if counts and not any(counts):
+        return 0
+    numbered = {resource["gpu"] for resource in resources if _has_gpu(resource)}
     return max(len(numbered), max(counts, default=0))
+
+
+def _has_gpu(resource: Resource) -> bool:
+    """Whether a resource belongs to a GPU: it has a number for one, and with the number 0 something more about it."""
+    number = resource.get("gpu")
+    is_described = any(resource.get(key) not in (None, "", 0) for key in ("gpu_count", "gpu_model", "gpu_mem"))
+    return number is not None and (str(number) != "0" or is_described or resource.get("gpudevice") is not None)
 
 
 def _least_memory(resources: list[Resource], key: str) -> int | None:

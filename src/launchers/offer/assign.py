@@ -13,7 +13,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from launchers.gpus.catalogue import same_model
+from launchers.gpus.catalogue import ASKABLE, may_be_model, same_model
 from launchers.offer.assumption import Assumption, Unstated
 from launchers.offer.model import Device
 from launchers.requirement import Accelerator
@@ -43,9 +43,9 @@ class DeviceMatch:
 
 def device_rejection(wanted: Accelerator, device: Device) -> DeviceReason | None:
     """The first reason why this device cannot serve; None when it can."""
-    if "gpu" not in (wanted.kind, device.kind) and wanted.kind != device.kind:
+    if wanted.kind not in ("gpu", device.kind) and not device.may_be_of_any_kind:
         return "gpu-kind"
-    if wanted.model and device.model and not same_model(wanted.model, device.model):
+    if wanted.model and device.names and not any(_can_be(wanted.model, name) for name in device.names):
         return "gpu-model"
     if device.possible_sizes and wanted.memory > max(device.possible_sizes):
         return "gpu-memory"
@@ -55,12 +55,18 @@ def device_rejection(wanted: Accelerator, device: Device) -> DeviceReason | None
     return None
 
 
+def _can_be(model: str, name: str) -> bool:
+    return same_model(model, name) or may_be_model(model, name)
+
+
 def assumptions(wanted: Accelerator, device: Device) -> tuple[Assumption, ...]:
     """What has to be assumed of one device that is not rejected."""
     assumed = []
     if wanted.kind != "gpu" and device.kind == "gpu":
         assumed.append(Assumption(Unstated.GPU_KIND, wanted.kind))
-    if wanted.model and not device.model:
+    if wanted.kind == "gpu" and device.kind not in ASKABLE and device.names:
+        assumed.append(Assumption(Unstated.GPU_USE, device.names[0]))
+    if wanted.model and not any(same_model(wanted.model, name) for name in device.names):
         assumed.append(Assumption(Unstated.GPU_MODEL, wanted.model))
     if wanted.memory > min(device.possible_sizes, default=0):
         assumed.append(Assumption(Unstated.GPU_MEMORY))

@@ -12,6 +12,8 @@ class Unstated(StrEnum):
 
     GPU_KIND = "gpu-kind"
     GPU_MODEL = "gpu-model"
+    GPU_USE = "gpu-use"
+    """Whether a job that takes any GPU can use accelerators that are neither cuda, rocm nor mps, or of unknown kind."""
     GPU_MEMORY = "gpu-memory"
     GPU_COUNT = "gpu-count"
     CORES = "cores"
@@ -27,7 +29,7 @@ class Unstated(StrEnum):
 
 @frozen
 class Assumption:
-    """A fact that is assumed to suit the job; `value` is the GPU kind or model that is assumed."""
+    """A fact that is assumed to suit the job; `value` is the GPU kind or model that it is about."""
 
     fact: Unstated
     value: str = ""

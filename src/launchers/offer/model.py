@@ -18,11 +18,11 @@ from launchers.offer.rules import LOCAL_RULES, SchedulerRules
 class Device:
     """Equal accelerators of one node.
 
-    `kind` is cuda, rocm, mps, or gpu for an unknown kind. `memory` is the nominal size of one device. Where it is not
-    known, `sizes` are the sizes in which its model is sold (empty: nothing is known). `min_memory` is the smallest
-    memory request that the owner accepts on it, and `min_memory_rule` the rule that says so. `type` is the GRES type
-    under which Slurm knows the device, None for an untyped GRES. `handles` (indices or UUIDs) make the devices of this
-    machine visible to a process.
+    `kind` is cuda, rocm, mps, xpu (Intel), hpu (Gaudi), tpu, or gpu for an unknown kind. `memory` is the nominal size
+    of one device. Where it is not known, `sizes` are the sizes in which its model is sold (empty: nothing is known).
+    `min_memory` is the smallest memory request that the owner accepts on it, and `min_memory_rule` the rule that says
+    so. `type` is the GRES type under which Slurm knows the device, None for an untyped GRES. `handles` (indices or
+    UUIDs) make the devices of this machine visible to a process.
     """
 
     kind: str = "gpu"
@@ -34,6 +34,16 @@ class Device:
     type: str | None = None
     handles: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What says which model it is: the model, or else the GRES type. Without either it may be any model."""
+        return tuple(name for name in (self.model or self.type,) if name)
+
+    @property
+    def may_be_of_any_kind(self) -> bool:
+        """Whether nothing says what it is. A name that nobody knows is no sign of any kind."""
+        return self.kind == "gpu" and not self.names
 
     @property
     def possible_sizes(self) -> tuple[int, ...]:
@@ -49,7 +59,8 @@ class Shape:
     `threads_per_core` of them at a time, or `cpus_per_socket` where it allocates whole sockets. `available` of the
     `count` nodes were neither down nor drained when the facts were read. `hosts` is a folded host list such as
     ``rtx-[01-02]``. `hints` are the features that describe the devices. On OAR, features are properties such as
-    ``gpu_model=Tesla V100``.
+    ``gpu_model=Tesla V100``. `arch` is the architecture of the processors, as ``uname -m`` prints it. `total_cores` are
+    those of all nodes together, where it is not known what each has.
     """
 
     name: str
@@ -64,6 +75,13 @@ class Shape:
     threads_per_core: int = 1
     cpus_per_socket: int = 1
     mem_per_core: int | None = None
+    arch: str | None = None
+    total_cores: int | None = None
+
+    @property
+    def cores_somewhere(self) -> int:
+        """The CPUs that one of the nodes has at least: the mean, where only their total is known."""
+        return self.total_cores // self.count if self.total_cores and self.count else 0
 
 
 class Per(Enum):
@@ -190,8 +208,9 @@ class Group:
 
     `rules` are those of its scheduler. `gres` is how this cluster wants GPUs written: gpus_per_node, gres or
     gres_typed. `levels` are the levels of OAR's resources, hosts first. `unreachable` says why the cluster of the group
-    could not be read. With `live`, the signals of its partitions are read whenever a launcher is looked for;
-    `signal_error` says why they could not be read.
+    could not be read. `login_arch` is the architecture of the node where its jobs are submitted. With `live`, the
+    signals of its partitions are read whenever a launcher is looked for; `signal_error` says why they could not be
+    read.
     """
 
     name: str
@@ -208,6 +227,7 @@ class Group:
     levels: tuple[str, ...] = ()
     project: str | None = None
     unreachable: str | None = None
+    login_arch: str | None = None
     live: bool = False
     notes: tuple[str, ...] = field(default=(), eq=False)
     signal_error: str | None = field(default=None, eq=False)

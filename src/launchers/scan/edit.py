@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from launchers.files.atomic import write_atomically
+from launchers.files.output import write_output
 from launchers.files.paths import real_path
 from launchers.scan.check import RUN_HASH
 from launchers.scan.definition import AT_ONCE, RUN_PREFIX, Definition, RequiredScan, load_definition, parse_definition
@@ -43,13 +44,29 @@ def write_definition(
     workdir: str | None = None,
     overwrite: bool = False,
 ) -> Definition:
-    """Write a new definition; if `file` ends in .json, as ESIS does.  Paths are written relative to it.
+    """Write a new definition (`definition_text`); a file that `overwrite` replaces is kept as FILE.bak.
 
-    `scripts` are files by role (`ROLES`).  Raises DefinitionError if the file exists, and ConfigError with all mistakes
-    of the definition.  Then nothing is written.
+    Raises UnownedFileError if the file has content and not `overwrite`, and ConfigError with all mistakes of the
+    definition.  Then nothing is written.
     """
-    if file.exists() and not overwrite:
-        raise DefinitionError(f"{file} exists already (--force overwrites it)")
+    text = definition_text(file, scripts, includes, at_once=at_once, needs=needs, workdir=workdir)
+    write_output(str(file), text, "write to another file", force=overwrite)
+    return parse_definition(text, file)
+
+
+def definition_text(
+    file: Path,
+    scripts: Mapping[str, str | None],
+    includes: list[str],
+    *,
+    at_once: int | None = None,
+    needs: str | None = None,
+    workdir: str | None = None,
+) -> str:
+    """The text of a new definition; if `file` ends in .json, as ESIS writes it.  Its paths are relative to `file`.
+
+    `scripts` are files by role (`ROLES`).  Raises ConfigError with all mistakes of the definition.
+    """
 
     def relative(path: str) -> str:
         return path if Path(path).is_absolute() else os.path.relpath(path, file.parent)
@@ -58,13 +75,15 @@ def write_definition(
     included = [relative(path) for path in includes]
     if file.suffix == ".json":
         folder = relative(workdir or str(file.parent))
-        return _write_checked(file, _esis_text(files, included, AT_ONCE if at_once is None else at_once, folder))
-    import yaml
+        text = _esis_text(files, included, AT_ONCE if at_once is None else at_once, folder)
+    else:
+        import yaml
 
-    entry: dict[str, Any] = {**files, "needs": needs, "includes": included, "at_once": at_once}
-    entry["workdir"] = relative(workdir) if workdir else None
-    given = {key: value for key, value in entry.items() if value not in (None, [])}
-    return _write_checked(file, yaml.safe_dump(given, sort_keys=False))
+        entry: dict[str, Any] = {**files, "needs": needs, "includes": included, "at_once": at_once}
+        entry["workdir"] = relative(workdir) if workdir else None
+        text = yaml.safe_dump({key: value for key, value in entry.items() if value not in (None, [])}, sort_keys=False)
+    parse_definition(text, file)
+    return text
 
 
 def _esis_text(files: Mapping[str, str], includes: list[str], at_once: int, workdir: str) -> str:

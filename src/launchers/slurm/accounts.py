@@ -66,8 +66,10 @@ def _associations_of(facts: SlurmFacts, person: Person) -> list[Association]:
 
 
 def _of_this_cluster(facts: SlurmFacts) -> list[Association]:
+    """The associations of this cluster in the order of their names, those for all partitions behind those for one."""
     cluster = facts.config.get("ClusterName")
-    return [association for association in facts.associations if not cluster or association.cluster in ("", cluster)]
+    mine = (association for association in facts.associations if not cluster or association.cluster in ("", cluster))
+    return sorted(mine, key=lambda one: (one.cluster, one.account, one.user, not one.partition, one.partition))
 
 
 def _is_default(association: Association, person: Person) -> bool:
@@ -94,7 +96,7 @@ def _with_inherited(association: Association, parents: Accounts) -> Bounds:
             break
         above = parents[name].bounds
         bounds = Bounds(
-            max_wall=bounds.max_wall if bounds.max_wall is not None else above.max_wall,
+            max_wall=_first(bounds.max_wall, above.max_wall),
             max_tres=_nearest(bounds.max_tres, above.max_tres),
             max_tres_per_node=_nearest(bounds.max_tres_per_node, above.max_tres_per_node),
             max_tres_mins=_nearest(bounds.max_tres_mins, above.max_tres_mins),
@@ -102,8 +104,11 @@ def _with_inherited(association: Association, parents: Accounts) -> Bounds:
             grp_tres_mins=_lowest(bounds.grp_tres_mins, above.grp_tres_mins),
             grp_tres_run_mins=_lowest(bounds.grp_tres_run_mins, above.grp_tres_run_mins),
             min_tres=bounds.min_tres,
-            max_jobs=_least(bounds.max_jobs, above.max_jobs),
-            max_submit=_least(bounds.max_submit, above.max_submit),
+            grp_wall=_least(bounds.grp_wall, above.grp_wall),
+            max_jobs=_first(bounds.max_jobs, above.max_jobs),
+            grp_jobs=_least(bounds.grp_jobs, above.grp_jobs),
+            max_submit=_first(bounds.max_submit, above.max_submit),
+            grp_submit=_least(bounds.grp_submit, above.grp_submit),
         )
     return bounds
 
@@ -117,6 +122,10 @@ def _lowest(own: Tres, above: Tres) -> Tres:
     for name, value in above:
         lowest[name] = min(value, lowest.get(name, value))
     return tuple(lowest.items())
+
+
+def _first(own: int | None, above: int | None) -> int | None:
+    return above if own is None else own
 
 
 def _least(*values: int | None) -> int | None:

@@ -5,7 +5,8 @@ A value that cannot be read becomes a problem, and counts as not stated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 from attrs import frozen
@@ -24,9 +25,13 @@ from launchers.slurm.facts import (
 )
 from launchers.slurm.gres import read_gres, read_tres
 from launchers.slurm.records import ReadProblem
-from launchers.slurm.times import read_limit
+from launchers.slurm.times import read_limit, read_total
 
 _UNSET = {"", "(null)", "n/a", "none", "unlimited", "infinite"}
+_PARTITION_STATES = {"INACT": "INACTIVE", "": "UP"}
+"""sinfo's word (AVAIL), and what a partition is taken for whose state was not printed."""
+MAX_NUMBER = 2**63
+"""Slurm's own numbers have at most 64 bits."""
 T = TypeVar("T")
 
 
@@ -41,7 +46,7 @@ def read_node(pairs: Mapping[str, str], line: int, problems: list[ReadProblem]) 
         threads_per_core=threads,
         gres=values.read(read_gres, "Gres") or (),
         features=tuple(dict.fromkeys(values.names("ActiveFeatures", "AvailableFeatures", "Features"))),
-        state=read_node_state(values.text("State") or "UNKNOWN"),
+        state=values.read(read_node_state, "State"),
         partitions=values.names("Partitions"),
         weight=values.number("Weight") or 1,
         line=line,
@@ -59,7 +64,7 @@ def read_partition(pairs: Mapping[str, str], line: int, problems: list[ReadProbl
     return SlurmPartition(
         name=pairs["PartitionName"],
         nodes=nodes,
-        state=(values.text("State") or "UP").upper(),
+        state=_partition_state(values),
         default=values.is_yes("Default"),
         hidden=values.is_yes("Hidden"),
         max_time=values.seconds("MaxTime"),
@@ -75,15 +80,18 @@ def read_partition(pairs: Mapping[str, str], line: int, problems: list[ReadProbl
         max_mem_per_cpu=values.mebibytes("MaxMemPerCPU"),
         max_mem_per_node=values.mebibytes("MaxMemPerNode"),
         allow_accounts=values.names_or_all("AllowAccounts"),
-        deny_accounts=values.names("DenyAccounts"),
+        deny_accounts=values.names_or_all("DenyAccounts") or (),
         allow_qos=values.names_or_all("AllowQos"),
-        deny_qos=values.names("DenyQos"),
+        deny_qos=tuple(name for names in values.names_or_all("DenyQos") or () for name in names.split("+")),
         allow_groups=values.names_or_all("AllowGroups"),
         qos=values.text("QoS"),
         oversubscribe=_oversubscribe(values),
         root_only=values.is_yes("RootOnly"),
         req_resv=values.is_yes("ReqResv"),
-        priority_tier=values.number("PriorityTier", "Priority") or 0,
+        priority_tier=values.number("PriorityTier", "Priority"),
+        total_nodes=values.number("TotalNodes"),
+        tres=_readable_tres(values.text("TRES") or ""),
+        groups=(),
         line=line,
         pairs=pairs,
     )
@@ -182,9 +190,11 @@ class Values:
         return tuple(name for name in (value or "").replace("+", ",").split(",") if name)
 
     def names_or_all(self, *keys: str) -> tuple[str, ...] | None:
-        """A list of names; None for ALL."""
-        value = self.text(*keys)
-        return None if value is None or value.upper() == "ALL" else tuple(value.split(","))
+        """A list of names; None for ALL. The word none is a name like any other (docs/slurm-facts.md#partitions)."""
+        value = next((value for key in keys if (value := self.pairs.get(key, "").strip())), "")
+        if value.upper() in ("", "ALL", "(NULL)", "N/A"):
+            return None
+        return tuple(name for name in value.split(",") if name)
 
     def is_yes(self, key: str) -> bool:
         """Whether the value is YES; NO where it is not set."""
@@ -196,10 +206,14 @@ class Values:
 
 
 def _read_whole_number(text: str) -> int:
+    """A number from 0 up. sinfo prints ``128+`` where it is the least of several nodes: 128 is true of each."""
     try:
-        return int(text.replace(",", ""))
+        number = int(text.replace(",", "").removesuffix("+"))
     except ValueError:
-        raise ValueError(f"{text!r} is not a whole number") from None
+        raise ValueError(f"{text[:60]!r} is not a whole number") from None
+    if not 0 <= number < MAX_NUMBER:
+        raise ValueError(f"{text[:60]!r} is not a number from 0 up that Slurm can have")
+    return number
 
 
 def _cpus_for_jobs(values: Values, threads: int) -> int | None:
@@ -210,14 +224,29 @@ def _cpus_for_jobs(values: Values, threads: int) -> int | None:
     total = values.number("CPUTot", "CPUs")
     if total is None:
         return None
-    return total - (values.number("CoreSpecCount") or 0) * threads
+    return max(0, total - (values.number("CoreSpecCount") or 0) * threads)
 
 
 def _memory_for_jobs(values: Values) -> int | None:
     """RealMemory without MemSpecLimit, in bytes; RealMemory=1 is Slurm's default: nobody configured it."""
     total = values.number("RealMemory")
     kept_back = values.number("MemSpecLimit") or 0
-    return None if total is None or total <= 1 else (total - kept_back) * MIB
+    return None if total is None or total <= max(1, kept_back) else (total - kept_back) * MIB
+
+
+def _partition_state(values: Values) -> str:
+    """UP, DOWN, DRAIN or INACTIVE; any other word as it was printed."""
+    state = (values.text("State") or "").upper()
+    return _PARTITION_STATES.get(state, state)
+
+
+def _readable_tres(text: str) -> Tres:
+    """The amounts of a TRES list, without those that are no numbers, such as ``mem=UNLIMITED``."""
+    amounts: list[tuple[str, int]] = []
+    for item in text.split(","):
+        with suppress(ValueError):
+            amounts += read_tres(item)
+    return tuple(amounts)
 
 
 def _check_host_list(hosts: str, partition: str, line: int, problems: list[ReadProblem]) -> None:
@@ -239,21 +268,28 @@ def _read_bounds(values: Values) -> Bounds:
     """The limits among the columns of ``sacctmgr show qos`` or ``show assoc``."""
     return Bounds(
         max_wall=values.seconds("MaxWall"),
-        max_tres=values.tres("MaxTRES"),
+        max_tres=_with_old_columns(values, "MaxTRES", {"cpu": ("MaxCPUs",), "node": ("MaxNodes",)}),
         max_tres_per_node=values.tres("MaxTRESPerNode"),
-        max_tres_per_user=values.tres("MaxTRESPU"),
+        max_tres_per_user=_with_old_columns(values, "MaxTRESPU", {"cpu": ("MaxCPUsPU",), "node": ("MaxNodesPU",)}),
         max_tres_per_account=values.tres("MaxTRESPA"),
-        min_tres=values.tres("MinTRES"),
-        grp_tres=values.tres("GrpTRES"),
+        min_tres=_with_old_columns(values, "MinTRES", {"cpu": ("MinCPUs",)}),
+        grp_tres=_with_old_columns(values, "GrpTRES", {"cpu": ("GrpCPUs",), "node": ("GrpNodes",)}),
         max_tres_mins=values.tres("MaxTRESMins"),
         grp_tres_mins=values.tres("GrpTRESMins"),
         grp_tres_run_mins=values.tres("GrpTRESRunMins"),
         max_tres_run_mins_per_user=values.tres("MaxTRESRunMinsPU"),
         max_tres_run_mins_per_account=values.tres("MaxTRESRunMinsPA"),
-        max_jobs=_lowest(values.number(key) for key in ("GrpJobs", "MaxJobs", "MaxJobsPU", "MaxJobsPA")),
-        max_submit=_lowest(values.number(key) for key in ("GrpSubmit", "MaxSubmit", "MaxSubmitPU", "MaxSubmitPA")),
+        grp_wall=values.read(read_total, "GrpWall"),
+        max_jobs=values.number("MaxJobsPU", "MaxJobs"),
+        max_jobs_per_account=values.number("MaxJobsPA"),
+        grp_jobs=values.number("GrpJobs"),
+        max_submit=values.number("MaxSubmitPU", "MaxSubmit"),
+        max_submit_per_account=values.number("MaxSubmitPA"),
+        grp_submit=values.number("GrpSubmit"),
     )
 
 
-def _lowest(limits: Iterable[int | None]) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)
+def _with_old_columns(values: Values, key: str, columns: Mapping[str, tuple[str, ...]]) -> Tres:
+    """A TRES list with the amounts that older formats have in columns of their own, such as MaxCPUs."""
+    own = {tres: number for tres, names in columns.items() if (number := values.number(*names)) is not None}
+    return tuple({**own, **dict(values.tres(key))}.items())

@@ -12,11 +12,15 @@ from launchers.slurm.facts import Bounds, Qos, SlurmFacts, Tres
 
 @frozen
 class Enforcement:
-    """What Slurm holds jobs to: associations at all, limits, and among those the maximums of memory."""
+    """What Slurm holds jobs to: associations at all, limits, among those the maximums of memory, and `safe` limits.
+
+    `safe`: no job starts that could not end within what is left of a limit on the time of all jobs together.
+    """
 
     associations: bool
     limits: bool
     memory: bool
+    safe: bool
 
 
 def enforcement_of(facts: SlurmFacts) -> Enforcement:
@@ -26,6 +30,7 @@ def enforcement_of(facts: SlurmFacts) -> Enforcement:
     return Enforcement(
         associations=bool(words & {"all", "associations", "limits", "qos", "safe"}),
         limits=bool(words & {"all", "limits", "safe"}),
+        safe=bool(words & {"all", "safe"}),
         memory=allocates_memory(facts) or any("DenyOnLimit" in qos.flags for qos in facts.qos),
     )
 
@@ -68,7 +73,12 @@ def limits_of(bounds: Bounds, enforcement: Enforcement) -> schema.LimitsSpec | N
         grp_tres_run_mins=maximum(bounds.grp_tres_run_mins),
         max_tres_run_mins_per_user=maximum(bounds.max_tres_run_mins_per_user),
         max_tres_run_mins_per_account=maximum(bounds.max_tres_run_mins_per_account),
-        max_jobs=0 if bounds.max_jobs == 0 else None,
-        max_submit=0 if bounds.max_submit == 0 else None,
+        grp_wall=bounds.grp_wall if enforcement.safe or bounds.grp_wall == 1 else None,
+        max_jobs=bounds.max_jobs,
+        max_jobs_per_account=bounds.max_jobs_per_account,
+        grp_jobs=bounds.grp_jobs,
+        max_submit=bounds.max_submit,
+        max_submit_per_account=bounds.max_submit_per_account,
+        grp_submit=bounds.grp_submit,
     )
     return None if limits == schema.LimitsSpec() else limits

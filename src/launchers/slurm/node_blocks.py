@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -10,11 +10,16 @@ from attrs import evolve, frozen
 
 from launchers.config import schema
 from launchers.config.emit import Notes
-from launchers.quantities.hosts import expand_hosts, fold_hosts
+from launchers.quantities.hosts import fold_hosts
 from launchers.quantities.units import MIB
-from launchers.slurm.accelerators import SHARING_GRES, Accelerators, accelerators_of
-from launchers.slurm.facts import SlurmFacts, SlurmNode, SlurmPartition
+from launchers.slurm.accelerators import SHARING_GRES, Accelerators, accelerators_of, gpus_in_rollup
+from launchers.slurm.facts import NodeGroup, SlurmFacts, SlurmNode, SlurmPartition
 from launchers.slurm.limits import allocates_memory
+from launchers.slurm.members import Members, expand_readable
+from launchers.slurm.partition_tres import TRES_NOTE, with_tres_of_partition
+
+OTHER_STATE = "neither allocated nor idle"
+"""What sinfo says of the nodes that it counts as other, the O of NODES(A/I/O/T)."""
 
 
 @frozen
@@ -28,64 +33,107 @@ class NodeBlocks:
     notes: Notes
 
 
-def node_blocks(
-    nodes: Iterable[SlurmNode], partition: SlurmPartition, facts: SlurmFacts, *, hosts: bool = True
-) -> NodeBlocks:
+def node_blocks(partition: SlurmPartition, members: Members, facts: SlurmFacts, *, hosts: bool = True) -> NodeBlocks:
     """The nodes of a partition in blocks. `hosts=False` leaves their names out."""
     allocation = _Allocation.of(partition, facts)
+    named, unnamed, together = with_tres_of_partition(partition, members, facts)
     groups: dict[tuple[Any, ...], list[SlurmNode]] = {}
-    for node in nodes:
+    for node in named:
         groups.setdefault(_what_counts(node, allocation), []).append(node)
-    named = [(_fold(tuple(node.name for node in group)), group) for group in groups.values()]
+    folded = [(_fold(tuple(node.name for node in group)), group) for group in groups.values()]
     reserved = _nodes_in_maintenance(facts)
+    blocks = [
+        _Block(group[0], len(group), names, *_availability(group, partition, reserved))
+        for names, group in sorted(folded, key=lambda block: (_name_before_number(block[0]), block[0]))
+    ]
+    blocks += _blocks_without_names(unnamed, allocation)
+    silent = sum(block.count for block in blocks if block.node.cpus is None)
     specs: list[schema.NodesSpec] = []
     notes: Notes = {}
-    for index, (names, group) in enumerate(sorted(named, key=lambda block: (_name_before_number(block[0]), block[0]))):
-        unusable = [node for node in group if not node.state.usable or node.name in reserved]
-        spec = _block_spec(group, unusable, allocation)
-        specs.append(evolve(spec, hosts=names if hosts else None))
-        own_notes = _state_notes(unusable, reserved) | _cpu_notes(group[0], spec.cpu, partition)
-        own_notes |= _accelerator_notes(group[0])
+    for index, block in enumerate(blocks):
+        spec = _block_spec(block, allocation)
+        own_notes = _notes(block, spec, partition)
+        if together and block.node.cpus is None:
+            spec, more_notes = _with_total(spec, together, silent)
+            own_notes |= more_notes
+        specs.append(spec if hosts else evolve(spec, hosts=None))
         notes |= {(index, *path): note for path, note in own_notes.items()}
     return NodeBlocks(tuple(specs), notes)
 
 
-def nodes_by_partition(facts: SlurmFacts) -> dict[str, list[SlurmNode]]:
-    """The nodes of each partition: as the nodes state it, or, for a node that does not, as the partitions do."""
-    members: dict[str, list[SlurmNode]] = {}
-    for node in facts.nodes:
-        for name in node.partitions:
-            members.setdefault(name, []).append(node)
-    silent = {node.name: node for node in facts.nodes if not node.partitions}
-    for partition in facts.partitions if silent else ():
-        for name in _expand_readable(partition.nodes):
-            if name in silent:
-                members.setdefault(partition.name, []).append(silent[name])
-    return members
+@frozen
+class _Block:
+    """Equal nodes: one of them, how many, their folded names, how many jobs can use (None: all, or not known), why."""
+
+    node: SlurmNode
+    count: int
+    hosts: str = ""
+    available: int | None = None
+    why: str = ""
 
 
-def nodes_without_partition(facts: SlurmFacts) -> tuple[SlurmNode, ...]:
-    """The nodes that no job can reach, because they are in no partition."""
-    reachable = {node.name for nodes in nodes_by_partition(facts).values() for node in nodes}
-    return tuple(node for node in facts.nodes if node.name not in reachable)
+def _blocks_without_names(groups: Iterable[NodeGroup], allocation: _Allocation) -> list[_Block]:
+    """Nodes whose names were not printed, equal ones together."""
+    equal: dict[tuple[Any, ...], list[NodeGroup]] = {}
+    for group in groups:
+        equal.setdefault(_what_counts(group.node, allocation), []).append(group)
+    blocks = []
+    for alike in equal.values():
+        count = sum(group.count for group in alike)
+        lost = sum(group.count - group.usable for group in alike if group.usable is not None)
+        states = {str(group.node.state or OTHER_STATE) for group in alike if group.usable not in (None, group.count)}
+        blocks.append(_Block(alike[0].node, count, "", count - lost if lost > 0 else None, ", ".join(sorted(states))))
+    return blocks
 
 
-def _block_spec(group: list[SlurmNode], unusable: list[SlurmNode], allocation: _Allocation) -> schema.NodesSpec:
-    """A block of equal nodes, without their names."""
-    node, cpu = group[0], _cpu_spec(group[0], allocation)
+def _block_spec(block: _Block, allocation: _Allocation) -> schema.NodesSpec:
+    node, cpu = block.node, _cpu_spec(block.node, allocation)
     return schema.NodesSpec(
-        count=len(group),
-        available=len(group) - len(unusable) if unusable else None,
+        hosts=block.hosts or None,
+        count=block.count,
+        available=block.available,
+        arch=node.architecture,
         cpu=None if cpu == schema.CpuSpec() else cpu,
         features=node.features or None,
         accelerators=tuple(map(_accelerator_spec, accelerators_of(node))) or None,
     )
 
 
+def _with_total(spec: schema.NodesSpec, together: Mapping[str, int], nodes: int) -> tuple[schema.NodesSpec, Notes]:
+    """A block of nodes of which only what all together have is known; other blocks may share that."""
+    if together.get("gres/gpu"):
+        spec = evolve(spec, accelerators=(schema.AcceleratorSpec(kind="gpu"),))
+        notes: Notes = {("accelerators", 0): f"{together['gres/gpu']} GPUs on {nodes} nodes"}
+    else:
+        notes = {}
+    total = {name: amount for name, amount in together.items() if amount}
+    return evolve(spec, tres=total or None) if spec.count == nodes else spec, notes
+
+
+def _notes(block: _Block, spec: schema.NodesSpec, partition: SlurmPartition) -> Notes:
+    notes = _unknown_notes(block.node) | _cpu_notes(block.node, spec.cpu, partition) | _accelerator_notes(block.node)
+    if block.why:
+        notes["available",] = block.why
+    return notes
+
+
+def _unknown_notes(node: SlurmNode) -> Notes:
+    """What was not printed of nodes: that is not known, and neither zero nor none."""
+    unknown = ["CPUs"] if node.cpus is None else []
+    if node.memory is None and not node.pairs.get("RealMemory"):
+        unknown.append("memory")
+    if not node.gres and not node.pairs.keys() & {"Gres", "CfgTRES"}:
+        unknown.append("GPUs")
+    notes = [node.pairs[TRES_NOTE]] if TRES_NOTE in node.pairs else []
+    notes += [f"not printed: {', '.join(unknown)}"] if unknown else []
+    return {("count",): "; ".join(notes)} if notes else {}
+
+
 def _what_counts(node: SlurmNode, allocation: _Allocation) -> tuple[Any, ...]:
     """What must be equal for nodes to be in one block."""
     gpus_by_tres = "" if node.gres else node.pairs.get("CfgTRES", "")
-    return _processors(node, allocation), node.gres, node.features, gpus_by_tres
+    notes = tuple(_unknown_notes(node).values())
+    return _processors(node, allocation), node.gres, node.features, gpus_by_tres, node.architecture, notes
 
 
 def _name_before_number(hosts: str) -> str:
@@ -97,14 +145,6 @@ def _name_before_number(hosts: str) -> str:
 def _fold(names: tuple[str, ...]) -> str:
     """A folded host list. Kept, because several partitions have the same nodes and folding is half of the work."""
     return fold_hosts(names)
-
-
-def _expand_readable(hosts: str) -> list[str]:
-    """The hosts of a list; none where it cannot be read, which is reported when the partition is read."""
-    try:
-        return expand_hosts(hosts)
-    except ValueError:
-        return []
 
 
 # -- processors and memory -------------------------------------------------------------------------------------
@@ -174,8 +214,10 @@ def _whole_number(text: str | None) -> int | None:
 
 
 def _cpu_notes(node: SlurmNode, cpu: schema.CpuSpec | None, partition: SlurmPartition) -> Notes:
-    if node.memory is None:
+    if node.memory is None and node.pairs.get("RealMemory", "") in ("0", "1"):
         return {("cpu",): "memory unknown: RealMemory is not configured"}
+    if at_least := [node.pairs[key] for key in ("CPUTot", "RealMemory") if node.pairs.get(key, "").endswith("+")]:
+        return {("cpu",): f"at least: sinfo printed {' and '.join(at_least)} for several nodes together"}
     if cpu is not None and cpu.cores != node.cpus:
         return {("cpu",): f"{node.cpus} cores; MaxCPUsPerSocket={partition.max_cpus_per_socket} allows fewer"}
     return {}
@@ -184,19 +226,49 @@ def _cpu_notes(node: SlurmNode, cpu: schema.CpuSpec | None, partition: SlurmPart
 # -- states ----------------------------------------------------------------------------------------------------
 
 
+def _availability(nodes: list[SlurmNode], partition: SlurmPartition, reserved: set[str]) -> tuple[int | None, str]:
+    """How many of these nodes jobs can use, and why not the others; None for all, and where it was not printed."""
+    states = ["reserved" if node.name in reserved else _lost_state(node) for node in nodes]
+    lost = [state for state in states if state]
+    silent = {node.name for node in nodes if node.state is None and node.name not in reserved}
+    in_other_state, unknown = _lost_by_count(silent, partition)
+    if not lost and not in_other_state:
+        return None, ""
+    why = sorted(set(lost)) + [OTHER_STATE] * bool(in_other_state)
+    if unknown:
+        why.append(f"the state of {unknown} was not printed")
+    return len(nodes) - len(lost) - in_other_state, ", ".join(why)
+
+
+def _lost_state(node: SlurmNode) -> str:
+    return "" if node.state is None or node.state.usable else str(node.state)
+
+
+def _lost_by_count(names: set[str], partition: SlurmPartition) -> tuple[int, int]:
+    """Of nodes without a state: how many are in another state than allocated and idle, and of how many nobody knows.
+
+    sinfo counts them row by row, as in NODES(A/I/O/T).
+    """
+    lost, unknown = 0, set(names)
+    for group in partition.groups if names else ():
+        hosts = names.intersection(group.hosts)
+        if group.usable is None or not hosts:
+            continue
+        if group.usable == 0:
+            lost += len(hosts)
+        elif group.usable < group.count and hosts == set(group.hosts):
+            lost += group.count - group.usable
+        elif group.usable < group.count:
+            continue
+        unknown -= hosts
+    return lost, len(unknown)
+
+
 def _nodes_in_maintenance(facts: SlurmFacts) -> set[str]:
     """The nodes of active reservations for maintenance, which keep everybody out."""
     maintenance = [reservation for reservation in facts.reservations if "MAINT" in reservation.flags]
     active = [reservation for reservation in maintenance if reservation.state == "ACTIVE"]
-    return {name for reservation in active for name in _expand_readable(reservation.nodes)}
-
-
-def _state_notes(unusable: list[SlurmNode], reserved: set[str]) -> Notes:
-    states = {
-        "reserved" if node.name in reserved else "+".join([node.state.base, *sorted(node.state.flags)])
-        for node in unusable
-    }
-    return {("available",): ", ".join(sorted(states))} if states else {}
+    return {name for reservation in active for name in expand_readable(reservation.nodes)}
 
 
 # -- accelerators ----------------------------------------------------------------------------------------------
@@ -215,9 +287,13 @@ def _accelerator_spec(accelerators: Accelerators) -> schema.AcceleratorSpec:
 def _accelerator_notes(node: SlurmNode) -> Notes:
     """What each kind and memory was read from, and which GRES share the GPUs."""
     notes: Notes = {}
-    for number, accelerators in enumerate(accelerators_of(node)):
-        evidence = accelerators.evidence if accelerators.kind is not None else f"kind unknown; {accelerators.evidence}"
-        notes["accelerators", number] = evidence
+    classes = accelerators_of(node)
+    for number, accelerators in enumerate(classes):
+        unknown = "kind unknown" + (f", `gpus:` can define {accelerators.type}" if accelerators.type else "") + "; "
+        notes["accelerators", number] = ("" if accelerators.kind else unknown) + accelerators.evidence
+    in_rollup, listed = gpus_in_rollup(node), sum(accelerators.count for accelerators in classes)
+    if classes and in_rollup is not None and in_rollup > listed:
+        notes["accelerators", len(classes) - 1] += f"; CfgTRES counts {in_rollup} GPUs, {in_rollup - listed} more"
     if sharing := sorted({gres.name for gres in node.gres if gres.name.lower() in SHARING_GRES}):
         notes["features" if node.features else "count",] = f"also {', '.join(sharing)}, which share GPUs"
     return notes

@@ -12,6 +12,12 @@ from launchers.config.emit import Notes
 from launchers.quantities.units import MIB
 from launchers.slurm.accounts import Person, parent_accounts, with_accounts_below
 from launchers.slurm.facts import SlurmFacts, SlurmPartition
+from launchers.slurm.version import counts_accounts_below, refuses_memory_of_more_cpus
+
+STATES = ("DOWN", "DRAIN", "INACTIVE")
+"""The states of a partition beside UP. Slurm can print others, UNKNOWN among them (docs/slurm-facts.md#partitions)."""
+_MAX_MEMORY, _DEFAULT_MEMORY = {"MaxMemPerCPU", "MaxMemPerNode"}, {"DefMemPerCPU", "DefMemPerNode"}
+"""scontrol prints one of each for every partition, UNLIMITED where none is set."""
 
 
 def partition_spec(
@@ -23,7 +29,7 @@ def partition_spec(
     per_cpu, per_node = _default_memory(partition, config)
     return schema.PartitionSpec(
         disabled=True if closed_reason(partition, person) else None,
-        state=None if partition.state == "UP" else partition.state,  # type: ignore[arg-type]
+        state=partition.state if partition.state in STATES else None,  # type: ignore[arg-type]
         hidden=partition.hidden or None,
         default=partition.default or None,
         qos=partition.allow_qos,
@@ -31,7 +37,7 @@ def partition_spec(
         deny_qos=partition.deny_qos or None,
         deny_accounts=denied or None,
         partition_qos=partition.qos,
-        limits=_limits(partition, config),
+        limits=_limits(partition, facts),
         exclusive=True if partition.oversubscribe.startswith("EXCLUSIVE") else None,
         default_time=partition.default_time,
         def_mem_per_cpu=per_cpu,
@@ -52,6 +58,8 @@ def partition_notes(partition: SlurmPartition, person: Person, path: tuple[Any, 
 
 def closed_reason(partition: SlurmPartition, person: Person) -> str:
     """Why this person cannot use a partition, whatever the job (docs/slurm-facts.md#partitions); "" if they can."""
+    if partition.state not in ("UP", *STATES):
+        return f"State={partition.state}, which is not a state in which jobs start"
     if partition.root_only:
         return "RootOnly=YES"
     if partition.req_resv:
@@ -76,15 +84,15 @@ def _allowed_and_denied(
     allowed, denied = partition.allow_accounts, partition.deny_accounts
     if not accounts:
         return allowed, denied
-    if not ClusterConfig(facts.config).is_before(23):
+    if counts_accounts_below(facts):
         parents = parent_accounts(facts)
         allowed = None if allowed is None else with_accounts_below(allowed, accounts, parents)
         denied = with_accounts_below(denied, accounts, parents)
     return None if allowed is None else tuple(name for name in allowed if name in accounts), denied
 
 
-def _limits(partition: SlurmPartition, config: ClusterConfig) -> schema.LimitsSpec | None:
-    per_cpu, per_node = _max_memory(partition, config)
+def _limits(partition: SlurmPartition, facts: SlurmFacts) -> schema.LimitsSpec | None:
+    per_cpu, per_node = _max_memory(partition, facts)
     limits = schema.LimitsSpec(
         max_duration=partition.max_time,
         min_nodes=partition.min_nodes if partition.min_nodes > 1 else None,
@@ -96,23 +104,29 @@ def _limits(partition: SlurmPartition, config: ClusterConfig) -> schema.LimitsSp
     return None if limits == schema.LimitsSpec() else limits
 
 
-def _max_memory(partition: SlurmPartition, config: ClusterConfig) -> tuple[int | None, int | None]:
+def _max_memory(partition: SlurmPartition, facts: SlurmFacts) -> tuple[int | None, int | None]:
     """MaxMemPerCPU and MaxMemPerNode, the partition's or else the cluster's (docs/slurm-facts.md#memory).
 
-    24.11 refuses memory that costs more CPUs than MaxCPUsPerNode; 22.05 gives the CPUs.
+    The cluster's say nothing of a partition whose own were not printed. 24.11 refuses memory that costs more CPUs than
+    MaxCPUsPerNode; 22.05 gives the CPUs.
     """
+    config = ClusterConfig(facts.config)
     per_cpu, per_node = partition.max_mem_per_cpu, partition.max_mem_per_node
-    if per_cpu is None and per_node is None:
+    if per_cpu is None and per_node is None and partition.pairs.keys() & _MAX_MEMORY:
         per_cpu, per_node = config.memory("MaxMemPerCPU"), config.memory("MaxMemPerNode")
-    if per_cpu and partition.max_cpus_per_node and not config.is_before(23):
+    if per_cpu and partition.max_cpus_per_node and refuses_memory_of_more_cpus(facts):
         per_node = per_cpu * partition.max_cpus_per_node
     return per_cpu, per_node
 
 
 def _default_memory(partition: SlurmPartition, config: ClusterConfig) -> tuple[int | None, int | None]:
-    """DefMemPerCPU and DefMemPerNode: the partition's, or the cluster's where the partition sets no default at all."""
+    """DefMemPerCPU and DefMemPerNode: the partition's, or the cluster's where the partition sets no default at all.
+
+    The cluster's say nothing of a partition whose own were not printed, such as one that only sinfo names.
+    """
     per_cpu, per_node = partition.def_mem_per_cpu, partition.def_mem_per_node
-    if per_cpu is None and per_node is None and partition.def_mem_per_gpu is None:
+    sets_none = per_cpu is None and per_node is None and partition.def_mem_per_gpu is None
+    if sets_none and partition.pairs.keys() & _DEFAULT_MEMORY:
         return config.memory("DefMemPerCPU"), config.memory("DefMemPerNode")
     return per_cpu, per_node
 
@@ -122,11 +136,6 @@ class ClusterConfig:
     """The settings of the cluster, as `scontrol show config` prints them."""
 
     settings: Mapping[str, str]
-
-    def is_before(self, year: int) -> bool:
-        """Whether this Slurm is older than the first version of that year; False where its version is not known."""
-        major = self.settings.get("SLURM_VERSION", "").partition(".")[0]
-        return major.isdigit() and int(major) < year
 
     def memory(self, key: str) -> int | None:
         """A setting in MiB, in bytes; None for 0, which means no limit."""

@@ -69,20 +69,20 @@ def read_live_cluster(connector: Connector | None = None) -> LiveCluster:
     """Ask the cluster for everything that helps. Raises ClusterError without nodes or partitions."""
     connector = connector or LocalConnector()
     failed: list[str] = []
-    texts = []
+    texts: dict[tuple[str, ...], str] = {}
     for argv in (NODES, PARTITIONS):
-        texts.append(_output(connector, argv, failed))
-        if not texts[-1]:
+        texts[argv] = _output(connector, argv, failed)
+        if not texts[argv]:
             raise ClusterError("; ".join(failed) or f"{' '.join(argv)} printed nothing")
     name = user()
-    config = _output(connector, CONFIG, failed)
-    more = [config, _output(connector, RESERVATIONS, failed)]
+    texts |= {argv: _output(connector, argv, failed) for argv in (CONFIG, RESERVATIONS)}
     default_account = ""
-    if "accounting_storage/none" not in config:
-        more += [_output(connector, QOS, failed), _output(connector, ASSOCIATIONS, failed)]
+    if "accounting_storage/none" not in texts[CONFIG]:
+        texts |= {argv: _output(connector, argv, failed) for argv in (QOS, ASSOCIATIONS)}
         show_default = ("sacctmgr", "-nP", "show", "user", name, "format=DefaultAccount")
         default_account = _output(connector, show_default, failed).strip()
-    facts = read(*texts, *(text for text in more if text and "No reservations" not in text))
+    texts = {argv: text for argv, text in texts.items() if text and "No reservations" not in text}
+    facts = read(*texts.values(), names=[" ".join(argv[:4]) for argv in texts])
     return LiveCluster(facts, Person(name, default_account or None, _unix_groups(name)), tuple(failed))
 
 

@@ -32,6 +32,14 @@ def parse_time(text: str) -> int | None:
     return int(days or 0) * 86400 + hours * 3600 + minutes * 60 + seconds or None
 
 
+def read_total(text: str) -> int | None:
+    """The seconds of a limit on the time of all jobs together (man sacctmgr, GrpWall).
+
+    0 lets no job run, and here it is 1: no job is as short.
+    """
+    return read_limit(text) if text.strip("0:-") else 1
+
+
 def read_limit(text: str | None) -> int | None:
     """The seconds of a limit that Slurm printed; None for no limit (UNLIMITED, NONE, empty).
 

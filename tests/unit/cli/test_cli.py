@@ -58,7 +58,7 @@ def test_other_json(capsys, command):
         (["find", "--config", "/no/such.yaml", "cpu()"], "/no/such.yaml:1:1: error LC100: No such file or directory"),
         (["find", "--config", "/", "cpu()"], "error LC100: Is a directory"),
         (["run", "cpu()"], "no command to run: write it after --"),
-        (["convert", EXAMPLE], "the input has no node and no partition"),
+        (["convert", "/no/such.txt"], "/no/such.txt: No such file or directory"),
     ],
 )
 def test_bad_input_is_2_without_a_traceback(argv, said):
@@ -66,6 +66,12 @@ def test_bad_input_is_2_without_a_traceback(argv, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_input_without_a_cluster_is_65():
+    done = launchers("convert", EXAMPLE, stdin=subprocess.DEVNULL)
+    assert done.returncode == 65
+    assert "the input has no node and no partition" in done.stderr
 
 
 def test_unreachable(tmp_path, no_slurm, capsys):

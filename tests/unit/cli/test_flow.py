@@ -9,6 +9,7 @@ import pytest
 from flows import job, page, sweep
 
 from launchers.cli import main
+from launchers.files.output import without_seal
 
 SMALLEST = page(job())
 TWO = page(job("a"), job("b", "echo {{ n }}", depends_on="afterany:a"), **sweep([1, 2]))
@@ -129,9 +130,14 @@ def test_graph_is_text(flow, form, start):
 
 def test_graph_in_a_file(flow, scratch):
     assert flow("graph", "--format", "svg", "-o", "f.svg", text=TYPED) == (0, "", "")
-    assert (scratch / "f.svg").read_text().startswith("<svg")
+    assert without_seal((scratch / "f.svg").read_text()).startswith("<svg")
+    for form in ("dot", "mermaid", "svg"):
+        assert flow("graph", "--format", form, "-o", "f.svg", text=TYPED) == (0, "", "")  # ours, in every form
+    (scratch / "f.svg").write_text("<svg>mine</svg>")
+    assert flow("graph", "--format", "svg", "-o", "f.svg", text=TYPED)[0] == 2
+    assert (scratch / "f.svg").read_text() == "<svg>mine</svg>"
     assert flow("graph", "-o", "/nonexistent/f.svg") == (
-        2, "", "launchers flow graph: /nonexistent/f.svg: No such file or directory\n",
+        2, "", "launchers flow graph: /nonexistent/f.svg: cannot be written: No such file or directory\n",
     )  # fmt: skip
 
 

@@ -71,3 +71,28 @@ def test_json(listed, tmp_path):
     (group,) = found["groups"]
     assert (group["name"], group["scheduler"], group["weight"], group["tags"]) == ("here", "local", 1.5, ["a", "b"])
     assert (group["choose"], group["unreachable"], group["notes"], len(group["offers"])) == ("tightest", None, [], 1)
+
+
+@pytest.mark.parametrize(
+    ("arch", "login", "shown"),
+    [
+        (["x86_64", "aarch64"], None, ["STATE", "ARCH"]),
+        (["x86_64", None], "aarch64", ["STATE", "ARCH"]),
+        (["x86_64", None], "x86_64", ["ACCOUNTS", "STATE"]),
+        ([None, None], "x86_64", ["ACCOUNTS", "STATE"]),
+    ],
+)
+def test_architectures_are_listed_where_they_differ(tmp_path, capsys, arch, login, shown):
+    nodes = [{"hosts": f"n{number}", **({"arch": name} if name else {})} for number, name in enumerate(arch)]
+    entry = {"id": "far", "partitions": {"p": {"nodes": nodes}}, **({"login_arch": login} if login else {})}
+    (tmp_path / "mixed.yaml").write_text(json.dumps({"slurm": [entry]}))
+    assert main(["list", "--config", str(tmp_path / "mixed.yaml")]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    (head,) = [number for number, line in enumerate(lines) if line[0] == "PARTITION"]
+    assert lines[head][-2:] == shown
+    if "ARCH" in shown:
+        assert [line[-1] for line in lines[head + 1 :]] == [name or "?" for name in arch]
+        assert (["jobs", "are", "submitted", "from", "aarch64"] in lines) is bool(login)
+    assert main(["list", "--config", str(tmp_path / "mixed.yaml"), "--json"]) == 0
+    offers = json.loads(capsys.readouterr().out)["groups"][0]["offers"]
+    assert [offer["arch"] for offer in offers] == arch

@@ -5,6 +5,7 @@ from connectors import Answers
 from slurm_texts import node, partition, text_of
 
 from launchers.cli import main
+from launchers.files.output import YAML, seal
 
 SMI = "0, GPU-x, NVIDIA A100-SXM4-40GB, 40536, Disabled\n"
 TWO = node("n1", Gres="gpu:gen:2") + node("n2", Gres="gpu:a100:2") + partition()
@@ -14,7 +15,7 @@ TWO = node("n1", Gres="gpu:gen:2") + node("n2", Gres="gpu:a100:2") + partition()
 def driver(monkeypatch, tmp_path):
     """Sets what srun answers; the commands that were run are in `asked`. The facts file is facts.yaml."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "facts.yaml").write_text(text_of(TWO))
+    (tmp_path / "facts.yaml").write_text(seal(text_of(TWO), YAML))
     cluster = Answers()
 
     def answer(*answers):
@@ -33,7 +34,7 @@ def test_it_writes_what_the_driver_knows(driver, capsys, tmp_path):
     captured = capsys.readouterr()
     assert captured.out.splitlines()[:2] == ["--- facts.yaml (before)", "+++ facts.yaml (now)"]
     text = (tmp_path / "facts.yaml").read_text()
-    assert text.startswith("# Written by `launchers convert`, GPU memory filled in by `launchers probe`.\n")
+    assert "\n# Written by `launchers convert`, GPU memory filled in by `launchers probe`.\n" in text
     assert '{kind: cuda, model: "NVIDIA A100-SXM4-40GB", memory: 40G, count: 2, type: gen, probed: n1}' in text
     assert "{kind: cuda, model: A100, memory: 40G, count: 2, type: a100, probed: n2}" in text
     assert len(cluster.asked) == 2
@@ -78,6 +79,16 @@ def test_a_file_that_cannot_be_written(driver, capsys, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("launchers.launcher.conversion.write_atomically", fail)
+    monkeypatch.setattr("launchers.files.output.write_atomically", fail)
+    assert main(["probe", "facts.yaml"]) == 1
+    assert capsys.readouterr().err == "launchers probe: facts.yaml: cannot be written: No space left on device\n"
+
+
+def test_a_file_of_the_user_is_refused_before_a_job_runs(driver, capsys, tmp_path):
+    cluster = driver(SMI, SMI)
+    (tmp_path / "facts.yaml").write_text(text_of(TWO) + "# mine\n")
     assert main(["probe", "facts.yaml"]) == 2
-    assert capsys.readouterr().err == "launchers probe: cannot write facts.yaml: No space left on device\n"
+    assert "launchers did not write this file" in capsys.readouterr().err
+    assert cluster.asked == []
+    assert main(["probe", "facts.yaml", "--force"]) == 0
+    assert (tmp_path / "facts.yaml.bak").read_text().endswith("# mine\n")

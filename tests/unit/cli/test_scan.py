@@ -60,10 +60,18 @@ def test_setup_that_cannot_be(call):
     status, _, err = call("setup setup.sh template.sh work.py generate.py -o d.yaml")  # the wrong order
     assert (status, "work.py has no WORKERSCRIPT" in err) == (2, True)
     assert not Path("d.yaml").exists()
-    Path("d.yaml").write_text("")
+    Path("d.yaml").write_text("# mine")
     words = "setup setup.sh generate.py template.sh work.py --workdir runs -o d.yaml"
-    assert call(words) == (2, "", "launchers scan setup: d.yaml exists already (--force overwrites it)\n")
-    assert call(words + " --force")[0] == 0
+    status, _, err = call(words)
+    assert status == 2
+    assert err.startswith("launchers scan setup: d.yaml: launchers did not write this file, so it stays as it is: name")
+    assert Path("d.yaml").read_text() == "# mine"
+    assert call(words + " --force") == (
+        0,
+        "wrote d.yaml\n",
+        "launchers scan setup: the old d.yaml is now d.yaml.bak\n",
+    )
+    assert Path("d.yaml.bak").read_text() == "# mine"
     assert "workdir: runs\n" in Path("d.yaml").read_text()
 
 

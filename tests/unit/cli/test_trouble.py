@@ -32,7 +32,7 @@ from launchers.terminal import OutputError
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = str(ROOT / "launchers.example.yaml")
-STATUSES = (0, 1, 2, 3)
+STATUSES = (0, 1, 2, 3, 65)
 
 
 def recorded(**jobs):
@@ -204,7 +204,7 @@ ARGUMENTS = {
     "scan": ["list"],
     "list": ["--json"],
     "check": [EXAMPLE],
-    "convert": [EXAMPLE],
+    "convert": [str(ROOT / "examples" / "scontrol.txt")],
     "probe": [EXAMPLE],
     "schema": [],
     "where": [],

@@ -77,19 +77,50 @@ def test_priorities_of_qos_and_account_add_up():
     assert [one.priority for one in found] == [5, 2]
 
 
-@pytest.mark.parametrize(
-    ("qos", "account", "reason"),
-    [
-        ({}, {}, None),
-        ({"max_jobs": 1}, {"max_submit": 1}, None),
-        ({"max_jobs": 0}, {}, "QoS q has MaxJobs=0"),
-        ({}, {"max_submit": 0}, "account a has MaxSubmitJobs=0"),
-        ({"max_submit": 0}, {"max_jobs": 0}, "QoS q has MaxSubmitJobs=0"),
-    ],
-)
-def test_a_qos_or_account_that_takes_no_jobs(qos, account, reason):
-    (access,) = accesses({"qos": ["q"]}, qos={"q": {"limits": qos}}, accounts={"a": {"limits": account}})
-    assert access.closed_reason == reason
+COUNTS = [
+    ("max_jobs", "MaxJobs"), ("max_jobs_per_account", "MaxJobsPerAccount"), ("grp_jobs", "GrpJobs"),
+    ("max_submit", "MaxSubmitJobs"), ("max_submit_per_account", "MaxSubmitJobsPerAccount"), ("grp_submit", "GrpSubmitJobs"),
+]  # fmt: skip
+
+
+def test_no_job_is_shorter_than_a_second():
+    assert closed(q={"grp_wall": "1s"}) == "QoS q has GrpWall=0"
+    assert closed(q={"grp_wall": "2s"}) is None
+
+
+SOURCES = [("of", "QoS of"), ("q", "QoS q"), ("a", "account a")]
+
+
+def closed(of=None, q=None, a=None, flags=()):
+    """Why no job may come, by the limits of the partition's QoS, of the job's and of the account."""
+    qos = {"of": {"limits": of or {}}, "q": {"limits": q or {}, "flags": list(flags)}}
+    (access,) = accesses(
+        {"qos": ["q"], "partition_qos": "of"}, qos=qos, accounts={"a": {"limits": a or {}, "qos": ["q"]}}
+    )
+    return access.closed_reason
+
+
+@pytest.mark.parametrize(("field", "rule"), COUNTS)
+@pytest.mark.parametrize(("source", "name"), SOURCES)
+def test_who_takes_no_jobs_at_all(field, rule, source, name):
+    """So slurmctld has it: tools/oracle sets each of these limits to 0 and to more."""
+    assert closed(**{source: {field: 0}}) == f"{name} has {rule}=0"
+    assert closed(**{source: {field: 1}}) is None
+
+
+@pytest.mark.parametrize(("field", "rule"), COUNTS)
+def test_the_first_that_sets_a_number_of_jobs_counts(field, rule):
+    assert closed(of={field: 5}, q={field: 0}, a={field: 0}) is None
+    assert closed(q={field: 5}, a={field: 0}) is None
+    assert closed(of={field: 5}, q={field: 0}, flags=["OverPartQOS"]) == f"QoS q has {rule}=0"
+    assert closed(of={field: 0}, q={field: 5}) == f"QoS of has {rule}=0"
+
+
+@pytest.mark.parametrize("field", ["max_jobs", "max_submit"])
+def test_a_number_of_jobs_per_account_counts_in_place_of_the_accounts_own(field):
+    assert closed(q={f"{field}_per_account": 5}, a={field: 0}) is None
+    assert closed(of={f"{field}_per_account": 5}, a={field: 0}) is None
+    assert closed(of={f"{field}_per_account": 5}, q={field: 0}) is not None
 
 
 # -- limits ----------------------------------------------------------------------------------------------------
@@ -112,6 +143,7 @@ SIMPLE = [
     ("max_tres_run_mins_per_account", {"cpu": 6}, ("cpu", 6, Per.MINUTE, "MaxTRESRunMinsPerAccount")),
     ("grp_tres_run_mins", {"cpu": 7}, ("cpu", 7, Per.MINUTE, "GrpTRESRunMins")),
     ("grp_tres_mins", {"cpu": 8}, ("cpu", 8, Per.MINUTE, "GrpTRESMins")),
+    ("grp_wall", "9h", ("duration", 32400, Per.JOB, "GrpWall")),
 ]
 
 

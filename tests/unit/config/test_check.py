@@ -92,6 +92,24 @@ def test_a_model_that_needs_no_definition(gpu):
     assert codes(config(local=[{"gpu": gpu}])) == []
 
 
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        ({"local": [{"arch": "x68_64"}]}, "local[0].arch"),
+        ({"slurm": [{"login_arch": "x68_64"}]}, "slurm[0].login_arch"),
+        (
+            {"slurm": [{"partitions": {"p": {"nodes": [{}, {"arch": "x68_64"}]}}}]},
+            "slurm[0].partitions.p.nodes[1].arch",
+        ),
+        ({"oar": [{"login_arch": "x68_64"}]}, "oar[0].login_arch"),
+        ({"oar": [{"nodes": [{"arch": "x68_64"}]}]}, "oar[0].nodes[0].arch"),
+    ],
+)
+def test_an_architecture_that_nobody_knows(document, path):
+    assert codes(config(**document)) == [("LC215", path)]
+    assert codes(config(**json.loads(json.dumps(document).replace("x68_64", "arm64")))) == []
+
+
 # -- facts and hosts -------------------------------------------------------------------------------------------
 
 FACTS = {

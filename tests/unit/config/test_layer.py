@@ -80,6 +80,12 @@ def test_a_block_is_replaced_where_all_its_hosts_are_written_about():
     assert blocks([{"hosts": "n[1-2]", "cpu": {"cores": 4}}], [{"hosts": "n[1-2]", "count": 2}]) == [("n[1-2]", 2, 4)]
 
 
+def test_a_block_that_is_cut_has_no_longer_what_all_of_it_has_together():
+    facts = [{"hosts": "n[1-4]", "count": 4, "tres": {"cpu": 30}}]
+    assert [nodes.tres for nodes in laid([{"hosts": "n1", "cpu": {"cores": 1}}], facts)] == [None, None]
+    assert [nodes.tres for nodes in laid([{"hosts": "n[1-4]", "cpu": {"memory": "1G"}}], facts)] == [{"cpu": 30}]
+
+
 def test_a_block_that_is_cut_has_no_more_available_nodes_than_nodes():
     facts = [{"hosts": "n[1-4]", "count": 4, "available": 3}]
     assert [nodes.available for nodes in laid([{"hosts": "n1", "cpu": {"cores": 1}}], facts)] == [3, 1]

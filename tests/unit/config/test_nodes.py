@@ -190,3 +190,33 @@ def test_a_site_may_define_models():
     ).document
     (group,) = build(document)
     assert group.partitions[0].shapes[0].devices == (Device("rocm", 1, 12 * G, "GEN"), Device("cuda", 2, None, "odd"))
+
+
+def test_architectures():
+    blocks = slurm_shapes({"hosts": "a", "arch": "amd64"}, {"hosts": "b", "arch": "ppc64le"}, {"hosts": "c"})
+    assert [shape.arch for shape in blocks] == ["x86_64", "ppc64le", None]
+    local, slurm, oar = build(
+        config(
+            local=[{"arch": "arm64"}],
+            slurm=[{"partitions": {"p": {}}, "login_arch": "arm64"}],
+            oar=[{"nodes": [{"arch": "x86_64"}], "login_arch": "amd64"}],
+        ).document
+    )
+    assert [group.partitions[0].shapes[0].arch for group in (local, slurm, oar)] == ["aarch64", None, "x86_64"]
+    assert [group.login_arch for group in (local, slurm, oar)] == [None, "aarch64", "x86_64"]
+
+
+def test_a_type_says_what_the_model_leaves_open():
+    def device(**spec):
+        (shape,) = slurm_shapes({"accelerators": [{"count": 1, **spec}]})
+        (found,) = shape.devices
+        return found.kind, found.memory and found.memory // G, len(found.sizes)
+
+    assert device(type="a100_80g") == ("cuda", 80, 0)
+    assert device(type="a100_80g", model="A100") == ("cuda", 80, 0)
+    assert device(type="h200_80gb", model="H200") == ("cuda", None, 0)  # it contradicts the catalogue
+    assert device(type="a100_80g", model="V100") == ("cuda", None, 2)
+    assert device(type="a100_80g", model="gen", kind="rocm") == ("rocm", None, 0)
+    assert device(type="amd_next") == ("rocm", None, 0)
+    assert device(type="m2") == ("gpu", None, 0)
+    assert device(type="gen") == ("gpu", None, 0)

@@ -7,21 +7,23 @@ from slurm_texts import CONFIG, node
 from slurm_texts import partition as partition_text
 
 from launchers.config.load import loads
+from launchers.files.output import YAML, seal, without_seal
 from launchers.files.problems import ConfigError
 from launchers.launcher.conversion import (
     ConversionError,
     ConversionOptions,
+    NoClusterError,
     convert_texts,
+    facts_diff,
     facts_path,
-    replace_facts,
 )
 
 SLURM = (CONFIG, node("a1", Partitions="p") + node("a2", Partitions="p"), partition_text("p", "a[1-2]"))
 OAR = oarnodes(resource(1, "n-1"), resource(2, "n-2"))
 
 
-def convert(*texts, earlier=None, **options):
-    return convert_texts(texts, ConversionOptions(**options), earlier)
+def convert(*texts, earlier=None, names=(), **options):
+    return convert_texts(texts, ConversionOptions(**options), earlier, names)
 
 
 def entry(conversion, scheduler="slurm"):
@@ -34,7 +36,10 @@ def test_a_slurm_cluster_is_an_entry():
     found = convert(*SLURM, id="mine")
     assert entry(found).id == "mine"
     assert list(entry(found).partitions) == ["p"]
-    assert found.text.startswith("# Written by `launchers convert` from what Slurm printed: 2 nodes, 1 partitions.\n")
+    assert without_seal(found.text).startswith(
+        "# Written by `launchers convert` from what Slurm printed: 2 nodes, 1 partitions.\n"
+    )
+    assert seal(without_seal(found.text), YAML) == found.text
 
 
 def test_the_order_of_the_texts_does_not_matter():
@@ -53,13 +58,36 @@ def test_some_options_are_slurms_alone(options):
         convert(OAR, **options)
 
 
+def test_oar_of_another_shape_is_refused():
+    with pytest.raises(ConversionError, match="this is not what oarnodes -J prints"):
+        convert(OAR.replace('"type": "default"', '"available_upto": [1]'))
+
+
 def test_one_oar_at_a_time():
-    with pytest.raises(ConversionError, match="only one output of oarnodes -J can be converted at a time"):
-        convert(OAR, OAR)
+    with pytest.raises(ConversionError, match=r"one output of oarnodes -J can be converted at a time, as n\.txt is"):
+        convert(*SLURM, OAR, names=("a", "b", "c", "n.txt"))
+
+
+@pytest.mark.parametrize(("texts", "message"), [
+    (("",), "no node and no partition: give it the output of `scontrol show nodes` and `scontrol show partitions`"),
+    ((CONFIG, "garbage"), "no node and no partition"),
+    ((node("a1", Partitions=""),), "no partition is known: give the output of `scontrol show partitions` too"),
+    ((oarnodes({"resource_id": 1, "network_address": ""}),), "OAR names no host: look at what `oarnodes -J` prints"),
+])  # fmt: skip
+def test_a_text_without_a_cluster_says_which_command_prints_it(texts, message):
+    with pytest.raises(NoClusterError, match=message):
+        convert(*texts)
+
+
+def test_remarks_name_the_text():
+    twice = (node("a1"), "\n" + node("a1", CPUTot="9") + "\n? ?\n")
+    (differs, unread) = sorted(convert(*twice, names=("a.txt", "<stdin>")).remarks, key=lambda said: "cannot" in said)
+    assert differs.startswith("a.txt:1: a1 is described on <stdin>:2 too, and differs: CPUTot=8 here, 9 there")
+    assert unread.startswith("<stdin>:5: cannot read this line")
+    assert all(remark.startswith("line ") for remark in convert(*twice).remarks)
 
 
 @pytest.mark.parametrize(("texts", "options", "message"), [
-    (("",), {}, "the input has no node and no partition"),
     (SLURM, {"partitions": ("p", "x")}, "--partition x: there is no such partition; known: p"),
 ])  # fmt: skip
 def test_what_cannot_be_converted(texts, options, message):
@@ -103,14 +131,10 @@ def test_a_launchers_yaml_without_its_one_facts_file(tmp_path, facts, count):
         facts_path(config)
 
 
-def test_a_facts_file_is_written_where_it_differs(tmp_path):
+def test_what_differs_in_a_facts_file_is_all_but_its_seal(tmp_path):
     path = tmp_path / "facts.yaml"
-    new = [line.rstrip() for line in replace_facts(path, "a\n")]
-    assert (new[0], new[1], new[-1]) == (f"--- {path} (before)", f"+++ {path} (now)", "+a")
-    assert path.read_text() == "a\n"
-    before = path.stat().st_mtime_ns
-    assert replace_facts(path, "a\n") == []
-    assert path.stat().st_mtime_ns == before
-    diff = replace_facts(path, "b\n")
-    assert [line.rstrip() for line in diff][-2:] == ["-a", "+b"]
-    assert path.read_text() == "b\n"
+    new = [line.rstrip() for line in facts_diff(path, seal("a\n", YAML))]
+    assert (new[0], new[1], new[3:]) == (f"--- {path} (before)", f"+++ {path} (now)", ["+a"])
+    path.write_text(seal("a\n", YAML))
+    assert facts_diff(path, seal("a\n", YAML)) == []
+    assert [line.rstrip() for line in facts_diff(path, seal("b\n", YAML))][-2:] == ["-a", "+b"]

@@ -5,7 +5,8 @@ from attrs import evolve
 from config_files import local_entry, partition, slurm_entry, write_config
 
 from launchers import LauncherNotFoundError
-from launchers.config.schema import SlurmGroup
+from launchers.config.reading import ClusterReading
+from launchers.config.schema import OarGroup, SlurmGroup
 from launchers.files.problems import ConfigError
 from launchers.launcher import groups as groups_module
 from launchers.launcher.groups import add_signals, ask_cluster, ask_oar, check_commands, load_groups
@@ -70,6 +71,17 @@ def test_a_cluster_is_asked_where_the_file_says_so(tmp_path, monkeypatch):
 def test_clusters_whose_commands_are_not_here(no_slurm):
     assert ask_cluster() == ("query_slurm: there is no scontrol on PATH, so its cluster cannot be read from here", ())
     assert ask_oar() == ("query_oar: there is no oarnodes on PATH, so its cluster cannot be read from here", ())
+
+
+@pytest.mark.parametrize(
+    ("ask", "command", "entry"), [(ask_cluster, "scontrol", SlurmGroup()), (ask_oar, "oarnodes", OarGroup())]
+)
+def test_jobs_of_a_live_cluster_are_submitted_here(monkeypatch, ask, command, entry):
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr("platform.machine", lambda: "AMD64")
+    room = "slurm" if command == "scontrol" else "oar"
+    monkeypatch.setattr(f"launchers.{room}.query.query", lambda *, refresh: ClusterReading(entry, 0.0))
+    assert ask()[0].login_arch == "x86_64"
 
 
 def test_what_is_not_here_is_unreachable(tmp_path, no_slurm):

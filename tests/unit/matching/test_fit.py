@@ -72,6 +72,9 @@ KNOWN = {"count": 2, "cores": 8, "memory": "64G"}
     [
         ("cpu(cores=2, mem=1G) & nodes=2", nodes("a[1-2]", **KNOWN), []),
         ("cpu(cores=2)", nodes("a", memory="64G"), [Assumption(Unstated.CORES)]),
+        ("cpu(cores=84)", nodes("a[1-10]", count=10, tres={"cpu": 846}), []),
+        ("cpu(cores=85)", nodes("a[1-10]", count=10, tres={"cpu": 846}), [Assumption(Unstated.CORES)]),
+        ("cpu(cores=8) & nodes=2", nodes("a[1-10]", count=10, tres={"cpu": 846}), [Assumption(Unstated.CORES)]),
         ("cpu(mem=2G)", nodes("a", cores=8), [Assumption(Unstated.MEMORY)]),
         ("duration=1h", nodes("a"), []),
         ("nodes=2", nodes(), [Assumption(Unstated.NODES)]),

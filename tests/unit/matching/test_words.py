@@ -204,6 +204,7 @@ def test_why_a_group_was_skipped():
     ("change", "text"),
     [
         (Change(Term.GPU_KIND, "cuda", "rocm"), "any kind of GPU would do (rocm here)"),
+        (Change(Term.GPU_KIND, "cuda", "gpu:gen, rocm"), "any kind of GPU would do (gen, rocm here)"),
         (Change(Term.GPU_MODEL, "A100", "V100"), "any GPU model would do (V100 here)"),
         (Change(Term.GPU_MEMORY, G, 2 * G, is_minimum=True), "GPU memory were 2G or more"),
         (Change(Term.GPU_MEMORY, 2 * G, G), "GPU memory were 1G or less"),

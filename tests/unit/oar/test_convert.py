@@ -1,5 +1,6 @@
 """The facts of an OAR cluster as an entry of launchers.yaml."""
 
+import pytest
 from oarnodes import oarnodes, resource
 
 from launchers.config.build import build
@@ -77,3 +78,19 @@ def test_options_of_the_conversion():
     facts = read_oarnodes(oarnodes(resource(1, "a-1", core=1)))
     group = convert(facts, hosts=False, id="mine").group
     assert (group.id, group.nodes[0].hosts, group.nodes[0].count) == ("mine", None, 1)
+
+
+def test_the_architecture_separates_nodes_and_is_written():
+    text = oarnodes(
+        resource(1, "a", cpuarch="x86_64"), resource(2, "b", cpuarch="ppc64le"), resource(3, "c", cpuarch="x86_64")
+    )
+    blocks = convert(read_oarnodes(text)).group.nodes
+    assert [(block.hosts, block.arch) for block in blocks] == [("a,c", "x86_64"), ("b", "ppc64le")]
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"), [("AMD Next", "rocm"), ("Nvidia A100-SXM4-40GB", "cuda"), ("Max 1550", "xpu"), ("gen", None)]
+)
+def test_a_maker_settles_the_kind(model, kind):
+    (block,) = convert(read_oarnodes(oarnodes(resource(1, "a", gpu=1, gpu_model=model)))).group.nodes
+    assert block.accelerators[0].kind == kind

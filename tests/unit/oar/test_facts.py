@@ -21,6 +21,19 @@ def test_gpus_are_counted_by_what_is_stated():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("properties", "gpus"),
+    [
+        ({"gpu": 0, "gpu_count": 0, "gpu_mem": 0, "gpu_model": None}, 0), ({"gpu": 0, "gpu_count": "0"}, 0), ({"gpu": 0}, 0),
+        ({"gpu": 1, "gpu_count": 0}, 0), ({"gpu": None, "gpu_count": 0}, 0), ({"gpu": 0, "gpu_model": None, "gpu_mem": 0}, 0),
+        ({"gpu": 0, "gpu_model": "A100"}, 1), ({"gpu": 0, "gpudevice": 0}, 1), ({"gpu": 0, "gpu_count": 1}, 1), ({"gpu": 3}, 1),
+        ({"gpu_count": "2"}, 2),
+    ],
+)  # fmt: skip
+def test_the_number_0_is_no_gpu_where_nothing_says_so(properties, gpus):
+    assert read_oarnodes(oarnodes(resource(1, "a", core=1, **properties))).nodes[0].gpus == gpus
+
+
 def test_a_host_with_two_gpu_models_has_none():
     text = oarnodes(resource(1, "a", gpu=1, gpu_model="A100"), resource(2, "a", gpu=2, gpu_model="V100"))
     assert read_oarnodes(text).nodes[0].gpu_model is None
@@ -100,3 +113,18 @@ def test_properties_are_those_that_all_resources_have_and_sql_can_name():
         resource(2, "a", cluster="back\\slash", cputype="two\nlines", production="YES", deploy="", gpu_model="V100"),
     )
     assert read_oarnodes(text).nodes[0].properties == (("production", "YES"),)
+
+
+@pytest.mark.parametrize(
+    ("stated", "arch"),
+    [
+        (["x86_64", "x86_64"], "x86_64"),
+        (["arm64", None], "aarch64"),
+        (["x86_64", "ppc64le"], None),
+        ([None, ""], None),
+        ([7, 7], None),
+    ],
+)
+def test_the_architecture_of_a_host(stated, arch):
+    resources = [resource(number, "a", cpuarch=text) for number, text in enumerate(stated, 1)]
+    assert read_oarnodes(oarnodes(*resources)).nodes[0].arch == arch

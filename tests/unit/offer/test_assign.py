@@ -159,6 +159,35 @@ def test_what_has_to_be_assumed_of_a_device(wanted, device, assumed):
     assert assumptions(wanted, device) == assumed
 
 
+GEN = Device("gpu", 1, type="gen")
+SERIES = Device("rocm", 1, model="MI300", type="mi300", sizes=(128 * G, 192 * G))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device", "reason", "assumed"),
+    [
+        (Accelerator("cuda"), GEN, "gpu-kind", None),
+        (Accelerator("gpu"), GEN, None, [Assumption(Unstated.GPU_USE, "gen")]),
+        (Accelerator("gpu", model="GEN"), GEN, None, [Assumption(Unstated.GPU_USE, "gen")]),
+        (Accelerator("gpu", model="A100"), GEN, "gpu-model", None),
+        (Accelerator("cuda"), Device("gpu", 1), None, [Assumption(Unstated.GPU_KIND, "cuda")]),
+        (Accelerator("gpu"), Device("gpu", 1), None, []),
+        (Accelerator("cuda"), Device("gpu", 1, model="Foo 1"), "gpu-kind", None),
+        (Accelerator("cuda"), Device("xpu", 1, model="PVC"), "gpu-kind", None),
+        (Accelerator("gpu"), Device("xpu", 1, model="PVC"), None, [Assumption(Unstated.GPU_USE, "PVC")]),
+        (Accelerator("cuda", model="A100"), Device("cuda", 1, type="tesla"), "gpu-model", None),
+        (Accelerator("cuda", model="A100"), Device("cuda", 1, type="a100l"), None, []),
+        (Accelerator("rocm", model="MI300A"), SERIES, None, [Assumption(Unstated.GPU_MODEL, "MI300A")]),
+        (Accelerator("rocm", model="MI300"), SERIES, None, []),
+        (Accelerator("rocm", model="MI250X"), SERIES, "gpu-model", None),
+    ],
+)
+def test_what_a_name_says_of_a_device(wanted, device, reason, assumed):
+    assert device_rejection(wanted, device) == reason
+    if reason is None:
+        assert list(assumptions(wanted, device)) == assumed
+
+
 def test_an_unknown_number_of_devices_is_an_assumption_of_the_match_only():
     device = Device("cuda", None, 40 * G)
     assert assumptions(Accelerator("cuda"), device) == ()

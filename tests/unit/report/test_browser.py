@@ -142,4 +142,5 @@ def test_what_really_ran(opened, tmp_path, capsys):
     assert main(["report", str(run.folder), "-o", "-"]) == 0
     assert capsys.readouterr().out.startswith("<!doctype html>")
     assert main(["report", "-o", "/nowhere/x.html"]) == 2
-    assert capsys.readouterr().err == "launchers report: cannot write /nowhere/x.html: No such file or directory\n"
+    message = "launchers report: /nowhere/x.html: cannot be written: No such file or directory\n"
+    assert capsys.readouterr().err == message

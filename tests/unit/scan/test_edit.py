@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from scans import SCRIPTS, executable, scan, write_yaml
 
+from launchers.files.output import UnownedFileError
 from launchers.files.problems import ConfigError
 from launchers.scan import (
     DefinitionError,
@@ -58,9 +59,11 @@ def test_a_need_instead_of_a_template():
 
 def test_a_definition_that_exists_is_overwritten_only_by_force():
     file = Path(scan("."))
-    with pytest.raises(DefinitionError, match=r"^scan.yaml exists already \(--force overwrites it\)$"):
-        write_definition(file, SCRIPTS, [])
+    with pytest.raises(UnownedFileError, match="launchers did not write this file"):
+        write_definition(file, SCRIPTS, [], at_once=7)
+    before = file.read_text()
     assert write_definition(file, SCRIPTS, [], at_once=7, overwrite=True).at_once == 7
+    assert Path("scan.yaml.bak").read_text() == before
 
 
 def test_nothing_is_written_with_mistakes_in_it():

@@ -20,10 +20,19 @@ def test_limits_come_from_the_accounts_above():
             "Account": "top",
             "ParentName": "root",
             "GrpTRES": "cpu=100,gres/gpu=8",
+            "GrpJobs": 2,
+            "MaxJobs": 7,
             "MaxTRES": "cpu=50",
             "MaxWall": "1-0",
         },
-        {"Account": "a", "ParentName": "top", "GrpTRES": "cpu=200", "MaxWall": "02:00:00", "MaxTRESPerNode": "cpu=4"},
+        {
+            "Account": "a",
+            "ParentName": "top",
+            "GrpJobs": 9,
+            "GrpTRES": "cpu=200",
+            "MaxWall": "02:00:00",
+            "MaxTRESPerNode": "cpu=4",
+        },
         {"Account": "a", "User": "me", "MaxWall": "03:00:00", "GrpTRESMins": "cpu=9", "MaxJobs": 0, "MaxSubmit": 5},
         {"Account": "b", "User": "other"},
         {"Cluster": "z", "Account": "c", "User": "me"},
@@ -32,7 +41,7 @@ def test_limits_come_from_the_accounts_above():
     assert (name, others, limits.max_duration) == ("a", [], 3 * 3600)
     assert (limits.grp_tres, limits.max_tres) == ({"cpu": 100, "gres/gpu": 8}, {"cpu": 50, "node": 3})
     assert (limits.max_tres_per_node, limits.grp_tres_mins) == ({"cpu": 4}, {"cpu": 9})
-    assert (limits.max_jobs, limits.max_submit) == (0, None)
+    assert (limits.max_jobs, limits.max_submit, limits.grp_jobs) == (0, 5, 2)
 
 
 def test_a_limit_of_zero_time_is_nearer_than_none():
@@ -79,6 +88,17 @@ def test_an_association_may_be_for_some_partitions():
     only = {"Account": "a", "User": "me", "Partition": "p"}, {"Account": "a", "User": "me", "Partition": "q"}
     assert accounts_of(*only)["a"].partition == ("p", "q")
     assert accounts_of(*only, {"Account": "a", "User": "me"})["a"].partition is None
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_order_of_associations_does_not_matter(order):
+    rows = [
+        {"Account": "a", "User": "me", "QOS": "normal", "MaxWall": "1-0"},
+        {"Account": "a", "User": "me", "Partition": "p", "QOS": "long", "MaxWall": "2-0"},
+        {"Cluster": "", "Account": "b", "User": "me", "QOS": "b"},
+    ]
+    found = accounts_of(*rows[::order])
+    assert (found["a"].qos, found["a"].limits.max_duration, found["a"].partition) == (("normal",), 86400, None)
 
 
 @pytest.mark.parametrize(

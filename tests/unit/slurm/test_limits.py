@@ -22,7 +22,9 @@ ME = Person("me")
 )  # fmt: skip
 def test_what_is_enforced(setting, enforced, limits):
     settings = {} if setting is None else {"AccountingStorageEnforce": setting}
-    assert enforcement_of(SlurmFacts(config=settings)) == Enforcement(enforced, limits, memory=True)
+    assert enforcement_of(SlurmFacts(config=settings)) == Enforcement(
+        enforced, limits, memory=True, safe=setting in (None, "all", "ALL", "safe")
+    )
 
 
 def test_what_accounting_does_not_enforce_is_no_limit():
@@ -52,10 +54,18 @@ def test_maximums_of_memory_where_memory_is_not_allocated(allocated, flags, kept
     assert (limits.max_tres["cpu"], limits.min_tres["mem"]) == (8, 2**30)
 
 
-@pytest.mark.parametrize(("jobs", "submit", "kept"), [(0, "", (0, None)), (1, 0, (None, 0)), (1, 1, None)])
-def test_numbers_of_jobs_count_only_where_they_let_nobody_in(jobs, submit, kept):
-    limits = entry(CONFIG, NODES, PARTITIONS, table(qos("q", MaxJobsPU=jobs, GrpSubmit=submit))).qos["q"].limits
-    assert (limits and (limits.max_jobs, limits.max_submit)) == kept
+def test_numbers_of_jobs_are_kept_by_what_they_are_counted_for():
+    numbers = {"MaxJobsPU": 0, "MaxJobsPA": 1, "GrpJobs": 2, "MaxSubmitPU": 3, "MaxSubmitPA": 4, "GrpSubmit": 5}
+    limits = entry(CONFIG, NODES, PARTITIONS, table(qos("q", **numbers))).qos["q"].limits
+    assert (limits.max_jobs, limits.max_jobs_per_account, limits.grp_jobs) == (0, 1, 2)
+    assert (limits.max_submit, limits.max_submit_per_account, limits.grp_submit) == (3, 4, 5)
+
+
+@pytest.mark.parametrize(("enforced", "kept"), [("all", (3600, 1)), ("limits", (None, 1)), ("limits,safe", (3600, 1))])
+def test_the_time_of_all_jobs_bounds_a_job_where_limits_are_safe(enforced, kept):
+    listed = table(qos("q", GrpWall="01:00:00"), qos("none", GrpWall="00:00:00"))
+    specs = entry(config(AccountingStorageEnforce=enforced), NODES, PARTITIONS, listed).qos
+    assert (specs["q"].limits and specs["q"].limits.grp_wall, specs["none"].limits.grp_wall) == kept
 
 
 def test_a_qos_has_its_priority_and_flags():

@@ -5,7 +5,7 @@ import json
 import pytest
 from slurm_texts import CONFIG, config, entry, group, node, partition, text_of
 
-from launchers.slurm.node_blocks import nodes_by_partition, nodes_without_partition
+from launchers.slurm.members import members_by_partition, nodes_without_partition
 from launchers.slurm.read import read
 
 MIB = 1024**2
@@ -25,6 +25,25 @@ def test_nodes_that_differ_in_what_jobs_can_have_are_apart():
     assert [(block.hosts, block.count) for block in blocks(nodes)] == [
         ("n[1-2]", 2), ("n3", 1), ("n4", 1), ("n5", 1), ("n6", 1), ("n7", 1),
     ]  # fmt: skip
+
+
+def test_nodes_of_two_architectures_are_apart():
+    nodes = (
+        node("n1", Arch="x86_64") + node("n2", Arch="aarch64") + node("n3", Arch="amd64") + node("n4", Arch="(null)")
+    )
+    assert [(block.hosts, block.arch) for block in blocks(nodes)] == [
+        ("n[1,3]", "x86_64"), ("n2", "aarch64"), ("n4", None),
+    ]  # fmt: skip
+    assert "    arch: aarch64\n" in text_of(nodes)
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"plugin": {"type": "openapi/slurmctld"}}}])
+def test_json_says_the_architecture_too(meta):
+    structure = {"name": "n1", "cpus": 8, "real_memory": 16000, "state": ["IDLE"], "partitions": ["p"]}
+    text = json.dumps(
+        {**meta, "nodes": [{**structure, "architecture": "aarch64"}, {**structure, "name": "n2", "architecture": ""}]}
+    )
+    assert [(block.hosts, block.arch) for block in blocks(text)] == [("n1", "aarch64"), ("n2", None)]
 
 
 def test_blocks_are_in_the_order_of_their_first_names():
@@ -62,11 +81,11 @@ def test_nodes_in_maintenance_cannot_be_used(state, flags, hosts, available):
     assert comments(node("n1") + node("n2"), reservation) == (["reserved"] if available else [])
 
 
-def test_a_node_that_names_no_partition_is_in_those_that_name_it():
+def test_a_node_is_in_the_partitions_that_it_names_and_in_those_that_name_it():
     nodes = "NodeName=n1 CPUTot=4\n\nNodeName=n2 CPUTot=4 Partitions=q\n\nNodeName=n3 CPUTot=4\n\n"
     facts = read(nodes, partition("p", "n[1-2]"), partition("broken", "n[1"))
-    assert {name: [node.name for node in members] for name, members in nodes_by_partition(facts).items()} == {
-        "p": ["n1"], "q": ["n2"],
+    assert {name: {node.name for node in one.named} for name, one in members_by_partition(facts).items()} == {
+        "p": {"n1", "n2"}, "q": {"n2"}, "broken": set(),
     }  # fmt: skip
     assert [node.name for node in nodes_without_partition(facts)] == ["n3"]
 
@@ -131,7 +150,8 @@ def test_notes_say_what_accelerators_were_read_from():
     assert comments(node(Gres=gpus, ActiveFeatures="GPUM40G")) == [
         "also mps, shard, which share GPUs",
         "feature GPUM40G",
-        "kind unknown; memory unknown: no feature, GRES or model states it; `launchers probe` can ask the driver",
+        "kind unknown, `gpus:` can define gen; memory unknown: no feature, GRES or model states it; "
+        "`launchers probe` can ask the driver",
     ]
 
 

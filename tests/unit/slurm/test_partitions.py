@@ -8,7 +8,6 @@ from launchers.matching import match
 from launchers.requirement import parse
 from launchers.slurm.accounts import Person
 from launchers.slurm.convert import convert
-from launchers.slurm.partitions import ClusterConfig
 from launchers.slurm.read import read
 
 MIB = 1024**2
@@ -81,7 +80,8 @@ def test_who_may_use_it(pairs, groups, disabled, note):
     ("settings", "pairs", "per_cpu", "per_node"),
     [
         ({}, {}, None, None),
-        ({"MaxMemPerCPU": 5, "MaxMemPerNode": 6}, {}, 5, 6),
+        ({"MaxMemPerCPU": 5, "MaxMemPerNode": 6}, {"MaxMemPerNode": "UNLIMITED"}, 5, 6),
+        ({"MaxMemPerCPU": 5, "MaxMemPerNode": 6}, {}, None, None),  # the partition's own were not printed
         ({"MaxMemPerCPU": 5}, {"MaxMemPerNode": 7}, None, 7),
         ({"MaxMemPerNode": 5}, {"MaxMemPerCPU": 7}, 7, None),
         ({"MaxMemPerCPU": 0, "MaxMemPerNode": "UNLIMITED"}, {}, None, None),
@@ -100,7 +100,8 @@ def test_the_most_memory(settings, pairs, per_cpu, per_node):
     ("settings", "pairs", "per_cpu", "per_node"),
     [
         ({}, {}, None, None),
-        ({"DefMemPerCPU": 5, "DefMemPerNode": 6}, {}, 5, 6),
+        ({"DefMemPerCPU": 5, "DefMemPerNode": 6}, {"DefMemPerNode": "UNLIMITED"}, 5, 6),
+        ({"DefMemPerCPU": 5, "DefMemPerNode": 6}, {}, None, None),  # the partition's own were not printed
         ({"DefMemPerCPU": 5}, {"DefMemPerNode": 7}, None, 7),
         ({"DefMemPerNode": 5}, {"DefMemPerCPU": 7}, 7, None),
         ({"DefMemPerCPU": 5}, {"JobDefaults": "DefMemPerGPU=9"}, None, None),
@@ -114,13 +115,6 @@ def test_the_memory_of_a_job_that_asks_for_none(settings, pairs, per_cpu, per_no
 @pytest.mark.parametrize(("version", "starts"), [("22.05.8", True), ("24.11.5", False)])
 def test_memory_that_costs_more_cpus_than_the_partition_lets_have(version, starts):
     settings = config(SLURM_VERSION=version, MaxMemPerCPU=1000)
-    cluster = group(settings, node(CPUTot=16, RealMemory=64000), partition(MaxCPUsPerNode=4))
+    cluster = group(settings, node(CPUTot=16, RealMemory=64000), partition(MaxCPUsPerNode=4, MaxMemPerNode="UNLIMITED"))
     assert match(parse("cpu(mem=4000M)"), [cluster]).selection is not None
     assert (match(parse("cpu(mem=4001M)"), [cluster]).selection is not None) is starts
-
-
-@pytest.mark.parametrize(
-    ("version", "before"), [("22.05.8", True), ("23.02.0", False), ("24.11", False), ("", False), ("slurm 22", False)]
-)
-def test_versions(version, before):
-    assert ClusterConfig({"SLURM_VERSION": version}).is_before(23) is before

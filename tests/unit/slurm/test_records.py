@@ -2,7 +2,12 @@
 
 import pytest
 
-from launchers.slurm.records import read_records
+from launchers.slurm.records import read_records as read_lines
+
+
+def read_records(text):
+    lines = text.split("\n")
+    return read_lines(lines, range(1, len(lines) + 1), lambda line: line.startswith("$"))
 
 
 def pairs(text):
@@ -56,9 +61,18 @@ def test_older_versions_have_a_key_with_colons():
     assert found["S:C:T"] == "2:8:2"
 
 
+def test_a_line_between_interrupts_a_record_only():
+    found = read_records("NodeName=a\n   X=1\n--More--\n   State=IDLE Y=2\nNodeName=b\n   X=1\n\n   State=IDLE\n")
+    assert [record.pairs for record in found.records] == [
+        {"NodeName": "a", "X": "1", "State": "IDLE", "Y": "2"}, {"NodeName": "b", "X": "1"},
+    ]  # fmt: skip
+    assert [line for _, line in found.rest if line] == ["--More--", "   State=IDLE"]
+    assert read_records("NodeName=a\n$ scontrol\n   State=IDLE\n").records[0].pairs == {"NodeName": "a"}
+
+
 def test_lines_that_belong_to_no_record():
     found = read_records("hello\n   world\nNodeName=a\nhello again\n  X=1\n")
-    assert found.rest == [(1, "hello"), (2, "   world"), (4, "hello again"), (5, "  X=1")]
+    assert found.rest == [(1, "hello"), (2, "   world"), (3, ""), (4, "hello again"), (5, "  X=1"), (6, "")]
     assert [record.pairs for record in found.records] == [{"NodeName": "a"}]
 
 

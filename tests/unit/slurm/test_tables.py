@@ -2,13 +2,15 @@
 
 import pytest
 
+from launchers.slurm.pasted import is_noise
 from launchers.slurm.read import read
-from launchers.slurm.tables import config_pair, header, is_noise, rows
+from launchers.slurm.tables import GROUP, config_pair, header, rows
 
 
 def records(*lines):
     problems = []
-    return list(rows(list(enumerate(lines, 1)), problems)), [str(problem) for problem in problems]
+    found = [record for record in rows(list(enumerate(lines, 1)), problems) if record[0] != GROUP]
+    return found, [str(problem) for problem in problems]
 
 
 @pytest.mark.parametrize(
@@ -17,7 +19,10 @@ def records(*lines):
         ("Name|Priority|Flags", "Qos"), ("Name MaxWall", "Qos"), ("Name|Descr", ""), ("Priority|MaxWall", ""),
         ("Account|User", "Association"), ("Cluster Account", "Association"), ("Account|Descr", ""),
         ("NODELIST STATE", "sinfo"), ("PARTITION AVAIL TIMELIMIT", "sinfo"), ("HOSTNAMES GRES", "sinfo"), ("PARTITION JOBS", ""),
-        ("STATE CPUS", ""), ("", ""),
+        ("JOBID PARTITION NAME USER ST TIME NODES NODELIST(REASON)", "other"), ("PARTITION", "sinfo"), ("PARTITION,NODES", "sinfo"),
+        ("NODELIST   NODES PARTITION STATE CPUS S:C:T MEMORY TMP_DISK WEIGHT AVAIL_FE REASON", "sinfo"), ("NODELISTCPUSGRES", "sinfo"),
+        ("THE NODELIST OF ALL PEOPLE", ""),
+        ("STATE CPUS", "nameless"), ("", ""),
     ],
 )  # fmt: skip
 def test_headers(text, kind):
@@ -29,7 +34,7 @@ def test_headers(text, kind):
     [
         ("$ sinfo", True), ("# comment", True), ("rc=0", True), ("```bash", True), ("{: .output}", True), ("-----", True),
         ("Configuration data as of 2023", True), ("Cgroup Support Configuration:", True), ("Slurmctld(primary) at x is UP", True),
-        ("NodeName=a", False), ("p up", False), ("{", False),
+        ("NodeName=a", False), ("p up", False), ("{", True),
     ],
 )  # fmt: skip
 def test_noise(text, noise):
@@ -53,8 +58,11 @@ def test_headings_of_the_config_are_no_problem():
     assert not found.problems
 
 
-def test_the_first_value_of_a_setting_counts():
-    assert read("A = 1\nA = 2\n").config == {"A": "1"}
+@pytest.mark.parametrize("text", ["ClusterName = a\nClusterName = b\n", "ClusterName = b\nClusterName = a\n"])
+def test_a_setting_that_is_printed_with_two_values_is_told_and_does_not_depend_on_their_order(text):
+    found = read(text)
+    assert found.config == {"ClusterName": "b"}
+    assert [problem.text for problem in found.problems] == ["ClusterName"]
 
 
 def test_columns_between_bars():
@@ -98,14 +106,10 @@ def test_sinfo_names_partitions_and_nodes():
     assert found == [
         ("PartitionName", 2, {"PartitionName": "gpu", "Default": "YES", "MaxTime": "1:00:00"}),
         *(
-            (
-                "NodeName",
-                2,
-                {"NodeName": name, "Partitions": "gpu", "MaxTime": "1:00:00", "CPUTot": "8", "RealMemory": "100"},
-            )
+            ("NodeName", 2, {"NodeName": name, "Partitions": "gpu", "CPUTot": "8+", "RealMemory": "100+"})
             for name in ("n1", "n2")
         ),
-        ("PartitionName", 3, {"PartitionName": "long", "Default": "NO", "MaxTime": "infinite"}),
+        ("PartitionName", 3, {"PartitionName": "long", "MaxTime": "infinite"}),
     ]
     assert problems == ["line 3: sinfo cut this host list off; run it with -o and %N: n3..."]
 

@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 
 from launchers.cli import options as shared
+from launchers.cli.output import add_output, write
 from launchers.cli.scan.options import add_scan
+from launchers.files.output import is_stream
 
 
 def setup_arguments(command: argparse.ArgumentParser) -> None:
@@ -25,33 +27,30 @@ def setup_arguments(command: argparse.ArgumentParser) -> None:
         "-m", "--max-parallel", metavar="N", type=shared.positive_number,
         help="how many tasks may run at once; default 10",
     )  # fmt: skip
-    command.add_argument(
-        "-o", "--out", metavar="FILE", default="scan.yaml", help="default scan.yaml; .json writes a file of ESIS"
-    )
+    add_output(command, "default scan.yaml; .json writes a file of ESIS", default="scan.yaml")
     command.add_argument(
         "--workdir", metavar="FOLDER", help="where run folders are made; default: beside the definition"
     )
-    command.add_argument("--force", action="store_true", help="overwrite a definition that exists")
 
 
 def setup(options: argparse.Namespace) -> int:
     """Write a definition."""
-    from launchers.scan.edit import ROLES, assign_roles, write_definition
+    from launchers.scan.edit import ROLES, assign_roles, definition_text
 
     scripts, includes = {role: getattr(options, role) for role in ROLES}, options.files
     if not any(scripts.values()):
         scripts, includes = assign_roles(options.files, esis_order=options.esis_order)
-    file = Path(options.out)
-    write_definition(
-        file,
+    text = definition_text(
+        Path(options.output),
         scripts,
         includes,
         at_once=options.max_parallel,
         needs=options.needs,
         workdir=options.workdir,
-        overwrite=options.force,
     )
-    print(f"wrote {file}")
+    write("launchers scan setup", options.output, text, force=options.force)
+    if not is_stream(options.output):
+        print(f"wrote {options.output}")
     return 0
 
 
