@@ -21,10 +21,6 @@ whole sockets are allocated (CR_Socket) on nodes of several shapes a job may sta
 no node's share allows; the broker has each node within the limit (--seed 503 --first 8 --pairs 200 --per-cluster 200:
 three of completeness with nodes=3, on 22.05 and 24.11).
 
-One gap is the broker's: where MaxMemPerCPU and MaxCPUsPerNode bound the memory of a job (24.11 and 26.05), it holds DefMemPerGPU
-against that bound too, as it has to against MaxMemPerNode.  So it finds nothing for `cuda()*3` where DefMemPerGPU=2000,
-MaxMemPerCPU=2000 and MaxCPUsPerNode=2, which starts with --mem=50M (completeness).
-
 The Slurm is that of this machine; `tools/on-debian sid tools/oracle` asks another release's.
 
 A disagreement is made small and printed with the cluster, the need and both answers; it is written to a file that

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from launchers.config.schema import AccountSpec, LimitsSpec, PartitionSpec, QosSpec, SlurmGroup
-from launchers.offer.model import Access, Limit, Per, Source, SourceKind
+from launchers.offer.model import COUNTS_REQUESTED_MEMORY, Access, Limit, Per, Source, SourceKind
 
 _SIMPLE_LIMITS = {
     "max_duration": ("duration", Per.JOB, "MaxWall"),
@@ -20,6 +20,7 @@ _SIMPLE_LIMITS = {
     "max_cpus_per_node": ("cpu", Per.NODE, "MaxCPUsPerNode"),
     "max_mem_per_node": ("mem", Per.NODE, "MaxMemPerNode"),
     "max_mem_per_cpu": ("mem", Per.CPU, "MaxMemPerCPU"),
+    "max_requested_mem_per_node": ("mem", Per.NODE, COUNTS_REQUESTED_MEMORY),
     "grp_wall": ("duration", Per.JOB, "GrpWall"),
 }
 """Fields of LimitsSpec that bound one quantity, per what, and Slurm's name for the rule."""

@@ -8,7 +8,6 @@ from enum import StrEnum
 from attrs import evolve, frozen
 
 from launchers.matching.request import (
-    COUNTS_REQUESTED_CPUS,
     Allocation,
     Request,
     Wants,
@@ -17,7 +16,7 @@ from launchers.matching.request import (
     whole_mib,
 )
 from launchers.offer.assign import device_rejection
-from launchers.offer.model import Device, Limit, Offer
+from launchers.offer.model import COUNTS_REQUESTED_CPUS, COUNTS_REQUESTED_MEMORY, Device, Limit, Offer
 from launchers.requirement import Accelerator, Alternative
 
 NO_GPU = "none"
@@ -132,8 +131,8 @@ def limit_rejections(offer: Offer, request: Request, allocation: Allocation) -> 
     whole_node = evolve(request, devices=all_devices) if exclusive else request
     for limit in offer.limits:
         counted = request if limit.is_minimum else whole_node
-        cpus = allocation.cpus if exclusive else _compared_cpus(limit, allocation)
-        asked = amount(counted, evolve(allocation, cpus=cpus), limit.quantity, limit.per)
+        compared = _compared_allocation(limit, allocation, exclusive=exclusive)
+        asked = amount(counted, compared, limit.quantity, limit.per)
         if asked is None or (asked >= limit.value if limit.is_minimum else asked <= limit.value):
             continue
         yield Rejection(_limit_reason(limit), asked, limit.value, limit)
@@ -171,11 +170,15 @@ def _kind(device: Device) -> str:
     return ":".join([device.kind, *device.names]) if device.kind == "gpu" else device.kind
 
 
-def _compared_cpus(limit: Limit, allocation: Allocation) -> int:
-    """The CPUs that Slurm compares with a limit (docs/slurm-facts.md, "CPUs")."""
+def _compared_allocation(limit: Limit, allocation: Allocation, *, exclusive: bool) -> Allocation:
+    """What Slurm compares with a limit (docs/slurm-facts.md, "CPUs" and "Memory")."""
+    if limit.rule == COUNTS_REQUESTED_MEMORY:
+        return evolve(allocation, memory=allocation.requested_memory)
+    if exclusive:
+        return allocation
     if limit.rule == COUNTS_REQUESTED_CPUS:
-        return allocation.requested_cpus
-    return allocation.core_cpus if limit.is_minimum else allocation.cpus
+        return evolve(allocation, cpus=allocation.requested_cpus)
+    return evolve(allocation, cpus=allocation.core_cpus) if limit.is_minimum else allocation
 
 
 def _limit_reason(limit: Limit) -> Reason:

@@ -7,12 +7,9 @@ from collections.abc import Iterator
 
 from attrs import evolve, frozen
 
-from launchers.offer.model import Limit, Offer, Per, SourceKind
+from launchers.offer.model import COUNTS_REQUESTED_CPUS, Limit, Offer, Per, SourceKind
 from launchers.quantities.units import MIB
 from launchers.requirement import Accelerator, Alternative
-
-COUNTS_REQUESTED_CPUS = "MaxCPUsPerNode"
-"""The rule that Slurm compares with the CPUs that a job asks for; the others count what it allocates."""
 
 Wants = list[tuple[Accelerator, int]]
 """Each different accelerator that a job needs on a node, with its number."""
@@ -46,13 +43,15 @@ class Allocation:
     """What the scheduler allocates for a request on one node, and the CPUs that it compares with limits.
 
     `cpus` are the CPUs allocated, in whole cores or sockets; `core_cpus` those of whole cores, which minimums are
-    compared with; `requested_cpus` those that the request asks for or implies. `memory` (bytes) and `duration`
-    (seconds) are None where nobody knows them. The rules: docs/slurm-facts.md, "CPUs" and "Memory".
+    compared with; `requested_cpus` those that the request asks for or implies. `requested_memory` (bytes) is what it
+    asks for or has by default, `memory` that with what DefMemPerGPU adds. They and `duration` (seconds) are None where
+    nobody knows them. The rules: docs/slurm-facts.md, "CPUs" and "Memory".
     """
 
     cpus: int
     core_cpus: int
     requested_cpus: int
+    requested_memory: int | None
     memory: int | None
     duration: int | None = None
 
@@ -66,9 +65,10 @@ def request_for(offer: Offer, alternative: Alternative, devices: Devices) -> tup
         cores, memory = max(cores, -(-memory // offer.shape.mem_per_core)), 0
     cpus = _count_cpus(offer, alternative, cores, devices, _cpus_for_memory(offer, cores, memory))
     gpus = sum(number for _, number in devices)
-    memory, allocated = _memory(offer, alternative.nodes, memory, cpus.allocated, gpus)
+    memory, requested = _memory(offer, alternative.nodes, memory, cpus.allocated, gpus)
     request = Request(alternative.nodes, cpus.named, memory, devices, alternative.duration)
-    return _with_time(offer, request, Allocation(cpus.allocated, cpus.whole_cores, cpus.requested, allocated))
+    allocated = max(requested or 0, memory_for_gpus(offer, gpus)) or None
+    return _with_time(offer, request, Allocation(cpus.allocated, cpus.whole_cores, cpus.requested, requested, allocated))
 
 
 def amount(request: Request, allocation: Allocation, quantity: str, per: Per = Per.JOB) -> int | None:
@@ -236,7 +236,7 @@ def _most_cpus(offer: Offer, nodes: int) -> float:
 
 
 def _memory(offer: Offer, nodes: int, memory: int, cpus: int, gpus: int) -> tuple[int, int | None]:
-    """The bytes per node that a request names (0: none), and those that are allocated; `memory` is what is needed.
+    """The bytes per node that a request names (0: none), and those that it has then; `memory` is what is needed.
 
     Where Slurm's default would break a limit, a memory that fits is named. Without a default Slurm compares the whole
     node's memory with the limits, so then it is named, too (docs/slurm-facts.md, "Memory").
@@ -250,7 +250,7 @@ def _memory(offer: Offer, nodes: int, memory: int, cpus: int, gpus: int) -> tupl
             memory = allocated = most
         elif allocated and _is_memory_limited(offer) and (default is None or memory_for_gpus(offer, gpus)):
             memory = allocated = _whole_mib_down(allocated)
-    return memory, max(allocated or 0, memory_for_gpus(offer, gpus)) or None
+    return memory, allocated
 
 
 def _default_memory(offer: Offer, cpus: int, gpus: int) -> int | None:

@@ -116,6 +116,11 @@ class Source:
         return f"{self.kind.value} {self.name}".rstrip()
 
 
+COUNTS_REQUESTED_CPUS = "MaxCPUsPerNode"
+COUNTS_REQUESTED_MEMORY = "MaxMemPerCPU*MaxCPUsPerNode"
+"""Rules that Slurm compares with what a job asks for; the others count what it allocates."""
+
+
 @frozen
 class Limit:
     """A bound on one quantity of a job.
