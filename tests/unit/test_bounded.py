@@ -129,12 +129,20 @@ def test_memory_that_no_single_template_takes():
         work_in_child(lambda _: ["x" * 10**8 + str(number) for number in range(9)])
 
 
-def test_a_child_that_is_stuck_is_ended(monkeypatch):
+@pytest.fixture
+def children(monkeypatch):
+    """The process ids of the children that are started; others of this process are none of a test's business."""
+    started: list[int] = []
+    monkeypatch.setattr(bounded, "_fork", lambda: started.append(os.fork()) or started[-1])
+    return started
+
+
+def test_a_child_that_is_stuck_is_ended(monkeypatch, children):
     monkeypatch.setattr(bounded, "SILENCE", 0.1)
     with pytest.raises(OverBudgetError, match="PATIENCE"):
         work_in_child(lambda _: time.sleep(60))
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(children[0], os.WNOHANG)
 
 
 def test_the_meter_counts_time_between_templates_only(monkeypatch):
@@ -156,7 +164,7 @@ def test_the_meter_counts_time_between_templates_only(monkeypatch):
     assert signal.getitimer(signal.ITIMER_PROF) == (0, 0)
 
 
-def test_an_interrupt_leaves_no_child():
+def test_an_interrupt_leaves_no_child(children):
     def interrupt(_meter):
         os.kill(os.getppid(), signal.SIGINT)
         time.sleep(60)
@@ -164,7 +172,7 @@ def test_an_interrupt_leaves_no_child():
     with pytest.raises(KeyboardInterrupt):
         work_in_child(interrupt)
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(children[0], os.WNOHANG)
 
 
 def test_a_child_of_a_process_that_does_not_wait_for_children():

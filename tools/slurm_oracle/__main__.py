@@ -47,7 +47,7 @@ from slurm_oracle.judge import KINDS, Disagreement, Tally, compare, read_cluster
 from slurm_oracle.shrink import Case, shrink
 from slurm_testbed import PORT, Testbed
 
-PER_CLUSTER = 200
+PER_CLUSTER = 50
 """Needs put to one cluster before the next is brought up."""
 
 

@@ -76,7 +76,7 @@ def test_a_launchers_yaml_names_the_facts(driver, capsys, tmp_path):
 def test_a_file_that_cannot_be_written(driver, capsys, monkeypatch):
     driver(SMI, SMI)
 
-    def fail(*_):
+    def fail(*_, **_keywords):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("launchers.files.output.write_atomically", fail)
