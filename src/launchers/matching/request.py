@@ -68,7 +68,8 @@ def request_for(offer: Offer, alternative: Alternative, devices: Devices) -> tup
     memory, requested = _memory(offer, alternative.nodes, memory, cpus.allocated, gpus)
     request = Request(alternative.nodes, cpus.named, memory, devices, alternative.duration)
     allocated = max(requested or 0, memory_for_gpus(offer, gpus)) or None
-    return _with_time(offer, request, Allocation(cpus.allocated, cpus.whole_cores, cpus.requested, requested, allocated))
+    allocation = Allocation(cpus.allocated, cpus.whole_cores, cpus.requested, requested, allocated)
+    return _with_time(offer, request, allocation)
 
 
 def amount(request: Request, allocation: Allocation, quantity: str, per: Per = Per.JOB) -> int | None:

@@ -128,7 +128,8 @@ def test_the_default_memory_of_gpus_is_no_memory_that_a_job_asks_for(need):
     has_gpus = node(CPUTot=16, RealMemory=64000, Gres="gpu:3")
     of_gpus = partition(MaxCPUsPerNode=2, MaxMemPerNode="UNLIMITED", JobDefaults="DefMemPerGPU=2000")
     selection = match(parse(need), [group(settings, has_gpus, of_gpus)]).selection
-    assert selection is not None and 0 < selection.request.memory <= 4000 * MIB
+    assert selection is not None
+    assert 0 < selection.request.memory <= 4000 * MIB
 
 
 @pytest.mark.parametrize(("version", "starts"), [("22.05.8", True), ("24.11.5", False)])
