@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from attrs import evolve
+
 from launchers.config.schema import AccountSpec, LimitsSpec, PartitionSpec, QosSpec, SlurmGroup
-from launchers.offer.model import COUNTS_REQUESTED_MEMORY, Access, Limit, Per, Source, SourceKind
+from launchers.offer.model import COUNTS_REQUESTED_MEMORY, DEFAULT_TIME, Access, Limit, Per, Source, SourceKind
 
 _SIMPLE_LIMITS = {
     "max_duration": ("duration", Per.JOB, "MaxWall"),
@@ -22,6 +24,7 @@ _SIMPLE_LIMITS = {
     "max_mem_per_cpu": ("mem", Per.CPU, "MaxMemPerCPU"),
     "max_requested_mem_per_node": ("mem", Per.NODE, COUNTS_REQUESTED_MEMORY),
     "grp_wall": ("duration", Per.JOB, "GrpWall"),
+    "default_time": (DEFAULT_TIME, Per.JOB, "GrpWall"),
 }
 """Fields of LimitsSpec that bound one quantity, per what, and Slurm's name for the rule."""
 _TRES_LIMITS = {
@@ -106,6 +109,14 @@ def _first(sources: Iterable[Mapping[Key, Limit]]) -> dict[Key, Limit]:
     return merged
 
 
+def _strict(limits: dict[Key, Limit], all_qos: Iterable[tuple[Any, QosSpec]]) -> dict[Key, Limit]:
+    """These limits; where a QoS has DenyOnLimit, GrpWall bounds each job, whatever is enforced else."""
+    wall = limits.get(("default_time", DEFAULT_TIME))
+    if wall is None or not any("DenyOnLimit" in (qos.flags or ()) for _, qos in all_qos):
+        return limits
+    return limits | {("grp_wall", "duration"): evolve(wall, quantity="duration")}
+
+
 def _closed_reason(sources: Iterable[tuple[LimitsSpec | None, Source]]) -> str | None:
     """Why these let no job in, of which the first that sets a limit counts; None: jobs may come."""
     first: dict[str, tuple[int, Source]] = {}
@@ -176,7 +187,7 @@ def _access(
         qos=qos_name,
         account=account_name,
         priority=(qos.priority or 0) + (account.priority or 0),
-        limits=kept + tuple(_first(sources).values()),
+        limits=kept + tuple(_strict(_first(sources), all_qos).values()),
         rank=_rank(group, account_name, account, qos_name),
         closed_reason=_closed_reason([*counts, (account.limits, account_source)]),
     )

@@ -126,6 +126,9 @@ class LimitsSpec:
     grp_tres_run_mins: Tres | None = documented("GrpTRESRunMins: TRES times minutes of all running jobs")
     grp_tres_mins: Tres | None = documented("GrpTRESMins: TRES times minutes, used up over time")
     grp_wall: Duration | None = documented("GrpWall: time of all jobs together; no job can have more")
+    default_time: Duration | None = documented(
+        "GrpWall where AccountingStorageEnforce is not safe: the time limit of a job that asks for none"
+    )
     max_jobs: Count | None = documented("MaxJobs of an account, MaxJobsPerUser of a QoS; with 0 no job can run")
     max_jobs_per_account: Count | None = documented("MaxJobsPerAccount of a QoS")
     grp_jobs: Count | None = documented("GrpJobs")

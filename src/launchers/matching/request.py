@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from attrs import evolve, frozen
 
-from launchers.offer.model import COUNTS_REQUESTED_CPUS, Limit, Offer, Per, SourceKind
+from launchers.offer.model import COUNTS_REQUESTED_CPUS, DEFAULT_TIME, Limit, Offer, Per, SourceKind
 from launchers.quantities.units import MIB
 from launchers.requirement import Accelerator, Alternative
 
@@ -255,13 +255,13 @@ def _memory(offer: Offer, nodes: int, memory: int, cpus: int, gpus: int) -> tupl
 
 
 def _default_memory(offer: Offer, cpus: int, gpus: int) -> int | None:
-    """What Slurm gives a job that asks for no memory (man slurm.conf, DefMemPer*); None: all of the node."""
+    """What Slurm wants of a node for a job that asks for no memory (man slurm.conf, DefMemPer*); None: all of it.
+
+    Beside DefMemPerGPU the others count, too, when Slurm looks for nodes (docs/slurm-facts.md, "Memory").
+    """
     defaults = offer.partition.defaults
-    if gpus and defaults.mem_per_gpu:
-        return gpus * defaults.mem_per_gpu
-    if defaults.mem_per_cpu:
-        return cpus * defaults.mem_per_cpu
-    return defaults.mem_per_node
+    for_cpus = cpus * defaults.mem_per_cpu if defaults.mem_per_cpu else defaults.mem_per_node
+    return max(memory_for_gpus(offer, gpus), for_cpus or 0) or None
 
 
 def _most_memory(offer: Offer, nodes: int, cpus: int) -> int | None:
@@ -317,7 +317,7 @@ def _time_limits(offer: Offer, request: Request, allocation: Allocation) -> Iter
     for limit in offer.limits:
         if limit.is_minimum:
             continue
-        if limit.quantity == "duration":
+        if limit.quantity in ("duration", DEFAULT_TIME):
             yield limit, limit.value
         elif limit.per is Per.MINUTE and (whole := amount(request, allocation, limit.quantity)):
             yield limit, limit.value * 60 // whole

@@ -116,6 +116,7 @@ class Source:
         return f"{self.kind.value} {self.name}".rstrip()
 
 
+DEFAULT_TIME = "default_time"
 COUNTS_REQUESTED_CPUS = "MaxCPUsPerNode"
 COUNTS_REQUESTED_MEMORY = "MaxMemPerCPU*MaxCPUsPerNode"
 """Rules that Slurm compares with what a job asks for; the others count what it allocates."""
@@ -128,7 +129,8 @@ class Limit:
     For example, four GPUs for each job: ``Limit("gres/gpu", 4, Source(SourceKind.QOS, "gpu"), "MaxTRESPerJob")``.
 
     `quantity` is "duration" (seconds), "nodes", or a TRES: "cpu", "mem" (bytes), "node", "gres/gpu", "gres/gpu:a100".
-    `rule` is the name that Slurm or launchers.yaml gives the limit. `is_minimum` turns the bound round.
+    A limit on `DEFAULT_TIME` (seconds) bounds no job: it is the time of those that ask for none. `rule` is the name that
+    Slurm or launchers.yaml gives the limit. `is_minimum` turns the bound round.
     """
 
     quantity: str

@@ -60,6 +60,7 @@ def limits_of(bounds: Bounds, enforcement: Enforcement) -> schema.LimitsSpec | N
     def maximum(tres: Tres) -> dict[Any, Any] | None:
         return {name: amount for name, amount in tres if name != "mem" or enforcement.memory} or None
 
+    holds_wall = enforcement.safe or bounds.grp_wall == 1  # a second is as short as a file can say, and stands for 0
     limits = schema.LimitsSpec(
         max_duration=bounds.max_wall,
         max_tres=maximum(bounds.max_tres),
@@ -73,7 +74,8 @@ def limits_of(bounds: Bounds, enforcement: Enforcement) -> schema.LimitsSpec | N
         grp_tres_run_mins=maximum(bounds.grp_tres_run_mins),
         max_tres_run_mins_per_user=maximum(bounds.max_tres_run_mins_per_user),
         max_tres_run_mins_per_account=maximum(bounds.max_tres_run_mins_per_account),
-        grp_wall=bounds.grp_wall if enforcement.safe or bounds.grp_wall == 1 else None,
+        grp_wall=bounds.grp_wall if holds_wall else None,
+        default_time=None if holds_wall else bounds.grp_wall,
         max_jobs=bounds.max_jobs,
         max_jobs_per_account=bounds.max_jobs_per_account,
         grp_jobs=bounds.grp_jobs,

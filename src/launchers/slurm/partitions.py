@@ -124,13 +124,12 @@ def _max_requested_memory(partition: SlurmPartition, per_cpu: int | None, facts:
 
 
 def _default_memory(partition: SlurmPartition, config: ClusterConfig) -> tuple[int | None, int | None]:
-    """DefMemPerCPU and DefMemPerNode: the partition's, or the cluster's where the partition sets no default at all.
+    """DefMemPerCPU and DefMemPerNode: the partition's, or the cluster's where the partition sets neither.
 
     The cluster's say nothing of a partition whose own were not printed, such as one that only sinfo names.
     """
     per_cpu, per_node = partition.def_mem_per_cpu, partition.def_mem_per_node
-    sets_none = per_cpu is None and per_node is None and partition.def_mem_per_gpu is None
-    if sets_none and partition.pairs.keys() & _DEFAULT_MEMORY:
+    if per_cpu is None and per_node is None and partition.pairs.keys() & _DEFAULT_MEMORY:
         return config.memory("DefMemPerCPU"), config.memory("DefMemPerNode")
     return per_cpu, per_node
 

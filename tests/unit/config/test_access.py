@@ -3,7 +3,7 @@
 import pytest
 from configs import slurm_group
 
-from launchers.offer.model import Limit, Per, Source, SourceKind
+from launchers.offer.model import COUNTS_REQUESTED_MEMORY, DEFAULT_TIME, Limit, Per, Source, SourceKind
 
 G = 1024**3
 
@@ -144,6 +144,8 @@ SIMPLE = [
     ("grp_tres_run_mins", {"cpu": 7}, ("cpu", 7, Per.MINUTE, "GrpTRESRunMins")),
     ("grp_tres_mins", {"cpu": 8}, ("cpu", 8, Per.MINUTE, "GrpTRESMins")),
     ("grp_wall", "9h", ("duration", 32400, Per.JOB, "GrpWall")),
+    ("default_time", "9h", (DEFAULT_TIME, 32400, Per.JOB, "GrpWall")),
+    ("max_requested_mem_per_node", "3G", ("mem", 3 * G, Per.NODE, COUNTS_REQUESTED_MEMORY)),
 ]
 
 
@@ -153,6 +155,14 @@ def test_each_limit_of_a_qos(field, value, expected):
     quantity, amount, per, rule = expected
     source = Source(SourceKind.QOS, "q")
     assert access.limits == (Limit(quantity, amount, source, rule, per, is_minimum=field.startswith("min_")),)
+
+
+@pytest.mark.parametrize("strict", ["q", "of"])
+def test_the_time_of_all_jobs_bounds_a_job_where_a_qos_denies_on_limits(strict):
+    keys = {"qos": {"q": {}, "of": {}}, "accounts": {"a": {"limits": {"default_time": "9h"}}}}
+    keys["qos"][strict] = {"flags": ["DenyOnLimit"]}
+    (access,) = accesses({"qos": ["q"], "partition_qos": "of"}, **keys)
+    assert ("duration", 32400) in bounds(access)
 
 
 def test_each_source_of_limits():

@@ -221,13 +221,17 @@ def test_the_default_memory_is_left_where_it_fits(keys, memory, allocated):
     assert (request.memory or None, allocation.memory) == (memory, allocated)
 
 
-def test_the_default_memory_per_gpu_goes_before_the_others():
+def test_the_largest_of_the_default_memories_counts():
     keys = {"def_mem_per_gpu": "7G", "def_mem_per_cpu": "1G"}
     block = nodes(cores=32, memory="128G", gpus=[gpus(4)])
     request, allocation = requested("cuda()*2", block, ((None, 2),), **keys)
     assert (request.memory, allocation.memory) == (0, 14 * G)
     request, allocation = requested("cuda()*2 & cpu(mem=3G)", block, ((None, 2),), **keys)
     assert (request.memory, allocation.memory) == (3 * G, 14 * G)
+    request, allocation = requested("cuda()*2 & cpu(cores=20)", block, ((None, 2),), **keys)
+    assert (request.memory, allocation.memory) == (0, 20 * G)
+    request, allocation = requested("cuda() & cpu(cores=32)", block, ((None, 1),), def_mem_per_cpu="8G")
+    assert (request.memory, allocation.memory) == (128 * G, 128 * G)  # what the node has is named
 
 
 def test_a_default_per_gpu_is_named_where_memory_is_limited():
@@ -287,6 +291,15 @@ def test_of_several_limits_on_the_time_the_least_is_named():
         nodes(cores=4), qos={"q": {"max_duration": "30m"}}, partition={"qos": ["q"], "limits": {"max_duration": "1h"}}
     )
     assert sbatch(limited, "cpu(cores=1)").time == 30
+
+
+@pytest.mark.parametrize(("need", "minutes"), [("cpu(cores=1)", 240), ("duration=3h", 180)])
+def test_a_limit_that_only_gives_a_time_is_passed_by_with_a_time(need, minutes):
+    limited = cluster(
+        nodes(cores=4), qos={"q": {"limits": {"default_time": "2h"}}, "r": {"limits": {"default_time": "100 days"}}},
+        partition={"qos": ["r"], "limits": {"max_duration": "4h"}},
+    )  # fmt: skip
+    assert sbatch(limited, need).time == minutes
 
 
 @pytest.mark.parametrize(("tres", "minutes"), [({"cpu": 60}, 30), ({"gres/gpu": 60}, 60), ({"cpu": 61}, 30)])

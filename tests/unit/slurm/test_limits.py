@@ -61,11 +61,15 @@ def test_numbers_of_jobs_are_kept_by_what_they_are_counted_for():
     assert (limits.max_submit, limits.max_submit_per_account, limits.grp_submit) == (3, 4, 5)
 
 
-@pytest.mark.parametrize(("enforced", "kept"), [("all", (3600, 1)), ("limits", (None, 1)), ("limits,safe", (3600, 1))])
+@pytest.mark.parametrize(
+    ("enforced", "kept"),
+    [("all", (3600, None, 1)), ("limits", (None, 3600, 1)), ("limits,safe", (3600, None, 1))],
+)
 def test_the_time_of_all_jobs_bounds_a_job_where_limits_are_safe(enforced, kept):
     listed = table(qos("q", GrpWall="01:00:00"), qos("none", GrpWall="00:00:00"))
     specs = entry(config(AccountingStorageEnforce=enforced), NODES, PARTITIONS, listed).qos
-    assert (specs["q"].limits and specs["q"].limits.grp_wall, specs["none"].limits.grp_wall) == kept
+    limits = specs["q"].limits
+    assert (limits.grp_wall, limits.default_time, specs["none"].limits.grp_wall) == kept
 
 
 def test_a_qos_has_its_priority_and_flags():

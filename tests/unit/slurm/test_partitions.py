@@ -101,7 +101,7 @@ def test_the_most_memory(settings, pairs, per_cpu, per_node):
         ({"DefMemPerCPU": 5, "DefMemPerNode": 6}, {}, None, None),  # the partition's own were not printed
         ({"DefMemPerCPU": 5}, {"DefMemPerNode": 7}, None, 7),
         ({"DefMemPerNode": 5}, {"DefMemPerCPU": 7}, 7, None),
-        ({"DefMemPerCPU": 5}, {"JobDefaults": "DefMemPerGPU=9"}, None, None),
+        ({"DefMemPerCPU": 5}, {"DefMemPerNode": "UNLIMITED", "JobDefaults": "DefMemPerGPU=9"}, 5, None),
     ],
 )
 def test_the_memory_of_a_job_that_asks_for_none(settings, pairs, per_cpu, per_node):
