@@ -129,8 +129,8 @@ class Limit:
     For example, four GPUs for each job: ``Limit("gres/gpu", 4, Source(SourceKind.QOS, "gpu"), "MaxTRESPerJob")``.
 
     `quantity` is "duration" (seconds), "nodes", or a TRES: "cpu", "mem" (bytes), "node", "gres/gpu", "gres/gpu:a100".
-    A limit on `DEFAULT_TIME` (seconds) bounds no job: it is the time of those that ask for none. `rule` is the name that
-    Slurm or launchers.yaml gives the limit. `is_minimum` turns the bound round.
+    A limit on `DEFAULT_TIME` (seconds) bounds no job: it is the time of those that ask for none. `rule` is the name
+    that Slurm or launchers.yaml gives the limit. `is_minimum` turns the bound round.
     """
 
     quantity: str
