@@ -16,7 +16,7 @@ from attrs import evolve
 from launchers.quantities.hosts import expand_hosts
 from launchers.slurm.facts import read_node_state
 from launchers.slurm.records import ReadProblem, Record, Source, place
-from launchers.slurm.times import read_limit
+from launchers.slurm.times import read_limit, read_total
 
 _TRUST = {Source.TABLE: 1, Source.JSON: 2, Source.SCONTROL: 3}
 """What knows better what a thing is: the higher one."""
@@ -47,7 +47,7 @@ _CONFIGURED = {
 }  # fmt: skip
 """By kind of record: the keys that a cluster's administrator sets. Those of the accounting database are all such."""
 _NUMBERS = frozenset({"CPUTot", "CPUEfctv", "RealMemory", "MemSpecLimit", "CoreSpecCount", "Weight", "ThreadsPerCore"})
-_TIMES = frozenset({"MaxTime", "DefaultTime", "MaxWall"})
+_TIMES = {"MaxTime": read_limit, "DefaultTime": read_limit, "MaxWall": read_limit, "GrpWall": read_total}
 _NO_LIMIT = {"", "(null)", "n/a", "none", "unlimited", "infinite", "not_set"}
 _NONE_IS_SAID = frozenset({"Gres", "AvailableFeatures", "ActiveFeatures"})
 _SOCKETS = re.compile(r"\(s:[^)]*\)", re.IGNORECASE)
@@ -141,7 +141,7 @@ def _meaning(key: str, value: str) -> Hashable:
     text = _SOCKETS.sub("", value.lower())
     if key in _TIMES:
         try:
-            return read_limit(text)
+            return _TIMES[key](text) if text else None
         except ValueError:
             return text
     if key == "Nodes":

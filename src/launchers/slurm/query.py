@@ -33,7 +33,7 @@ RESERVATIONS = ("scontrol", "show", "reservations")
 QOS = ("sacctmgr", "-P", "show", "qos")
 ASSOCIATIONS = (
     "sacctmgr", "-P", "show", "assoc",
-    "format=Cluster,Account,ParentName,User,Partition,GrpJobs,GrpTRES,GrpSubmit,GrpTRESMins,GrpTRESRunMins,"
+    "format=Cluster,Account,ParentName,User,Partition,GrpJobs,GrpTRES,GrpSubmit,GrpTRESMins,GrpTRESRunMins,GrpWall,"
     "MaxJobs,MaxTRES,MaxTRESPerNode,MaxSubmit,MaxWall,MaxTRESMins,QOS,DefaultQOS",
 )  # fmt: skip
 
