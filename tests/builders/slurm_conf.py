@@ -201,7 +201,7 @@ def _partition_facts(partition, settings, charged, groups):
 
 def _add_memory_of_the_cluster(facts, settings):
     """What the cluster sets holds for a partition that sets nothing of its kind (slurm.conf(5), DefMemPerCPU)."""
-    for keys in (("DefMemPerCPU", "DefMemPerNode", "DefMemPerGPU"), ("MaxMemPerCPU", "MaxMemPerNode")):
+    for keys in (("DefMemPerCPU", "DefMemPerNode"), ("MaxMemPerCPU", "MaxMemPerNode")):
         names = [{**LIMITS, **DEFAULTS}[key] for key in keys]
         if all(facts[name] is None for name in names):
             facts |= {
