@@ -5,7 +5,7 @@
     tools/fuzz lock --takes 50000 --processes 8 --seed 1     on a local disk; with --nfs on a folder as NFS has it
 
 An input fails when it raises what it must not (launchers.errors.RunError and its like are an answer), takes more than
-2 s, or more than 1 GiB of memory.  `lock` is no input: processes take the lock of one folder, and some are killed.
+2 s, or more than 500 MB of memory.  `lock` is no input: processes take the lock of one folder, and some are killed.
 """
 
 import argparse

@@ -27,7 +27,7 @@ SECONDS = 2.0
 """CPU time that one check may take."""
 WAIT = 120.0
 """Time that one check may take, on a machine that may have much else to do."""
-MEMORY = 1 << 30
+MEMORY = 500 * 10**6
 """Bytes that checks may have beside what their process has before the first one."""
 SHOWN = 5
 """Failures that are shown whole."""
@@ -43,7 +43,7 @@ def fuzz(name: str, count: int, seed: int, only: int | None = None) -> int:
     """Check so many inputs of a subject; how many failed.  Prints what failed."""
     subject = importlib.import_module(f"fuzz_suite.subjects.{name}")
     folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
-    tempfile.tempdir = str(folder)
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)  # what the checks leave behind goes with the folder
     corpus = subject.corpus()
     done = mmap.mmap(-1, 8)  # shared with the workers: the number of the input that is being checked
     failures: list[str] = []
@@ -61,6 +61,7 @@ def fuzz(name: str, count: int, seed: int, only: int | None = None) -> int:
             if len(failures) <= SHOWN:
                 kept = _keep(make_input(subject, corpus, seed, at - 1), name, folder)
                 print(f"{failures[-1]}; the input: {kept}\n", flush=True)
+    tempfile.tempdir = before
     shutil.rmtree(folder)
     print(f"{name}: {len(numbers)} inputs (seed {seed}), {len(failures)} failures")
     return len(failures)
