@@ -187,8 +187,10 @@ def _cpus_to_name(offer: Offer, alternative: Alternative, cores: int, devices: D
     bound = min((limit.value for limit in offer.limits if limit.rule == COUNTS_REQUESTED_CPUS), default=for_memory)
     if for_memory <= bound:
         cores = max(cores, for_memory)
-    if not alternative.cores:
-        cores = max(cores, _least_cpus(offer, alternative.nodes))
+    least = _least_cpus(offer, alternative.nodes)
+    # a job that waits for a whole node does not have its CPUs yet, with which it would meet a minimum
+    if not alternative.cores or (offer.partition.exclusive and least <= _most_cpus(offer, alternative.nodes)):
+        cores = max(cores, least)
     by_default = _default_cpus(offer, devices)
     if cores or by_default <= 1:
         return cores

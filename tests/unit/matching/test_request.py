@@ -65,6 +65,12 @@ def test_threads_are_allocated_in_whole_cores(cores, core_cpus):
     assert (allocation.core_cpus, allocation.cpus) == (core_cpus, core_cpus)
 
 
+def test_a_minimum_is_named_where_the_whole_node_meets_it():
+    least = {"q": {"limits": {"min_tres": {"cpu": 4}}}}
+    exclusive = cluster(nodes(cores=8), qos=least, partition={"qos": ["q"], "exclusive": True})
+    assert "--cpus-per-task=4" in sbatch(exclusive, "cpu(cores=2)").flags()
+
+
 def test_an_exclusive_partition_allocates_all_cores():
     request, allocation = requested("cpu(cores=3)", nodes(cores=8, memory="8G"), exclusive=True)
     assert (request.cores, allocation.core_cpus, allocation.cpus) == (3, 3, 8)
