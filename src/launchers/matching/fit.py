@@ -68,7 +68,7 @@ def fit(
     else:
         rejections += untyped_rejections(offer, wants, request)
     rejections += capacity_rejections(offer, alternative, request, allocation, pooled=pooled)
-    rejections += limit_rejections(offer, request, allocation)
+    rejections += limit_rejections(offer, request, allocation, pooled=pooled)
     if rejections or flow is None:
         return tuple(rejections)
     waste = _waste(offer, alternative, request, allocation, _wasted_gpu_memory(offer, wants, flow))

@@ -16,7 +16,7 @@ from launchers.matching.request import (
     whole_mib,
 )
 from launchers.offer.assign import device_rejection
-from launchers.offer.model import COUNTS_REQUESTED_CPUS, COUNTS_REQUESTED_MEMORY, Device, Limit, Offer
+from launchers.offer.model import COUNTS_REQUESTED_CPUS, COUNTS_REQUESTED_MEMORY, Device, Limit, Offer, Per
 from launchers.requirement import Accelerator, Alternative
 
 NO_GPU = "none"
@@ -124,18 +124,41 @@ def capacity_rejections(
         yield Rejection(Reason.NODES, request.nodes, shape.count)
 
 
-def limit_rejections(offer: Offer, request: Request, allocation: Allocation) -> Iterator[Rejection]:
-    """The limits that the job would break."""
-    exclusive = offer.partition.exclusive
-    all_devices = tuple((device.type, device.count or 0) for device in offer.shape.devices)
-    whole_node = evolve(request, devices=all_devices) if exclusive else request
+def limit_rejections(offer: Offer, request: Request, allocation: Allocation, *, pooled: bool) -> Iterator[Rejection]:
+    """The limits that the job would break; with `pooled`, those that its nodes of this shape would break alone."""
     for limit in offer.limits:
-        counted = request if limit.is_minimum else whole_node
-        compared = _compared_allocation(limit, allocation, exclusive=exclusive)
-        asked = amount(counted, compared, limit.quantity, limit.per)
+        nodes = request.nodes
+        if pooled and not limit.is_minimum and limit.quantity not in ("nodes", "node"):
+            nodes = min(nodes, offer.shape.count or nodes)
+        asked = _asked(limit, offer, evolve(request, nodes=nodes), allocation)
         if asked is None or (asked >= limit.value if limit.is_minimum else asked <= limit.value):
             continue
         yield Rejection(_limit_reason(limit), asked, limit.value, limit)
+
+
+def break_limits(parts: Sequence[tuple[Offer, Request, Allocation]], nodes: int) -> bool:
+    """Whether a job on `nodes` nodes of several shapes of one partition breaks a limit, whichever nodes it gets."""
+    return any(_sum_of_largest(limit, parts, nodes) > limit.value for limit in parts[0][0].limits)
+
+
+def _sum_of_largest(limit: Limit, parts: Sequence[tuple[Offer, Request, Allocation]], nodes: int) -> int:
+    """The most that the job can have of what a limit counts for all its nodes together; 0 for any other limit."""
+    if limit.is_minimum or limit.per not in (Per.JOB, Per.MINUTE) or limit.quantity in ("nodes", "node", "duration"):
+        return 0
+    on_each: list[int] = []
+    for offer, request, allocation in parts:
+        asked = _asked(limit, offer, evolve(request, nodes=1), allocation) or 0
+        on_each += [asked] * min(nodes, offer.shape.count or nodes)
+    return sum(sorted(on_each)[-nodes:])
+
+
+def _asked(limit: Limit, offer: Offer, request: Request, allocation: Allocation) -> int | None:
+    """How much the job has of what a limit counts; None where that is not known."""
+    exclusive = offer.partition.exclusive
+    if exclusive and not limit.is_minimum:
+        request = evolve(request, devices=tuple((device.type, device.count or 0) for device in offer.shape.devices))
+    compared = _compared_allocation(limit, allocation, exclusive=exclusive)
+    return amount(request, compared, limit.quantity, limit.per)
 
 
 def _device_rejection(want: Accelerator, number: int, devices: Sequence[Device]) -> Rejection | None:

@@ -22,7 +22,7 @@ from launchers.matching.merge import (
     with_same_memory,
 )
 from launchers.matching.rank import deciding_rank, draw, name_key, order_key, rank_of, worst_rank
-from launchers.matching.rejection import Reason
+from launchers.matching.rejection import Reason, break_limits
 from launchers.matching.request import Request
 from launchers.offer.model import Group, Partition
 from launchers.requirement import Alternative, Requirement
@@ -133,7 +133,9 @@ def _pooled_candidates(alternative: Alternative, index: int, trials: Sequence[Tr
         ordered = sorted(fits, key=lambda each: (rank_of(each, widest=widest), name_key(each)))
         members = _enough(ordered, alternative.nodes)
         offers = frozenset(id(each.offer) for each in members)
-        if offers and not any(id(each.offer) in alone for each in fits):
+        if not offers or any(id(each.offer) in alone for each in fits):
+            continue
+        if not break_limits([(each.offer, each.request, each.allocation) for each in members], alternative.nodes):
             candidate = Candidate(with_same_memory(members), worst_rank(members, widest=widest))
             candidates.setdefault(offers, candidate)
     return list(candidates.values())
@@ -146,7 +148,7 @@ def _parts(trial: Trial, alternative: Alternative, index: int) -> Iterator[Fit]:
     """
     best = trial.outcome
     if not isinstance(best, Fit):
-        if any(rejection.code is not Reason.NODES or rejection.limit for rejection in best):
+        if not any(rejection.code is Reason.NODES and not rejection.limit for rejection in best):
             return
         best = fit(trial.offer, alternative, index, pooled=True)
     if not isinstance(best, Fit):

@@ -89,6 +89,31 @@ def test_a_limit_on_nodes_holds_for_several_shapes_too(most, matches):
     assert (select(two, "nodes=3 & cpu(cores=8)") is not None) is matches
 
 
+@pytest.mark.parametrize(
+    ("limit", "most", "matches"),
+    [("gres/gpu", 1, True), ("gres/gpu", 0, False), ("cpu", 24, True), ("cpu", 23, False), ("node", 2, False)],
+)
+def test_limits_count_what_the_nodes_have_together(limit, most, matches):
+    two = cluster(
+        nodes("a[1-2]", count=2, features=["A"], cores=8),
+        nodes("b1", count=1, features=["B"], cores=8, gpus=[gpus(1)]),
+        partition={"exclusive": True, "limits": {"max_tres": {limit: most}}},
+    )
+    assert (select(two, "nodes=3") is not None) is matches
+
+
+def test_a_limit_holds_whichever_nodes_a_job_gets():
+    """Two of three nodes have a GPU: Slurm may take both of them."""
+    three = cluster(
+        nodes("a1", count=1, features=["A"], cores=8),
+        nodes("b1", count=1, features=["B"], cores=8, gpus=[gpus(1)]),
+        nodes("c1", count=1, features=["C"], cores=8, gpus=[gpus(1)]),
+        partition={"exclusive": True, "limits": {"max_tres": {"gres/gpu": 1}}},
+    )
+    assert sbatch(three, "nodes=2").constraint == "(A)|(B)"
+    assert select(three, "nodes=3") is None
+
+
 def test_shapes_of_different_size_share_a_job_that_needs_no_memory():
     """A limit on memory has it named, and then it has to be what the smallest of them has."""
     two = cluster(

@@ -45,7 +45,7 @@ def test_the_broker_and_slurmctld_agree(bed, number):
 def test_a_broker_that_is_wrong_is_found_out(bed, monkeypatch):
     """The oracle itself: with limits left out of the offers, slurmctld disagrees."""
     fit = sys.modules["launchers.matching.fit"]  # matching.fit is the function
-    monkeypatch.setattr(fit, "limit_rejections", lambda offer, request, allocation: iter(()))
+    monkeypatch.setattr(fit, "limit_rejections", lambda *_, **__: iter(()))
     description, needs = case_of(SEED, 0, PAIRS)
     wrong = tried(bed, description, needs).wrong
     assert wrong
