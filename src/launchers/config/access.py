@@ -13,7 +13,7 @@ from typing import Any
 from attrs import evolve
 
 from launchers.config.schema import AccountSpec, LimitsSpec, PartitionSpec, QosSpec, SlurmGroup
-from launchers.offer.model import COUNTS_REQUESTED_MEMORY, DEFAULT_TIME, Access, Limit, Per, Source, SourceKind
+from launchers.offer.model import DEFAULT_TIME, Access, Limit, Per, Source, SourceKind
 
 _SIMPLE_LIMITS = {
     "max_duration": ("duration", Per.JOB, "MaxWall"),
@@ -22,7 +22,6 @@ _SIMPLE_LIMITS = {
     "max_cpus_per_node": ("cpu", Per.NODE, "MaxCPUsPerNode"),
     "max_mem_per_node": ("mem", Per.NODE, "MaxMemPerNode"),
     "max_mem_per_cpu": ("mem", Per.CPU, "MaxMemPerCPU"),
-    "max_requested_mem_per_node": ("mem", Per.NODE, COUNTS_REQUESTED_MEMORY),
     "grp_wall": ("duration", Per.JOB, "GrpWall"),
     "default_time": (DEFAULT_TIME, Per.JOB, "GrpWall"),
 }

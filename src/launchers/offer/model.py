@@ -118,7 +118,7 @@ class Source:
 
 DEFAULT_TIME = "default_time"
 COUNTS_REQUESTED_CPUS = "MaxCPUsPerNode"
-COUNTS_REQUESTED_MEMORY = "MaxMemPerCPU*MaxCPUsPerNode"
+COUNTS_REQUESTED_MEMORY = "MaxMemPerNode"
 """Rules that Slurm compares with what a job asks for; the others count what it allocates."""
 
 

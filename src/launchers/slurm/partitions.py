@@ -92,7 +92,7 @@ def _allowed_and_denied(
 
 
 def _limits(partition: SlurmPartition, facts: SlurmFacts) -> schema.LimitsSpec | None:
-    per_cpu, per_node = _max_memory(partition, ClusterConfig(facts.config))
+    per_cpu, per_node = _max_memory(partition, facts)
     limits = schema.LimitsSpec(
         max_duration=partition.max_time,
         min_nodes=partition.min_nodes if partition.min_nodes > 1 else None,
@@ -100,27 +100,23 @@ def _limits(partition: SlurmPartition, facts: SlurmFacts) -> schema.LimitsSpec |
         max_cpus_per_node=partition.max_cpus_per_node,
         max_mem_per_node=per_node,
         max_mem_per_cpu=per_cpu,
-        max_requested_mem_per_node=_max_requested_memory(partition, per_cpu, facts),
     )
     return None if limits == schema.LimitsSpec() else limits
 
 
-def _max_memory(partition: SlurmPartition, config: ClusterConfig) -> tuple[int | None, int | None]:
+def _max_memory(partition: SlurmPartition, facts: SlurmFacts) -> tuple[int | None, int | None]:
     """MaxMemPerCPU and MaxMemPerNode, the partition's or else the cluster's (docs/slurm-facts.md#memory).
 
-    The cluster's say nothing of a partition whose own were not printed.
+    The cluster's say nothing of a partition whose own were not printed. 24.11 refuses memory that costs more CPUs than
+    MaxCPUsPerNode; 22.05 gives the CPUs.
     """
+    config = ClusterConfig(facts.config)
     per_cpu, per_node = partition.max_mem_per_cpu, partition.max_mem_per_node
     if per_cpu is None and per_node is None and partition.pairs.keys() & _MAX_MEMORY:
         per_cpu, per_node = config.memory("MaxMemPerCPU"), config.memory("MaxMemPerNode")
+    if per_cpu and partition.max_cpus_per_node and refuses_memory_of_more_cpus(facts):
+        per_node = per_cpu * partition.max_cpus_per_node
     return per_cpu, per_node
-
-
-def _max_requested_memory(partition: SlurmPartition, per_cpu: int | None, facts: SlurmFacts) -> int | None:
-    """The memory (bytes) that MaxMemPerCPU and MaxCPUsPerNode leave a job to ask for; None where nothing limits it."""
-    if not per_cpu or not partition.max_cpus_per_node or not refuses_memory_of_more_cpus(facts):
-        return None
-    return per_cpu * partition.max_cpus_per_node
 
 
 def _default_memory(partition: SlurmPartition, config: ClusterConfig) -> tuple[int | None, int | None]:

@@ -3,7 +3,7 @@
 import pytest
 from configs import slurm_group
 
-from launchers.offer.model import COUNTS_REQUESTED_MEMORY, DEFAULT_TIME, Limit, Per, Source, SourceKind
+from launchers.offer.model import DEFAULT_TIME, Limit, Per, Source, SourceKind
 
 G = 1024**3
 
@@ -145,7 +145,6 @@ SIMPLE = [
     ("grp_tres_mins", {"cpu": 8}, ("cpu", 8, Per.MINUTE, "GrpTRESMins")),
     ("grp_wall", "9h", ("duration", 32400, Per.JOB, "GrpWall")),
     ("default_time", "9h", (DEFAULT_TIME, 32400, Per.JOB, "GrpWall")),
-    ("max_requested_mem_per_node", "3G", ("mem", 3 * G, Per.NODE, COUNTS_REQUESTED_MEMORY)),
 ]
 
 

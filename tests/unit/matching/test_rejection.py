@@ -163,10 +163,12 @@ def test_threads_come_whole_cores_at_a_time():
         ({"max_tres": {"gres/gpu": 3}}, "cuda()", False),
         ({"max_tres": {"gres/gpu": 3}}, "cpu(cores=1)", False),
         ({"min_tres": {"gres/gpu": 2}}, "cuda()", False),
+        ({"min_tres": {"gres/gpu": 4}}, "cpu(cores=1)", True),
+        ({"min_tres": {"gres/gpu": 5}}, "cpu(cores=1)", False),
     ],
 )
 def test_a_job_with_whole_nodes_has_all_their_cpus_and_gpus_counted(limits, need, fits):
-    """Against maximums; of GPUs, minimums count what the job asks for."""
+    """Against maximums; of GPUs, minimums count what the job asks for, where it asks for any."""
     whole = cluster(
         nodes(count=1, cores=8, memory="64G", gpus=[gpus(4, "8G", type="t")]),
         partition={"exclusive": True},

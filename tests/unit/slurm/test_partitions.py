@@ -85,6 +85,9 @@ def test_who_may_use_it(pairs, groups, disabled, note):
         ({"MaxMemPerCPU": 5}, {"MaxMemPerNode": 7}, None, 7),
         ({"MaxMemPerNode": 5}, {"MaxMemPerCPU": 7}, 7, None),
         ({"MaxMemPerCPU": 0, "MaxMemPerNode": "UNLIMITED"}, {}, None, None),
+        ({}, {"MaxMemPerCPU": 5, "MaxCPUsPerNode": 3}, 5, 15),
+        ({"SLURM_VERSION": "22.05.8"}, {"MaxMemPerCPU": 5, "MaxCPUsPerNode": 3}, 5, None),
+        ({"SLURM_VERSION": "23.02.1"}, {"MaxMemPerCPU": 5, "MaxCPUsPerNode": 3}, 5, 15),
     ],
 )
 def test_the_most_memory(settings, pairs, per_cpu, per_node):
@@ -109,24 +112,12 @@ def test_the_memory_of_a_job_that_asks_for_none(settings, pairs, per_cpu, per_no
     assert (found.def_mem_per_cpu, found.def_mem_per_node) == (per_cpu and per_cpu * MIB, per_node and per_node * MIB)
 
 
-@pytest.mark.parametrize(
-    ("settings", "pairs", "most"),
-    [
-        ({}, {"MaxMemPerCPU": 5, "MaxCPUsPerNode": 3}, 15),
-        ({"SLURM_VERSION": "22.05.8"}, {"MaxMemPerCPU": 5, "MaxCPUsPerNode": 3}, None),
-        ({"SLURM_VERSION": "23.02.1"}, {"MaxMemPerCPU": 5, "MaxCPUsPerNode": 3}, 15),
-        ({}, {"MaxMemPerNode": 5, "MaxCPUsPerNode": 3}, None),
-    ],
-)
-def test_the_most_memory_that_a_job_may_ask_for(settings, pairs, most):
-    assert spec(settings, **pairs).limits.max_requested_mem_per_node == (most and most * MIB)
-
-
 @pytest.mark.parametrize("need", ["cuda()*3", "cuda()*3 & cpu(mem=50M)"])
-def test_the_default_memory_of_gpus_is_no_memory_that_a_job_asks_for(need):
-    settings = config(SLURM_VERSION="26.05.0", SelectType="select/cons_tres", MaxMemPerCPU=2000)
+@pytest.mark.parametrize("limits", [{"MaxMemPerNode": 4000}, {"MaxMemPerCPU": 2000, "MaxCPUsPerNode": 2}])
+def test_the_default_memory_of_gpus_is_no_memory_that_a_job_asks_for(need, limits):
+    settings = config(SLURM_VERSION="26.05.0", SelectType="select/cons_tres")
     has_gpus = node(CPUTot=16, RealMemory=64000, Gres="gpu:3")
-    of_gpus = partition(MaxCPUsPerNode=2, MaxMemPerNode="UNLIMITED", JobDefaults="DefMemPerGPU=2000")
+    of_gpus = partition(**limits, JobDefaults="DefMemPerGPU=2000")
     selection = match(parse(need), [group(settings, has_gpus, of_gpus)]).selection
     assert selection is not None
     assert 0 < selection.request.memory <= 4000 * MIB
