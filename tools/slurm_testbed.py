@@ -398,6 +398,7 @@ class Testbed:
         if not (data / "mysql").exists():
             self.command(
                 "mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={data}",
+                f"--tmpdir={socket.parent}",  # another one that starts there removes the temporary tables of this one
                 "--auth-root-authentication-method=normal", "--skip-test-db",
             )  # fmt: skip
         self.start(
@@ -405,7 +406,7 @@ class Testbed:
             f"--socket={socket}", f"--port={self.database_port}", "--bind-address=127.0.0.1",
             f"--pid-file={self.state}/mysql/pid", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M",
             "--innodb-lock-wait-timeout=900", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve",
-            "--performance-schema=OFF",
+            "--performance-schema=OFF", f"--tmpdir={socket.parent}",
         )  # fmt: skip
         sql = ("mariadb", "--no-defaults", f"--socket={socket}", "-u", "root", "-e")
         self.wait("mariadbd", 60, lambda: self.answers(*sql, "select 1"))

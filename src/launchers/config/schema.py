@@ -107,9 +107,7 @@ class LimitsSpec:
     min_nodes: Count | None = documented("MinNodes")
     max_nodes: Count | None = documented("MaxNodes")
     max_cpus_per_node: Count | None = documented("MaxCPUsPerNode")
-    max_mem_per_node: Memory | None = documented(
-        "MaxMemPerNode: of the memory that a job asks for, without DefMemPerGPU"
-    )
+    max_mem_per_node: Memory | None = documented("MaxMemPerNode: the memory that a job may ask for on a node")
     max_mem_per_cpu: Memory | None = documented("MaxMemPerCPU: a job that asks for more memory gets more CPUs")
     max_tres: Tres | None = documented("MaxTRESPerJob")
     max_tres_per_node: Tres | None = documented("MaxTRESPerNode")
