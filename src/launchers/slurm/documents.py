@@ -129,7 +129,7 @@ def _add_text(part: TextPart, contents: Contents) -> None:
     contents.problems.extend(found.problems)
     for record in found.records:
         contents.add(record)
-    rest = list(_blocks(found.rest))
+    rest = tables.unbroken(list(_blocks(found.rest)))
     at = 0
     while at < len(rest):
         at = _add_lines(rest, at, contents)

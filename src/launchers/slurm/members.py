@@ -9,6 +9,7 @@ from attrs import frozen
 from launchers.quantities.hosts import expand_hosts
 from launchers.slurm.facts import NodeGroup, SlurmFacts, SlurmNode, SlurmPartition
 from launchers.slurm.from_pairs import read_node
+from launchers.slurm.records import CUT
 
 MAX_COUNTED = 1_000_000
 """No cluster has more nodes: a greater number was not meant as one."""
@@ -61,7 +62,8 @@ def expand_readable(hosts: str) -> tuple[str, ...]:
 
 
 def _members(partition: SlurmPartition, named: dict[str, SlurmNode]) -> Members:
-    total = 0 if expand_readable(partition.nodes) else _total(partition)
+    is_whole = expand_readable(partition.nodes) and CUT not in partition.pairs.get("Nodes", "")
+    total = 0 if is_whole else _total(partition)
     if total == 0 and not named:
         return Members(none=True)
     unnamed = []

@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from launchers.quantities.hosts import count_hosts
 from launchers.slurm.columns import SEPARATORS, Columns, Row, full_cells, read_rows, rule_fields, split_list
-from launchers.slurm.records import Line, ReadProblem, read_hosts
+from launchers.slurm.records import CUT, Line, ReadProblem, read_hosts
 
 Rows = Iterator[tuple[str, int, dict[str, str]]]
 """Kind of record, line, keys and values."""
@@ -21,6 +21,8 @@ GROUP = "NodeGroup"
 USAGE = "NODES(A/I/O/T)"
 """The column in which sinfo counts the nodes that are allocated, idle, in another state, and all of them."""
 _CPU_USAGE = "CPUS(A/I/O/T)"
+CPU_NOTE = "CPUs of several nodes"
+"""The key under which a row keeps what the CPUs of each node were worked out from: no key of Slurm has blanks."""
 _SINFO_KEYS = {
     "NODELIST": "NodeName", "HOSTNAMES": "NodeName", "HOSTNAME": "NodeName", "CPUS": "CPUTot", "MEMORY": "RealMemory",
     "GRES": "Gres", "AVAIL_FEATURES": "AvailableFeatures", "ACTIVE_FEATURES": "ActiveFeatures", "STATE": "State",
@@ -60,6 +62,9 @@ _STATE = re.compile(r"(?:idle|mix(?:ed)?|alloc(?:ated)?|down|drain(?:ed|ing)?|dr
 _SETTING = re.compile(r"^\s*([A-Za-z][\w/.()\[\]-]*)\s+= ?(.*)$", re.ASCII)
 _CLUSTER = re.compile(r"CLUSTER: ([\w.-]+)\s*")
 _NODE_COUNT = re.compile(r"(\d{1,9})(K?)", re.ASCII)
+_NARROWEST = 40
+"""Characters of the narrowest terminal that is taken to have broken lines at its width."""
+_AVAIL = re.compile(r"up|[a-z]{4,}|n/a|unk", re.I | re.ASCII)
 MOST_ROWS = 300_000
 """Nodes in the rows of one table: sinfo names a node once in each of its partitions."""
 
@@ -146,6 +151,37 @@ def _places(text: str) -> list[tuple[int, int]]:
 
 _ONE = re.compile("|".join(re.escape(name) for name in sorted(_COLUMNS, key=len, reverse=True)))
 _TOUCHING = re.compile(f"(?:{_ONE.pattern}){{2,}}")
+
+
+# -- tables that a terminal broke ----------------------------------------------------------------------------------
+
+
+def unbroken(lines: Sequence[Line]) -> list[Line]:
+    """The lines; those of tables of sinfo are whole again where a terminal broke the header, and rows, at its width."""
+    whole: list[Line] = []
+    at = 0
+    while at < len(lines):
+        width = len(lines[at][1]) if _is_broken_header(lines, at) else 0
+        while width and at < len(lines) and lines[at][1]:
+            number, text = lines[at]
+            at += 1
+            while len(lines[at - 1][1]) == width and at < len(lines):
+                text, at = text + lines[at][1], at + 1
+            whole.append((number, text))
+        if at < len(lines):
+            whole.append(lines[at])
+            at += 1
+    return whole
+
+
+def _is_broken_header(lines: Sequence[Line], at: int) -> bool:
+    """Whether the header on this line goes on behind it: every word of both together is a column, or only blanks do."""
+    head, after, next_row = (lines[index][1] if index < len(lines) else "" for index in (at, at + 1, at + 2))
+    if len(head) < _NARROWEST or len(after) > len(head) or not header(head):
+        return False
+    if not after:
+        return len(next_row) == len(head)
+    return after.isupper() and all(map(sinfo_column, _words(head + after)))
 
 
 # -- rows ----------------------------------------------------------------------------------------------------------
@@ -253,7 +289,7 @@ def _drop_cut_cells(columns: Columns, row: Row, full: set[int], pairs: dict[str,
     """Leave of the cells that sinfo may have cut off what is whole for sure."""
     for at, column in enumerate(columns.names):
         value = pairs.get(column, "")
-        if column not in _FIELDS or columns.separator or value in ("", "(null)", "N/A") or value.endswith("..."):
+        if column not in _FIELDS or columns.separator or value in ("", "(null)", "N/A") or value.endswith(CUT):
             continue
         is_full = at in full or _is_cut_header(columns, at, value) or _fills_to_the_left(columns, row, at, value)
         if not is_full and not value.endswith("+"):
@@ -298,25 +334,32 @@ def _is_whole(hosts: str, count: str) -> bool:
 
 
 def _whole_part(column: str, value: str) -> str:
-    """The items of a list before the last one, which may be cut off; the last as well where nothing can follow it."""
+    """The items of a list before the last one, which may be cut off; the last as well where nothing can follow it.
+
+    Three dots stand for the rest.
+    """
     *items, last = split_list(value)
     if column == "GRES" and "(" in last:
         items.append(last if last.endswith(")") else last.partition("(")[0])
-    elif column == "GROUPS":
-        items.append("...")
-    return ",".join(item for item in items if item)
+    items = [item for item in items if item]
+    if column == "GROUPS" or (items and column not in ("NODELIST", "HOSTNAMES", "PARTITION")):
+        items.append(CUT)
+    return ",".join(items)
 
 
 def _sinfo_records(number: int, row: Mapping[str, str], problems: list[ReadProblem]) -> Rows:
     """A row of sinfo as the record of its partition, of its nodes together, and of each of its nodes."""
     pairs = _sinfo_pairs(row)
     partition = pairs.get("Partitions", "").rstrip("*")
+    if (avail := pairs.get("Avail")) and not _AVAIL.fullmatch(avail):
+        problems.append(ReadProblem(number, avail, "this is no state of a partition; it is taken as not printed"))
+        pairs["Avail"] = ""
     if partition:
         yield "PartitionName", number, _partition_of_row(pairs)
     pairs["Partitions"] = partition
     hosts = pairs.pop("NodeName", "")
     names: list[str] = []
-    if "..." in hosts:
+    if CUT in hosts:
         problems.append(ReadProblem(number, hosts, "sinfo cut this host list off; run it with -o and %N"))
     elif hosts.lower() not in ("n/a", "(null)"):
         try:
@@ -343,8 +386,8 @@ def _partition_of_row(pairs: Mapping[str, str]) -> dict[str, str]:
 def _sinfo_pairs(row: Mapping[str, str]) -> dict[str, str]:
     """A row of sinfo under scontrol's names. ``128+`` is the least of several nodes, and stays marked as that."""
     pairs = {_SINFO_KEYS.get(name, name): value for name, value in row.items()}
-    if by_use := row.get(_CPU_USAGE, ""):
-        pairs["CPUTot"] = by_use.rpartition("/")[2]
+    if not pairs.get("CPUTot"):
+        pairs |= _cpus_of_each(row)
     layout = row.get("S:C:T", "").split(":")
     if len(layout) == 3:
         numbers = zip(("Sockets", "CoresPerSocket", "ThreadsPerCore"), layout, strict=True)
@@ -356,6 +399,26 @@ def _sinfo_pairs(row: Mapping[str, str]) -> dict[str, str]:
         pairs["Exclusive"] = "NODE"
     pairs["MaxTime"] = pairs.get("MaxTime", "").rstrip(":")  # 100-00:00:00 in ten characters
     return pairs
+
+
+def _cpus_of_each(row: Mapping[str, str]) -> dict[str, str]:
+    """The CPUs of one node from CPUS(A/I/O/T), which counts those of all nodes of the row; nothing if they differ."""
+    total, nodes = row.get(_CPU_USAGE, "").rpartition("/")[2], _nodes_of_row(row)
+    if not total.isdigit() or not nodes or int(total) % nodes:
+        return {}
+    note = {} if nodes == 1 else {CPU_NOTE: f"{_CPU_USAGE}: {int(total)} CPUs on {nodes} nodes"}
+    return {"CPUTot": str(int(total) // nodes)} | note
+
+
+def _nodes_of_row(row: Mapping[str, str]) -> int:
+    """How many nodes a row is about; 0 where it does not say."""
+    counted = row.get("NODES", "") or row.get(USAGE, "").rpartition("/")[2]
+    if counted.isdigit():
+        return int(counted)
+    try:
+        return count_hosts(row.get("NODELIST") or row.get("HOSTNAMES") or "")
+    except ValueError:
+        return 0
 
 
 def _job_size(text: str) -> dict[str, str]:

@@ -1,0 +1,129 @@
+"""What people at other sites paste: several outputs in one text, counted nodes, broken and cut tables."""
+
+import re
+
+import pytest
+from slurm_texts import entry, node, partition, text_of
+
+from launchers.slurm.read import read
+
+NODES_TABLE = """\
+NODELIST   NODES PARTITION       STATE CPUS    S:C:T MEMORY TMP_DISK WEIGHT AVAIL_FE REASON              
+c1             1      cpu* idle        64     2:32:1 256000        0      1   (null) none                
+c2             1      cpu* drained     64     2:32:1 256000        0      1   (null) Kill task failed    
+g1             1       gpu mixed       32     2:16:1 128000        0      1   rtx309 none                
+"""  # noqa: W291
+
+
+def blocks(text, name):
+    """Hosts, number, usable nodes, CPUs and MiB of each block of a partition."""
+    return [
+        (block.hosts, block.count, block.available, block.cpu and block.cpu.cores, block.cpu and block.cpu.memory)
+        for block in entry(text).partitions[name].nodes or ()
+    ]
+
+
+def shapes(text, name):
+    return [(count, cores) for _, count, _, cores, _ in blocks(text, name)]
+
+
+# -- CPUS(A/I/O/T) counts the CPUs of all nodes of a row -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("PARTITION CPUS(A/I/O/T) NODES(A/I/O/T)\np 6336/720/972/8028 196/0/27/223\n", [(223, 36)]),
+        ("PARTITION NODES CPUS(A/I/O/T)\np 4 1/2/0/13\n", [(4, None)]),
+        ("PARTITION NODES CPUS CPUS(A/I/O/T)\np 4 64 128/64/64/256\n", [(4, 64)]),
+        ("PARTITION CPUS(A/I/O/T) NODELIST\np 0/8/0/8 n[1-2]\n", [(2, 4)]),
+        ("PARTITION CPUS(A/I/O/T) NODELIST\np 0/8/0/8 n1\n", [(1, 8)]),
+        ("PARTITION CPUS(A/I/O/T) STATE NODES\np 0/1K/0/1K idle 2\n", [(2, None)]),
+    ],
+)
+def test_cpus_of_one_node(text, expected):
+    assert shapes(text, "p") == expected
+
+
+def test_cpus_that_were_worked_out_are_told():
+    text = text_of("PARTITION CPUS(A/I/O/T) NODES\np 0/8/0/8 2\n")
+    assert "count: 2  # CPUS(A/I/O/T): 8 CPUs on 2 nodes; not printed: memory, GPUs" in text
+
+
+def test_the_least_of_several_nodes_is_no_exact_number():
+    text = text_of("PARTITION NODES CPUS MEMORY\np 6 64+ 512000+\np 1 64 512000\n")
+    assert re.findall(r"count: (\d)", text) == ["1", "6"]
+    assert "cpu: {cores: 64, memory: 500G}  # at least: sinfo printed 64+ and 512000+" in text
+
+
+# -- lines that a terminal broke -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [50, 60, 70, 72, 80, 90, 96, 100])
+def test_a_terminal_broke_a_table_of_sinfo(width):
+    pieces = [line[at : at + width] for line in NODES_TABLE.splitlines() for at in range(0, len(line), width)]
+    broken = "\n".join(pieces) + "\n"
+    found = read(broken)
+    assert found.problems == []
+    assert text_of(broken) == text_of(NODES_TABLE)
+
+
+def test_only_lines_of_records_are_taken_for_broken_ones():
+    header = "PARTITION AVAIL TIMELIMIT NODES STATE NODELIST GRES AVAIL_FEATURES CPUS MEMORY".ljust(80)
+    text = f"{partition('p', 'n[1-2]')}\n[me@host ~]$ sinfo\n{header}\np up 1:00 2 idle n[1-2] (null) x 64 512000\n"
+    assert [node.cpus for node in read(text).nodes] == [64, 64]
+
+
+def test_a_word_that_cannot_be_under_avail_closes_no_partition():
+    found = read("PARTITION AVAIL NODELIST\np (n n1\n")
+    assert found.partitions[0].state == "UP"
+    assert [problem.reason for problem in found.problems] == [
+        "this is no state of a partition; it is taken as not printed"
+    ]
+
+
+# -- lists that were cut off -----------------------------------------------------------------------------------
+
+
+def test_three_dots_are_no_node():
+    text = partition("p", "n[1-4],m[1-2],...", TotalNodes=9)
+    found = read(text)
+    assert [problem.reason for problem in found.problems] == ["this list of nodes was cut off"]
+    assert blocks(text, "p") == [("m[1-2],n[1-4]", 6, None, None, None), (None, 3, None, None, None)]
+
+
+def test_a_cell_that_was_cut_contradicts_nothing():
+    table = "NODELIST             AVAIL_FEATURES       GRES\nn1                   intel,avx512,mlx5_ibx gpu:v100:4\n"
+    table = table.replace("mlx5_ibx ", "mlx5_ib ")
+    whole = node("n1", AvailableFeatures="intel,avx512,mlx5_ib100", Gres="gpu:v100:4")
+    for texts in ((table, whole), (whole, table)):
+        found = read(*texts)
+        assert found.nodes[0].features == ("intel", "avx512", "mlx5_ib100")
+        assert [problem.reason.partition(" (")[0] for problem in found.problems] == [
+            "sinfo may have cut this value off after 20 characters; run it with --Format=features:200"
+        ]
+    assert read(table).nodes[0].features == ("intel", "avx512")
+
+
+# -- TRES of a partition ---------------------------------------------------------------------------------------
+
+
+def test_tres_say_what_is_missing_of_nodes_that_are_partly_described():
+    text = partition("p", "n[1-2]", TRES="cpu=128,mem=1000G,node=2,gres/gpu=16,gres/gpu:h100=16")
+    part = "NodeName=n1\n   Gres=gpu:h100:8\n   RealMemory=512000\n"
+    assert blocks(text + "\n" + part, "p") == [
+        ("n1", 1, None, 64, 512000 * 1024**2),
+        ("n2", 1, None, 64, 512000 * 1024**2),
+    ]
+    assert [gpus.count for block in entry(text, part).partitions["p"].nodes for gpus in block.accelerators] == [8, 8]
+
+
+def test_older_versions_say_the_cpus_of_a_partition_only():
+    text = partition("p", "n[1-4]", TotalCPUs=128)
+    assert shapes(text, "p") == [(4, 32)]
+    assert shapes(partition("p", "n[1-3]", TotalCPUs=128), "p") == [(3, None)]
+
+
+def test_what_nodes_in_several_blocks_have_together_is_told():
+    text = text_of(partition("p", "n[1-2]", TRES="cpu=7,node=3", TotalNodes=3).replace("n[1-2]", "n[1-2],..."))
+    assert text.count("; all 3 such nodes together have cpu=7") == 2
