@@ -72,7 +72,7 @@ class Columns:
         if in_order and (not loose or all(map(_overlap, words, self.places))):
             return in_order
         placed = self._placed(words, text, split=in_order is None)
-        return placed or in_order or self._squeezed(words)
+        return placed or in_order or self._squeezed(words, text)
 
     def _placed(self, words: Sequence[Span], text: str, *, split: bool) -> tuple[Span, ...] | None:
         """The words under the names that they touch; a word under none goes on with free text before it."""
@@ -93,20 +93,18 @@ class Columns:
             if spans[column] != NOWHERE and self.names[column] not in FREE:
                 return None
             spans[column] = (start if spans[column] == NOWHERE else spans[column][0], end)
-        return tuple(spans) if self._may_be_empty(spans) else None
-
-    def _may_be_empty(self, spans: Sequence[Span]) -> bool:
         empty = [name for name, span in zip(self.names, spans, strict=True) if span == NOWHERE]
-        return len(empty) < len(spans) and (self.any_empty or MAYBE_EMPTY.issuperset(empty))
+        is_right = len(empty) < len(spans) and (self.any_empty or _maybe_empty(text).issuperset(empty))
+        return tuple(spans) if is_right else None
 
-    def _squeezed(self, words: Sequence[Span]) -> tuple[Span, ...] | None:
+    def _squeezed(self, words: Sequence[Span], text: str) -> tuple[Span, ...] | None:
         """The cells where a paste left one blank between words, and one column has several words, or some have none."""
         more = len(words) - len(self.names)
         free = [at for at, name in enumerate(self.names) if name in FREE]
         if more > 0 and len(free) == 1:
             at = free[0]
             return (*words[:at], (words[at][0], words[at + more][1]), *words[at + more + 1 :])
-        empty = {at for at, name in enumerate(self.names) if name in MAYBE_EMPTY}
+        empty = {at for at, name in enumerate(self.names) if name in _maybe_empty(text)}
         if more < 0 and len(empty) == -more:
             rest = iter(words)
             return tuple(NOWHERE if at in empty else next(rest) for at in range(len(self.names)))
@@ -128,6 +126,11 @@ def read_rows(lines: Sequence[Line], columns: Columns) -> Iterator[Row]:
                 break
             row, text, at = longer, longer.text, at + 1
         yield row
+
+
+def _maybe_empty(row: str) -> frozenset[str]:
+    """The columns that may be empty in this row; one that counts 0 nodes, in the state n/a, names none."""
+    return MAYBE_EMPTY | {"NODELIST"} if {"0", "n/a"}.issubset(row.split()) else MAYBE_EMPTY
 
 
 def rule_fields(line: str) -> tuple[Span, ...]:

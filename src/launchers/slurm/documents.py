@@ -90,8 +90,13 @@ def _add_json(part: JsonPart, contents: Contents) -> None:
         contents.records.append(Record(SETTING, {VERSION: release}, part.line, Source.JSON))
     unread: from_json.Unread = []
     before = len(contents.records)
+    groups: list[Mapping[str, str]] = []
     for kind, pairs in from_json.records(document, unread):
-        contents.add(Record(kind, pairs, part.line, Source.JSON))
+        if kind == tables.GROUP:
+            groups.append(pairs)
+        else:
+            contents.add(Record(kind, pairs, part.line, Source.JSON))
+    contents.groups.append(groups)
     for where, piece in unread:
         contents.problem(part.line, f"{where}: {_shown(piece)}", "this has another shape than Slurm prints")
     is_empty = before == len(contents.records) and not from_json.is_document(document)

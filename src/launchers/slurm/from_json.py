@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from launchers.slurm.records import read_hosts
+from launchers.slurm.tables import GROUP
 
 LISTS = ("nodes", "partitions", "sinfo", "reservations", "qos", "associations")
 """The keys of a document that hold records."""
@@ -186,21 +187,29 @@ def _partition(entry: Mapping[str, Any], unread: Unread) -> dict[str, str]:
 
 
 def _sinfo(entry: Mapping[str, Any], unread: Unread) -> Records:
-    """One group of equal nodes, as `sinfo --json` prints them from 23.02 on."""
+    """One group of nodes, as `sinfo --json` prints them from 23.02 on; they may differ in their numbers."""
     partition = _partition(_object(entry, "partition"), unread)
     if partition.get("PartitionName"):
         yield "PartitionName", partition
     pairs = _by_scontrol_keys(_without(entry, "partition", "nodes"), _SINFO, unread)
+    pairs |= {
+        key: f"{least}+"
+        for path, key in _SINFO.items()
+        if (least := pairs.get(path.replace("maximum", "minimum"))) and least != pairs.get(key)
+    }
     pairs["State"] = pairs.get("State", "").replace(",", "+")
     pairs["Partitions"] = partition.get("PartitionName", "")
-    for names in _names(_object(entry, "nodes"), "nodes", unread):
+    nodes = _object(entry, "nodes")
+    names: list[str] = []
+    for hosts in _names(nodes, "nodes", unread):
         try:
-            hosts = read_hosts(names)
+            names += read_hosts(hosts)
         except ValueError:
-            unread.append(("nodes", names))
-            continue
-        for name in hosts:
-            yield "NodeName", {"NodeName": name, **pairs}
+            unread.append(("nodes", hosts))
+    for name in names:
+        yield "NodeName", {"NodeName": name, **pairs}
+    if pairs["Partitions"] and type(total := nodes.get("total")) is int:
+        yield GROUP, {**pairs, "NODES": str(total), "Hosts": ",".join(names)}
 
 
 def _qos(entry: Mapping[str, Any], unread: Unread) -> dict[str, str]:

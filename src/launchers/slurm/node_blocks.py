@@ -13,14 +13,12 @@ from launchers.config.emit import Notes
 from launchers.quantities.hosts import fold_hosts
 from launchers.quantities.units import MIB
 from launchers.slurm.accelerators import SHARING_GRES, Accelerators, accelerators_of, gpus_in_rollup
+from launchers.slurm.availability import OTHER_STATE, availability, why_lost
 from launchers.slurm.facts import NodeGroup, SlurmFacts, SlurmNode, SlurmPartition
 from launchers.slurm.limits import allocates_memory
-from launchers.slurm.members import Members, expand_readable
+from launchers.slurm.members import Members
 from launchers.slurm.partition_tres import TRES_NOTE, in_text, with_tres_of_partition
 from launchers.slurm.tables import CPU_NOTE
-
-OTHER_STATE = "neither allocated nor idle"
-"""What sinfo says of the nodes that it counts as other, the O of NODES(A/I/O/T)."""
 
 
 @frozen
@@ -42,9 +40,9 @@ def node_blocks(partition: SlurmPartition, members: Members, facts: SlurmFacts, 
     for node in named:
         groups.setdefault(_what_counts(node, allocation), []).append(node)
     folded = [(_fold(tuple(node.name for node in group)), group) for group in groups.values()]
-    reserved = _nodes_in_maintenance(facts)
+    by_name = why_lost(named, facts)
     blocks = [
-        _Block(group[0], len(group), names, *_availability(group, partition, reserved))
+        _Block(group[0], len(group), names, *availability(group, partition, by_name))
         for names, group in sorted(folded, key=lambda block: (_name_before_number(block[0]), block[0]))
     ]
     blocks += _blocks_without_names(unnamed, allocation)
@@ -233,54 +231,6 @@ def _cpu_notes(node: SlurmNode, cpu: schema.CpuSpec | None, partition: SlurmPart
     if cpu is not None and cpu.cores != node.cpus:
         return {("cpu",): f"{node.cpus} cores; MaxCPUsPerSocket={partition.max_cpus_per_socket} allows fewer"}
     return {}
-
-
-# -- states ----------------------------------------------------------------------------------------------------
-
-
-def _availability(nodes: list[SlurmNode], partition: SlurmPartition, reserved: set[str]) -> tuple[int | None, str]:
-    """How many of these nodes jobs can use, and why not the others; None for all, and where it was not printed."""
-    states = ["reserved" if node.name in reserved else _lost_state(node) for node in nodes]
-    lost = [state for state in states if state]
-    silent = {node.name for node in nodes if node.state is None and node.name not in reserved}
-    in_other_state, unknown = _lost_by_count(silent, partition)
-    if not lost and not in_other_state:
-        return None, ""
-    why = sorted(set(lost)) + [OTHER_STATE] * bool(in_other_state)
-    if unknown:
-        why.append(f"the state of {unknown} was not printed")
-    return len(nodes) - len(lost) - in_other_state, ", ".join(why)
-
-
-def _lost_state(node: SlurmNode) -> str:
-    return "" if node.state is None or node.state.usable else str(node.state)
-
-
-def _lost_by_count(names: set[str], partition: SlurmPartition) -> tuple[int, int]:
-    """Of nodes without a state: how many are in another state than allocated and idle, and of how many nobody knows.
-
-    sinfo counts them row by row, as in NODES(A/I/O/T).
-    """
-    lost, unknown = 0, set(names)
-    for group in partition.groups if names else ():
-        hosts = names.intersection(group.hosts)
-        if group.usable is None or not hosts:
-            continue
-        if group.usable == 0:
-            lost += len(hosts)
-        elif group.usable < group.count and hosts == set(group.hosts):
-            lost += group.count - group.usable
-        elif group.usable < group.count:
-            continue
-        unknown -= hosts
-    return lost, len(unknown)
-
-
-def _nodes_in_maintenance(facts: SlurmFacts) -> set[str]:
-    """The nodes of active reservations for maintenance, which keep everybody out."""
-    maintenance = [reservation for reservation in facts.reservations if "MAINT" in reservation.flags]
-    active = [reservation for reservation in maintenance if reservation.state == "ACTIVE"]
-    return {name for reservation in active for name in expand_readable(reservation.nodes)}
 
 
 # -- accelerators ----------------------------------------------------------------------------------------------

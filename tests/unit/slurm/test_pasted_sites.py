@@ -1,5 +1,6 @@
 """What people at other sites paste: several outputs in one text, counted nodes, broken and cut tables."""
 
+import json
 import re
 
 import pytest
@@ -127,3 +128,64 @@ def test_older_versions_say_the_cpus_of_a_partition_only():
 def test_what_nodes_in_several_blocks_have_together_is_told():
     text = text_of(partition("p", "n[1-2]", TRES="cpu=7,node=3", TotalNodes=3).replace("n[1-2]", "n[1-2],..."))
     assert text.count("; all 3 such nodes together have cpu=7") == 2
+
+
+# -- how many nodes there are, and how many work ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "compute*     up   infinite      0    n/a",
+        "compute*     up   infinite      0    n/a ",
+        "compute* up infinite 0 n/a",
+    ],
+)
+def test_a_partition_without_nodes(row):
+    found = read(f"PARTITION AVAIL  TIMELIMIT  NODES  STATE NODELIST\n{row}\n")
+    assert found.problems == []
+    assert entry(f"PARTITION AVAIL  TIMELIMIT  NODES  STATE NODELIST\n{row}\n").partitions["compute"].nodes == ()
+
+
+SUMMARY = (
+    "PARTITION  AVAIL  TIMELIMIT   NODES(A/I/O/T) NODELIST\np             up 1-00:00:00         7/1/2/10 n[1-10]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("described", "expected"),
+    [
+        (node("n1", State="IDLE"), [("n1", 1, None), ("n[2-10]", 9, 7)]),
+        (node("n1", State="DOWN"), [("n1", 1, 0), ("n[2-10]", 9, 8)]),
+        (node("n1", State="DOWN") + "\n\n" + node("n2", State="DRAIN"), [("n[1-2]", 2, 0), ("n[3-10]", 8, None)]),
+    ],
+)
+def test_nodes_in_another_state_are_counted_beside_those_that_are_described(described, expected):
+    found = blocks(f"{described}\n\n{SUMMARY}", "p")
+    assert sorted(block[:3] for block in found) == expected
+
+
+# -- JSON of sinfo ---------------------------------------------------------------------------------------------
+
+
+def sinfo_json(**changes):
+    group = {
+        "node": {"state": ["IDLE"]},
+        "nodes": {"allocated": 0, "idle": 2, "other": 0, "total": 2, "nodes": ["n[1-2]"]},
+        "cpus": {"maximum": 8, "minimum": 8},
+        "memory": {"minimum": 8000, "maximum": 8000},
+        "partition": {"name": "p"},
+    }
+    return json.dumps({"sinfo": [group | changes]})
+
+
+def test_a_group_in_json_of_nodes_that_differ_has_the_least_numbers():
+    text = sinfo_json(cpus={"minimum": 4, "maximum": 8}, memory={"minimum": 8000, "maximum": 16000})
+    assert blocks(text, "p") == [("n[1-2]", 2, None, 4, 8000 * 1024**2)]
+    assert "at least: sinfo printed 4+ and 8000+" in text_of(text)
+
+
+def test_a_group_in_json_may_name_no_nodes():
+    assert blocks(sinfo_json(nodes={"total": 6, "nodes": []}), "p") == [(None, 6, None, 8, 8000 * 1024**2)]
+    assert blocks(sinfo_json(nodes={"total": 6}, node={"state": ["DOWN"]}), "p")[0][1:3] == (6, 0)
+    assert blocks(sinfo_json(nodes={"total": 0}), "p") == []
