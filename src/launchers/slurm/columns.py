@@ -58,11 +58,19 @@ class Columns:
         if self.separator:
             return Row(line, text, _separated(text, self.separator, self.names))
         if self.fields:
-            return Row(line, text, tuple(text[start:end].strip() for start, end in self.fields))
+            return Row(line, text, self._ruled(text))
         spans = self._spans(text)
         if spans is None:
             return Row(line, text, None)
         return Row(line, text, tuple(text[start:end] if start >= 0 else "" for start, end in spans), spans)
+
+    def _ruled(self, text: str) -> tuple[str, ...] | None:
+        """The cells under a rule; None where a word goes over the end of its field: blanks of the row were lost."""
+        ends = [0, *(end for _, end in self.fields)]
+        between = [text[end:start] for end, (start, _) in zip(ends, self.fields, strict=False)]
+        if any(map(str.strip, between)) or text[ends[-1] :].strip():
+            return None
+        return tuple(text[start:end].strip() for start, end in self.fields)
 
     def _spans(self, text: str) -> tuple[Span, ...] | None:
         """Where the cells of a row are: by their places, or by their order where the blanks between them were lost."""
@@ -173,6 +181,15 @@ def _blanks_between(columns: Columns, rows: Sequence[Row]) -> dict[int, int]:
             ends = [row.spans[at][1] for row in rows if row.spans] + [columns.places[at][1]]
             blanks[at] = max(0, after - max(ends))
     return blanks
+
+
+def padded_columns(columns: Columns, rows: Sequence[Row]) -> frozenset[int]:
+    """The columns where some cells are shorter than others, and the next column is aligned to the left, too."""
+    padded = set()
+    for at in _blanks_between(columns, rows):
+        ends = {row.spans[at][1] for row in rows if row.spans}
+        padded.update({at} if len(ends - {-1}) > 1 else ())
+    return frozenset(padded)
 
 
 def _overlap(word: Span, name: Span) -> bool:

@@ -240,9 +240,10 @@ def _joined(lines: Iterable[Line], broken: Container[int]) -> Iterator[Line]:
 def _add_words(record: Record, words: Sequence[str], key: str, number: int, problems: list[ReadProblem]) -> str:
     """Put the words of one line into a record. Returns the key whose value the next line may continue."""
     pairs = record.pairs
-    for word in words:
+    for at, word in enumerate(words):
         name, equals, value = word.partition("=")
-        if equals and (key not in FREE_TEXT or name in AFTER_FREE_TEXT) and _is_key(name):
+        ends_text = name in AFTER_FREE_TEXT and (at == 0 or name not in pairs)
+        if equals and (key not in FREE_TEXT or ends_text) and _is_key(name):
             key = _IGNORED if name in pairs else name
             if name not in pairs:
                 pairs[name] = value

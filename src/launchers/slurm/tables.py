@@ -6,12 +6,21 @@ A row becomes keys and values under scontrol's names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from attrs import field, frozen
 
 from launchers.quantities.hosts import count_hosts
-from launchers.slurm.columns import SEPARATORS, Columns, Row, full_cells, read_rows, rule_fields, split_list
+from launchers.slurm.columns import (
+    SEPARATORS,
+    Columns,
+    Row,
+    full_cells,
+    padded_columns,
+    read_rows,
+    rule_fields,
+    split_list,
+)
 from launchers.slurm.records import CUT, Line, ReadProblem, read_hosts
 
 Rows = Iterator[tuple[str, int, dict[str, str]]]
@@ -120,7 +129,7 @@ def _kind(cells: Sequence[str]) -> str:
     columns = {sinfo_column(cell) for cell in found} - {""}
     if found & _FOREIGN:
         return "other" if len(found) > 2 and columns else ""
-    if not columns & {"NODELIST", "HOSTNAMES", "PARTITION"}:
+    if not columns & {"NODELIST", "HOSTNAMES", "HOSTNAME", "PARTITION"}:
         return "nameless" if len(columns) == len(found) > 1 else ""
     return "sinfo" if len(found) == 1 or (len(columns) > 1 and 2 * len(columns) > len(found)) else ""
 
@@ -269,13 +278,14 @@ def _sinfo_rows(columns: Columns, found: Sequence[Row], head: str, problems: lis
     """The records of the rows of sinfo."""
     cut, nodes = _Cut(), 0
     seen: set[tuple[str, ...]] = set()
+    narrow = padded_columns(columns, found)
     for row, full in zip(found, full_cells(columns, found, head), strict=True):
         cells = row.cells or ()
         if cells in seen:
             continue
         seen.add(cells)
         pairs = _pairs(columns, row)
-        _drop_cut_cells(columns, row, full, pairs, cut)
+        _drop_cut_cells(columns, row, full, narrow, pairs, cut)
         for record in _sinfo_records(row.line, pairs, problems):
             nodes += 1
             if nodes > MOST_ROWS:
@@ -285,8 +295,14 @@ def _sinfo_rows(columns: Columns, found: Sequence[Row], head: str, problems: lis
     problems.extend(cut.problems())
 
 
-def _drop_cut_cells(columns: Columns, row: Row, full: set[int], pairs: dict[str, str], cut: _Cut) -> None:
-    """Leave of the cells that sinfo may have cut off what is whole for sure."""
+def _drop_cut_cells(
+    columns: Columns, row: Row, full: set[int], narrow: Container[int], pairs: dict[str, str], cut: _Cut
+) -> None:
+    """Leave of the cells that sinfo may have cut off what is whole for sure.
+
+    Columns of names are as wide as the longest name, but with --Format, and those of partitions in `narrow` columns: of
+    a width that was asked for, as with %12P.
+    """
     for at, column in enumerate(columns.names):
         value = pairs.get(column, "")
         if column not in _FIELDS or columns.separator or value in ("", "(null)", "N/A") or value.endswith(CUT):
@@ -296,10 +312,10 @@ def _drop_cut_cells(columns: Columns, row: Row, full: set[int], pairs: dict[str,
             continue
         if column in ("NODELIST", "HOSTNAMES") and _is_whole(value, pairs.get("NODES", "")):
             continue
-        # -o makes these columns as wide as their longest names; only --Format cuts them off
-        if column in ("NODELIST", "HOSTNAMES", "PARTITION") and not (
-            value.endswith("+") or _is_format(columns, row, at)
-        ):
+        if column in ("NODELIST", "HOSTNAMES") and not (value.endswith("+") or _is_format(columns, row, at)):
+            continue
+        is_whole = at not in narrow or value.endswith("*")
+        if column == "PARTITION" and is_whole and not (value.endswith("+") or _is_format(columns, row, at)):
             continue
         cut.add(row, column, value)
         pairs[column] = _whole_part(column, value)

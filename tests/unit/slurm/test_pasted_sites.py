@@ -106,6 +106,18 @@ def test_a_cell_that_was_cut_contradicts_nothing():
     assert read(table).nodes[0].features == ("intel", "avx512")
 
 
+def test_a_partition_that_fills_a_column_of_a_width_that_was_asked_for_may_be_cut():
+    head = "PARTITION    NODES    CPUS\n"
+    found = read(
+        head
+        + "compute      42       128\ncompute_inte 84       28\ncomputelong_ 61       28\ndefault_one* 1        8\n"
+    )
+    assert [partition.name for partition in found.partitions] == ["compute", "default_one"]
+    (problem,) = found.problems
+    assert (problem.text, problem.reason.endswith("--Format=partition:200")) == ("PARTITION=compute_inte", True)
+    assert [partition.name for partition in read(head + "computelong_ 61       28\n").partitions] == ["computelong_"]
+
+
 # -- TRES of a partition ---------------------------------------------------------------------------------------
 
 
@@ -189,3 +201,40 @@ def test_a_group_in_json_may_name_no_nodes():
     assert blocks(sinfo_json(nodes={"total": 6, "nodes": []}), "p") == [(None, 6, None, 8, 8000 * 1024**2)]
     assert blocks(sinfo_json(nodes={"total": 6}, node={"state": ["DOWN"]}), "p")[0][1:3] == (6, 0)
     assert blocks(sinfo_json(nodes={"total": 0}), "p") == []
+
+
+# -- what stands around and inside of records ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda line: line.replace(" ", "&nbsp;") + "<br>",
+        lambda line: line.replace(" ", "&#160;") + "<br />",
+        lambda line: f"<p>{line}</p>",
+        lambda line: f"&gt; {line}",
+    ],
+)
+def test_a_web_page(spoil):
+    text = NODES_TABLE + "\n" + node("n1", Gres="gpu:a100:2")
+    spoiled = "<pre>\n" + "\n".join(spoil(line) if line else line for line in text.split("\n")) + "\n</pre>\n"
+    found = read(spoiled)
+    assert found.problems == []
+    assert text_of(spoiled) == text_of(text)
+
+
+def test_a_key_in_free_text_is_no_second_value():
+    found = read(node("n1", Gres="gpu:2", Reason="State=DOWN since Gres=gpu was missing", Weight=7))
+    assert found.problems == []
+    assert (found.nodes[0].gres[0].count, str(found.nodes[0].state), found.nodes[0].weight) == (2, "IDLE", 7)
+
+
+def test_a_row_that_lost_its_blanks_is_not_read_by_the_places_of_a_rule():
+    text = "      Name   Priority     MaxWall\n---------- ---------- -----------\nnormal 0 1-00:00:00\n      long         10 14-00:00:00\n"
+    found = read(text)
+    assert [qos.name for qos in found.qos] == ["long"]
+    assert [problem.reason for problem in found.problems] == ["this row does not have the columns of its table"]
+
+
+def test_the_name_of_the_host_may_be_under_hostname():
+    assert read("HOSTNAME STATE CPUS GRES\nC01 idle 20 gpu:rtx2080:2\n").nodes[0].cpus == 20
