@@ -134,7 +134,7 @@ def _add_text(part: TextPart, contents: Contents) -> None:
     contents.problems.extend(found.problems)
     for record in found.records:
         contents.add(record)
-    rest = tables.unbroken(list(_blocks(found.rest)))
+    rest = tables.unbroken(_of_one_cluster(list(_blocks(found.rest)), contents))
     at = 0
     while at < len(rest):
         at = _add_lines(rest, at, contents)
@@ -161,6 +161,21 @@ def _blocks(lines: Sequence[Line]) -> Iterator[Line]:
             yield number, ""
         elif tables.is_rule(line) or not is_noise(line):
             yield number, line
+
+
+def _of_one_cluster(lines: Sequence[Line], contents: Contents) -> list[Line]:
+    """The lines without the tables of all clusters but one, of several that sinfo -M printed."""
+    names = {name for _, line in lines if (name := tables.cluster_of(line))}
+    mine = current = min(names, default="")
+    kept: list[Line] = []
+    for number, line in lines:
+        name = tables.cluster_of(line)
+        if name and name != mine:
+            contents.problem(number, line, f"only what is about {mine} is read; give each cluster by itself")
+        current = name or current
+        if current == mine:
+            kept.append((number, line))
+    return kept
 
 
 def _add_lines(lines: Sequence[Line], at: int, contents: Contents) -> int:

@@ -22,6 +22,7 @@ from launchers.slurm.columns import (
     split_list,
 )
 from launchers.slurm.records import CUT, Line, ReadProblem, read_hosts
+from launchers.slurm.version import VERSION
 
 Rows = Iterator[tuple[str, int, dict[str, str]]]
 """Kind of record, line, keys and values."""
@@ -62,6 +63,8 @@ UNREAD = {
 """Why the table under a header cannot be read, by what the header is about."""
 _FOREIGN = frozenset({"JOBID", "NAME", "ST", "SCHEDNODES", "NODELIST(REASON)", "JOBS", "START_TIME", "RESV_NAME"})
 """Columns of squeue and others, which name partitions and nodes too."""
+_COUNTING = frozenset({"NODES", USAGE, "NODELIST", "HOSTNAMES", "HOSTNAME"})
+_OF_NODES = frozenset({"CPUS", "MEMORY", "GRES", "S:C:T", "AVAIL_FEATURES", _CPU_USAGE})
 _FIELDS = {
     "GRES": "gres", "AVAIL_FEATURES": "features", "FEATURES": "features", "ACTIVE_FEATURES": "features_act",
     "NODELIST": "nodelist", "HOSTNAMES": "nodehost", "PARTITION": "partition", "GROUPS": "groups",
@@ -70,6 +73,7 @@ _FIELDS = {
 _STATE = re.compile(r"(?:idle|mix(?:ed)?|alloc(?:ated)?|down|drain(?:ed|ing)?|drng|comp|maint)[*~#!%$@^+-]?")
 _SETTING = re.compile(r"^\s*([A-Za-z][\w/.()\[\]-]*)\s+= ?(.*)$", re.ASCII)
 _CLUSTER = re.compile(r"CLUSTER: ([\w.-]+)\s*")
+_RELEASE = re.compile(r"slurm (\d\d\.\d\d\.\S+)\s*", re.ASCII)
 _NODE_COUNT = re.compile(r"(\d{1,9})(K?)", re.ASCII)
 _NARROWEST = 40
 """Characters of the narrowest terminal that is taken to have broken lines at its width."""
@@ -78,10 +82,18 @@ MOST_ROWS = 300_000
 """Nodes in the rows of one table: sinfo names a node once in each of its partitions."""
 
 
+def cluster_of(text: str) -> str:
+    """The name of the cluster that sinfo -M prints above a table; "" for any other line."""
+    found = _CLUSTER.fullmatch(text)
+    return found[1] if found else ""
+
+
 def config_pair(text: str) -> tuple[str, str] | None:
-    """Key and value of a line of ``scontrol show config``, or of sinfo -M's line above a table; None for any other."""
-    if cluster := _CLUSTER.fullmatch(text):
-        return "ClusterName", cluster[1]
+    """Key and value of a line of ``scontrol show config``, of sinfo -M's above a table, or of --version; else None."""
+    if cluster := cluster_of(text):
+        return "ClusterName", cluster
+    if release := _RELEASE.fullmatch(text):
+        return VERSION, release[1]
     setting = _SETTING.match(text)
     return (setting[1], setting[2].strip()) if setting else None
 
@@ -103,7 +115,7 @@ def header(text: str) -> str:
 
 def begins_table(text: str) -> bool:
     """Whether this is a header, or the line that sinfo -M prints above one."""
-    return bool(header(text)) or bool(_CLUSTER.fullmatch(text))
+    return bool(header(text)) or bool(cluster_of(text))
 
 
 def is_row_of_sinfo(text: str) -> bool:
@@ -277,6 +289,9 @@ class _Cut:
 def _sinfo_rows(columns: Columns, found: Sequence[Row], head: str, problems: list[ReadProblem]) -> Rows:
     """The records of the rows of sinfo."""
     cut, nodes = _Cut(), 0
+    if found and not _COUNTING.intersection(columns.names) and _OF_NODES.intersection(columns.names):
+        reason = "these rows say neither which nodes they are about nor how many; run sinfo with %D or %N in its format"
+        problems.append(ReadProblem(found[0].line, found[0].text, reason))
     seen: set[tuple[str, ...]] = set()
     narrow = padded_columns(columns, found)
     for row, full in zip(found, full_cells(columns, found, head), strict=True):

@@ -238,3 +238,38 @@ def test_a_row_that_lost_its_blanks_is_not_read_by_the_places_of_a_rule():
 
 def test_the_name_of_the_host_may_be_under_hostname():
     assert read("HOSTNAME STATE CPUS GRES\nC01 idle 20 gpu:rtx2080:2\n").nodes[0].cpus == 20
+
+
+# -- several clusters, rows that count nothing, prompts --------------------------------------------------------
+
+
+def test_tables_of_several_clusters_are_not_mixed():
+    table = "PARTITION AVAIL  TIMELIMIT  NODES  STATE NODELIST\nmain*        up   infinite      1   idle {}1\n"
+    alpha, beta = (f"CLUSTER: {name}\n{table.format(name[0])}" for name in ("alpha", "beta"))
+    for text in (f"{alpha}\n{beta}", f"{beta}\n{alpha}"):
+        found = read(text)
+        assert [node.name for node in found.nodes] == ["a1"]
+        assert found.config["ClusterName"] == "alpha"
+        assert [problem.reason for problem in found.problems] == [
+            "only what is about alpha is read; give each cluster by itself"
+        ]
+
+
+def test_rows_that_neither_count_nor_name_nodes_are_told():
+    found = read("PARTITION CPUS MEMORY STATE\nalpha 64+ 128000+ mix\nbeta* 8 1000 idle\n")
+    assert [partition.name for partition in found.partitions] == ["alpha", "beta"]
+    (problem,) = found.problems
+    assert "run sinfo with %D or %N" in problem.reason
+    assert read("PARTITION AVAIL TIMELIMIT\nalpha up 1:00\n").problems == []
+
+
+@pytest.mark.parametrize(
+    "prompt", ["sh-4.2$ ", "bash-5.1# exit", "C:\\Users\\me>", "PS C:\\Users\\me> ssh me@hpc sinfo"]
+)
+def test_prompts_of_other_shells(prompt):
+    table = "PARTITION AVAIL  TIMELIMIT  NODES  STATE NODELIST\np*           up   infinite      1   idle n1\n"
+    assert read(f"{prompt}\n{table}{prompt}\n").problems == []
+
+
+def test_the_version_that_a_command_prints():
+    assert read("$ sinfo --version\nslurm 23.11.4\n$ exit\n").config == {"SLURM_VERSION": "23.11.4"}
