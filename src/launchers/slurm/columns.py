@@ -185,7 +185,7 @@ def _blanks_between(columns: Columns, rows: Sequence[Row]) -> dict[int, int]:
 
 def padded_columns(columns: Columns, rows: Sequence[Row]) -> frozenset[int]:
     """The columns where some cells are shorter than others, and the next column is aligned to the left, too."""
-    padded = set()
+    padded: set[int] = set()
     for at in _blanks_between(columns, rows):
         ends = {row.spans[at][1] for row in rows if row.spans}
         padded.update({at} if len(ends - {-1}) > 1 else ())

@@ -13,7 +13,6 @@ from launchers.slurm import from_json, tables
 from launchers.slurm.json_parts import JsonPart, TextPart, split_json
 from launchers.slurm.pasted import clean, is_fence, is_noise, is_prompt
 from launchers.slurm.records import Line, ReadProblem, Record, Source, read_hosts, read_records
-from launchers.slurm.version import VERSION
 
 SETTING = "Config"
 """The kind of a record of one setting of the cluster."""
@@ -86,8 +85,8 @@ def _add_json(part: JsonPart, contents: Contents) -> None:
         contents.problems.extend(evolve(problem, line=part.line) for problem in inner.problems)
         contents.groups.extend(inner.groups)
         return
-    if release := from_json.release(document):
-        contents.records.append(Record(SETTING, {VERSION: release}, part.line, Source.JSON))
+    for setting, value in from_json.settings(document).items():
+        contents.records.append(Record(SETTING, {setting: value}, part.line, Source.JSON))
     unread: from_json.Unread = []
     before = len(contents.records)
     groups: list[Mapping[str, str]] = []

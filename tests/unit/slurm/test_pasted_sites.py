@@ -273,3 +273,19 @@ def test_prompts_of_other_shells(prompt):
 
 def test_the_version_that_a_command_prints():
     assert read("$ sinfo --version\nslurm 23.11.4\n$ exit\n").config == {"SLURM_VERSION": "23.11.4"}
+
+
+def test_json_says_the_name_of_its_cluster():
+    about = {"meta": {"slurm": {"release": "24.11.5", "cluster": "hydra"}}, "nodes": []}
+    assert read(json.dumps(about)).config == {"SLURM_VERSION": "24.11.5", "ClusterName": "hydra"}
+
+
+def test_a_group_in_json_of_another_shape_is_told():
+    found = read(sinfo_json(partition="p"))
+    assert [problem.text for problem in found.problems] == ['sinfo: ?: partition: "p"']
+
+
+def test_a_partition_that_takes_jobs_from_some_nodes_only():
+    text = text_of(partition("p", "n1", AllocNodes="login[1-2]", AllowGroups="lab"))
+    assert "p:  # AllowGroups=lab: it is not known whether you are in one of these groups; AllocNodes: jobs" in text
+    assert "AllocNodes" not in text_of(partition("p", "n1", AllocNodes="ALL"))
