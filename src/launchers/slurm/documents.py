@@ -162,10 +162,12 @@ def _blocks(lines: Sequence[Line]) -> Iterator[Line]:
             yield number, line
 
 
-def _of_one_cluster(lines: Sequence[Line], contents: Contents) -> list[Line]:
+def _of_one_cluster(lines: Sequence[Line], contents: Contents) -> Sequence[Line]:
     """The lines without the tables of all clusters but one, of several that sinfo -M printed."""
     names = {name for _, line in lines if (name := tables.cluster_of(line))}
-    mine = current = min(names, default="")
+    if len(names) < 2:
+        return lines
+    mine = current = min(names)
     kept: list[Line] = []
     for number, line in lines:
         name = tables.cluster_of(line)

@@ -255,13 +255,18 @@ def _readable_tres(text: str) -> Tres:
     return tuple(amounts)
 
 
+def is_cut_off(hosts: str) -> bool:
+    """Whether the end of a list of hosts is missing: three dots stand for it, or its last bracket is open."""
+    return CUT in hosts or hosts.rfind("[") > hosts.rfind("]")
+
+
 def _whole_hosts(values: Values, key: str) -> str:
-    """A list of hosts without the one that somebody cut off with three dots, and without the dots."""
+    """A list of hosts, without the last one where it was cut off."""
     hosts = values.text(key) or ""
-    if CUT not in hosts:
+    if not is_cut_off(hosts):
         return hosts
     values.problems.append(ReadProblem(values.line, f"{key}={hosts}", "this list of nodes was cut off"))
-    return ",".join(part for part in split_list(hosts) if CUT not in part)
+    return ",".join(part for part in split_list(hosts) if not is_cut_off(part))
 
 
 def _check_host_list(hosts: str, partition: str, line: int, problems: list[ReadProblem]) -> None:

@@ -177,8 +177,10 @@ _TOUCHING = re.compile(f"(?:{_ONE.pattern}){{2,}}")
 # -- tables that a terminal broke ----------------------------------------------------------------------------------
 
 
-def unbroken(lines: Sequence[Line]) -> list[Line]:
+def unbroken(lines: Sequence[Line]) -> Sequence[Line]:
     """The lines; those of tables of sinfo are whole again where a terminal broke the header, and rows, at its width."""
+    if not any(_is_broken_header(lines, at) for at in range(len(lines))):
+        return lines
     whole: list[Line] = []
     at = 0
     while at < len(lines):

@@ -93,6 +93,13 @@ def test_three_dots_are_no_node():
     assert blocks(text, "p") == [("m[1-2],n[1-4]", 6, None, None, None), (None, 3, None, None, None)]
 
 
+def test_of_a_list_that_ends_in_the_middle_the_whole_nodes_are_read():
+    found = read("PartitionName=p\n   MaxTime=1:00 Nodes=n[1-4],m[1-\n")
+    assert [problem.reason for problem in found.problems] == ["this list of nodes was cut off"]
+    assert blocks("PartitionName=p\n   Nodes=n[1-4],m[1-\n", "p") == [("n[1-4]", 4, None, None, None)]
+    assert blocks("PartitionName=p TotalNodes=9 Nodes=m[1-\n", "p") == [(None, 9, None, None, None)]
+
+
 def test_a_cell_that_was_cut_contradicts_nothing():
     table = "NODELIST             AVAIL_FEATURES       GRES\nn1                   intel,avx512,mlx5_ibx gpu:v100:4\n"
     table = table.replace("mlx5_ibx ", "mlx5_ib ")
