@@ -38,10 +38,14 @@ def with_tres_of_partition(
         together = {name: amount for name, amount in left.items() if silent[name] == nobody}
         left = {}
 
+    all_nodes = sum(count for _, count in counted)
+
     def shared(node: SlurmNode) -> SlurmNode:
+        if all(_tells(node, name) for name in ("cpu", "mem", "gres/gpu")):
+            return node
         lacking = {name: amount for name, amount in left.items() if not _tells(node, name)}
         share = {name: amount // silent[name] for name, amount in lacking.items()}
-        return _with_share(node, share, _note(lacking, silent, sum(count for _, count in counted)), has_no_gpus)
+        return _with_share(node, share, _note(lacking, silent, all_nodes), has_no_gpus)
 
     named = [shared(node) for node in members.named]
     return named, [evolve(group, node=shared(group.node)) for group in members.unnamed], together
