@@ -37,8 +37,14 @@ def _kept(item: Any, left_out: list[str], path: tuple[Any, ...]) -> Any:
     for field in attrs.fields(type(item)):
         value = getattr(item, field.name)
         if value is not None:
-            changes[field.name] = _kept_value(value, field.type, left_out, (*path, field.name))
+            kept = _kept_value(value, field.type, left_out, (*path, field.name))
+            changes[field.name] = None if kept != value and _is_empty(kept) else kept
     return attrs.evolve(item, **changes)
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether this is an object without any value, such as limits of which none could be kept."""
+    return attrs.has(type(value)) and not any(inner is not None for inner in attrs.astuple(value, recurse=False))
 
 
 def _kept_value(value: Any, kind: Any, left_out: list[str], path: tuple[Any, ...]) -> Any:

@@ -58,11 +58,19 @@ class Columns:
         if self.separator:
             return Row(line, text, _separated(text, self.separator, self.names))
         if self.fields:
-            return Row(line, text, tuple(text[start:end].strip() for start, end in self.fields))
+            return Row(line, text, self._ruled(text))
         spans = self._spans(text)
         if spans is None:
             return Row(line, text, None)
         return Row(line, text, tuple(text[start:end] if start >= 0 else "" for start, end in spans), spans)
+
+    def _ruled(self, text: str) -> tuple[str, ...] | None:
+        """The cells under a rule; None where a word goes over the end of its field: blanks of the row were lost."""
+        ends = [0, *(end for _, end in self.fields)]
+        between = [text[end:start] for end, (start, _) in zip(ends, self.fields, strict=False)]
+        if any(map(str.strip, between)) or text[ends[-1] :].strip():
+            return None
+        return tuple(text[start:end].strip() for start, end in self.fields)
 
     def _spans(self, text: str) -> tuple[Span, ...] | None:
         """Where the cells of a row are: by their places, or by their order where the blanks between them were lost."""
@@ -72,7 +80,7 @@ class Columns:
         if in_order and (not loose or all(map(_overlap, words, self.places))):
             return in_order
         placed = self._placed(words, text, split=in_order is None)
-        return placed or in_order or self._squeezed(words)
+        return placed or in_order or self._squeezed(words, text)
 
     def _placed(self, words: Sequence[Span], text: str, *, split: bool) -> tuple[Span, ...] | None:
         """The words under the names that they touch; a word under none goes on with free text before it."""
@@ -93,20 +101,18 @@ class Columns:
             if spans[column] != NOWHERE and self.names[column] not in FREE:
                 return None
             spans[column] = (start if spans[column] == NOWHERE else spans[column][0], end)
-        return tuple(spans) if self._may_be_empty(spans) else None
-
-    def _may_be_empty(self, spans: Sequence[Span]) -> bool:
         empty = [name for name, span in zip(self.names, spans, strict=True) if span == NOWHERE]
-        return len(empty) < len(spans) and (self.any_empty or MAYBE_EMPTY.issuperset(empty))
+        is_right = len(empty) < len(spans) and (self.any_empty or _maybe_empty(text).issuperset(empty))
+        return tuple(spans) if is_right else None
 
-    def _squeezed(self, words: Sequence[Span]) -> tuple[Span, ...] | None:
+    def _squeezed(self, words: Sequence[Span], text: str) -> tuple[Span, ...] | None:
         """The cells where a paste left one blank between words, and one column has several words, or some have none."""
         more = len(words) - len(self.names)
         free = [at for at, name in enumerate(self.names) if name in FREE]
         if more > 0 and len(free) == 1:
             at = free[0]
             return (*words[:at], (words[at][0], words[at + more][1]), *words[at + more + 1 :])
-        empty = {at for at, name in enumerate(self.names) if name in MAYBE_EMPTY}
+        empty = {at for at, name in enumerate(self.names) if name in _maybe_empty(text)}
         if more < 0 and len(empty) == -more:
             rest = iter(words)
             return tuple(NOWHERE if at in empty else next(rest) for at in range(len(self.names)))
@@ -128,6 +134,11 @@ def read_rows(lines: Sequence[Line], columns: Columns) -> Iterator[Row]:
                 break
             row, text, at = longer, longer.text, at + 1
         yield row
+
+
+def _maybe_empty(row: str) -> frozenset[str]:
+    """The columns that may be empty in this row; one that counts 0 nodes, in the state n/a, names none."""
+    return MAYBE_EMPTY | {"NODELIST"} if {"0", "n/a"}.issubset(row.split()) else MAYBE_EMPTY
 
 
 def rule_fields(line: str) -> tuple[Span, ...]:
@@ -170,6 +181,15 @@ def _blanks_between(columns: Columns, rows: Sequence[Row]) -> dict[int, int]:
             ends = [row.spans[at][1] for row in rows if row.spans] + [columns.places[at][1]]
             blanks[at] = max(0, after - max(ends))
     return blanks
+
+
+def padded_columns(columns: Columns, rows: Sequence[Row]) -> frozenset[int]:
+    """The columns where some cells are shorter than others, and the next column is aligned to the left, too."""
+    padded: set[int] = set()
+    for at in _blanks_between(columns, rows):
+        ends = {row.spans[at][1] for row in rows if row.spans}
+        padded.update({at} if len(ends - {-1}) > 1 else ())
+    return frozenset(padded)
 
 
 def _overlap(word: Span, name: Span) -> bool:

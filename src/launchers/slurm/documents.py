@@ -13,7 +13,6 @@ from launchers.slurm import from_json, tables
 from launchers.slurm.json_parts import JsonPart, TextPart, split_json
 from launchers.slurm.pasted import clean, is_fence, is_noise, is_prompt
 from launchers.slurm.records import Line, ReadProblem, Record, Source, read_hosts, read_records
-from launchers.slurm.version import VERSION
 
 SETTING = "Config"
 """The kind of a record of one setting of the cluster."""
@@ -86,12 +85,17 @@ def _add_json(part: JsonPart, contents: Contents) -> None:
         contents.problems.extend(evolve(problem, line=part.line) for problem in inner.problems)
         contents.groups.extend(inner.groups)
         return
-    if release := from_json.release(document):
-        contents.records.append(Record(SETTING, {VERSION: release}, part.line, Source.JSON))
+    for setting, value in from_json.settings(document).items():
+        contents.records.append(Record(SETTING, {setting: value}, part.line, Source.JSON))
     unread: from_json.Unread = []
     before = len(contents.records)
+    groups: list[Mapping[str, str]] = []
     for kind, pairs in from_json.records(document, unread):
-        contents.add(Record(kind, pairs, part.line, Source.JSON))
+        if kind == tables.GROUP:
+            groups.append(pairs)
+        else:
+            contents.add(Record(kind, pairs, part.line, Source.JSON))
+    contents.groups.append(groups)
     for where, piece in unread:
         contents.problem(part.line, f"{where}: {_shown(piece)}", "this has another shape than Slurm prints")
     is_empty = before == len(contents.records) and not from_json.is_document(document)
@@ -129,7 +133,7 @@ def _add_text(part: TextPart, contents: Contents) -> None:
     contents.problems.extend(found.problems)
     for record in found.records:
         contents.add(record)
-    rest = list(_blocks(found.rest))
+    rest = tables.unbroken(_of_one_cluster(list(_blocks(found.rest)), contents))
     at = 0
     while at < len(rest):
         at = _add_lines(rest, at, contents)
@@ -156,6 +160,23 @@ def _blocks(lines: Sequence[Line]) -> Iterator[Line]:
             yield number, ""
         elif tables.is_rule(line) or not is_noise(line):
             yield number, line
+
+
+def _of_one_cluster(lines: Sequence[Line], contents: Contents) -> Sequence[Line]:
+    """The lines without the tables of all clusters but one, of several that sinfo -M printed."""
+    names = {name for _, line in lines if (name := tables.cluster_of(line))}
+    if len(names) < 2:
+        return lines
+    mine = current = min(names)
+    kept: list[Line] = []
+    for number, line in lines:
+        name = tables.cluster_of(line)
+        if name and name != mine:
+            contents.problem(number, line, f"only what is about {mine} is read; give each cluster by itself")
+        current = name or current
+        if current == mine:
+            kept.append((number, line))
+    return kept
 
 
 def _add_lines(lines: Sequence[Line], at: int, contents: Contents) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from launchers.slurm.records import read_hosts
+from launchers.slurm.tables import GROUP
+from launchers.slurm.version import VERSION
 
 LISTS = ("nodes", "partitions", "sinfo", "reservations", "qos", "associations")
 """The keys of a document that hold records."""
@@ -28,6 +30,7 @@ _DEEPEST = 8
 _UNSET = (4294967294, 4294967295, 18446744073709551614, 18446744073709551615)
 """NO_VAL and INFINITE of slurm.h, which older versions print as numbers (docs/slurm-facts.md#what-slurm-prints)."""
 
+_META = {"release": VERSION, "cluster": "ClusterName"}
 _NODE = {
     "name": "NodeName", "cpus": "CPUTot", "effective_cpus": "CPUEfctv", "threads": "ThreadsPerCore",
     "cores": "CoresPerSocket", "sockets": "Sockets", "real_memory": "RealMemory", "weight": "Weight",
@@ -40,7 +43,8 @@ _NODE = {
 }  # fmt: skip
 _PARTITION = {
     "name": "PartitionName", "nodes.configured": "Nodes", "nodes.total": "TotalNodes",
-    "total_nodes": "TotalNodes", "accounts.allowed": "AllowAccounts",
+    "total_nodes": "TotalNodes", "nodes.allowed_allocation": "AllocNodes",
+    "allowed_allocation_nodes": "AllocNodes", "accounts.allowed": "AllowAccounts",
     "accounts.deny": "DenyAccounts", "groups.allowed": "AllowGroups", "qos.allowed": "AllowQos", "qos.deny": "DenyQos",
     "qos.assigned": "QoS", "tres.configured": "TRES", "defaults.partition_memory_per_cpu": "DefMemPerCPU",
     "defaults.partition_memory_per_node": "DefMemPerNode", "defaults.time": "DefaultTime",
@@ -123,12 +127,12 @@ def records(document: Mapping[str, Any], unread: Unread) -> Records:
             unread += [(f"{key}: {entry.get('name', '?')}: {where}", piece) for where, piece in pieces]
 
 
-def release(document: Mapping[str, Any]) -> str:
-    """The version of Slurm that a document was printed by, such as 24.11.5; "" where it does not say."""
+def settings(document: Mapping[str, Any]) -> dict[str, str]:
+    """What a document says of the cluster that printed it: its name, and the version of Slurm, such as 24.11.5."""
     about = document.get("meta")
     slurm = (about.get("slurm") or about.get("Slurm")) if isinstance(about, dict) else None
-    text = slurm.get("release") if isinstance(slurm, dict) else None
-    return text if isinstance(text, str) else ""
+    printed = {setting: slurm.get(key) for key, setting in _META.items()} if isinstance(slurm, dict) else {}
+    return {setting: value for setting, value in printed.items() if isinstance(value, str) and value}
 
 
 def as_document(value: Any) -> Mapping[str, Any]:
@@ -186,21 +190,29 @@ def _partition(entry: Mapping[str, Any], unread: Unread) -> dict[str, str]:
 
 
 def _sinfo(entry: Mapping[str, Any], unread: Unread) -> Records:
-    """One group of equal nodes, as `sinfo --json` prints them from 23.02 on."""
-    partition = _partition(_object(entry, "partition"), unread)
+    """One group of nodes, as `sinfo --json` prints them from 23.02 on; they may differ in their numbers."""
+    partition = _partition(_object(entry, "partition", unread), unread)
     if partition.get("PartitionName"):
         yield "PartitionName", partition
     pairs = _by_scontrol_keys(_without(entry, "partition", "nodes"), _SINFO, unread)
+    pairs |= {
+        key: f"{least}+"
+        for path, key in _SINFO.items()
+        if (least := pairs.get(path.replace("maximum", "minimum"))) and least != pairs.get(key)
+    }
     pairs["State"] = pairs.get("State", "").replace(",", "+")
     pairs["Partitions"] = partition.get("PartitionName", "")
-    for names in _names(_object(entry, "nodes"), "nodes", unread):
+    nodes = _object(entry, "nodes", unread)
+    names: list[str] = []
+    for hosts in _names(nodes, "nodes", unread):
         try:
-            hosts = read_hosts(names)
+            names += read_hosts(hosts)
         except ValueError:
-            unread.append(("nodes", names))
-            continue
-        for name in hosts:
-            yield "NodeName", {"NodeName": name, **pairs}
+            unread.append(("nodes", hosts))
+    for name in names:
+        yield "NodeName", {"NodeName": name, **pairs}
+    if pairs["Partitions"] and type(total := nodes.get("total")) is int:
+        yield GROUP, {**pairs, "NODES": str(total), "Hosts": ",".join(names)}
 
 
 def _qos(entry: Mapping[str, Any], unread: Unread) -> dict[str, str]:
@@ -209,7 +221,7 @@ def _qos(entry: Mapping[str, Any], unread: Unread) -> dict[str, str]:
         "Flags": ",".join(_QOS_FLAGS.get(flag, flag) for flag in _names(entry, "flags", unread)),
         "Priority": _text_of(entry.get("priority")) or "",
     }
-    return own | _by_scontrol_keys(_object(entry, "limits"), _QOS, unread)
+    return own | _by_scontrol_keys(_object(entry, "limits", unread), _QOS, unread)
 
 
 def _by_scontrol_keys(
@@ -244,9 +256,11 @@ def _without(entry: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key not in keys}
 
 
-def _object(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The object under this key; an empty one where there is none."""
+def _object(entry: Mapping[str, Any], key: str, unread: Unread | None = None) -> Mapping[str, Any]:
+    """The object under this key; an empty one where there is none. What is no object goes to `unread`."""
     value = entry.get(key)
+    if unread is not None and value is not None and not isinstance(value, dict):
+        unread.append((key, value))
     return value if isinstance(value, dict) else {}
 
 

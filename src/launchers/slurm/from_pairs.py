@@ -13,6 +13,7 @@ from attrs import frozen
 
 from launchers.quantities.hosts import count_hosts
 from launchers.quantities.units import MIB
+from launchers.slurm.columns import split_list
 from launchers.slurm.facts import (
     Association,
     Bounds,
@@ -23,8 +24,8 @@ from launchers.slurm.facts import (
     Tres,
     read_node_state,
 )
-from launchers.slurm.gres import read_gres, read_tres
-from launchers.slurm.records import ReadProblem
+from launchers.slurm.gres import Gres, read_gres, read_tres
+from launchers.slurm.records import CUT, ReadProblem
 from launchers.slurm.times import read_limit, read_total
 
 _UNSET = {"", "(null)", "n/a", "none", "unlimited", "infinite"}
@@ -44,7 +45,7 @@ def read_node(pairs: Mapping[str, str], line: int, problems: list[ReadProblem]) 
         cpus=_cpus_for_jobs(values, threads),
         memory=_memory_for_jobs(values),
         threads_per_core=threads,
-        gres=values.read(read_gres, "Gres") or (),
+        gres=values.read(_read_whole_gres, "Gres") or (),
         features=tuple(dict.fromkeys(values.names("ActiveFeatures", "AvailableFeatures", "Features"))),
         state=values.read(read_node_state, "State"),
         partitions=values.names("Partitions"),
@@ -57,7 +58,7 @@ def read_node(pairs: Mapping[str, str], line: int, problems: list[ReadProblem]) 
 def read_partition(pairs: Mapping[str, str], line: int, problems: list[ReadProblem]) -> SlurmPartition:
     """A partition from the keys of ``scontrol show partition``."""
     values = Values(pairs, line, problems)
-    nodes = values.text("Nodes") or ""
+    nodes = _whole_hosts(values, "Nodes")
     _check_host_list(nodes, pairs["PartitionName"], line, problems)
     settings = dict(item.split("=", 1) for item in (values.text("JobDefaults") or "").split(",") if "=" in item)
     job_defaults = Values(settings, line, problems)
@@ -187,7 +188,7 @@ class Values:
     def names(self, *keys: str) -> tuple[str, ...]:
         """A list of names, separated by commas or plus signs."""
         value = self.text(*keys)
-        return tuple(name for name in (value or "").replace("+", ",").split(",") if name)
+        return tuple(name for name in (value or "").replace("+", ",").split(",") if name not in ("", CUT))
 
     def names_or_all(self, *keys: str) -> tuple[str, ...] | None:
         """A list of names; None for ALL. The word none is a name like any other (docs/slurm-facts.md#partitions)."""
@@ -214,6 +215,11 @@ def _read_whole_number(text: str) -> int:
     if not 0 <= number < MAX_NUMBER:
         raise ValueError(f"{text[:60]!r} is not a number from 0 up that Slurm can have")
     return number
+
+
+def _read_whole_gres(text: str) -> tuple[Gres, ...]:
+    """The resources of a list, as far as it was printed."""
+    return read_gres(text.removesuffix(CUT).removesuffix(","))
 
 
 def _cpus_for_jobs(values: Values, threads: int) -> int | None:
@@ -247,6 +253,20 @@ def _readable_tres(text: str) -> Tres:
         with suppress(ValueError):
             amounts += read_tres(item)
     return tuple(amounts)
+
+
+def is_cut_off(hosts: str) -> bool:
+    """Whether the end of a list of hosts is missing: three dots stand for it, or its last bracket is open."""
+    return CUT in hosts or hosts.rfind("[") > hosts.rfind("]")
+
+
+def _whole_hosts(values: Values, key: str) -> str:
+    """A list of hosts, without the last one where it was cut off."""
+    hosts = values.text(key) or ""
+    if not is_cut_off(hosts):
+        return hosts
+    values.problems.append(ReadProblem(values.line, f"{key}={hosts}", "this list of nodes was cut off"))
+    return ",".join(part for part in split_list(hosts) if not is_cut_off(part))
 
 
 def _check_host_list(hosts: str, partition: str, line: int, problems: list[ReadProblem]) -> None:

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from launchers.quantities.hosts import expand_hosts
 from launchers.slurm.facts import NodeGroup, SlurmFacts, SlurmNode, SlurmPartition
-from launchers.slurm.from_pairs import read_node
+from launchers.slurm.from_pairs import is_cut_off, read_node
 
 MAX_COUNTED = 1_000_000
 """No cluster has more nodes: a greater number was not meant as one."""
@@ -61,7 +61,8 @@ def expand_readable(hosts: str) -> tuple[str, ...]:
 
 
 def _members(partition: SlurmPartition, named: dict[str, SlurmNode]) -> Members:
-    total = 0 if expand_readable(partition.nodes) else _total(partition)
+    is_whole = not is_cut_off(partition.pairs.get("Nodes", ""))
+    total = 0 if is_whole and expand_readable(partition.nodes) else _total(partition, is_whole)
     if total == 0 and not named:
         return Members(none=True)
     unnamed = []
@@ -73,10 +74,13 @@ def _members(partition: SlurmPartition, named: dict[str, SlurmNode]) -> Members:
     return Members(tuple(named.values()), tuple(unnamed))
 
 
-def _total(partition: SlurmPartition) -> int | None:
-    """How many nodes a partition has, where that was printed; sinfo may have printed some of them only."""
+def _total(partition: SlurmPartition, is_whole: bool) -> int | None:
+    """How many nodes a partition has, where that was printed; sinfo may have printed some of them only.
+
+    `is_whole` says that nothing of its Nodes was cut off.
+    """
     in_tables = sum(group.count for group in partition.groups) if partition.groups else None
-    printed_empty = 0 if "Nodes" in partition.pairs and not partition.nodes else None
+    printed_empty = 0 if is_whole and "Nodes" in partition.pairs and not partition.nodes else None
     counted = (partition.total_nodes, dict(partition.tres).get("node"), in_tables, printed_empty)
     known = [number for number in counted if number is not None]
     return min(max(known), MAX_COUNTED) if known else None

@@ -15,7 +15,7 @@ from attrs import evolve
 
 from launchers.quantities.hosts import expand_hosts
 from launchers.slurm.facts import read_node_state
-from launchers.slurm.records import ReadProblem, Record, Source, place
+from launchers.slurm.records import CUT, ReadProblem, Record, Source, place
 from launchers.slurm.times import read_limit, read_total
 
 _TRUST = {Source.TABLE: 1, Source.JSON: 2, Source.SCONTROL: 3}
@@ -97,7 +97,7 @@ def _joined(lists: Iterable[str]) -> str:
 def _knowledge(key: str, record: Record) -> tuple[bool, bool, int, bool, int, str, int]:
     """What orders the values of one key, the best last: the value itself decides where all else is equal."""
     value = record.pairs[key].strip()
-    is_whole = not value.endswith(("+", "..."))
+    is_whole = not value.endswith(("+", CUT))
     is_down = key == "State" and not _is_usable(value)
     return _is_readable(key, value), is_whole, _TRUST[record.source], is_down, len(value), value, -record.line
 
@@ -127,8 +127,8 @@ def _agree(kind: str, key: str, best: Record, other: Record) -> bool:
         return _is_usable(value) == _is_usable(stated)
     if not _is_readable(key, stated):
         return True  # told where it is read
-    if stated.endswith("..."):
-        return value.startswith(stated.rstrip("."))
+    if stated.endswith(CUT):
+        return _SOCKETS.sub("", value).startswith(stated.removesuffix(CUT).removesuffix(","))
     if key in _NUMBERS and (stated.endswith("+") or value.endswith("+")):
         return True  # the least of several nodes
     if key == "CPUTot" and stated == best.pairs.get("CPUEfctv"):

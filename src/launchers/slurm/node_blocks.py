@@ -13,13 +13,12 @@ from launchers.config.emit import Notes
 from launchers.quantities.hosts import fold_hosts
 from launchers.quantities.units import MIB
 from launchers.slurm.accelerators import SHARING_GRES, Accelerators, accelerators_of, gpus_in_rollup
+from launchers.slurm.availability import OTHER_STATE, availability, why_lost
 from launchers.slurm.facts import NodeGroup, SlurmFacts, SlurmNode, SlurmPartition
 from launchers.slurm.limits import allocates_memory
-from launchers.slurm.members import Members, expand_readable
-from launchers.slurm.partition_tres import TRES_NOTE, with_tres_of_partition
-
-OTHER_STATE = "neither allocated nor idle"
-"""What sinfo says of the nodes that it counts as other, the O of NODES(A/I/O/T)."""
+from launchers.slurm.members import Members
+from launchers.slurm.partition_tres import TRES_NOTE, in_text, with_tres_of_partition
+from launchers.slurm.tables import CPU_NOTE
 
 
 @frozen
@@ -41,19 +40,19 @@ def node_blocks(partition: SlurmPartition, members: Members, facts: SlurmFacts, 
     for node in named:
         groups.setdefault(_what_counts(node, allocation), []).append(node)
     folded = [(_fold(tuple(node.name for node in group)), group) for group in groups.values()]
-    reserved = _nodes_in_maintenance(facts)
+    by_name = why_lost(named, facts)
     blocks = [
-        _Block(group[0], len(group), names, *_availability(group, partition, reserved))
+        _Block(group[0], len(group), names, *availability(group, partition, by_name))
         for names, group in sorted(folded, key=lambda block: (_name_before_number(block[0]), block[0]))
     ]
     blocks += _blocks_without_names(unnamed, allocation)
-    silent = sum(block.count for block in blocks if block.node.cpus is None)
+    silent = sum(block.count for block in blocks if _is_silent(block.node))
     specs: list[schema.NodesSpec] = []
     notes: Notes = {}
     for index, block in enumerate(blocks):
         spec = _block_spec(block, allocation)
         own_notes = _notes(block, spec, partition)
-        if together and block.node.cpus is None:
+        if together and _is_silent(block.node):
             spec, more_notes = _with_total(spec, together, silent)
             own_notes |= more_notes
         specs.append(spec if hosts else evolve(spec, hosts=None))
@@ -99,15 +98,21 @@ def _block_spec(block: _Block, allocation: _Allocation) -> schema.NodesSpec:
     )
 
 
+def _is_silent(node: SlurmNode) -> bool:
+    """Whether it is not known how much a node has of anything."""
+    return node.cpus is None and not node.pairs.get("RealMemory") and not accelerators_of(node)
+
+
 def _with_total(spec: schema.NodesSpec, together: Mapping[str, int], nodes: int) -> tuple[schema.NodesSpec, Notes]:
     """A block of nodes of which only what all together have is known; other blocks may share that."""
+    notes: Notes = {}
     if together.get("gres/gpu"):
         spec = evolve(spec, accelerators=(schema.AcceleratorSpec(kind="gpu"),))
-        notes: Notes = {("accelerators", 0): f"{together['gres/gpu']} GPUs on {nodes} nodes"}
-    else:
-        notes = {}
-    total = {name: amount for name, amount in together.items() if amount}
-    return evolve(spec, tres=total or None) if spec.count == nodes else spec, notes
+        notes["accelerators", 0] = f"{together['gres/gpu']} GPUs on {nodes} nodes"
+    if spec.count == nodes:
+        return evolve(spec, tres={name: amount for name, amount in together.items() if amount} or None), notes
+    notes["count",] = f"not printed: CPUs, memory, GPUs; all {nodes} such nodes together have {in_text(together)}"
+    return spec, notes
 
 
 def _notes(block: _Block, spec: schema.NodesSpec, partition: SlurmPartition) -> Notes:
@@ -124,7 +129,7 @@ def _unknown_notes(node: SlurmNode) -> Notes:
         unknown.append("memory")
     if not node.gres and not node.pairs.keys() & {"Gres", "CfgTRES"}:
         unknown.append("GPUs")
-    notes = [node.pairs[TRES_NOTE]] if TRES_NOTE in node.pairs else []
+    notes = [node.pairs[key] for key in (TRES_NOTE, CPU_NOTE) if key in node.pairs]
     notes += [f"not printed: {', '.join(unknown)}"] if unknown else []
     return {("count",): "; ".join(notes)} if notes else {}
 
@@ -132,7 +137,7 @@ def _unknown_notes(node: SlurmNode) -> Notes:
 def _what_counts(node: SlurmNode, allocation: _Allocation) -> tuple[Any, ...]:
     """What must be equal for nodes to be in one block."""
     gpus_by_tres = "" if node.gres else node.pairs.get("CfgTRES", "")
-    notes = tuple(_unknown_notes(node).values())
+    notes = (*_unknown_notes(node).values(), *_at_least(node))
     return _processors(node, allocation), node.gres, node.features, gpus_by_tres, node.architecture, notes
 
 
@@ -213,62 +218,19 @@ def _whole_number(text: str | None) -> int | None:
     return int(text) if text and text.isdigit() else None
 
 
+def _at_least(node: SlurmNode) -> list[str]:
+    """The values that are the least of several nodes."""
+    return [node.pairs[key] for key in ("CPUTot", "RealMemory") if node.pairs.get(key, "").endswith("+")]
+
+
 def _cpu_notes(node: SlurmNode, cpu: schema.CpuSpec | None, partition: SlurmPartition) -> Notes:
     if node.memory is None and node.pairs.get("RealMemory", "") in ("0", "1"):
         return {("cpu",): "memory unknown: RealMemory is not configured"}
-    if at_least := [node.pairs[key] for key in ("CPUTot", "RealMemory") if node.pairs.get(key, "").endswith("+")]:
+    if at_least := _at_least(node):
         return {("cpu",): f"at least: sinfo printed {' and '.join(at_least)} for several nodes together"}
     if cpu is not None and cpu.cores != node.cpus:
         return {("cpu",): f"{node.cpus} cores; MaxCPUsPerSocket={partition.max_cpus_per_socket} allows fewer"}
     return {}
-
-
-# -- states ----------------------------------------------------------------------------------------------------
-
-
-def _availability(nodes: list[SlurmNode], partition: SlurmPartition, reserved: set[str]) -> tuple[int | None, str]:
-    """How many of these nodes jobs can use, and why not the others; None for all, and where it was not printed."""
-    states = ["reserved" if node.name in reserved else _lost_state(node) for node in nodes]
-    lost = [state for state in states if state]
-    silent = {node.name for node in nodes if node.state is None and node.name not in reserved}
-    in_other_state, unknown = _lost_by_count(silent, partition)
-    if not lost and not in_other_state:
-        return None, ""
-    why = sorted(set(lost)) + [OTHER_STATE] * bool(in_other_state)
-    if unknown:
-        why.append(f"the state of {unknown} was not printed")
-    return len(nodes) - len(lost) - in_other_state, ", ".join(why)
-
-
-def _lost_state(node: SlurmNode) -> str:
-    return "" if node.state is None or node.state.usable else str(node.state)
-
-
-def _lost_by_count(names: set[str], partition: SlurmPartition) -> tuple[int, int]:
-    """Of nodes without a state: how many are in another state than allocated and idle, and of how many nobody knows.
-
-    sinfo counts them row by row, as in NODES(A/I/O/T).
-    """
-    lost, unknown = 0, set(names)
-    for group in partition.groups if names else ():
-        hosts = names.intersection(group.hosts)
-        if group.usable is None or not hosts:
-            continue
-        if group.usable == 0:
-            lost += len(hosts)
-        elif group.usable < group.count and hosts == set(group.hosts):
-            lost += group.count - group.usable
-        elif group.usable < group.count:
-            continue
-        unknown -= hosts
-    return lost, len(unknown)
-
-
-def _nodes_in_maintenance(facts: SlurmFacts) -> set[str]:
-    """The nodes of active reservations for maintenance, which keep everybody out."""
-    maintenance = [reservation for reservation in facts.reservations if "MAINT" in reservation.flags]
-    active = [reservation for reservation in maintenance if reservation.state == "ACTIVE"]
-    return {name for reservation in active for name in expand_readable(reservation.nodes)}
 
 
 # -- accelerators ----------------------------------------------------------------------------------------------

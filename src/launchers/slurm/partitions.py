@@ -51,9 +51,12 @@ def partition_notes(partition: SlurmPartition, person: Person, path: tuple[Any, 
     """Why the partition is closed to the person, or what is not known about that."""
     if reason := closed_reason(partition, person):
         return {(*path, "disabled"): reason}
+    notes = []
     if partition.allow_groups is not None and person.groups is None:
-        return {path: f"{_allow_groups(partition)}: it is not known whether you are in one of these groups"}
-    return {}
+        notes.append(f"{_allow_groups(partition)}: it is not known whether you are in one of these groups")
+    if partition.pairs.get("AllocNodes", "").upper() not in ("", "ALL", "(NULL)", "N/A", "NONE"):
+        notes.append("AllocNodes: jobs can be submitted from some nodes only")
+    return {path: "; ".join(notes)} if notes else {}
 
 
 def closed_reason(partition: SlurmPartition, person: Person) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 _TERMINAL = re.compile(
@@ -13,6 +14,9 @@ _TERMINAL = re.compile(
     r"|\^\[\[[0-9;]*[A-Za-z]"  # as cat -v shows them
     r"|\[\d{1,2}(?:;\d{1,3})*m"  # without the ESC, which some programs drop
 )
+_TAG = re.compile(r"<br ?/?>(?=\n)|</?(?:pre|code|p|div|span|samp|tt|b|i)(?: [^<>\n]{0,200})?>", re.I)
+_ENTITY = re.compile(r"&(?:lt|gt|amp|nbsp|quot|apos|#x?[0-9a-f]{1,5});", re.I)
+"""What a web page has in place of a character."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x1e\x1f\x7f\x85]")
 _WITHOUT_SHAPE = {
     **dict.fromkeys(map(ord, "\u00a0\u2007\u202f\u3000\0"), " "),
@@ -41,6 +45,7 @@ _PROMPT = re.compile(
     r"\s*(?:"
     # user@host:~$, [user@host ~]#, (env) user@host%
     r"(?:\([^()\s]*\)[ -]*|\[[\d:]+\] *)*[\[(]?[\w.+-]+@[\w.-]+.*?[$#%>❯»›](?:\s.*)?"
+    r"|(?:[a-z]{0,3}sh-[\d.]+[$#]|(?:PS +)?[A-Za-z]:\\[^>]*>)(?:\s.*)?"  # sh-4.2$, C:\Users\me>
     r"|(?:\([^()\s]*\) *)?[^\w\s]{0,3} *[$%>❯➜λ»›▶→+<*](?:\s.*)?"  # $ or % alone
     # anything, then a command
     rf"|\S{{0,60}}(?: \S{{1,60}}){{0,3}} ?[$#%>❯➜»›] *\\?(?:sudo +|ssh \S+ +)?(?:\S*/)?{_COMMAND}\b.*"
@@ -53,7 +58,7 @@ _BEGIN = (
 )
 """What a line of Slurm's output begins with."""
 _MARGINS = (
-    r"(?:(?:>|&gt;) ?)+",  # a quotation
+    r"(?:> ?)+",  # a quotation
     r" *\d+(?:[:\t -]|(?=$))",  # cat -n, grep -n, an editor
     r"[\w./~-]+[:-](?:\d+[:-])?",  # grep -H, grep -nH
     r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[\d.,]*(?:Z|[+-]\d\d:?\d\d)?\]?[ :]?",  # a log
@@ -70,6 +75,10 @@ def clean(text: str) -> str:
         text = _TERMINAL.sub(lambda found: " " * int(found["right"] or 1) if found["right"] is not None else "", text)
     if "\b" in text:
         text = "\n".join(map(_without_backspaces, text.split("\n")))
+    if "<" in text:
+        text = re.sub(r"<br ?/?>", "\n", _TAG.sub("", text), flags=re.I)
+    if "&" in text:
+        text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     if not text.isascii() or _CONTROLS.search(text):
         text = text.translate(_WITHOUT_SHAPE)
     return _without_margins(text)

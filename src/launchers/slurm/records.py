@@ -13,7 +13,7 @@ from enum import Enum
 from attrs import field, frozen
 
 from launchers.quantities.hosts import count_hosts, expand_hosts
-from launchers.slurm.pasted import is_prompt
+from launchers.slurm.pasted import is_noise, is_prompt
 
 Line = tuple[int, str]
 """A line of a text and its number, from 1."""
@@ -47,6 +47,8 @@ KEYS = AFTER_FREE_TEXT | frozenset(
     }
 )  # fmt: skip
 """The keys of nodes, partitions and reservations: a line that begins with one of them is whole."""
+CUT = "..."
+"""Stands in a list for what was cut off."""
 _IGNORED = " "
 """Stands for the key of a value that is given twice: no real key is a blank."""
 _BEGINNINGS = tuple(f"{start}=" for start in STARTS)
@@ -208,6 +210,8 @@ def _ends_of_broken_lines(lines: Sequence[str], is_other: Callable[[str], bool])
             in_record = True
         elif in_record and len(lines[at - 1]) >= _NARROWEST and _is_rest(lines[at - 1], line, is_other):
             found.append(at - 1)
+        elif in_record and (is_prompt(line) or (is_other(line) and not is_noise(line))):
+            in_record = False
     return found
 
 
@@ -236,9 +240,10 @@ def _joined(lines: Iterable[Line], broken: Container[int]) -> Iterator[Line]:
 def _add_words(record: Record, words: Sequence[str], key: str, number: int, problems: list[ReadProblem]) -> str:
     """Put the words of one line into a record. Returns the key whose value the next line may continue."""
     pairs = record.pairs
-    for word in words:
+    for at, word in enumerate(words):
         name, equals, value = word.partition("=")
-        if equals and (key not in FREE_TEXT or name in AFTER_FREE_TEXT) and _is_key(name):
+        ends_text = name in AFTER_FREE_TEXT and (at == 0 or name not in pairs)
+        if equals and (key not in FREE_TEXT or ends_text) and _is_key(name):
             key = _IGNORED if name in pairs else name
             if name not in pairs:
                 pairs[name] = value

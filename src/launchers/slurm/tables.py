@@ -6,13 +6,23 @@ A row becomes keys and values under scontrol's names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from attrs import field, frozen
 
 from launchers.quantities.hosts import count_hosts
-from launchers.slurm.columns import SEPARATORS, Columns, Row, full_cells, read_rows, rule_fields, split_list
-from launchers.slurm.records import Line, ReadProblem, read_hosts
+from launchers.slurm.columns import (
+    SEPARATORS,
+    Columns,
+    Row,
+    full_cells,
+    padded_columns,
+    read_rows,
+    rule_fields,
+    split_list,
+)
+from launchers.slurm.records import CUT, Line, ReadProblem, read_hosts
+from launchers.slurm.version import VERSION
 
 Rows = Iterator[tuple[str, int, dict[str, str]]]
 """Kind of record, line, keys and values."""
@@ -21,6 +31,8 @@ GROUP = "NodeGroup"
 USAGE = "NODES(A/I/O/T)"
 """The column in which sinfo counts the nodes that are allocated, idle, in another state, and all of them."""
 _CPU_USAGE = "CPUS(A/I/O/T)"
+CPU_NOTE = "CPUs of several nodes"
+"""The key under which a row keeps what the CPUs of each node were worked out from: no key of Slurm has blanks."""
 _SINFO_KEYS = {
     "NODELIST": "NodeName", "HOSTNAMES": "NodeName", "HOSTNAME": "NodeName", "CPUS": "CPUTot", "MEMORY": "RealMemory",
     "GRES": "Gres", "AVAIL_FEATURES": "AvailableFeatures", "ACTIVE_FEATURES": "ActiveFeatures", "STATE": "State",
@@ -51,6 +63,8 @@ UNREAD = {
 """Why the table under a header cannot be read, by what the header is about."""
 _FOREIGN = frozenset({"JOBID", "NAME", "ST", "SCHEDNODES", "NODELIST(REASON)", "JOBS", "START_TIME", "RESV_NAME"})
 """Columns of squeue and others, which name partitions and nodes too."""
+_COUNTING = frozenset({"NODES", USAGE, "NODELIST", "HOSTNAMES", "HOSTNAME"})
+_OF_NODES = frozenset({"CPUS", "MEMORY", "GRES", "S:C:T", "AVAIL_FEATURES", _CPU_USAGE})
 _FIELDS = {
     "GRES": "gres", "AVAIL_FEATURES": "features", "FEATURES": "features", "ACTIVE_FEATURES": "features_act",
     "NODELIST": "nodelist", "HOSTNAMES": "nodehost", "PARTITION": "partition", "GROUPS": "groups",
@@ -59,15 +73,27 @@ _FIELDS = {
 _STATE = re.compile(r"(?:idle|mix(?:ed)?|alloc(?:ated)?|down|drain(?:ed|ing)?|drng|comp|maint)[*~#!%$@^+-]?")
 _SETTING = re.compile(r"^\s*([A-Za-z][\w/.()\[\]-]*)\s+= ?(.*)$", re.ASCII)
 _CLUSTER = re.compile(r"CLUSTER: ([\w.-]+)\s*")
+_RELEASE = re.compile(r"slurm (\d\d\.\d\d\.\S+)\s*", re.ASCII)
 _NODE_COUNT = re.compile(r"(\d{1,9})(K?)", re.ASCII)
+_NARROWEST = 40
+"""Characters of the narrowest terminal that is taken to have broken lines at its width."""
+_AVAIL = re.compile(r"up|[a-z]{4,}|n/a|unk", re.I | re.ASCII)
 MOST_ROWS = 300_000
 """Nodes in the rows of one table: sinfo names a node once in each of its partitions."""
 
 
+def cluster_of(text: str) -> str:
+    """The name of the cluster that sinfo -M prints above a table; "" for any other line."""
+    found = _CLUSTER.fullmatch(text)
+    return found[1] if found else ""
+
+
 def config_pair(text: str) -> tuple[str, str] | None:
-    """Key and value of a line of ``scontrol show config``, or of sinfo -M's line above a table; None for any other."""
-    if cluster := _CLUSTER.fullmatch(text):
-        return "ClusterName", cluster[1]
+    """Key and value of a line of ``scontrol show config``, of sinfo -M's above a table, or of --version; else None."""
+    if cluster := cluster_of(text):
+        return "ClusterName", cluster
+    if release := _RELEASE.fullmatch(text):
+        return VERSION, release[1]
     setting = _SETTING.match(text)
     return (setting[1], setting[2].strip()) if setting else None
 
@@ -89,7 +115,7 @@ def header(text: str) -> str:
 
 def begins_table(text: str) -> bool:
     """Whether this is a header, or the line that sinfo -M prints above one."""
-    return bool(header(text)) or bool(_CLUSTER.fullmatch(text))
+    return bool(header(text)) or bool(cluster_of(text))
 
 
 def is_row_of_sinfo(text: str) -> bool:
@@ -115,7 +141,7 @@ def _kind(cells: Sequence[str]) -> str:
     columns = {sinfo_column(cell) for cell in found} - {""}
     if found & _FOREIGN:
         return "other" if len(found) > 2 and columns else ""
-    if not columns & {"NODELIST", "HOSTNAMES", "PARTITION"}:
+    if not columns & {"NODELIST", "HOSTNAMES", "HOSTNAME", "PARTITION"}:
         return "nameless" if len(columns) == len(found) > 1 else ""
     return "sinfo" if len(found) == 1 or (len(columns) > 1 and 2 * len(columns) > len(found)) else ""
 
@@ -146,6 +172,39 @@ def _places(text: str) -> list[tuple[int, int]]:
 
 _ONE = re.compile("|".join(re.escape(name) for name in sorted(_COLUMNS, key=len, reverse=True)))
 _TOUCHING = re.compile(f"(?:{_ONE.pattern}){{2,}}")
+
+
+# -- tables that a terminal broke ----------------------------------------------------------------------------------
+
+
+def unbroken(lines: Sequence[Line]) -> Sequence[Line]:
+    """The lines; those of tables of sinfo are whole again where a terminal broke the header, and rows, at its width."""
+    if not any(_is_broken_header(lines, at) for at in range(len(lines))):
+        return lines
+    whole: list[Line] = []
+    at = 0
+    while at < len(lines):
+        width = len(lines[at][1]) if _is_broken_header(lines, at) else 0
+        while width and at < len(lines) and lines[at][1]:
+            number, text = lines[at]
+            at += 1
+            while len(lines[at - 1][1]) == width and at < len(lines):
+                text, at = text + lines[at][1], at + 1
+            whole.append((number, text))
+        if at < len(lines):
+            whole.append(lines[at])
+            at += 1
+    return whole
+
+
+def _is_broken_header(lines: Sequence[Line], at: int) -> bool:
+    """Whether the header on this line goes on behind it: every word of both together is a column, or only blanks do."""
+    head, after, next_row = (lines[index][1] if index < len(lines) else "" for index in (at, at + 1, at + 2))
+    if len(head) < _NARROWEST or len(after) > len(head) or not header(head):
+        return False
+    if not after:
+        return len(next_row) == len(head)
+    return after.isupper() and all(map(sinfo_column, _words(head + after)))
 
 
 # -- rows ----------------------------------------------------------------------------------------------------------
@@ -232,14 +291,18 @@ class _Cut:
 def _sinfo_rows(columns: Columns, found: Sequence[Row], head: str, problems: list[ReadProblem]) -> Rows:
     """The records of the rows of sinfo."""
     cut, nodes = _Cut(), 0
+    if found and not _COUNTING.intersection(columns.names) and _OF_NODES.intersection(columns.names):
+        reason = "these rows say neither which nodes they are about nor how many; run sinfo with %D or %N in its format"
+        problems.append(ReadProblem(found[0].line, found[0].text, reason))
     seen: set[tuple[str, ...]] = set()
+    narrow = padded_columns(columns, found)
     for row, full in zip(found, full_cells(columns, found, head), strict=True):
         cells = row.cells or ()
         if cells in seen:
             continue
         seen.add(cells)
         pairs = _pairs(columns, row)
-        _drop_cut_cells(columns, row, full, pairs, cut)
+        _drop_cut_cells(columns, row, full, narrow, pairs, cut)
         for record in _sinfo_records(row.line, pairs, problems):
             nodes += 1
             if nodes > MOST_ROWS:
@@ -249,21 +312,27 @@ def _sinfo_rows(columns: Columns, found: Sequence[Row], head: str, problems: lis
     problems.extend(cut.problems())
 
 
-def _drop_cut_cells(columns: Columns, row: Row, full: set[int], pairs: dict[str, str], cut: _Cut) -> None:
-    """Leave of the cells that sinfo may have cut off what is whole for sure."""
+def _drop_cut_cells(
+    columns: Columns, row: Row, full: set[int], narrow: Container[int], pairs: dict[str, str], cut: _Cut
+) -> None:
+    """Leave of the cells that sinfo may have cut off what is whole for sure.
+
+    Columns of names are as wide as the longest name, but with --Format, and those of partitions in `narrow` columns: of
+    a width that was asked for, as with %12P.
+    """
     for at, column in enumerate(columns.names):
         value = pairs.get(column, "")
-        if column not in _FIELDS or columns.separator or value in ("", "(null)", "N/A") or value.endswith("..."):
+        if column not in _FIELDS or columns.separator or value in ("", "(null)", "N/A") or value.endswith(CUT):
             continue
         is_full = at in full or _is_cut_header(columns, at, value) or _fills_to_the_left(columns, row, at, value)
         if not is_full and not value.endswith("+"):
             continue
         if column in ("NODELIST", "HOSTNAMES") and _is_whole(value, pairs.get("NODES", "")):
             continue
-        # -o makes these columns as wide as their longest names; only --Format cuts them off
-        if column in ("NODELIST", "HOSTNAMES", "PARTITION") and not (
-            value.endswith("+") or _is_format(columns, row, at)
-        ):
+        if column in ("NODELIST", "HOSTNAMES") and not (value.endswith("+") or _is_format(columns, row, at)):
+            continue
+        is_whole = at not in narrow or value.endswith("*")
+        if column == "PARTITION" and is_whole and not (value.endswith("+") or _is_format(columns, row, at)):
             continue
         cut.add(row, column, value)
         pairs[column] = _whole_part(column, value)
@@ -298,25 +367,32 @@ def _is_whole(hosts: str, count: str) -> bool:
 
 
 def _whole_part(column: str, value: str) -> str:
-    """The items of a list before the last one, which may be cut off; the last as well where nothing can follow it."""
+    """The items of a list before the last one, which may be cut off; the last as well where nothing can follow it.
+
+    Three dots stand for the rest.
+    """
     *items, last = split_list(value)
     if column == "GRES" and "(" in last:
         items.append(last if last.endswith(")") else last.partition("(")[0])
-    elif column == "GROUPS":
-        items.append("...")
-    return ",".join(item for item in items if item)
+    items = [item for item in items if item]
+    if column == "GROUPS" or (items and column not in ("NODELIST", "HOSTNAMES", "PARTITION")):
+        items.append(CUT)
+    return ",".join(items)
 
 
 def _sinfo_records(number: int, row: Mapping[str, str], problems: list[ReadProblem]) -> Rows:
     """A row of sinfo as the record of its partition, of its nodes together, and of each of its nodes."""
     pairs = _sinfo_pairs(row)
     partition = pairs.get("Partitions", "").rstrip("*")
+    if (avail := pairs.get("Avail")) and not _AVAIL.fullmatch(avail):
+        problems.append(ReadProblem(number, avail, "this is no state of a partition; it is taken as not printed"))
+        pairs["Avail"] = ""
     if partition:
         yield "PartitionName", number, _partition_of_row(pairs)
     pairs["Partitions"] = partition
     hosts = pairs.pop("NodeName", "")
     names: list[str] = []
-    if "..." in hosts:
+    if CUT in hosts:
         problems.append(ReadProblem(number, hosts, "sinfo cut this host list off; run it with -o and %N"))
     elif hosts.lower() not in ("n/a", "(null)"):
         try:
@@ -343,8 +419,8 @@ def _partition_of_row(pairs: Mapping[str, str]) -> dict[str, str]:
 def _sinfo_pairs(row: Mapping[str, str]) -> dict[str, str]:
     """A row of sinfo under scontrol's names. ``128+`` is the least of several nodes, and stays marked as that."""
     pairs = {_SINFO_KEYS.get(name, name): value for name, value in row.items()}
-    if by_use := row.get(_CPU_USAGE, ""):
-        pairs["CPUTot"] = by_use.rpartition("/")[2]
+    if not pairs.get("CPUTot"):
+        pairs |= _cpus_of_each(row)
     layout = row.get("S:C:T", "").split(":")
     if len(layout) == 3:
         numbers = zip(("Sockets", "CoresPerSocket", "ThreadsPerCore"), layout, strict=True)
@@ -356,6 +432,26 @@ def _sinfo_pairs(row: Mapping[str, str]) -> dict[str, str]:
         pairs["Exclusive"] = "NODE"
     pairs["MaxTime"] = pairs.get("MaxTime", "").rstrip(":")  # 100-00:00:00 in ten characters
     return pairs
+
+
+def _cpus_of_each(row: Mapping[str, str]) -> dict[str, str]:
+    """The CPUs of one node from CPUS(A/I/O/T), which counts those of all nodes of the row; nothing if they differ."""
+    total, nodes = row.get(_CPU_USAGE, "").rpartition("/")[2], _nodes_of_row(row)
+    if not total.isdigit() or not nodes or int(total) % nodes:
+        return {}
+    note = {} if nodes == 1 else {CPU_NOTE: f"{_CPU_USAGE}: {int(total)} CPUs on {nodes} nodes"}
+    return {"CPUTot": str(int(total) // nodes)} | note
+
+
+def _nodes_of_row(row: Mapping[str, str]) -> int:
+    """How many nodes a row is about; 0 where it does not say."""
+    counted = row.get("NODES", "") or row.get(USAGE, "").rpartition("/")[2]
+    if counted.isdigit():
+        return int(counted)
+    try:
+        return count_hosts(row.get("NODELIST") or row.get("HOSTNAMES") or "")
+    except ValueError:
+        return 0
 
 
 def _job_size(text: str) -> dict[str, str]:

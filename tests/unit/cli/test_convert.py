@@ -78,7 +78,7 @@ def test_it_reads_stdin(monkeypatch, capsys):
         ([], CONFIG, 65, "the input has no node and no partition: give it the output of `scontrol show nodes` and "
          "`scontrol show partitions`, or of `oarnodes -J`"),
         ([], "NodeName=n1\n\nNodeName=n2\n\nPartitionName=p\n", 0, "these nodes are in no partition and are left out: n[1-2]"),
-        ([], partition("p", "a[1-3"), 0, "line 1: cannot read the Nodes of partition p: 'a[1-3' has a [ without its ], or a ] without its ["),
+        ([], partition("p", "a[1-3"), 0, "line 1: this list of nodes was cut off: Nodes=a[1-3"),
         ([], '{"nodes": [1, {"name": "n1", "partitions": ["p"]}]}', 0, "line 1: this has another shape than Slurm prints: nodes: 1"),
         (["--update", "launchers.yaml", "-o", "x"], NODES, 2, "use --update or --output, not both: --update knows the file"),
     ],

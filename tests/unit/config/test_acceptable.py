@@ -52,7 +52,7 @@ def test_what_a_file_can_hold_stays():
         (
             {"limits": schema.LimitsSpec(max_tres={"gres/gpu:a b": 1})},
             "partitions.p.limits.max_tres",
-            schema.PartitionSpec(limits=schema.LimitsSpec()),
+            schema.PartitionSpec(),
         ),
     ],
 )

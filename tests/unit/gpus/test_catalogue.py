@@ -120,6 +120,9 @@ from launchers.quantities.units import GIB, MIB
         ("flex_170", "xpu", "FLEX170", [16]),
         ("gaudi3", "hpu", "GAUDI3", [128]),
         ("habana_gaudi2", "hpu", "GAUDI2", [96]),
+        ("HL-225H", "hpu", "GAUDI2", [96]),
+        ("hl-325l", "hpu", "GAUDI3", [128]),
+        ("nvidia_b300_sxm6_ac", "cuda", "B300", [270]),
         ("tpu_v4", "tpu", "TPUV4", [32]),
     ],
 )
@@ -188,6 +191,7 @@ def test_a_size_that_the_model_is_not_sold_with_leaves_its_memory_open(name, mod
         ("intel_next", "xpu"),
         ("pvc_tile", "xpu"),
         ("gaudi9", "hpu"),
+        ("amdgpu", "rocm"),
         ("tpu_v9", "tpu"),
         ("Apple M2 Max", "mps"),
         ("m2", None),

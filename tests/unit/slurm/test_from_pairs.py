@@ -106,11 +106,11 @@ def test_a_setting_of_a_partition(pairs, field, value):
 
 
 def test_a_host_list_that_cannot_be_read_is_reported():
-    found = read(partition("p", "n[1"))
+    found = read(partition("p", "n1]"))
     assert [str(problem) for problem in found.problems] == [
-        "line 1: cannot read the Nodes of partition p: 'n[1' has a [ without its ], or a ] without its ["
+        "line 1: cannot read the Nodes of partition p: 'n1]' has a [ without its ], or a ] without its ["
     ]
-    assert found.partitions[0].nodes == "n[1"
+    assert found.partitions[0].nodes == "n1]"
 
 
 def test_a_reservation():

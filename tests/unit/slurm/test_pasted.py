@@ -84,7 +84,8 @@ def test_a_partition_that_is_known_by_its_nodes_only(pasted):
     (block,) = entry(text).partitions["general"].nodes
     assert (block.count, block.cpu, block.accelerators) == (59, None, None)
     assert block.hosts.startswith("3dgi[1-2],100plus,awi[01-26]")
-    assert comments(text) == ["not printed: CPUs, memory, GPUs"]
+    assert comments(text)[1:] == ["not printed: CPUs, memory, GPUs"]
+    assert dict(block.tres) == {"cpu": 4064}
     assert match(parse("cpu(cores=4)"), [group(text)]).selection.partitions == ("general",)
     assert not check(loads(text_of(text)))
 

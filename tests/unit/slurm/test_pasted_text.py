@@ -200,14 +200,14 @@ def test_squeue_is_no_sinfo():
     ("lines", "gres", "told"),
     [
         (["NODELIST            GRES                ", "n1                  gpu:a100:4(S:0-1)   "], "gpu:a100:4(S:0-1)", 0),
-        (["NODELIST            GRES                ", "n1                  gpu:a100:2,gpu:h100:"], "gpu:a100:2", 1),
+        (["NODELIST            GRES                ", "n1                  gpu:a100:2,gpu:h100:"], "gpu:a100:2,...", 1),
         (["NODELIST            GRES                STATE", "n1                  gpu:nvidia_a100_40gbidle"], None, 1),
         (["NODELIST GRES", "n1 gpu:nvidia_a100_40gb:4"], "gpu:nvidia_a100_40gb:4", 0),
         (["NODELIST   GRES       STATE", "n1         gpu:h100:1 idle", "node000002 (null)     idle"], None, 1),
         (["NODELIST  GRES        STATE", "n1        gpu:h100:1  idle", "n20       gpu:h100:12 idle"], "gpu:h100:1", 1),
         (["NODELIST  GRES  ", "n1  gpu:a100:4  "], "gpu:a100:4", 0),
         (["NODELIST|GRES", "n1|gpu:nvidia_h100_80gb"], "gpu:nvidia_h100_80gb", 0),
-        (["NODELIST GRES", "n1 gpu:a100:2,gpu:h1+"], "gpu:a100:2", 1),
+        (["NODELIST GRES", "n1 gpu:a100:2,gpu:h1+"], "gpu:a100:2,...", 1),
     ],
 )  # fmt: skip
 def test_what_may_be_cut(lines, gres, told):

@@ -191,10 +191,10 @@ OTHER = {
     "facebookresearch_gcm/gcm/tests/data/sample-sacctmgr-qos.txt": (5, 0, 0, 0),
     "facebookresearch_gcm/gcm/tests/data/sample-sacctmgr-user-info.txt": (0, 4, 0, 0),
     "facebookresearch_gcm/gcm/tests/data/sample-scontrol-show-config-output.txt": (0, 0, 241, 0),
-    "rackslab_Slurm-web/tests/assets/slurmrestd/24.05/0.0.41/slurm-qos.json": (2, 0, 1, 0),
-    "rackslab_Slurm-web/tests/assets/slurmrestd/24.11/0.0.42/slurm-qos.json": (1, 0, 1, 0),
-    "rackslab_Slurm-web/tests/assets/slurmrestd/25.05/0.0.43/slurm-qos.json": (2, 0, 1, 0),
-    "rackslab_Slurm-web/tests/assets/slurmrestd/25.11/0.0.44/slurm-qos.json": (2, 0, 1, 0),
+    "rackslab_Slurm-web/tests/assets/slurmrestd/24.05/0.0.41/slurm-qos.json": (2, 0, 2, 0),
+    "rackslab_Slurm-web/tests/assets/slurmrestd/24.11/0.0.42/slurm-qos.json": (1, 0, 2, 0),
+    "rackslab_Slurm-web/tests/assets/slurmrestd/25.05/0.0.43/slurm-qos.json": (2, 0, 2, 0),
+    "rackslab_Slurm-web/tests/assets/slurmrestd/25.11/0.0.44/slurm-qos.json": (2, 0, 2, 0),
 }
 
 
