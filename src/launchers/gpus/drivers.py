@@ -8,6 +8,7 @@ import re
 from attrs import frozen
 
 from launchers.gpus.catalogue import identify, nominal_memory
+from launchers.quantities.numbers import whole_number
 from launchers.quantities.units import MIB
 
 NVIDIA_QUERY = (
@@ -45,7 +46,8 @@ def read_nvidia(query: str, listing: str, notes: list[str]) -> list[LocalDevice]
         if mig == "Enabled" and index in slices:
             devices += [_mig_device(f"{name} MIG {profile}", mig_uuid) for profile, mig_uuid in slices[index]]
         else:
-            memory = nominal_memory(int(size) * MIB, name) if size.isdigit() else None
+            mebibytes = whole_number(size)
+            memory = None if mebibytes is None else nominal_memory(mebibytes * MIB, name)
             devices.append(LocalDevice("cuda", uuid or index, name, memory))
     return devices
 
@@ -80,7 +82,7 @@ def read_amd(text: str, notes: list[str]) -> list[LocalDevice]:
             continue
         card = cards[name]
         model = card.get("Card Series") or card.get("Card series") or card.get("Card model")
-        size = str(card.get("VRAM Total Memory (B)", ""))
-        memory = nominal_memory(int(size), model) if size.isdigit() else None
+        size = whole_number(str(card.get("VRAM Total Memory (B)", "")))
+        memory = None if size is None else nominal_memory(size, model)
         devices.append(LocalDevice("rocm", name.removeprefix("card"), model, memory))
     return devices

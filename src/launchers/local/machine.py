@@ -13,6 +13,7 @@ from launchers.commands import CommandError, CommandNotFoundError, Connector, Lo
 from launchers.gpus.drivers import AMD_QUERY, NVIDIA_QUERY, LocalDevice, read_amd, read_nvidia
 from launchers.offer.model import Access, Device, Group, Partition, Shape
 from launchers.quantities.architectures import normalize_architecture
+from launchers.quantities.numbers import whole_number
 
 VISIBLE = {"cuda": "CUDA_VISIBLE_DEVICES", "rocm": "ROCR_VISIBLE_DEVICES"}
 """The variables that show a process only some devices."""
@@ -100,9 +101,9 @@ def memory(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgr
     limits = []
     for folder in _cgroups(root, own):
         for name in ("memory.max", "memory.limit_in_bytes"):
-            text = _read(folder / name)
-            if text.isdigit():
-                limits.append(int(text))
+            limit = whole_number(_read(folder / name))
+            if limit is not None:
+                limits.append(limit)
     return min([total, *limits])
 
 
@@ -123,9 +124,8 @@ def _quota(folder: Path) -> float | None:
     """CPUs of a CFS quota: cpu.max of version 2, cpu.cfs_quota_us of version 1; None: no quota."""
     version_1 = [_read(folder / name) for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")]
     numbers = _read(folder / "cpu.max").split() or version_1
-    if len(numbers) != 2 or not all(map(str.isdigit, numbers)) or int(numbers[1]) == 0:
-        return None
-    return int(numbers[0]) / int(numbers[1])
+    quota, period = map(whole_number, numbers) if len(numbers) == 2 else (None, None)
+    return quota / period if quota is not None and period else None
 
 
 def _read(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from launchers.jobs.usage import Usage
+from launchers.quantities.numbers import whole_number
 from launchers.slurm.gres import read_tres
 
 USAGE_FIELDS = "TimelimitRaw,ReqTRES,AllocTRES,TotalCPU,MaxRSS,NTasks,NNodes,TRESUsageInTot"
@@ -28,7 +29,7 @@ def usage_of(job: list[str], *steps: list[str]) -> Usage:
         cores=_per_node(request.get("cpu"), count),
         memory=_per_node(request.get("mem"), count),
         gpus=_per_node(request.get("gres/gpu"), count) or 0,
-        limit=int(limit) * 60 if limit.isdigit() else None,
+        limit=None if (minutes := whole_number(limit)) is None else minutes * 60,
         reserved=allocation.get("cpu"),
         peak=sum(peaks) if any(peaks) else None,  # the batch step runs beside the steps that it starts
         cpu=_seconds(cpu_time),
@@ -57,7 +58,7 @@ def _peak_per_node(step: list[str]) -> int | None:
 
 def _count_or_one(text: str) -> int:
     """A count; 1 where sacct prints nothing or 0."""
-    return int(text) if text.isdigit() and int(text) else 1
+    return whole_number(text) or 1
 
 
 def _bytes(text: str) -> int | None:

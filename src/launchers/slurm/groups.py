@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from launchers.quantities.numbers import whole_number
 from launchers.slurm.facts import NodeGroup
 from launchers.slurm.from_pairs import Values, read_node
 from launchers.slurm.tables import USAGE
@@ -33,7 +34,7 @@ def _read_group(row: Row) -> NodeGroup | None:
     """None for a row that neither counts nor names nodes."""
     values = Values(row, 0, [])
     hosts = tuple(sorted(host for host in row.get("Hosts", "").split(",") if host))
-    use = [int(number) for number in row.get(USAGE, "").split("/") if number.isdigit()]
+    use = [number for text in row.get(USAGE, "").split("/") if (number := whole_number(text)) is not None]
     printed = values.number("NODES")
     count = use[3] if len(use) == 4 else len(hosts) or printed
     if count is None:

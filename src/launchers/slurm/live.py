@@ -6,6 +6,7 @@ from collections import Counter
 
 from launchers.commands import CommandError, Connector
 from launchers.offer.model import Signal
+from launchers.quantities.numbers import whole_number
 from launchers.slurm.environment import ask
 
 SINFO = ("sinfo", "-h", "-a", "-o", "%R|%t|%D")
@@ -40,10 +41,11 @@ def read_signals(sinfo: str, squeue: str) -> dict[str, Signal]:
     for line in sinfo.splitlines():
         partition, state, count = ([*line.split("|"), "", ""])[:3]
         partitions[partition] = None
-        if not count.isdigit() or set(state) & _UNUSABLE_MARKS:
+        number = whole_number(count)
+        if number is None or set(state) & _UNUSABLE_MARKS:
             continue
         bare = state.rstrip(_POWER_MARKS)
-        idle[partition] += int(count) if bare == "idle" else 0
-        mixed[partition] += int(count) if bare == "mix" else 0
+        idle[partition] += number if bare == "idle" else 0
+        mixed[partition] += number if bare == "mix" else 0
     waiting = Counter(name for line in squeue.splitlines() for name in line.strip().split(",") if name)
     return {name: Signal(idle[name], mixed[name], waiting[name]) for name in partitions}

@@ -14,6 +14,7 @@ from functools import partial
 from attrs import evolve
 
 from launchers.quantities.hosts import expand_hosts
+from launchers.quantities.numbers import whole_number
 from launchers.slurm.facts import read_node_state
 from launchers.slurm.records import CUT, ReadProblem, Record, Source, place
 from launchers.slurm.times import read_limit, read_total
@@ -104,7 +105,7 @@ def _knowledge(key: str, record: Record) -> tuple[bool, bool, int, bool, int, st
 
 def _is_readable(key: str, value: str) -> bool:
     if key in _NUMBERS:
-        return value.replace(",", "").removesuffix("+").isdigit()
+        return whole_number(value.replace(",", "").removesuffix("+")) is not None
     return True
 
 

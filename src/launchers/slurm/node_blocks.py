@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from launchers.config import schema
 from launchers.config.emit import Notes
 from launchers.quantities.hosts import fold_hosts
+from launchers.quantities.numbers import whole_number
 from launchers.quantities.units import MIB
 from launchers.slurm.accelerators import SHARING_GRES, Accelerators, accelerators_of, gpus_in_rollup
 from launchers.slurm.availability import OTHER_STATE, availability, why_lost
@@ -188,7 +189,7 @@ def _processors(node: SlurmNode, allocation: _Allocation) -> tuple[int | None, i
 
 def _cpus_for_jobs(node: SlurmNode, allocation: _Allocation) -> int | None:
     """The CPUs that one job can have there: MaxCPUsPerSocket allows so many on each socket, in whole cores."""
-    per_socket, sockets = allocation.max_cpus_per_socket, _whole_number(node.pairs.get("Sockets"))
+    per_socket, sockets = allocation.max_cpus_per_socket, whole_number(node.pairs.get("Sockets"))
     if node.cpus is None or per_socket is None or sockets is None:
         return node.cpus
     threads = node.threads_per_core
@@ -197,7 +198,7 @@ def _cpus_for_jobs(node: SlurmNode, allocation: _Allocation) -> int | None:
 
 def _memory_for_jobs(node: SlurmNode, allocation: _Allocation) -> int | None:
     """The memory that one job can have: MemSpecLimit is kept back only where memory is allocated at all."""
-    kept_back = _whole_number(node.pairs.get("MemSpecLimit"))
+    kept_back = whole_number(node.pairs.get("MemSpecLimit"))
     if node.memory is None or kept_back is None or allocation.memory:
         return node.memory
     return node.memory + kept_back * MIB
@@ -207,15 +208,11 @@ def _allocation_units(node: SlurmNode, allocation: _Allocation) -> tuple[int, in
     """The CPUs of a core, and of a socket where whole sockets are allocated, else 1 (docs/slurm-facts.md#cpus)."""
     if "CR_CPU" in allocation.resources:
         return 1, 1
-    sockets, cores, total = (_whole_number(node.pairs.get(key)) for key in ("Sockets", "CoresPerSocket", "CPUTot"))
+    sockets, cores, total = (whole_number(node.pairs.get(key)) for key in ("Sockets", "CoresPerSocket", "CPUTot"))
     threads = node.threads_per_core
     if sockets and cores and total is not None:
         threads = max(1, total // (sockets * cores))
     return threads, threads * cores if "CR_SOCKET" in allocation.resources and cores else 1
-
-
-def _whole_number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
 
 
 def _at_least(node: SlurmNode) -> list[str]:

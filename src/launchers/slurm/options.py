@@ -10,6 +10,7 @@ from attrs import evolve
 from launchers.jobs.backend import UnmetOptionError
 from launchers.offer.model import Group, Partition, Shape
 from launchers.quantities.hosts import expand_hosts
+from launchers.quantities.numbers import whole_number
 from launchers.sbatch_options import long_name, refusal_by_hand
 from launchers.slurm.args import SlurmArgs, time_limit_minutes
 from launchers.slurm.features import constraint_matches
@@ -109,6 +110,5 @@ def count_gpus(parameters: Mapping[str, Any]) -> int:
     """The GPUs on all nodes; ``--gpus-per-node`` is a number, or a list of ``type:number``."""
     total = 0
     for part in str(parameters.get("gpus_per_node") or "").split(","):
-        number = part.rpartition(":")[2]
-        total += int(number) if number.isdigit() else 0
+        total += whole_number(part.rpartition(":")[2]) or 0
     return total * int(parameters.get("nodes") or 1)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
+from launchers.quantities.numbers import whole_number
 from launchers.quantities.units import MIB, format_memory
 from launchers.slurm.facts import NodeGroup, SlurmFacts, SlurmNode, SlurmPartition
 from launchers.slurm.members import Members, is_undescribed
@@ -54,8 +55,8 @@ def with_tres_of_partition(
 def _total(partition: SlurmPartition) -> dict[str, int]:
     """The CPUs, memory and GPUs of all nodes of a partition; older versions print TotalCPUs only."""
     total = {name: amount for name, amount in partition.tres if name in ("cpu", "mem") or name.startswith("gres/gpu")}
-    cpus = partition.pairs.get("TotalCPUs", "")
-    return total or ({"cpu": int(cpus)} if cpus.isdigit() and int(cpus) else {})
+    cpus = whole_number(partition.pairs.get("TotalCPUs"))
+    return total or ({"cpu": cpus} if cpus else {})
 
 
 def _tells(node: SlurmNode, name: str) -> bool:
@@ -93,8 +94,8 @@ def _amount(node: SlurmNode, name: str) -> int | None:
         case "cpu":
             return None if node.pairs.get("CPUTot", "").endswith("+") else node.cpus
         case "mem":
-            memory = node.pairs["RealMemory"]
-            return int(memory) * MIB if memory.isdigit() else None
+            memory = whole_number(node.pairs["RealMemory"])
+            return None if memory is None else memory * MIB
     if "Gres" not in node.pairs:
         return None
     type = name.partition(":")[2]

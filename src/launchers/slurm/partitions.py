@@ -9,6 +9,7 @@ from attrs import frozen
 
 from launchers.config import schema
 from launchers.config.emit import Notes
+from launchers.quantities.numbers import whole_number
 from launchers.quantities.units import MIB
 from launchers.slurm.accounts import Person, parent_accounts, with_accounts_below
 from launchers.slurm.facts import SlurmFacts, SlurmPartition
@@ -141,5 +142,5 @@ class ClusterConfig:
 
     def memory(self, key: str) -> int | None:
         """A setting in MiB, in bytes; None for 0, which means no limit."""
-        text = self.settings.get(key, "")
-        return int(text) * MIB if text.isdigit() and int(text) else None
+        number = whole_number(self.settings.get(key))
+        return number * MIB if number else None

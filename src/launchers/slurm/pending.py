@@ -9,6 +9,7 @@ from attrs import frozen
 from launchers.commands import CommandError, Connector
 from launchers.gpus.catalogue import identify
 from launchers.jobs.state import base
+from launchers.quantities.numbers import whole_number
 from launchers.requirement import Accelerator, Alternative
 from launchers.slurm.environment import ask
 from launchers.slurm.gres import read_tres
@@ -176,7 +177,7 @@ def _gpus(item: str, share: int) -> list[Accelerator]:
     name, *rest = item.replace("gres/", "gres:").removeprefix("gres:").split(":")
     if name != "gpu":
         return []
-    count = int(rest[-1]) if rest and rest[-1].isdigit() else 1
-    type = rest[0] if rest and not rest[0].isdigit() else None
+    count = whole_number(rest[-1]) if rest else None
+    type = rest[0] if rest and whole_number(rest[0]) is None else None
     card = identify(type) if type else None
-    return [Accelerator("gpu", model=card.model if card else None)] * -(-count // share)
+    return [Accelerator("gpu", model=card.model if card else None)] * -(-(1 if count is None else count) // share)

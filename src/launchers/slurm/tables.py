@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from attrs import field, frozen
 
 from launchers.quantities.hosts import count_hosts
+from launchers.quantities.numbers import whole_number
 from launchers.slurm.columns import (
     SEPARATORS,
     Columns,
@@ -361,7 +362,7 @@ def _fills_to_the_left(columns: Columns, row: Row, at: int, value: str) -> bool:
 def _is_whole(hosts: str, count: str) -> bool:
     """Whether a host list has as many hosts as its row says."""
     try:
-        return count.isdigit() and count_hosts(hosts) == int(count)
+        return count_hosts(hosts) == whole_number(count)
     except ValueError:
         return False
 
@@ -436,18 +437,18 @@ def _sinfo_pairs(row: Mapping[str, str]) -> dict[str, str]:
 
 def _cpus_of_each(row: Mapping[str, str]) -> dict[str, str]:
     """The CPUs of one node from CPUS(A/I/O/T), which counts those of all nodes of the row; nothing if they differ."""
-    total, nodes = row.get(_CPU_USAGE, "").rpartition("/")[2], _nodes_of_row(row)
-    if not total.isdigit() or not nodes or int(total) % nodes:
+    total, nodes = whole_number(row.get(_CPU_USAGE, "").rpartition("/")[2]), _nodes_of_row(row)
+    if total is None or not nodes or total % nodes:
         return {}
-    note = {} if nodes == 1 else {CPU_NOTE: f"{_CPU_USAGE}: {int(total)} CPUs on {nodes} nodes"}
-    return {"CPUTot": str(int(total) // nodes)} | note
+    note = {} if nodes == 1 else {CPU_NOTE: f"{_CPU_USAGE}: {total} CPUs on {nodes} nodes"}
+    return {"CPUTot": str(total // nodes)} | note
 
 
 def _nodes_of_row(row: Mapping[str, str]) -> int:
     """How many nodes a row is about; 0 where it does not say."""
-    counted = row.get("NODES", "") or row.get(USAGE, "").rpartition("/")[2]
-    if counted.isdigit():
-        return int(counted)
+    counted = whole_number(row.get("NODES") or row.get(USAGE, "").rpartition("/")[2])
+    if counted is not None:
+        return counted
     try:
         return count_hosts(row.get("NODELIST") or row.get("HOSTNAMES") or "")
     except ValueError:
