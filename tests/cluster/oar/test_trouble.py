@@ -49,7 +49,7 @@ def until(ready, seconds=60):
 
 
 @pytest.mark.parametrize("name", ["it's", 'a"b', "a\\b", "$HOME", "`id`"])
-def test_what_oar_cannot_quote_never_reaches_it(oar, monkeypatch, name):
+def test_what_oar_cannot_quote_never_reaches_it(oar, monkeypatch, tmp_path, name):
     """A quote in the path of a folder has OAR suspect the node; a double quote runs what follows as the user oar."""
     folder = Path.cwd() / name
     folder.mkdir()
@@ -59,7 +59,7 @@ def test_what_oar_cannot_quote_never_reaches_it(oar, monkeypatch, name):
     for act in (
         lambda: Plan("p", Step("a", CPU, double, 1)).submit(tags="grid"),
         lambda: find_launcher("cpu(cores=1) & duration=5m", tags="grid").submit(double, 1),
-        lambda: find_launcher("cpu(cores=1) & duration=5m", tags="grid").executor("/tmp/elsewhere").submit(double, 1),
+        lambda: find_launcher("cpu(cores=1) & duration=5m", tags="grid").executor(tmp_path).submit(double, 1),
     ):
         with pytest.raises(
             (RunError, LauncherNotFoundError), match=r"the (run|working) folder .* has a|has a backslash"
