@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 READINGS = 10
@@ -16,14 +16,22 @@ _START = re.compile(r"^[ \t]*(?=\{\s*[\"}]|\[\s*[{\[\]])", re.M)
 
 
 def find_document(text: str, fits: Callable[[Any], bool]) -> Any:
-    """The first object, or list of objects, in JSON that begins a line and `fits`.
+    """The first document of `find_documents`.  Raises ValueError where there is none."""
+    for document in find_documents(text, fits):
+        return document
+    raise ValueError(f"no JSON object as is expected in {text.strip()[:80]!r}")
 
-    The time is bounded by the length of the text: some 0.2 s for each MB that is no answer. Raises ValueError where
-    there is no such document.
+
+def find_documents(text: str, fits: Callable[[Any], bool]) -> Iterator[Any]:
+    """Each object, or list of objects, in JSON that begins a line and `fits`, without those that are inside of them.
+
+    The time is bounded by the length of the text: some 0.2 s for each MB that is no answer.
     """
-    decoder, left = json.JSONDecoder(), READINGS * len(text)
+    decoder, left, done = json.JSONDecoder(), READINGS * len(text), 0
     for line in _START.finditer(text):
         start = line.end()
+        if start < done:
+            continue
         try:
             document, end = decoder.raw_decode(text, start)
         except (ValueError, RecursionError) as error:
@@ -31,8 +39,8 @@ def find_document(text: str, fits: Callable[[Any], bool]) -> Any:
             left -= end // COUNTING
         else:
             if fits(document):
-                return document
+                yield document
+                done = end
         left -= end - start
         if left < 0:
-            break
-    raise ValueError(f"no JSON object as is expected in {text.strip()[:80]!r}")
+            return
