@@ -68,6 +68,25 @@ def test_what_oar_cannot_quote_never_reaches_it(oar, monkeypatch, tmp_path, name
     assert len(named("")) == before
 
 
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["-l", "core=1,walltime=abc"], "walltime=abc"), (["-l", "/host="], "host="), (["-q", "nosuch"], "nosuch"),
+        (["-p", "nosuch = 1"], 'column "nosuch" does not exist'), (["-l", "host=40"], "There are not enough resources"),
+        (["-t", "nosuch"], "nosuch"), (["-O", "a;b"], "stdout file name"),
+    ],
+)  # fmt: skip
+def test_a_refusal_is_certain_and_in_the_words_of_oar(oar, monkeypatch, argv, words):
+    """Also where perl has a warning in front of them, as of a locale that the machine has not got."""
+    monkeypatch.setenv("LC_ALL", "xx_XX.UTF-8")
+    with pytest.raises(RefusedError) as caught:
+        submit([*argv, "true"], Path("oarsub.out"))
+    assert not caught.value.transient
+    assert words in caught.value.lines[0]
+    assert "perl" in Path("oarsub.err").read_text()
+    assert named("nosuch") == []
+
+
 CLIENT = "import sys; from pathlib import Path; from launchers.oar.submission import submit; submit(sys.argv[2:], Path(sys.argv[1]))"
 
 
