@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from launchers.oar.answers import find_document
+from launchers.oar.answers import find_documents
 from launchers.quantities.architectures import normalize_architecture
 from launchers.quantities.units import MIB
 
@@ -18,6 +18,8 @@ LEVELS = ("host", "network_address", "gpu", "core")
 """The properties that number resources, so that a job can ask for some number of them."""
 NAMING_PROPERTIES = ("cluster", "gpu_model", "gpu_mem", "cputype", "memnode", "production", "deploy")
 """The properties that name nodes in a job's SQL: those of Grid'5000."""
+OTHERS = "only the first of several outputs of oarnodes -J is read: convert each by itself"
+"""What is wrong with several clusters in one text, or one cluster at several times."""
 
 Resource = Mapping[str, Any]
 
@@ -57,11 +59,7 @@ class OarFacts:
 
 def is_oarnodes_output(text: str) -> bool:
     """Whether a text is what ``oarnodes -J`` prints."""
-    try:
-        find_document(text, _is_object_of_resources)
-    except ValueError:
-        return False
-    return True
+    return next(find_documents(text, _is_object_of_resources), None) is not None
 
 
 def read_oarnodes(text: str) -> OarFacts:
@@ -71,11 +69,17 @@ def read_oarnodes(text: str) -> OarFacts:
     """
     if not text.strip():
         return OarFacts((), problems=("oarnodes printed nothing: the cluster has no resources",))
+    documents = list(find_documents(text, _is_object_of_resources))
     try:
-        return _facts(find_document(text, _is_object_of_resources))
+        if not documents:
+            raise ValueError(f"no JSON object as is expected in {text.strip()[:80]!r}")
+        facts = _facts(documents[0])
     except (ValueError, TypeError, OverflowError) as error:
         message = f"this is not what oarnodes -J prints, an object of resources by their id: {error}"
         raise ValueError(message) from None
+    if any(other != documents[0] for other in documents):
+        return evolve(facts, problems=(*facts.problems, OTHERS))
+    return facts
 
 
 def _facts(resources: Mapping[str, Resource]) -> OarFacts:
@@ -117,11 +121,16 @@ def _node(name: str, resources: list[Resource]) -> OarNode:
         gpus=_count_gpus(resources),
         gpu_model=models.pop() if len(models) == 1 else None,
         gpu_memory=_least_memory(resources, "gpu_mem"),
-        states=frozenset(str(resource.get("state")) for resource in resources),
+        states=frozenset(map(_state, resources)),
         available_until=max(int(resource.get("available_upto") or 0) for resource in resources),
         arch=_architecture(resources),
         properties=_common_properties(resources),
     )
+
+
+def _state(resource: Resource) -> str:
+    """The state of a resource; OAR starts no job on one that is drained (docs/oar-facts.md#resources)."""
+    return "drained" if resource.get("drain") == "YES" else str(resource.get("state"))
 
 
 def _architecture(resources: list[Resource]) -> str | None:

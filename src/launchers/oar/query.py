@@ -45,8 +45,8 @@ def read_live_cluster(connector: Connector | None = None) -> OarFacts:
         raise ClusterError(str(error)) from error
     if outcome.status:
         raise ClusterError(f"oarnodes: {oar_complaint(outcome)}")
-    if not outcome.stdout.strip():  # it ends with 0 then (docs/oar-facts.md#states)
-        raise ClusterError("oarnodes printed nothing: its database gave no answer, or has no resources")
+    if outcome.stdout.strip() in ("", "{}"):  # it ends with 0 then (docs/oar-facts.md#resources)
+        raise ClusterError("oarnodes printed no resources: its database gave no answer, or has none")
     try:
         return read_oarnodes(outcome.stdout)
     except ValueError as error:

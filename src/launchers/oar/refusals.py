@@ -22,16 +22,40 @@ _TRANSIENT = re.compile(
     r"Cannot connect|deadlock detected|Lost connection",
     re.I,
 )
-_PERL = re.compile(r"Possible precedence problem .* line \d+\.")
-"""The warning of perl 5.42 about the source of OAR 2.6.1, each time oarstat starts."""
-REFUSALS = frozenset({4, 5, 6, 7, 8, 16, 17, *range(240, 256)}) - {242}
+_PLACE = r" at (?:/\S+|\(eval \d+\)) line \d+(?:, <\S+> \w+ \d+)?\.$"
+_PERL = re.compile(rf"(?!# |DB[DI]\b|Can't ).*{_PLACE}")
+"""A line of perl's own has its place in the program, which no words of OAR have, but those of its database have it too.
+
+What perl could not do ("Can't exec") may be why the command failed.
+"""
+_WARNING = re.compile(
+    r"(?:Possible (?:precedence|attempt|unintended)|Use of uninitialized value|Useless use|Argument .* isn't numeric|"
+    r"Name .* used only once|Wide character|Deep recursion|Odd number of elements|(?:Redundant|Missing) argument in|"
+    r"Scalar value .* better written|Subroutine .* redefined|Prototype mismatch|Statement unlikely|Parentheses missing|"
+    rf"Found = in|substr outside|.* is (?:deprecated|experimental)|.* masks earlier).*{_PLACE}"
+)
+"""What perl warns of and goes on (man perldiag), such as perl 5.42 of the source of OAR 2.6.1 when oarstat starts."""
+_LOCALE = re.compile(r"^perl: warning: .*(?:\n[ \t]+\S.*)*\n?", re.M)
+"""What perl says of a locale that this machine has not got, before anything else."""
+_POINTER = re.compile(r"LINE \d+: .*|\s*[)^]\s*")
+"""Where in its SQL a database sees an error: the user has not written that."""
+REFUSALS = frozenset({4, 5, 6, 7, 8, 16, 17, 18, *range(240, 256)}) - {242}
 """The exit statuses of oarsub with which it has made no job that will run: its own, and what it says as a negative
 number (docs/oar-facts.md#answers-of-oarsub).  Another one may come after it has made the job: 9 and 242 do."""
 
 
 def without_noise(message: str) -> str:
-    """A message of OAR without the "# " with which 2.6 begins its lines, and without perl's warnings."""
-    return "\n".join(line.removeprefix("# ") for line in message.splitlines() if not _PERL.fullmatch(line))
+    """A message of OAR without the "# " with which 2.6 begins its lines, and without what perl says beside it.
+
+    A line of perl's own is a warning where words of OAR come after it; the last lines may be what a command died of.
+    """
+    lines = [line for line in _LOCALE.sub("", message).splitlines() if not _POINTER.fullmatch(line)]
+    last = max((number for number, line in enumerate(lines) if line.strip() and not _PERL.match(line)), default=-1)
+    return "\n".join(
+        line.removeprefix("# ")
+        for number, line in enumerate(lines)
+        if not _WARNING.match(line) and (number >= last or not _PERL.match(line))
+    )
 
 
 def oar_complaint(outcome: Outcome) -> str:

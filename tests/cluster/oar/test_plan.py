@@ -59,8 +59,9 @@ def test_at_most_so_many_jobs_of_a_map_at_once(oar):
     run.wait(110, check=False)
     assert states(run) == {"m": "COMPLETED", "bad": "FAILED"}
     assert all(one.info.exit == "1" for one in run.status()[1].members)
+    assert [len(one.members) for one in run.record.submissions if one.name.startswith("m")] == [2, 2, 1]
     spans = plan["m"].result()
-    assert max(sum(a <= t < b for a, b in spans) for t, _ in spans) == 2
+    assert max(sum(a <= t < b for a, b in spans) for t, _ in spans) <= 2  # a busy machine starts one after the other
 
 
 def failing(folder):

@@ -63,7 +63,7 @@ def test_at_most_so_many_tasks_at_once(oar, capfd):
     assert main(["wait", str(folder)]) == 1
     assert open_run(folder).status()[0].counts == {"COMPLETED": 3, "FAILED": 2}
     spans = [[float(text) for text in path.read_text().split()] for path in (folder / "cwd").glob("span.*")]
-    assert max(sum(a <= t < b for a, b in spans) for t, _ in spans) == 2
+    assert max(sum(a <= t < b for a, b in spans) for t, _ in spans) <= 2
     assert main(["retry", str(folder)]) == 0
     assert main(["wait", str(folder)]) == 0
     assert len(job_ids(folder)) == 5

@@ -49,7 +49,7 @@ def until(ready, seconds=60):
 
 
 @pytest.mark.parametrize("name", ["it's", 'a"b', "a\\b", "$HOME", "`id`"])
-def test_what_oar_cannot_quote_never_reaches_it(oar, monkeypatch, name):
+def test_what_oar_cannot_quote_never_reaches_it(oar, monkeypatch, tmp_path, name):
     """A quote in the path of a folder has OAR suspect the node; a double quote runs what follows as the user oar."""
     folder = Path.cwd() / name
     folder.mkdir()
@@ -59,13 +59,32 @@ def test_what_oar_cannot_quote_never_reaches_it(oar, monkeypatch, name):
     for act in (
         lambda: Plan("p", Step("a", CPU, double, 1)).submit(tags="grid"),
         lambda: find_launcher("cpu(cores=1) & duration=5m", tags="grid").submit(double, 1),
-        lambda: find_launcher("cpu(cores=1) & duration=5m", tags="grid").executor("/tmp/elsewhere").submit(double, 1),
+        lambda: find_launcher("cpu(cores=1) & duration=5m", tags="grid").executor(tmp_path).submit(double, 1),
     ):
         with pytest.raises(
             (RunError, LauncherNotFoundError), match=r"the (run|working) folder .* has a|has a backslash"
         ):
             act()
     assert len(named("")) == before
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["-l", "core=1,walltime=abc"], "walltime=abc"), (["-l", "/host="], "host="), (["-q", "nosuch"], "nosuch"),
+        (["-p", "nosuch = 1"], 'column "nosuch" does not exist'), (["-l", "host=40"], "There are not enough resources"),
+        (["-t", "nosuch"], "nosuch"), (["-O", "a;b"], "stdout file name"),
+    ],
+)  # fmt: skip
+def test_a_refusal_is_certain_and_in_the_words_of_oar(oar, monkeypatch, argv, words):
+    """Also where perl has a warning in front of them, as of a locale that the machine has not got."""
+    monkeypatch.setenv("LC_ALL", "xx_XX.UTF-8")
+    with pytest.raises(RefusedError) as caught:
+        submit([*argv, "true"], Path("oarsub.out"))
+    assert not caught.value.transient
+    assert words in caught.value.lines[0]
+    assert "perl" in Path("oarsub.err").read_text()
+    assert named("nosuch") == []
 
 
 CLIENT = "import sys; from pathlib import Path; from launchers.oar.submission import submit; submit(sys.argv[2:], Path(sys.argv[1]))"

@@ -3,7 +3,7 @@
 import pytest
 from oarnodes import oarnodes, resource
 
-from launchers.oar.facts import is_oarnodes_output, read_oarnodes
+from launchers.oar.facts import OTHERS, is_oarnodes_output, read_oarnodes
 
 MIB = 1024**2
 
@@ -63,6 +63,12 @@ def test_where_jobs_can_start(states, until, alive):
     assert read_oarnodes(text).nodes[0].alive is alive
 
 
+@pytest.mark.parametrize(("drains", "alive"), [(["YES"], False), (["YES", "NO"], True), (["NO"], True), ([None], True)])
+def test_no_job_starts_where_all_is_drained(drains, alive):
+    text = oarnodes(*(resource(number, "a", drain=drain) for number, drain in enumerate(drains, 1)))
+    assert read_oarnodes(text).nodes[0].alive is alive
+
+
 def test_what_is_no_place_to_run():
     found = read_oarnodes(
         oarnodes(resource(1, "a"), resource(2, "disk", type="disk"), resource(3, None), resource(10, None))
@@ -105,6 +111,13 @@ def test_what_others_print_around_it_does_not_matter():
     for around in (f"[NEWS] {{tonight}}\n{text}", f"{text}\nbye", f"{{}}\n{text}"):
         assert is_oarnodes_output(around)
         assert read_oarnodes(around) == read_oarnodes(text)
+
+
+def test_a_second_cluster_is_told_and_the_same_again_is_not():
+    first, second = oarnodes(resource(1, "a")), oarnodes(resource(1, "b"))
+    assert read_oarnodes(f"{first}\n{first}").problems == ()
+    both = read_oarnodes(f"{first}\n$ oarnodes -J\n{second}")
+    assert ([node.name for node in both.nodes], both.problems) == (["a"], (OTHERS,))
 
 
 def test_properties_are_those_that_all_resources_have_and_sql_can_name():

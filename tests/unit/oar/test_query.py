@@ -25,7 +25,8 @@ def test_the_answer_is_kept():
         ((1, "# cannot connect to the database\n"), "oarnodes: cannot connect to the database"),
         ("[1]", "oarnodes: this is not what oarnodes -J prints"),
         ("nodes", "oarnodes: this is not what oarnodes -J prints"),
-        ("", "oarnodes printed nothing: its database gave no answer"),
+        ("", "oarnodes printed no resources: its database gave no answer"),
+        ("{}\n\n", "oarnodes printed no resources: its database gave no answer"),
     ],
 )
 def test_a_cluster_that_cannot_be_read(answer, message):

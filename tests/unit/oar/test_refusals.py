@@ -47,6 +47,35 @@ def test_the_marks_of_2_6_are_left_out():
     assert without_noise("There are # two\n") == "There are # two"
 
 
-def test_the_warnings_of_perl_are_left_out():
-    outcome = Outcome(("oarnodes",), 1, "", WARNINGS + "# cannot connect to the database\n")
-    assert oar_complaint(outcome) == "cannot connect to the database"
+PLACE = "at /usr/share/perl5/OAR/IO.pm line 7."
+LOCALE = """perl: warning: Setting locale failed.
+perl: warning: Please check that your locale settings:
+\tLC_ALL = "xx_XX.UTF-8",
+\tLANG = (unset)
+    are supported and installed on your system.
+perl: warning: Falling back to the standard locale ("C").
+"""
+
+
+@pytest.mark.parametrize(
+    ("stderr", "complaint"),
+    [
+        (WARNINGS + "# cannot connect\n", "cannot connect"),
+        (WARNINGS, "exit status 1"),
+        (LOCALE + WARNINGS, "exit status 1"),
+        (LOCALE + "There are not enough resources\n", "There are not enough resources"),
+        (f"Use of uninitialized value $x in string eq at (eval 4) line 2, <DATA> line 9.\nno\n{WARNINGS}", "no"),
+        (f"Something new {PLACE}\n# no\n", "no"),
+        (f"given is deprecated {PLACE}\nCan't locate DBI.pm in @INC {PLACE}\n", f"Can't locate DBI.pm in @INC {PLACE}"),
+        (f"Something new {PLACE}\n", f"Something new {PLACE}"),
+        (f'Can\'t exec "ssh": no such file {PLACE}\nno\n', f'Can\'t exec "ssh": no such file {PLACE}; no'),
+        (f"DBD::Pg::st execute failed: timeout {PLACE}\nno\n", f"DBD::Pg::st execute failed: timeout {PLACE}; no"),
+        ("the site wants a project at (eval 3) line 4.\n", "the site wants a project at (eval 3) line 4."),
+        (
+            '# Bad (ERROR:  column "x"\nLINE 1: SELECT x\n               ^\n# verify\n',
+            'Bad (ERROR:  column "x"; verify',
+        ),
+    ],
+)
+def test_what_perl_says_beside_it_is_left_out_and_nothing_else(stderr, complaint):
+    assert oar_complaint(Outcome(("oarstat",), 1, "", stderr)) == complaint

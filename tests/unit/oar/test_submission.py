@@ -55,6 +55,7 @@ def test_what_is_not_certain_is_for_the_token_to_tell(stdout, count):
     (254, "", "[ADMISSION RULE] no", False),
     (248, "", "The queue x does not exist", False),
     (244, "", "Invalid stdout file name (bad character)", False),
+    (18, "", "# Error: cannot recognize -- ,walltime=abc -- resource", False),
     (9, "OAR_JOB_ID=7\n", "Cannot connect to executor. Job is killed.", True),
     (8, "OAR_JOB_ID=7\n", "", True),
     (255, "", "could not connect to the database", True),
@@ -73,6 +74,20 @@ def test_a_refusal_has_the_words_of_oarsub():
     assert (caught.value.lines, caught.value.code) == (("There are not enough resources for your request",), "limit")
     with pytest.raises(RefusedError, match="exit status 3"):
         read("", 1, 3)
+
+
+@pytest.mark.parametrize("mark", ["", "# "])
+def test_what_perl_and_the_database_say_beside_it_is_not_shown(mark):
+    locale = (
+        'perl: warning: Setting locale failed.\nperl: warning: Please check:\n\tLC_ALL = "x",\n    are supported.\n'
+    )
+    refusal = f'{mark}Bad request (ERROR:  column "x" does not exist\nLINE 4: ...default\') AND ((x...\n          )\n'
+    with pytest.raises(RefusedError) as caught:
+        read("OAR_JOB_ID=-5\n", 1, 8, f"{locale}{refusal}{mark}Error: please verify your request.\n")
+    assert caught.value.lines == (
+        'Bad request (ERROR:  column "x" does not exist',
+        "Error: please verify your request.",
+    )
 
 
 # -- running ---------------------------------------------------------------------------------------------------
