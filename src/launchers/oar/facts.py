@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from launchers.oar.answers import find_documents
 from launchers.quantities.architectures import normalize_architecture
+from launchers.quantities.numbers import whole_number
 from launchers.quantities.units import MIB
 
 LEVELS = ("host", "network_address", "gpu", "core")
@@ -85,7 +86,7 @@ def read_oarnodes(text: str) -> OarFacts:
 def _facts(resources: Mapping[str, Resource]) -> OarFacts:
     hosts: dict[str, list[Resource]] = {}
     problems = []
-    for id, resource in sorted(resources.items(), key=lambda item: int(item[0]) if item[0].isdecimal() else 0):
+    for id, resource in sorted(resources.items(), key=lambda item: whole_number(item[0]) or 0):
         host = resource.get("host") or resource.get("network_address")
         if resource.get("type", "default") != "default":
             continue  # licences, disks and networks are no places to run
@@ -144,7 +145,8 @@ def _count_gpus(resources: list[Resource]) -> int:
 
     A gpu_count of 0 everywhere says that there are none. Without GPUs, a site may give every resource the number 0.
     """
-    counts = [int(text) for resource in resources if (text := str(resource.get("gpu_count"))).isdecimal()]
+    stated = (whole_number(str(resource.get("gpu_count"))) for resource in resources)
+    counts = [number for number in stated if number is not None]
     if counts and not any(counts):
         return 0
     numbered = {resource["gpu"] for resource in resources if _has_gpu(resource)}
