@@ -16,7 +16,7 @@ from launchers.matching.request import (
     whole_mib,
 )
 from launchers.offer.assign import device_rejection
-from launchers.offer.model import COUNTS_REQUESTED_CPUS, COUNTS_REQUESTED_MEMORY, Device, Limit, Offer, Per
+from launchers.offer.model import COUNTS_REQUESTED_CPUS, Device, Limit, Offer, Per
 from launchers.requirement import Accelerator, Alternative
 
 NO_GPU = "none"
@@ -194,9 +194,7 @@ def _kind(device: Device) -> str:
 
 
 def _compared_allocation(limit: Limit, allocation: Allocation, *, exclusive: bool) -> Allocation:
-    """What Slurm compares with a limit (docs/slurm-facts.md, "CPUs" and "Memory")."""
-    if limit.rule == COUNTS_REQUESTED_MEMORY:
-        return evolve(allocation, memory=allocation.requested_memory)
+    """What Slurm compares with a limit (docs/slurm-facts.md, "CPUs")."""
     if exclusive:
         return allocation
     if limit.rule == COUNTS_REQUESTED_CPUS:

@@ -43,15 +43,13 @@ class Allocation:
     """What the scheduler allocates for a request on one node, and the CPUs that it compares with limits.
 
     `cpus` are the CPUs allocated, in whole cores or sockets; `core_cpus` those of whole cores, which minimums are
-    compared with; `requested_cpus` those that the request asks for or implies. `requested_memory` (bytes) is what it
-    asks for or has by default, `memory` that with what DefMemPerGPU adds. They and `duration` (seconds) are None where
-    nobody knows them. The rules: docs/slurm-facts.md, "CPUs" and "Memory".
+    compared with; `requested_cpus` those that the request asks for or implies. `memory` (bytes) and `duration`
+    (seconds) are None where nobody knows them. The rules: docs/slurm-facts.md, "CPUs" and "Memory".
     """
 
     cpus: int
     core_cpus: int
     requested_cpus: int
-    requested_memory: int | None
     memory: int | None
     duration: int | None = None
 
@@ -65,11 +63,9 @@ def request_for(offer: Offer, alternative: Alternative, devices: Devices) -> tup
         cores, memory = max(cores, -(-memory // offer.shape.mem_per_core)), 0
     cpus = _count_cpus(offer, alternative, cores, devices, _cpus_for_memory(offer, cores, memory))
     gpus = sum(number for _, number in devices)
-    memory, requested = _memory(offer, alternative.nodes, memory, cpus.allocated, gpus)
+    memory, allocated = _memory(offer, alternative.nodes, memory, cpus.allocated, gpus)
     request = Request(alternative.nodes, cpus.named, memory, devices, alternative.duration)
-    allocated = max(requested or 0, memory_for_gpus(offer, gpus)) or None
-    allocation = Allocation(cpus.allocated, cpus.whole_cores, cpus.requested, requested, allocated)
-    return _with_time(offer, request, allocation)
+    return _with_time(offer, request, Allocation(cpus.allocated, cpus.whole_cores, cpus.requested, allocated))
 
 
 def amount(request: Request, allocation: Allocation, quantity: str, per: Per = Per.JOB) -> int | None:
@@ -239,7 +235,7 @@ def _most_cpus(offer: Offer, nodes: int) -> float:
 
 
 def _memory(offer: Offer, nodes: int, memory: int, cpus: int, gpus: int) -> tuple[int, int | None]:
-    """The bytes per node that a request names (0: none), and those that it has then; `memory` is what is needed.
+    """The bytes per node that a request names (0: none), and those that limits count; `memory` is what is needed.
 
     Where Slurm's default would break a limit, a memory that fits is named. Without a default Slurm compares the whole
     node's memory with the limits, so then it is named, too (docs/slurm-facts.md, "Memory").
@@ -253,7 +249,7 @@ def _memory(offer: Offer, nodes: int, memory: int, cpus: int, gpus: int) -> tupl
             memory = allocated = most
         elif allocated and _is_memory_limited(offer) and (default is None or memory_for_gpus(offer, gpus)):
             memory = allocated = _whole_mib_down(allocated)
-    return memory, allocated
+    return memory, allocated or None
 
 
 def _default_memory(offer: Offer, cpus: int, gpus: int) -> int | None:

@@ -118,8 +118,7 @@ class Source:
 
 DEFAULT_TIME = "default_time"
 COUNTS_REQUESTED_CPUS = "MaxCPUsPerNode"
-COUNTS_REQUESTED_MEMORY = "MaxMemPerNode"
-"""Rules that Slurm compares with what a job asks for; the others count what it allocates."""
+"""The rule that Slurm compares with the CPUs that a job asks for; the others count what it allocates."""
 
 
 @frozen
