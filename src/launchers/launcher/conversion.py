@@ -28,7 +28,7 @@ from launchers.slurm.accounts import Person
 from launchers.slurm.anonymize import anonymize
 from launchers.slurm.convert import convert as convert_slurm
 from launchers.slurm.facts import SlurmFacts
-from launchers.slurm.members import nodes_without_partition
+from launchers.slurm.members import members_by_partition, nodes_without_partition
 from launchers.slurm.probe import keep_probed
 from launchers.slurm.read import read as read_slurm
 
@@ -172,7 +172,9 @@ def _convert_slurm(
     before = _earlier_entry(earlier)
     group = keep_probed(before, converted.group)
     group = evolve(group, login_arch=_login_arch(options) or (before.login_arch if before else None))
-    counts = f"{len(facts.nodes)} nodes, {len(facts.partitions)} partitions"
+    in_partitions = {node.name for members in members_by_partition(facts).values() for node in members.named}
+    nodes, partitions = len({node.name for node in facts.nodes} | in_partitions), len(facts.partitions)
+    counts = f"{nodes} node{'s' * (nodes != 1)}, {partitions} partition{'s' * (partitions != 1)}"
     return _conversion(evolve(converted, group=group), source, counts, remarks)
 
 

@@ -7,9 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from launchers.slurm.facts import SlurmFacts, SlurmNode, SlurmPartition
 from launchers.slurm.members import expand_readable
 
-OTHER_STATE = "neither allocated nor idle"
-"""What sinfo says of the nodes that it counts as other, the O of NODES(A/I/O/T)."""
-
 
 def why_lost(nodes: Iterable[SlurmNode], facts: SlurmFacts) -> dict[str, str | None]:
     """By name of node: why jobs cannot use it; "" where they can, None where its state was not printed."""
@@ -37,10 +34,15 @@ def availability(
     in_other_state, unknown = _lost_by_count(silent, partition, by_name)
     if not lost and not in_other_state:
         return None, ""
-    why = sorted(set(lost)) + [OTHER_STATE] * bool(in_other_state)
+    why = sorted(set(lost)) + ([why_other(in_other_state)] if in_other_state else [])
     if unknown:
         why.append(f"the state of {unknown} was not printed")
     return len(nodes) - len(lost) - in_other_state, ", ".join(why)
+
+
+def why_other(count: int) -> str:
+    """What sinfo says of nodes that it counts as other, the O of NODES(A/I/O/T)."""
+    return f"{count} neither allocated nor idle"
 
 
 def _lost_by_count(names: Set[str], partition: SlurmPartition, by_name: Mapping[str, str | None]) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from launchers.quantities.hosts import fold_hosts
 from launchers.quantities.numbers import whole_number
 from launchers.quantities.units import MIB
 from launchers.slurm.accelerators import SHARING_GRES, Accelerators, accelerators_of, gpus_in_rollup
-from launchers.slurm.availability import OTHER_STATE, availability, why_lost
+from launchers.slurm.availability import availability, why_lost, why_other
 from launchers.slurm.facts import NodeGroup, SlurmFacts, SlurmNode, SlurmPartition
 from launchers.slurm.limits import allocates_memory
 from launchers.slurm.members import Members
@@ -80,9 +80,12 @@ def _blocks_without_names(groups: Iterable[NodeGroup], allocation: _Allocation) 
     blocks = []
     for alike in equal.values():
         count = sum(group.count for group in alike)
-        lost = sum(group.count - group.usable for group in alike if group.usable is not None)
-        states = {str(group.node.state or OTHER_STATE) for group in alike if group.usable not in (None, group.count)}
-        blocks.append(_Block(alike[0].node, count, "", count - lost if lost > 0 else None, ", ".join(sorted(states))))
+        lost = [(group.node.state, group.count - group.usable) for group in alike if group.usable is not None]
+        in_other_state = sum(number for state, number in lost if state is None)
+        why = sorted({str(state) for state, number in lost if state and number})
+        why += [why_other(in_other_state)] if in_other_state else []
+        available = count - sum(number for _, number in lost) if why else None
+        blocks.append(_Block(alike[0].node, count, "", available, ", ".join(why)))
     return blocks
 
 
@@ -254,5 +257,5 @@ def _accelerator_notes(node: SlurmNode) -> Notes:
     if classes and in_rollup is not None and in_rollup > listed:
         notes["accelerators", len(classes) - 1] += f"; CfgTRES counts {in_rollup} GPUs, {in_rollup - listed} more"
     if sharing := sorted({gres.name for gres in node.gres if gres.name.lower() in SHARING_GRES}):
-        notes["features" if node.features else "count",] = f"also {', '.join(sharing)}, which share GPUs"
+        notes["features" if node.features else "count",] = f"also {', '.join(sharing)}: GPUs that jobs share"
     return notes

@@ -37,7 +37,7 @@ def test_a_slurm_cluster_is_an_entry():
     assert entry(found).id == "mine"
     assert list(entry(found).partitions) == ["p"]
     assert without_seal(found.text).startswith(
-        "# Written by `launchers convert` from what Slurm printed: 2 nodes, 1 partitions.\n"
+        "# Written by `launchers convert` from what Slurm printed: 2 nodes, 1 partition.\n"
     )
     assert seal(without_seal(found.text), YAML) == found.text
 

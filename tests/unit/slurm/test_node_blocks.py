@@ -148,7 +148,7 @@ def test_mem_spec_limit_is_kept_back_where_memory_is_allocated(allocated, memory
 def test_notes_say_what_accelerators_were_read_from():
     gpus = "gpu:a100:1,gpu:gen:2,shard:8,mps:100"
     assert comments(node(Gres=gpus, ActiveFeatures="GPUM40G")) == [
-        "also mps, shard, which share GPUs",
+        "also mps, shard: GPUs that jobs share",
         "feature GPUM40G",
         "kind unknown, `gpus:` can define gen; memory unknown: no feature, GRES or model states it; "
         "`launchers probe` can ask the driver",
@@ -156,4 +156,6 @@ def test_notes_say_what_accelerators_were_read_from():
 
 
 def test_where_the_note_on_sharing_stands_without_features():
-    assert "        count: 1  # also shard, which share GPUs" in text_of(node(Gres="gpu:a100:1,shard:8")).splitlines()
+    assert (
+        "        count: 1  # also shard: GPUs that jobs share" in text_of(node(Gres="gpu:a100:1,shard:8")).splitlines()
+    )
