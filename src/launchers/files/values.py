@@ -17,6 +17,8 @@ from launchers.sbatch_options import long_name, refusal
 _NAME = re.compile(r"[^\s,\"'`$\\;|&<>(){}*?\x00-\x1f]+")
 _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _FOLDED = re.compile(r"[A-Za-z0-9_.,\[\]-]+")
+LONGEST_NAME = 255
+"""Characters that a name may have: Slurm's database holds no more, and a key in YAML 1,024."""
 SHOWN = 60
 """A value with fewer characters is repeated in messages."""
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
@@ -71,6 +73,13 @@ def _read_text(value: Any) -> str:
 
 
 def _read_name(value: Any) -> str:
+    text = _read_word(value)
+    if len(text) > LONGEST_NAME:
+        raise BadValueError("LC109", f"{text[:60]!r}... is no name: names have at most {LONGEST_NAME} characters")
+    return text
+
+
+def _read_word(value: Any) -> str:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _read_text(value)
     if not (_NAME.fullmatch(text) or _FOLDED.fullmatch(text)) or not text.isprintable() or len(text) > 65536:
         raise BadValueError("LC109", f"{text[:60]!r} is not a name: use no spaces, commas, quotes or shell characters")
@@ -78,7 +87,7 @@ def _read_name(value: Any) -> str:
 
 
 def _read_hosts(value: Any) -> str:
-    text = _read_name(value)
+    text = _read_word(value)
     try:
         hosts.count_hosts(text)
     except ValueError as error:

@@ -70,6 +70,14 @@ def test_a_partition_whose_name_is_no_name_is_left_out():
     )
 
 
+def test_a_name_that_is_too_long_for_a_key_is_left_out():
+    names = {"q" * length: schema.QosSpec() for length in (255, 256, 2000)}
+    found = converted(schema.SlurmGroup(id="c", qos=names), {})
+    assert [len(name) for name in found.group.qos] == [255]
+    assert found.left_out[1].endswith("... is no name: names have at most 255 characters; it is left out")
+    assert loads(to_yaml(found)).document.slurm
+
+
 def test_comments_are_one_line_of_printable_text():
     entry = schema.SlurmGroup(id="c", partitions={"p": schema.PartitionSpec(disabled=True)})
     text = to_yaml(converted(entry, {("partitions", "p", "disabled"): "a\nb\0"}))
