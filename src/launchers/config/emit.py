@@ -73,7 +73,7 @@ def _entry(key: str, item: Any, kind: Any, comments: _Comments, path: Path, inde
     start = f"{' ' * indent}{_scalar(key)}:"
     if _is_empty(item) or not _is_nested(item) or not (_is_block(item) or path in comments.above):
         line = f"{start} {_flow(item, kind)}"
-        if not _is_nested(item) or len(line) <= WIDTH:
+        if not _is_nested(item) or _is_empty(item) or len(line) <= WIDTH:
             yield line + comments.at(path)
             return
     yield start + comments.at(path)

@@ -110,7 +110,7 @@ def node_satisfies(offer: Offer, alternative: Alternative, request: Request, *, 
     if memory < alternative.cpu_memory or alternative.cores > _granted_cores(offer, request):
         return False
     wants = count_equal(alternative.accelerators)
-    return any_grant_satisfies(wants, offer.shape.devices, request.devices, certain=certain)
+    return any_grant_satisfies(wants, offer.shape.devices, request.devices, allowed=frozenset() if certain else None)
 
 
 def _granted_cores(offer: Offer, request: Request) -> int:
@@ -163,7 +163,7 @@ def _assumed(
             if number:
                 assumed.update(dict.fromkeys(match_device(want, device).assumed))
     if offer.group.rules.grants_gpus_by_type and not any_grant_satisfies(
-        wants, shape.devices, request.devices, certain=not assumed
+        wants, shape.devices, request.devices, allowed=assumed.keys()
     ):
         assumed[ASSUMES_ANY_GPU] = None
     if alternative.cores and shape.cores is None and not _is_one_node_large_enough(shape, alternative):

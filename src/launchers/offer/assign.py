@@ -7,7 +7,7 @@ there are, not on how many devices.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import combinations, pairwise
 from typing import Literal
 
@@ -98,12 +98,12 @@ def any_grant_satisfies(
     devices: Sequence[Device],
     asked: Sequence[tuple[str | None, int]],
     *,
-    certain: bool = True,
+    allowed: Set[Assumption] | None = frozenset(),
 ) -> bool:
     """Whether every set of devices that a scheduler may grant for `asked` serves everything wanted.
 
-    `asked` has numbers by GRES type (None: any type), which is all that Slurm looks at. With `certain`, a device that
-    needs an assumption does not serve.
+    `asked` has numbers by GRES type (None: any type), which is all that Slurm looks at. A device that needs another
+    assumption than those `allowed` does not serve; None: all are allowed.
 
     By Hall's theorem the answer is yes when, for each group of wants, a grant always has at least as many devices that
     serve some want of the group as the group has wants.
@@ -113,7 +113,7 @@ def any_grant_satisfies(
         serving = frozenset(
             index
             for index, device in enumerate(devices)
-            if device_rejection(want, device) is None and not (certain and assumptions(want, device))
+            if device_rejection(want, device) is None and (allowed is None or allowed >= {*assumptions(want, device)})
         )
         wants_by_devices[serving] += number
     if len(wants_by_devices) > MAX_WANT_KINDS:

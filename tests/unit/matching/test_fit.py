@@ -214,6 +214,14 @@ def test_whether_a_node_satisfies_a_need_with_a_request(need, given, satisfied):
     assert node_satisfies(offer_of(block), alternative(need), given, certain=True) is satisfied
 
 
+def test_what_is_assumed_of_one_device_is_not_assumed_of_another():
+    """The scheduler may grant either, and only the size of the second one is not known."""
+    block = nodes(gpus=[gpus(1, "24G", type="a", kind="gpu"), gpus(1)])
+    found = fit(offer_of(block, gres="gres"), alternative("gpu(mem=20G)"))
+    assert isinstance(found, Fit)
+    assert ASSUMES_ANY_GPU in found.assumed
+
+
 @pytest.mark.parametrize("certain", [True, False])
 def test_an_unknown_device_satisfies_only_where_assumptions_are_allowed(certain):
     unknown = offer_of(nodes(gpus=[gpus(2)]))

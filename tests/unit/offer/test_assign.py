@@ -247,11 +247,18 @@ def test_any_grant_is_what_a_look_at_every_grant_finds(seed):
     assert answers == {True, False}
 
 
-@pytest.mark.parametrize(("certain", "answer"), [(True, False), (False, True)])
-def test_a_grant_of_unknown_devices_serves_only_where_assumptions_are_allowed(certain, answer):
-    assert (
-        any_grant_satisfies([(Accelerator("cuda", G), 1)], [Device("cuda", 2)], [(None, 1)], certain=certain) is answer
-    )
+@pytest.mark.parametrize(
+    ("allowed", "answer"),
+    [
+        (frozenset(), False),
+        (None, True),
+        ({Assumption(Unstated.GPU_MEMORY)}, True),
+        ({Assumption(Unstated.GPU_USE, "a")}, False),
+    ],
+)
+def test_a_grant_of_unknown_devices_serves_only_with_the_assumptions_that_are_allowed(allowed, answer):
+    wants, devices = [(Accelerator("cuda", G), 1)], [Device("cuda", 2)]
+    assert any_grant_satisfies(wants, devices, [(None, 1)], allowed=allowed) is answer
 
 
 def test_an_unknown_number_of_other_devices_may_be_granted_first():
