@@ -109,11 +109,16 @@ def _first(sources: Iterable[Mapping[Key, Limit]]) -> dict[Key, Limit]:
 
 
 def _strict(limits: dict[Key, Limit], all_qos: Iterable[tuple[Any, QosSpec]]) -> dict[Key, Limit]:
-    """These limits; where a QoS has DenyOnLimit, GrpWall bounds each job, whatever is enforced else."""
-    wall = limits.get(("default_time", DEFAULT_TIME))
-    if wall is None or not any("DenyOnLimit" in (qos.flags or ()) for _, qos in all_qos):
+    """These limits; where a QoS has DenyOnLimit, what is submitted has to keep them (docs/slurm-facts.md).
+
+    GrpWall then bounds each job, and a minimum is one of what the job asks for.
+    """
+    if not any("DenyOnLimit" in (qos.flags or ()) for _, qos in all_qos):
         return limits
-    return limits | {("grp_wall", "duration"): evolve(wall, quantity="duration")}
+    strict = {key: evolve(limit, of_request=limit.is_minimum) for key, limit in limits.items()}
+    if wall := limits.get(("default_time", DEFAULT_TIME)):
+        strict["grp_wall", "duration"] = evolve(wall, quantity="duration")
+    return strict
 
 
 def _closed_reason(sources: Iterable[tuple[LimitsSpec | None, Source]]) -> str | None:

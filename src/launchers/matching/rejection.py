@@ -155,7 +155,7 @@ def _sum_of_largest(limit: Limit, parts: Sequence[tuple[Offer, Request, Allocati
 def _asked(limit: Limit, offer: Offer, request: Request, allocation: Allocation) -> int | None:
     """How much the job has of what a limit counts; None where that is not known."""
     exclusive = offer.partition.exclusive
-    if exclusive and not (limit.is_minimum and request.devices):
+    if exclusive and not (limit.is_minimum and (limit.of_request or request.devices)):
         request = evolve(request, devices=tuple((device.type, device.count or 0) for device in offer.shape.devices))
     compared = _compared_allocation(limit, allocation, exclusive=exclusive)
     return amount(request, compared, limit.quantity, limit.per)

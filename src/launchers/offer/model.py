@@ -129,7 +129,8 @@ class Limit:
 
     `quantity` is "duration" (seconds), "nodes", or a TRES: "cpu", "mem" (bytes), "node", "gres/gpu", "gres/gpu:a100".
     A limit on `DEFAULT_TIME` (seconds) bounds no job: it is the time of those that ask for none. `rule` is the name
-    that Slurm or launchers.yaml gives the limit. `is_minimum` turns the bound round.
+    that Slurm or launchers.yaml gives the limit. `is_minimum` turns the bound round. A limit `of_request` is compared
+    with what a job asks for, also where it gets whole nodes.
     """
 
     quantity: str
@@ -138,6 +139,7 @@ class Limit:
     rule: str
     per: Per = Per.JOB
     is_minimum: bool = False
+    of_request: bool = False
 
     @property
     def subject(self) -> str:

@@ -177,6 +177,15 @@ def test_a_job_with_whole_nodes_has_all_their_cpus_and_gpus_counted(limits, need
     assert (select(whole, need) is not None) is fits
 
 
+@pytest.mark.parametrize(("flags", "starts"), [([], True), (["DenyOnLimit"], False)])
+def test_a_minimum_is_asked_for_at_submission_where_a_qos_denies_on_limits(flags, starts):
+    least = {"q": {"flags": flags, "limits": {"min_tres": {"gres/gpu": 2}}}}
+    block = nodes(count=1, cores=8, memory="64G", gpus=[gpus(4, "8G", type="t")])
+    whole = cluster(block, qos=least, partition={"exclusive": True, "qos": ["q"]})
+    assert (select(whole, "cpu(cores=3)") is not None) is starts
+    assert select(whole, "cuda()*2") is not None
+
+
 # -- requests without a type -------------------------------------------------------------------------------------
 
 
