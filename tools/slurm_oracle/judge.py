@@ -97,6 +97,13 @@ def compare(bed: Testbed, description: Description, groups: tuple[Group, ...], n
         asked += [(text, _words(answer), question) for question in questions(description, answer)]
     flags = list(dict.fromkeys(question.flags for _, _, question in asked))
     verdicts = dict(zip(flags, ask_all(bed, [list(one) for one in flags], user=USER), strict=True))
+    # beside other jobs of ours one may have waited, with a reason that only a job that waits has (QOSMinGRES)
+    again = [
+        one
+        for one in dict.fromkeys(question.flags for _, _, question in asked if question.starts)
+        if not verdicts[one].starts
+    ]
+    verdicts |= zip(again, ask_all(bed, [list(one) for one in again], user=USER, together=1), strict=True)
     tally = Tally(pairs, found, dict.fromkeys(KINDS, 0))
     for text, words, question in asked:
         tally.questions[question.kind] += 1
