@@ -165,7 +165,7 @@ def _count_cpus(offer: Offer, alternative: Alternative, cores: int, devices: Dev
     named = _cpus_to_name(offer, alternative, cores, devices, for_memory)
     requested = max(named or by_default, 1)
     whole_cores = _round_up(requested, shape.threads_per_core)
-    if _cpu_minimums(offer) and whole_cores > 1:
+    if _cpu_minimums(offer) and 1 < whole_cores <= _most_requested_cpus(offer):
         named = whole_cores  # Slurm compares the minimum with what a waiting job asks for, not with what it would get
     allocated = max(whole_cores, _round_up(for_memory, shape.threads_per_core))
     allocated = _round_up(allocated, shape.cpus_per_socket)
@@ -180,8 +180,7 @@ def _cpus_to_name(offer: Offer, alternative: Alternative, cores: int, devices: D
     Slurm itself adds the CPUs that memory costs, so they are named only within MaxCPUsPerNode. DefCpuPerGPU counts only
     where the request names no CPUs; with GPUs of several types, Slurm 24.11 starts nothing unless it does.
     """
-    bound = min((limit.value for limit in offer.limits if limit.rule == COUNTS_REQUESTED_CPUS), default=for_memory)
-    if for_memory <= bound:
+    if for_memory <= _most_requested_cpus(offer):
         cores = max(cores, for_memory)
     least = _least_cpus(offer, alternative.nodes)
     # a job that waits for a whole node does not have its CPUs yet, with which it would meet a minimum
@@ -194,6 +193,11 @@ def _cpus_to_name(offer: Offer, alternative: Alternative, cores: int, devices: D
     if fits and offer.shape.cpus_per_socket == len(devices) == 1:
         return 0
     return by_default if fits else 1
+
+
+def _most_requested_cpus(offer: Offer) -> float:
+    """The CPUs per node that a request on this offer may name."""
+    return min((limit.value for limit in offer.limits if limit.rule == COUNTS_REQUESTED_CPUS), default=math.inf)
 
 
 def _cpus_for_memory(offer: Offer, cores: int, memory: int) -> int:

@@ -65,6 +65,15 @@ def test_threads_are_allocated_in_whole_cores(cores, core_cpus):
     assert (allocation.core_cpus, allocation.cpus) == (core_cpus, core_cpus)
 
 
+@pytest.mark.parametrize(("most", "named"), [(2, 2), (1, 1)])
+def test_whole_cores_are_named_for_a_minimum_within_what_may_be_asked_for(most, named):
+    least = {"q": {"limits": {"min_tres": {"cpu": 2}}}}
+    few = cluster(
+        nodes(cores=8, threads_per_core=2), qos=least, partition={"qos": ["q"], "limits": {"max_cpus_per_node": most}}
+    )
+    assert f"--cpus-per-task={named}" in sbatch(few, "cpu(cores=1)").flags()
+
+
 def test_a_minimum_is_named_where_the_whole_node_meets_it():
     least = {"q": {"limits": {"min_tres": {"cpu": 4}}}}
     exclusive = cluster(nodes(cores=8), qos=least, partition={"qos": ["q"], "exclusive": True})
