@@ -12,7 +12,7 @@ G = 1024**3
 def nodes(hosts=None, *, cores=None, memory=None, gpus=None, features=None, **keys):
     """A block of equal nodes; `gpus` is a list of classes of GPUs, further keys are those of launchers.yaml."""
     cpu = {key: value for key, value in (("cores", cores), ("memory", memory)) if value is not None}
-    cpu |= {key: keys.pop(key) for key in ("threads_per_core", "mem_per_cpu") if key in keys}
+    cpu |= {key: keys.pop(key) for key in ("threads_per_core", "cpus_per_socket", "mem_per_cpu") if key in keys}
     block = {"hosts": hosts, "features": features, "accelerators": gpus, "cpu": cpu or None, **keys}
     return {key: value for key, value in block.items() if value is not None}
 

@@ -171,6 +171,10 @@ def _count_cpus(offer: Offer, alternative: Alternative, cores: int, devices: Dev
     allocated = _round_up(allocated, shape.cpus_per_socket)
     if offer.partition.exclusive:
         allocated = max(allocated, shape.cores or 0)
+    least = _least_cpus(offer, alternative.nodes)
+    if requested < least <= min(allocated, _most_requested_cpus(offer)):
+        named = requested = least  # while a job waits it does not have yet what it will be given, to meet a minimum
+        whole_cores = _round_up(least, shape.threads_per_core)
     return _Cpus(named, requested, whole_cores, allocated)
 
 
@@ -182,10 +186,8 @@ def _cpus_to_name(offer: Offer, alternative: Alternative, cores: int, devices: D
     """
     if for_memory <= _most_requested_cpus(offer):
         cores = max(cores, for_memory)
-    least = _least_cpus(offer, alternative.nodes)
-    # a job that waits for a whole node does not have its CPUs yet, with which it would meet a minimum
-    if not alternative.cores or (offer.partition.exclusive and least <= _most_cpus(offer, alternative.nodes)):
-        cores = max(cores, least)
+    if not alternative.cores:
+        cores = max(cores, _least_cpus(offer, alternative.nodes))
     by_default = _default_cpus(offer, devices)
     if cores or by_default <= 1:
         return cores

@@ -6,6 +6,7 @@ from clusters import G, cluster, gpus, nodes, partitions, rejections, sbatch, se
 from launchers.matching.request import amount, request_for
 from launchers.offer.model import Per
 from launchers.requirement import parse
+from launchers.slurm.render import render
 
 M = 1024**2
 
@@ -74,10 +75,17 @@ def test_whole_cores_are_named_for_a_minimum_within_what_may_be_asked_for(most, 
     assert f"--cpus-per-task={named}" in sbatch(few, "cpu(cores=1)").flags()
 
 
-def test_a_minimum_is_named_where_the_whole_node_meets_it():
+@pytest.mark.parametrize(
+    ("partition", "socket", "starts"),
+    [({"exclusive": True}, 1, True), ({}, 8, True), ({}, 4, True), ({}, 2, False), ({}, 1, False)],
+)
+def test_a_minimum_is_named_where_what_is_allocated_meets_it(partition, socket, starts):
+    """Whole nodes, or whole sockets."""
     least = {"q": {"limits": {"min_tres": {"cpu": 4}}}}
-    exclusive = cluster(nodes(cores=8), qos=least, partition={"qos": ["q"], "exclusive": True})
-    assert "--cpus-per-task=4" in sbatch(exclusive, "cpu(cores=2)").flags()
+    block = nodes(cores=8, cpus_per_socket=socket)
+    found = select(cluster(block, qos=least, partition={"qos": ["q"], **partition}), "cpu(cores=2)")
+    assert (found is not None) is starts
+    assert not starts or "--cpus-per-task=4" in render(found).flags()
 
 
 def test_an_exclusive_partition_allocates_all_cores():
